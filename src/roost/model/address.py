@@ -1,0 +1,17 @@
+"""Service addresses and their one canonical text."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+__all__ = ["IPAddress", "canonical"]
+
+IPAddress = IPv4Address | IPv6Address
+
+
+def canonical(address: IPAddress) -> str:
+    """Return the text that elections hash and users read: RFC 5952, but IPv4-mapped as dotted IPv4.
+
+    MetalLB hashes Go's `net.IP.String()`, which prints ::ffff:192.0.2.1 as 192.0.2.1.
+    """
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)

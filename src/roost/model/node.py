@@ -1,0 +1,42 @@
+"""Nodes as the election sees them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+__all__ = ["Candidate", "Node", "Verdict"]
+
+
+class Verdict(Enum):
+    """What the detector holds of a node; only `ALIVE` and `SUSPECT` nodes may lead."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    LEAVING = "leaving"
+    PROCESS_GONE = "process gone"
+    UNREACHABLE = "unreachable"
+    DEAD = "dead"
+
+    @property
+    def active(self) -> bool:
+        """Whether a node with this verdict is a candidate (MetalLB counts suspects too)."""
+        return self in (Verdict.ALIVE, Verdict.SUSPECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node's static facts, from its gossip metadata or its Kubernetes object."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    network_unavailable: bool = False
+    excluded: bool = False  # node.kubernetes.io/exclude-from-external-load-balancers
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node together with the detector's verdict and the evidence for it."""
+
+    node: Node
+    verdict: Verdict = Verdict.ALIVE
+    evidence: str = ""

@@ -1,0 +1,100 @@
+"""What is wanted: services, their addresses, and who may announce them where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from roost.model.address import IPAddress
+
+__all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """Kubernetes equality and set requirements, all of which must hold; empty matches every node.
+
+    `match_labels` are exact pairs; `expressions` are (key, operator, values) with operator one of
+    In, NotIn, Exists, DoesNotExist.
+    """
+
+    match_labels: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether `labels` satisfy every requirement."""
+        if any(labels.get(key) != value for key, value in self.match_labels):
+            return False
+        return all(self._holds(labels, *expression) for expression in self.expressions)
+
+    @staticmethod
+    def _holds(labels: Mapping[str, str], key: str, operator: str, values: tuple[str, ...]) -> bool:
+        match operator:
+            case "In":
+                return labels.get(key) in values
+            case "NotIn":
+                return labels.get(key) not in values
+            case "Exists":
+                return key in labels
+            case _:
+                return key not in labels
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Adds `weight` (1..100) to the score of every node that `selector` matches."""
+
+    weight: int
+    selector: LabelSelector
+
+
+@dataclass(frozen=True, slots=True)
+class Advertisement:
+    """One rule that lets nodes announce a service: MetalLB's L2Advertisement, already resolved.
+
+    A node is covered when it is in `names`, or when any of `selectors` matches its labels; both
+    empty covers every node. `interfaces` are regular expressions for whole names; None allows all.
+    """
+
+    name: str
+    names: frozenset[str] = frozenset()
+    selectors: tuple[LabelSelector, ...] = ()
+    interfaces: tuple[str, ...] | None = None
+    preferences: tuple[Preference, ...] = ()
+
+    def covers(self, node: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether this advertisement lets `node` announce."""
+        if not self.names and not self.selectors:
+            return True
+        return node in self.names or any(selector.matches(labels) for selector in self.selectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A service port (host order) and its transport."""
+
+    port: int
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A named service with its addresses in the order of the source; the first one is elected on.
+
+    `endpoint_nodes` is None for externalTrafficPolicy Cluster, else the names of the nodes that
+    have an endpoint able to serve (externalTrafficPolicy Local).
+    """
+
+    name: str
+    addresses: tuple[IPAddress, ...]
+    advertisements: tuple[Advertisement, ...]
+    endpoint_nodes: frozenset[str] | None = None
+    deliver: Literal["local", "external"] = "local"
+    ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """Everything a source wants from this node, as one immutable value; services sorted by name."""
+
+    services: tuple[Service, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,53 @@
+"""The seam between protocol machines and whatever drives them.
+
+A machine does no I/O, reads no clock, and starts no task. A driver (asyncio in production, virtual
+time in the simulator) calls it with bytes and the current time, then carries out the effects that
+it returns, then sleeps until `next_wake()`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Effect", "Endpoint", "Machine", "SendDatagram"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A transport address: `host` is canonical IP text without a zone, `port` is in host order."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Effect:
+    """Something that a machine wants done; subclasses are frozen dataclasses."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SendDatagram(Effect):
+    """Send `data` (bytes, complete packet) to `target` over UDP; losing it is allowed."""
+
+    target: Endpoint
+    data: bytes
+
+
+class Machine(Protocol):
+    """What every driver needs from a machine. Times are seconds on any monotonic scale."""
+
+    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None:
+        """Take one datagram; hostile bytes cost a counter, never an exception."""
+
+    def wake(self, now: float) -> None:
+        """Do what is due at `now`; calling it early or late is harmless."""
+
+    def next_wake(self) -> float | None:
+        """Return when `wake` is wanted next, or None while nothing is scheduled."""
+
+    def effects(self) -> Iterable[Effect]:
+        """Hand over the effects since the last call, oldest first."""
