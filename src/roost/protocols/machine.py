@@ -5,11 +5,13 @@ time in the simulator) calls it with bytes and the current time, then carries ou
 it returns, then sleeps until `next_wake()`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Effect", "Endpoint", "Machine", "SendDatagram"]
+__all__ = ["Effect", "Endpoint", "Machine", "Randomness", "SendDatagram"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,3 +53,22 @@ class Machine(Protocol):
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
+
+
+class Randomness(Protocol):
+    """The part of `random.Random` that machines use; always handed in, seeded in tests."""
+
+    def random(self) -> float:
+        """Return a float in [0, 1)."""
+
+    def randrange(self, stop: int, /) -> int:
+        """Return an int in [0, stop)."""
+
+    def shuffle(self, x: MutableSequence[Any], /) -> None:
+        """Shuffle in place."""
+
+    def sample(self, population: Sequence[T], k: int) -> list[T]:
+        """Return `k` distinct elements."""
+
+    def randbytes(self, n: int, /) -> bytes:
+        """Return `n` bytes."""

@@ -180,6 +180,4 @@ class ErrorResponse:
     text: str
 
 
-Message = (
-    Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead | PushPull | UserMessage | ErrorResponse
-)
+Message = Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead | PushPull | UserMessage | ErrorResponse

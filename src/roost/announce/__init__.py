@@ -1,0 +1,1 @@
+"""Answering ARP and Neighbor Discovery for the addresses that this node leads."""

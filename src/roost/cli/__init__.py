@@ -1,0 +1,38 @@
+"""The `roost` command. Each subcommand is a module here, imported only when it is asked for."""
+
+from importlib import import_module
+
+import click
+
+from roost import __version__
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "speaker": "Announce service addresses from this node (runs in the foreground).",
+    "check": "Validate a configuration file.",
+    "status": "Show who leads what, and the members of the cluster.",
+    "explain": "Show why an address is where it is.",
+    "what-if": "Show what would move if nodes went down, came or drained.",
+    "lab": "Run real speakers and clients in network namespaces on this machine.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a subcommand's module on use, so that `roost speaker` never pays for `roost lab`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"roost.cli.{cmd_name.replace('-', '_')}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - a module that breaks this is ours
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="roost")
+def main() -> None:
+    """Roost keeps service addresses on living nodes of a LAN."""

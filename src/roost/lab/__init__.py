@@ -1,0 +1,1 @@
+"""`roost lab`: real speakers and clients in network namespaces on this machine."""

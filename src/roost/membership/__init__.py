@@ -1,0 +1,1 @@
+"""Who is alive: verdicts with evidence, from SWIM over real sockets."""

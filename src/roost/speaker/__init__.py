@@ -1,0 +1,1 @@
+"""The node process: composition of source, membership, election and announcing."""

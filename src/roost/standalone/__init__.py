@@ -1,0 +1,1 @@
+"""The configuration file as a source of desired state."""
