@@ -1,0 +1,39 @@
+# Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
+.PHONY: lab setup dev test lint unit bench docs lock clean
+ARGS ?=
+
+lab: setup
+	.venv/bin/roost lab $(ARGS)
+
+setup:
+	@tools/setup run
+
+dev:
+	@tools/setup dev
+
+test: dev lint
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/vulture
+
+unit: dev
+	.venv/bin/python -m pytest tests/unit $(ARGS)
+
+bench: dev
+	.venv/bin/python -m bench $(ARGS)
+
+docs: dev
+	.venv/bin/mkdocs build --strict
+
+# Renew the locks after a change of dependencies in pyproject.toml (needs uv).
+lock:
+	uv pip compile -q --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 pyproject.toml -o requirements/run.lock
+	uv pip compile -q --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build site

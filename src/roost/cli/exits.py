@@ -1,0 +1,30 @@
+"""Exit codes, the same for every command, and the one way to end with an error."""
+
+from enum import IntEnum
+from typing import IO, Any
+
+import click
+
+__all__ = ["Exit", "Failure"]
+
+
+class Exit(IntEnum):
+    """What a command's exit code means."""
+
+    OK = 0
+    INVALID = 1  # the configuration has errors, or the address or node asked for does not exist
+    USAGE = 2  # the command line is wrong (click's own code)
+    CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
+    NO_SPEAKER = 4  # no speaker answers at the socket
+
+
+class Failure(click.ClickException):
+    """Ends a command with one line for the user and the exit code `code`."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line to stderr (or `file`)."""
+        click.echo(f"roost: {self.message}", err=True, file=file)

@@ -1,0 +1,91 @@
+"""`roost status`: who leads what, and who is alive."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roost.cli.client import ask, json_option, socket_option
+
+__all__ = ["command"]
+
+
+@click.command()
+@socket_option
+@json_option
+def command(socket_path: Path | None, *, as_json: bool) -> None:
+    """Show who leads what, the members with their verdicts, and since when."""
+    status = ask(socket_path, "status")
+    if as_json:
+        click.echo(json.dumps(status, indent=2))
+    else:
+        _draw(status)
+
+
+def _draw(status: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - rich only for people
+
+    console = Console(highlight=False)
+    settled = "" if status["settled"] else " [yellow](still listening for peers; claims nothing yet)[/yellow]"
+    console.print(
+        f"[bold]{status['node']}[/bold]  roost {status['version']}  up since {status['started_at']}"
+        f"  profile {status['profile']}{settled}"
+    )
+    if error := status["config"]["error"]:
+        console.print(f"[red]configuration: {error}; the last good one stays in force[/red]")
+    console.print(_services(status))
+    console.print(_members(status))
+    for link in status["interfaces"]:
+        if not link["announcing"]:
+            console.print(f"[dim]interface {link['name']} does not announce: {link['reason']}[/dim]")
+    for alarm in status["alarms"]:
+        who = alarm["peer"] or "a stranger"
+        console.print(
+            f"[red]alarm[/red] {alarm['kind']}: {alarm['address']} is claimed by {alarm['mac']} ({who})"
+            f" on {alarm['interface']}, {alarm['count']} times, last {alarm['last']}"
+        )
+
+
+def _services(status: dict[str, Any]) -> Any:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(
+        "service",
+        "addresses",
+        "leader",
+        "since",
+        "here",
+        "notes",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+    )
+    for service in status["services"]:
+        table.add_row(
+            service["name"],
+            " ".join(service["addresses"]),
+            service["leader"] or "[red]nobody[/red]",
+            service["since"],
+            "answering on " + " ".join(service["interfaces"]) if service["answering"] else "",
+            "; ".join(service["problems"]),
+        )
+    return table
+
+
+def _members(status: dict[str, Any]) -> Any:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(
+        "member", "address", "verdict", "since", "evidence", box=None, header_style="bold", pad_edge=False
+    )
+    for member in status["members"]:
+        colour = {"alive": "green", "suspect": "yellow"}.get(member["verdict"], "red")
+        table.add_row(
+            member["name"],
+            member["address"],
+            f"[{colour}]{member['verdict']}[/{colour}]",
+            member["since"],
+            member["evidence"],
+        )
+    return table

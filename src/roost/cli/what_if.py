@@ -1,0 +1,68 @@
+"""`roost what-if`: what would move, asked of the speaker's own election."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roost.cli.client import ask, json_option, socket_option
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("vip", required=False)
+@click.option("--down", multiple=True, metavar="NODE", help="As if NODE died; may be repeated.")
+@click.option(
+    "--add", multiple=True, metavar="NODE", help="As if a NODE without labels came; may be repeated."
+)
+@click.option(
+    "--drain", multiple=True, metavar="NODE", help="As if NODE handed over and left; may be repeated."
+)
+@socket_option
+@json_option
+def command(
+    vip: str | None,
+    down: tuple[str, ...],
+    add: tuple[str, ...],
+    drain: tuple[str, ...],
+    socket_path: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show which addresses would move, and where to, if nodes went down, came or drained.
+
+    With VIP (an address or a service's name), only that one is shown, also when it would stay.
+    """
+    if not (down or add or drain):
+        raise click.UsageError("say what should happen: --down NODE, --add NODE or --drain NODE")
+    query: dict[str, object] = {"down": down, "add": add, "drain": drain}
+    if vip:
+        query["address"] = vip
+    answer = ask(socket_path, "what-if", query=query)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        _draw(answer)
+
+
+def _draw(answer: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - rich only for people
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if not answer["moves"]:
+        console.print("nothing would move")
+        return
+    table = Table("service", "addresses", "from", "to", "why", box=None, header_style="bold", pad_edge=False)
+    for move in answer["moves"]:
+        table.add_row(
+            move["service"],
+            " ".join(move["addresses"]),
+            move["before"] or "nobody",
+            move["after"] or "[red]nobody[/red]",
+            move["why"],
+        )
+    console.print(table)
+    console.print(f"[dim]{answer['staying']} of {answer['total']} services stay where they are[/dim]")

@@ -1,0 +1,159 @@
+"""A small HTTP/1.1 server for the local API: h11 for the protocol, asyncio streams for the bytes.
+
+One request per connection, no request bodies beyond a few kilobytes, a deadline on every read:
+enough for `roost status`, a metrics scrape and a dashboard, and nothing to attack.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import h11
+
+__all__ = ["HttpServer", "Request", "Response", "SocketPathError"]
+
+_READ_DEADLINE: Final = 5.0  # seconds a client may take to send its request
+_MAX_CONNECTIONS: Final = 64
+_MAX_BODY: Final = 16 * 1024  # bytes
+
+
+class SocketPathError(OSError):
+    """The unix socket's path cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A parsed request; `path` is decoded and without its query."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What to send back."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class HttpServer:
+    """Serves one handler on any number of unix sockets and TCP addresses."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._servers: list[asyncio.Server] = []
+        self._sockets: list[Path] = []
+        self._connections = 0
+
+    async def listen_unix(self, path: Path) -> None:
+        """Listen on `path` (mode 0600), replacing the leftover of a dead process.
+
+        Raises `SocketPathError` when a living process owns the path or it cannot be made.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                await _remove_leftover(path)
+            server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_BODY)
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        except OSError as error:
+            if isinstance(error, SocketPathError):
+                raise
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise SocketPathError(
+                f"cannot listen on {path}: {reason}; set status.socket to a path that this user may write"
+            ) from error
+        self._servers.append(server)
+        self._sockets.append(path)
+
+    async def listen_tcp(self, host: str, port: int) -> None:
+        """Listen on a TCP address; raises OSError when it is taken."""
+        self._servers.append(await asyncio.start_server(self._serve, host, port, limit=_MAX_BODY))
+
+    async def close(self) -> None:
+        """Stop listening and remove the sockets from the file system."""
+        for server in self._servers:
+            server.close()
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+        self._servers.clear()
+        self._sockets.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._connections >= _MAX_CONNECTIONS:
+            writer.close()
+            return
+        self._connections += 1
+        try:
+            await self._exchange(reader, writer)
+        except (OSError, TimeoutError, h11.ProtocolError):
+            pass  # the client went away, was too slow or spoke no HTTP: its loss alone
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_BODY)
+        async with asyncio.timeout(_READ_DEADLINE):
+            request = await _read_request(connection, reader)
+        if request is None:
+            return
+        response = await self._handler(request)
+        headers = [
+            ("content-type", response.content_type),
+            ("content-length", str(len(response.body))),
+            ("connection", "close"),
+        ]
+        if request.method == "HEAD":
+            response = Response(response.status, b"", response.content_type)
+        writer.write(connection.send(h11.Response(status_code=response.status, headers=headers)) or b"")
+        writer.write(connection.send(h11.Data(data=response.body)) or b"")
+        writer.write(connection.send(h11.EndOfMessage()) or b"")
+        await writer.drain()
+
+
+async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
+    request: Request | None = None
+    received = 0
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            data = await reader.read(_MAX_BODY)
+            received += len(data)
+            if received > _MAX_BODY:
+                return None
+            connection.receive_data(data)
+        elif isinstance(event, h11.Request):
+            target = urlsplit(event.target.decode("ascii", "replace"))
+            request = Request(event.method.decode("ascii"), unquote(target.path), parse_qs(target.query))
+        elif isinstance(event, h11.EndOfMessage):
+            return request
+        elif not isinstance(event, h11.Data):
+            return None
+
+
+async def _remove_leftover(path: Path) -> None:
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise SocketPathError(
+            f"cannot listen on {path}: it exists and is no socket; remove it or set status.socket"
+        )
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        path.unlink(missing_ok=True)  # nobody listens: its process is dead
+        return
+    writer.close()
+    raise SocketPathError(
+        f"cannot listen on {path}: another speaker is running there; stop it or set status.socket"
+    )
