@@ -23,7 +23,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.exit_code = int(code)  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to stderr (or `file`)."""
