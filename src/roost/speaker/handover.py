@@ -1,0 +1,55 @@
+"""Handing an address over without a moment in which nobody answers.
+
+When the lead for an address goes to another living node, the old leader goes on answering until it
+has heard the new one's claim on the wire, or a short deadline has passed. Losing the lead to
+nobody, or a service that is gone, ends the answering at once. Pure: time comes in.
+"""
+
+from collections.abc import Collection, Set as AbstractSet
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["Handover"]
+
+HOLD: Final = 1.0  # seconds that an old leader waits for the new one's claim
+
+
+class Handover:
+    """Tracks the addresses that this node still answers although another node leads them now."""
+
+    def __init__(self, hold: float = HOLD) -> None:
+        self._hold = hold
+        self._leading: frozenset[IPAddress] = frozenset()
+        self._held: dict[IPAddress, float] = {}
+
+    @property
+    def held(self) -> AbstractSet[IPAddress]:
+        """The addresses still answered for the sake of the handover."""
+        return self._held.keys()
+
+    def lead(self, leading: Collection[IPAddress], passed_on: Collection[IPAddress], now: float) -> None:
+        """Take the addresses that this node leads, and those that another living node leads.
+
+        An address that was led a moment ago and is now in `passed_on` is held; one in neither is let go.
+        """
+        lost = self._leading.intersection(passed_on)
+        self._leading = frozenset(leading)
+        passed_on = frozenset(passed_on)
+        self._held = {address: until for address, until in self._held.items() if address in passed_on}
+        self._held.update(dict.fromkeys(lost, now + self._hold))
+
+    def claimed(self, address: IPAddress) -> bool:
+        """Take note that another node was heard claiming `address`; tells whether it was held."""
+        return self._held.pop(address, None) is not None
+
+    def wake(self, now: float) -> bool:
+        """Let go of the addresses whose deadline has passed; tells whether there were any."""
+        expired = [address for address, until in self._held.items() if until <= now]
+        for address in expired:
+            del self._held[address]
+        return bool(expired)
+
+    def next_wake(self) -> float | None:
+        """When the next deadline passes, or None while nothing is held."""
+        return min(self._held.values(), default=None)
