@@ -5,7 +5,8 @@ has heard the new one's claim on the wire, or a short deadline has passed. Losin
 nobody, or a service that is gone, ends the answering at once. Pure: time comes in.
 """
 
-from collections.abc import Collection, Set as AbstractSet
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from roost.model.address import IPAddress

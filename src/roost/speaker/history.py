@@ -34,4 +34,4 @@ class History:
 
     def last(self, service: str) -> Change:
         """Return the last change of `service`; one that never had a leader dates from the start."""
-        return self._changes.get(service) or Change(None, self._started, "no node could lead it since the start")
+        return self._changes.get(service) or Change(None, self._started, "no node could lead it so far")
