@@ -1,0 +1,214 @@
+"""`deliver: local`: this host terminates a VIP, and its kernel never claims it on the wire.
+
+An IPv4 VIP is a route, `local VIP/32 dev lo`, not an address: the kernel accepts packets for it and
+programs can bind it, but it is nobody's source address, and `arp_ignore` 3 silences it. An address on lo
+would still be answered for under `route_localnet`, which Kubernetes proxies switch on. An IPv6 VIP is an
+address on lo, deprecated (RFC 4862 section 5.5.4: not chosen as a source) and without duplicate address
+detection; the kernel answers Neighbor Solicitations only for addresses of the interface asked on. See
+docs/adr/0003.
+
+Both carry a mark, so what a killed predecessor left is adopted and what others put there is never removed.
+Needs Linux 4.20.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pyroute2 import AsyncIPRoute
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETROUTE
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, ifaddrmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from roost.model.address import IPAddress
+from roost.runtime.arp_guard import ArpGuard, LocalDeliveryError
+
+__all__ = ["LocalDelivery", "LocalDeliveryError", "RefusedAddressesError"]
+
+_log = logging.getLogger(__name__)
+
+_LOOPBACK: Final = 1  # lo's index in every network namespace
+_LOCAL_TABLE: Final = 255
+_LOCAL_TYPE: Final = 2  # RTN_LOCAL
+_ROUTE_MARK: Final = 82  # rtm_protocol: `ip route show table local proto 82` shows our VIPs
+_ADDRESS_MARK: Final = 0x526F6F73  # IFA_RT_PRIORITY, shown by `ip -6 address` as the metric; no route has it
+_FOREVER: Final = 0xFFFFFFFF  # seconds, RFC 4861's infinity
+
+
+class RefusedAddressesError(LocalDeliveryError):
+    """Some VIPs cannot be held, all others are; `reasons` has each refused one with cause and cure."""
+
+    def __init__(self, reasons: Mapping[IPAddress, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = MappingProxyType(dict(reasons))
+
+
+class LocalDelivery:
+    """The VIPs that the host of the calling thread's network namespace terminates; one instance for each.
+
+    `state_dir` keeps the ARP settings found, for a successor after a crash (a directory below /run, since a
+    reboot must forget them). Methods may be called concurrently; they take turns.
+    """
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        self._guard = ArpGuard(state_dir / "arp-guard.json" if state_dir is not None else None)
+        self._wanted: frozenset[IPAddress] = frozenset()
+        self._lock = asyncio.Lock()
+
+    async def set_addresses(self, addresses: frozenset[IPAddress]) -> None:
+        """Hold exactly these VIPs; only the difference to what the kernel has is applied.
+
+        Raises LocalDeliveryError when the kernel cannot be kept silent (then nothing is added), and
+        RefusedAddressesError when single VIPs cannot be held.
+        """
+        async with self._lock:
+            self._wanted = addresses
+            await self._reconcile()
+
+    async def verify(self) -> tuple[str, ...]:
+        """Check guard and VIPs, repair both, and return what was repaired, in words.
+
+        Call it when links change and every few seconds. Raises as `set_addresses` does.
+        """
+        async with self._lock:
+            repaired = await self._reconcile() if self._wanted else ()
+        for repair in repaired:
+            _log.warning("local delivery repaired: %s", repair)
+        return repaired
+
+    async def clear(self) -> None:
+        """Remove every VIP, then put back the ARP settings of before. Raises LocalDeliveryError."""
+        async with self._lock:
+            self._wanted = frozenset()
+            await self._reconcile()
+            await self._guard.release()
+
+    async def _reconcile(self) -> tuple[str, ...]:
+        """Remove, then guard, then add: the kernel must be silent before it knows a VIP."""
+        async with _connect() as route:
+            held = await _held(route)
+            for address in held - self._wanted:
+                await _remove(route, address)
+            guarded: tuple[str, ...] = ()
+            if any(isinstance(address, IPv4Address) for address in self._wanted):
+                guarded = await self._guard.enforce()
+            missing = self._wanted - held
+            refused = await _add_all(route, missing)
+        if refused:
+            raise RefusedAddressesError(refused)
+        return (*guarded, *(f"{address} was missing" for address in missing))
+
+
+def _connect() -> AsyncIPRoute:
+    try:
+        return AsyncIPRoute(strict_check=True)  # the kernel filters dumps: our VIPs only, not all routes
+    except OSError as error:
+        raise LocalDeliveryError(f"netlink cannot be used: {error}; Linux 4.20 or newer is needed") from error
+
+
+async def _held(route: AsyncIPRoute) -> frozenset[IPAddress]:
+    """Return the VIPs with our mark, whoever of us added them."""
+    routes, addresses = rtmsg(), ifaddrmsg()
+    routes["family"], addresses["family"] = socket.AF_INET, socket.AF_INET6
+    routes["table"], routes["proto"], routes["type"] = _LOCAL_TABLE, _ROUTE_MARK, _LOCAL_TYPE
+    addresses["index"] = _LOOPBACK
+    held: set[IPAddress] = set()
+    try:
+        async for message in await route.nlm_request(routes, RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP):
+            if message["proto"] == _ROUTE_MARK and message["dst_len"] == IPv4Address(0).max_prefixlen:
+                held.add(ip_address(message.get("RTA_DST")))
+        async for message in await route.nlm_request(addresses, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP):
+            if message.get("IFA_RT_PRIORITY") == _ADDRESS_MARK:
+                held.add(ip_address(message.get("IFA_ADDRESS")))
+    except (NetlinkError, OSError) as error:
+        raise LocalDeliveryError(f"cannot list the VIPs of this host: {error}") from error
+    return frozenset(held)
+
+
+async def _add_all(route: AsyncIPRoute, addresses: frozenset[IPAddress]) -> dict[IPAddress, str]:
+    """Add VIPs and return the reasons of those that the kernel, or another owner, refuses."""
+    refused: dict[IPAddress, str] = {}
+    taken = _ipv6_addresses() if any(isinstance(each, IPv6Address) for each in addresses) else frozenset()
+    for address in sorted(addresses, key=lambda each: (each.version, int(each))):
+        if address in taken:  # IPv6 lets two interfaces have one address, and answers for it
+            refused[address] = _refusal(address, errno.EEXIST)
+            continue
+        try:
+            await _add(route, address)
+        except NetlinkError as error:
+            refused[address] = _refusal(address, error.code)
+    return refused
+
+
+async def _add(route: AsyncIPRoute, address: IPAddress) -> None:
+    if isinstance(address, IPv4Address):
+        # The route of an address that any interface has is in the way (EEXIST), which is what we want.
+        await route.route("add", **_ipv4_route(address))
+    else:
+        await route.addr(
+            "add",
+            index=_LOOPBACK,
+            address=str(address),
+            prefixlen=address.max_prefixlen,
+            flags=IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
+            preferred=0,
+            valid=_FOREVER,
+            rt_priority=_ADDRESS_MARK,
+        )
+
+
+async def _remove(route: AsyncIPRoute, address: IPAddress) -> None:
+    try:
+        if isinstance(address, IPv4Address):
+            await route.route("del", **_ipv4_route(address))
+        else:
+            await route.addr("del", index=_LOOPBACK, address=str(address), prefixlen=address.max_prefixlen)
+    except NetlinkError as error:
+        if error.code not in (errno.ESRCH, errno.EADDRNOTAVAIL):  # not: gone already
+            raise LocalDeliveryError(f"cannot remove {address} from lo: {_cause(error.code)}") from error
+
+
+def _ipv4_route(address: IPv4Address) -> dict[str, str | int]:
+    return {
+        "dst": f"{address}/{address.max_prefixlen}",
+        "table": _LOCAL_TABLE,
+        "type": "local",
+        "scope": "host",
+        "proto": _ROUTE_MARK,
+        "oif": _LOOPBACK,
+    }
+
+
+def _refusal(address: IPAddress, code: int) -> str:
+    if code == errno.EEXIST:
+        return (
+            f"{address} is already an address of this host, and its kernel answers for it; "
+            f"take it away (`ip address show to {address}`) or give the service another address"
+        )
+    return f"{address} cannot be held by lo: {_cause(code)}"
+
+
+def _cause(code: int) -> str:
+    causes = {
+        errno.EPERM: "give the process CAP_NET_ADMIN in this network namespace",
+        errno.EACCES: "IPv6 is switched off: set net.ipv6.conf.lo.disable_ipv6 and .all.disable_ipv6 to 0",
+        errno.EINVAL: "the kernel takes it for no unicast address",
+    }
+    return causes.get(code, errno.errorcode.get(code, str(code)))
+
+
+def _ipv6_addresses() -> frozenset[IPAddress]:
+    """Return every IPv6 address of this namespace (proc(5): 32 hex digits open each line)."""
+    try:
+        text = Path("/proc/thread-self/net/if_inet6").read_text()
+    except OSError:
+        return frozenset()  # a kernel without IPv6
+    return frozenset(IPv6Address(bytes.fromhex(line.split()[0])) for line in text.splitlines())
