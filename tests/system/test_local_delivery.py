@@ -107,11 +107,28 @@ def test_the_kernel_never_answers_for_a_vip_and_as_before_for_the_rest(host: Hos
     }
 
 
-def test_silent_under_route_localnet_too(host: Host, run: Run) -> None:
-    """What kube-proxy sets makes the kernel answer for addresses of scope host."""
-    host.node.sysctl("net/ipv4/conf/all/route_localnet", 1)
+@pytest.mark.parametrize(
+    "sysctls",
+    [
+        ("ipv4/conf/all/route_localnet",),  # what kube-proxy sets: scope host means nothing any more
+        ("ipv4/ip_forward", "ipv4/conf/all/proxy_arp", "ipv6/conf/all/forwarding", "ipv6/conf/all/proxy_ndp"),
+    ],
+)
+def test_silent_on_talkative_hosts_too(host: Host, run: Run, sysctls: tuple[str, ...]) -> None:
+    for key in sysctls:
+        host.node.sysctl(f"net/{key}", 1)
     run(LocalDelivery().set_addresses(VIPS))
-    assert host.answers(VIP) == 0
+    assert (host.answers(VIP), host.answers(VIP6)) == (0, 0)
+
+
+def test_silent_to_address_probes_too(host: Host, run: Run) -> None:
+    """RFC 5227 probes have no sender address and take another path in the kernel."""
+    run(LocalDelivery().set_addresses(VIPS))
+    with host.client.entered(), packets(_ETH_P_ARP.to_bytes(2, "big")) as wire:
+        for address in (VIP, OWN):
+            wire.send(arp_request(host.client.mac("eth0"), address, IPv4Address(0)))
+        frames = list(received(wire, 0.3))
+    assert [sum(is_answer(frame, address) for frame in frames) for address in (VIP, OWN)] == [0, 1]
 
 
 def test_a_killed_daemon_leaves_the_vip_reachable_and_silent(host: Host, tmp_path: Path, run: Run) -> None:
@@ -166,6 +183,17 @@ def test_the_kernels_own_requests_never_carry_the_vip(host: Host, run: Run) -> N
     host.node.ip(f"route del local {VIP}/32 dev lo table local")
     run(LocalDelivery().set_addresses(VIPS))
     assert set(provoke("192.0.2.91")) == {OWN}
+
+
+def test_the_kernels_own_solicitations_never_carry_the_vip(host: Host, run: Run) -> None:
+    run(LocalDelivery().set_addresses(VIPS))
+    with host.client.entered(), packets(_ETH_P_IPV6.to_bytes(2, "big")) as wire:
+        with host.node.entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as service:
+            service.bind((str(VIP6), 0))
+            service.sendto(b"reply", ("2001:db8::90", 9))
+        sources = [IPv6Address(f[22:38]) for f in received(wire, 0.5) if f[20] == 58 and f[54] == 135]
+    assert sources
+    assert VIP6 not in sources
 
 
 def test_a_hot_plugged_interface_is_guarded_from_birth(host: Host, run: Run) -> None:
