@@ -31,6 +31,8 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     network_unavailable: bool = False
     excluded: bool = False  # node.kubernetes.io/exclude-from-external-load-balancers
+    speaker: bool = True  # False for a member that gossips but announces nothing
+    can_announce: bool = True  # False while no interface of the node can announce
 
 
 @dataclass(frozen=True, slots=True)

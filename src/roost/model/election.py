@@ -1,0 +1,163 @@
+"""Who leads what, kept up to date at the cost of what moves.
+
+Theory of operation: a ranking changes only with a service or with a node's static facts. A verdict
+changes nothing but who leads, and only where the node leads now (it went) or stands before the leader
+(it came back). Both sets are indexed by node, so a death costs as many steps as services move.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import MappingProxyType
+
+from roost.model.node import Candidate
+from roost.model.ranking import Ranking, rank
+from roost.model.service import Service
+
+__all__ = ["Election", "Move"]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A service whose lead went from one node to another; None stands for nobody."""
+
+    service: str
+    old_leader: str | None
+    new_leader: str | None
+
+
+class Election:
+    """The rankings of all services over all known nodes; updates say what moved.
+
+    Names of services are unique, and so are names of nodes; of several with one name the last counts.
+    """
+
+    def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
+        self._candidates: dict[str, Candidate] = {}
+        self._rankings: dict[str, Ranking] = {}
+        self._led: defaultdict[str, set[str]] = defaultdict(set)
+        self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
+        self.update_candidates(candidates)
+        self.update_services(services)
+
+    @property
+    def rankings(self) -> Mapping[str, Ranking]:
+        """The ranking of every service, by its name; a live view."""
+        return MappingProxyType(self._rankings)
+
+    @property
+    def candidates(self) -> Mapping[str, Candidate]:
+        """Every known node, by its name; a live view."""
+        return MappingProxyType(self._candidates)
+
+    def led_by(self, node: str) -> frozenset[str]:
+        """Return the names of the services that `node` leads."""
+        return frozenset(self._led.get(node, ()))
+
+    def find(self, key: str) -> Ranking | None:
+        """Return the ranking of the service with the name, or with the address, `key`."""
+        if key in self._rankings:
+            return self._rankings[key]
+        try:
+            address = ip_address(key)
+        except ValueError:
+            return None
+        return next((each for each in self._rankings.values() if address in each.service.addresses), None)
+
+    def update_services(self, services: Iterable[Service]) -> tuple[Move, ...]:
+        """Take the wanted services, all of them; rank the new and the changed ones; return the moves.
+
+        A service that is gone moves to nobody. One whose addresses changed under the same leader is
+        no move.
+        """
+        wanted = {service.name: service for service in services}
+        moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
+        nodes = [candidate.node for candidate in self._candidates.values()]
+        for name, service in wanted.items():
+            known = self._rankings.get(name)
+            if known is None or known.service != service:
+                moves.append(self._install(rank(service, nodes)))
+        return _real(moves)
+
+    def update_candidates(self, candidates: Iterable[Candidate]) -> tuple[Move, ...]:
+        """Take all known nodes with their verdicts, and return the moves.
+
+        Changed static facts, a new node or a forgotten one rank that node anew in every service; a
+        changed verdict touches only the services that the node led or would lead.
+        """
+        old, self._candidates = self._candidates, {each.node.name: each for each in candidates}
+        changed = {
+            name: self._candidates[name].node if name in self._candidates else None
+            for name in old.keys() | self._candidates.keys()
+            if name not in old
+            or name not in self._candidates
+            or old[name].node != self._candidates[name].node
+        }
+        if changed:
+            moves = [self._install(ranking.with_nodes(changed)) for ranking in tuple(self._rankings.values())]
+        else:
+            moves = [self._install(self._rankings[name]) for name in self._unsettled(old)]
+        return _real(moves)
+
+    def _unsettled(self, old: Mapping[str, Candidate]) -> set[str]:
+        """Return the services whose leader may differ now that verdicts, and nothing else, changed."""
+        names: set[str] = set()
+        for node, candidate in self._candidates.items():
+            if candidate.verdict.active and not old[node].verdict.active:
+                names |= self._passed_over.get(node, set())
+            elif old[node].verdict.active and not candidate.verdict.active:
+                names |= self._led.get(node, set())
+        return names
+
+    def _install(self, ranking: Ranking) -> Move:
+        name = ranking.service.name
+        before = self._forget(name)
+        ranking = ranking.led_by_first(self._is_active)
+        self._rankings[name] = ranking
+        for node in _ahead(ranking):
+            self._passed_over[node].add(name)
+        if ranking.leader is not None:
+            self._led[ranking.leader].add(name)
+        return Move(name, before, ranking.leader)
+
+    def _drop(self, name: str) -> Move:
+        before = self._forget(name)
+        del self._rankings[name]
+        return Move(name, before, None)
+
+    def _forget(self, name: str) -> str | None:
+        """Take the service out of the indexes; return who led it."""
+        known = self._rankings.get(name)
+        if known is None:
+            return None
+        for node in _ahead(known):
+            _discard(self._passed_over, node, name)
+        if known.leader is not None:
+            _discard(self._led, known.leader, name)
+        return known.leader
+
+    def _is_active(self, node: str) -> bool:
+        return self._candidates[node].verdict.active
+
+
+def _ahead(ranking: Ranking) -> Iterator[str]:
+    """Yield the nodes before the leader: none of them is active, each would lead if it were."""
+    for place in ranking.places:
+        if place.node == ranking.leader:
+            return
+        yield place.node
+
+
+def _discard(index: dict[str, set[str]], node: str, name: str) -> None:
+    """Remove `name` under `node`, and the node with its last name: the index stays bounded."""
+    names = index[node]
+    names.discard(name)
+    if not names:
+        del index[node]
+
+
+def _real(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Return the moves that change the leader, sorted by service."""
+    real = (move for move in moves if move.old_leader != move.new_leader)
+    return tuple(sorted(real, key=lambda move: move.service))

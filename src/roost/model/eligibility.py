@@ -1,0 +1,116 @@
+"""Who may announce a service, with which preference, on which interfaces; every "no" says why.
+
+What lives here: questions about one service and one node. What this module must not know: other
+nodes, order, verdicts' history. The rules are MetalLB's, so both elect the same leader.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from roost.model.node import Candidate, Node
+from roost.model.service import Advertisement, Service
+
+__all__ = [
+    "Credit",
+    "Exclusion",
+    "Reason",
+    "credits_of",
+    "exclusion_of",
+    "impediment",
+    "interface_allowed",
+    "interfaces_of",
+]
+
+
+class Reason(Enum):
+    """Why a node cannot lead a service; the value is the text that programs may rely on."""
+
+    NOT_ADVERTISED = "not advertised"
+    NETWORK_UNAVAILABLE = "network unavailable"
+    EXCLUDED_BY_LABEL = "excluded by label"
+    NO_ENDPOINT = "no endpoint"
+    NOT_ACTIVE = "not active"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A node that may not lead a service, and why; `detail` is one clause for people."""
+
+    node: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The weight that one advertisement's preferences give to a node."""
+
+    advertisement: str
+    weight: int
+
+
+def exclusion_of(service: Service, node: Node) -> Exclusion | None:
+    """Return the first static fact that keeps `node` out of the order for `service`, or None.
+
+    Verdicts are not looked at: a dead node keeps its place (see `impediment`).
+    """
+    if not _covering(service, node):
+        return Exclusion(node.name, Reason.NOT_ADVERTISED, _not_covered(service))
+    if node.network_unavailable:
+        return Exclusion(node.name, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable")
+    if node.excluded:
+        return Exclusion(node.name, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers")
+    if service.endpoint_nodes is not None and node.name not in service.endpoint_nodes:
+        return Exclusion(
+            node.name, Reason.NO_ENDPOINT, "no endpoint there can serve and traffic must stay local"
+        )
+    return None
+
+
+def impediment(candidate: Candidate) -> Exclusion | None:
+    """Return why the detector's verdict keeps a placed node from leading right now, or None."""
+    if candidate.verdict.active:
+        return None
+    evidence = f" ({candidate.evidence})" if candidate.evidence else ""
+    return Exclusion(candidate.node.name, Reason.NOT_ACTIVE, f"{candidate.verdict.value}{evidence}")
+
+
+def credits_of(service: Service, node: Node) -> tuple[Credit, ...]:
+    """Return what each advertisement that covers `node` adds to its score, without the zeros."""
+    found = []
+    for advertisement in _covering(service, node):
+        weights = (each.weight for each in advertisement.preferences if each.selector.matches(node.labels))
+        if weight := sum(weights):
+            found.append(Credit(advertisement.name, weight))
+    return tuple(found)
+
+
+def interfaces_of(service: Service, node: Node) -> tuple[str, ...] | None:
+    """Return the patterns of interfaces on which `node` may announce `service`; None allows all.
+
+    The union over the advertisements that cover the node; one without interfaces allows all. Empty
+    when none covers it.
+    """
+    patterns: dict[str, None] = {}
+    for advertisement in _covering(service, node):
+        if advertisement.interfaces is None:
+            return None
+        patterns.update(dict.fromkeys(advertisement.interfaces))
+    return tuple(patterns)
+
+
+def interface_allowed(patterns: Iterable[str] | None, name: str) -> bool:
+    """Tell whether the whole of `name` matches one of the regular expressions; None allows all."""
+    return patterns is None or any(re.fullmatch(pattern, name) for pattern in patterns)
+
+
+def _covering(service: Service, node: Node) -> list[Advertisement]:
+    return [each for each in service.advertisements if each.covers(node.name, node.labels)]
+
+
+def _not_covered(service: Service) -> str:
+    if not service.advertisements:
+        return "nothing advertises this service"
+    return f"not covered by {', '.join(each.name for each in service.advertisements)}"

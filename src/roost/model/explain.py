@@ -1,0 +1,69 @@
+"""A ranking as plain data for people and programs: a view, no decision is made here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from roost.model.address import canonical
+from roost.model.eligibility import Exclusion, impediment, interfaces_of
+from roost.model.node import Candidate
+from roost.model.ranking import Place, Ranking
+
+__all__ = ["explain", "why_placed"]
+
+
+def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, Any]:
+    """Return every node's place for a service, or why it is out, as JSON-able data.
+
+    `candidates` are those that the ranking was made of. Digests are hexadecimal; positions count from
+    1; `interfaces` are the patterns that the leader may use, None for all.
+    """
+    service = ranking.service
+    leader = candidates[ranking.leader].node if ranking.leader else None
+    return {
+        "service": service.name,
+        "addresses": [canonical(address) for address in service.addresses],
+        "elected_on": canonical(service.addresses[0]),
+        "leader": ranking.leader,
+        "interfaces": interfaces_of(service, leader) if leader else [],
+        "places": [
+            _place(position, place, ranking, candidates[place.node])
+            for position, place in enumerate(ranking.places, 1)
+        ],
+        "exclusions": [_exclusion(exclusion) for exclusion in ranking.exclusions],
+    }
+
+
+def why_placed(ranking: Ranking, candidate: Candidate) -> str:
+    """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
+    place = _of(ranking, candidate.node.name)
+    if barred := impediment(candidate):
+        return f"cannot lead: {barred.detail}"
+    leader = _of(ranking, ranking.leader) if ranking.leader else None
+    if leader is None or place is None:
+        return ""
+    if place is leader:
+        return "leads: first of the active nodes"
+    if place.score != leader.score:
+        return f"less preferred than {leader.node} ({place.score} < {leader.score})"
+    return f"its hash comes after that of {leader.node}"
+
+
+def _of(ranking: Ranking, node: str) -> Place | None:
+    return next((place for place in ranking.places if place.node == node), None)
+
+
+def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "position": position,
+        "node": place.node,
+        "verdict": candidate.verdict.value,
+        "evidence": candidate.evidence,
+        "score": place.score,
+        "credits": [{"advertisement": each.advertisement, "weight": each.weight} for each in place.credits],
+        "digest": place.digest.hex(),
+        "why": why_placed(ranking, candidate),
+    }
+
+
+def _exclusion(exclusion: Exclusion) -> dict[str, Any]:
+    return {"node": exclusion.node, "reason": exclusion.reason.value, "why": exclusion.detail}

@@ -1,0 +1,128 @@
+"""What would move if nodes went down, came or drained: the election itself, on changed candidates."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from roost.model.address import canonical
+from roost.model.election import Election
+from roost.model.eligibility import impediment
+from roost.model.node import Candidate, Node, Verdict
+from roost.model.ranking import Ranking
+from roost.model.service import Service
+
+__all__ = ["Prospect", "UnknownNameError", "WhatIf", "what_if"]
+
+
+class UnknownNameError(LookupError):
+    """A node, address or service that was asked for does not exist; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """Who leads a service before and after the supposed change, and one clause on why."""
+
+    service: Service
+    before: str | None
+    after: str | None
+    why: str
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the prospect as JSON-able data."""
+        addresses = [canonical(address) for address in self.service.addresses]
+        return {
+            "service": self.service.name,
+            "addresses": addresses,
+            "before": self.before,
+            "after": self.after,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The services that would move, by name, out of `total`; one asked for is listed even if it stays."""
+
+    moves: tuple[Prospect, ...]
+    staying: int
+    total: int
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the answer as JSON-able data."""
+        return {
+            "moves": [each.as_data() for each in self.moves],
+            "staying": self.staying,
+            "total": self.total,
+        }
+
+
+def what_if(
+    services: Iterable[Service],
+    candidates: Iterable[Candidate],
+    *,
+    down: Collection[str] = (),
+    add: Collection[str] = (),
+    drain: Collection[str] = (),
+    address: str | None = None,
+) -> WhatIf:
+    """Return what the election would do if nodes went `down`, came (`add`) or drained.
+
+    A node to add that is known already comes back to life; an unknown one comes without labels.
+    `address` limits the answer to the service with that address or name. Raises UnknownNameError.
+    """
+    election = Election(services, candidates)
+    before = dict(election.rankings)
+    asked = _asked(election, address)
+    election.update_candidates(_supposed(election.candidates, down, add, drain))
+    prospects = [
+        _prospect(before[name], ranking, election.candidates)
+        for name, ranking in sorted(election.rankings.items())
+        if asked in (None, name)
+    ]
+    moves = [each for each in prospects if each.before != each.after]
+    shown = prospects if asked else moves
+    return WhatIf(tuple(shown), staying=len(prospects) - len(moves), total=len(prospects))
+
+
+def _asked(election: Election, key: str | None) -> str | None:
+    if key is None:
+        return None
+    ranking = election.find(key)
+    if ranking is None:
+        raise UnknownNameError(f"no service has the name or address {key}")
+    return ranking.service.name
+
+
+def _supposed(
+    known: Mapping[str, Candidate], down: Collection[str], add: Collection[str], drain: Collection[str]
+) -> list[Candidate]:
+    if unknown := sorted({*down, *drain} - known.keys() - {*add}):
+        raise UnknownNameError(f"no node has the name {', '.join(unknown)}")
+    supposed = dict(known)
+    for name in add:
+        node = known[name].node if name in known else Node(name)
+        supposed[name] = Candidate(node, Verdict.ALIVE, "supposed to come")
+    for names, verdict, evidence in (
+        (down, Verdict.DEAD, "supposed to go down"),
+        (drain, Verdict.LEAVING, "supposed to drain"),
+    ):
+        for name in names:
+            supposed[name] = replace(supposed[name], verdict=verdict, evidence=evidence)
+    return list(supposed.values())
+
+
+def _prospect(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> Prospect:
+    return Prospect(after.service, before.leader, after.leader, _why(before, after, candidates))
+
+
+def _why(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> str:
+    if before.leader == after.leader:
+        return "stays" if after.leader else "no node can lead it, before or after"
+    gone = impediment(candidates[before.leader]) if before.leader else None
+    if after.leader is None:
+        reason = "no other node can lead"
+    elif gone or before.leader is None:
+        reason = f"{after.leader} is next in the order"
+    else:
+        reason = f"{after.leader} comes before {before.leader} in the order"
+    return f"{before.leader}: {gone.detail}; {reason}" if gone else reason

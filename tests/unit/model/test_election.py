@@ -1,0 +1,155 @@
+"""Keeping rankings up to date: what moves, what must not, and at what cost."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.model.builders import alive, candidates, service, services
+
+from roost.model.election import Election, Move
+from roost.model.node import Candidate, Node, Verdict
+from roost.model.ranking import Ranking
+from roost.model.service import Service
+
+NAMES = ("n1", "n2", "n3")
+MANY = [service(f"192.0.2.{last}", name=f"s{last:03}") for last in range(1, 60)]
+
+
+def with_verdict(verdict: Verdict, name: str, among: tuple[str, ...] = NAMES) -> list[Candidate]:
+    return [Candidate(Node(each), verdict if each == name else Verdict.ALIVE) for each in among]
+
+
+def leaders(election: Election) -> dict[str, str | None]:
+    return {name: ranking.leader for name, ranking in election.rankings.items()}
+
+
+def test_a_death_moves_what_the_node_led_to_the_next_in_order() -> None:
+    election = Election(MANY, alive(*NAMES))
+    before = dict(election.rankings)
+    led = election.led_by("n1")
+    moves = election.update_candidates(with_verdict(Verdict.DEAD, "n1"))
+    assert {move.service for move in moves} == led
+    for move in moves:
+        order = [place.node for place in before[move.service].places if place.node != "n1"]
+        assert (move.old_leader, move.new_leader) == ("n1", order[0])
+    assert election.led_by("n1") == frozenset()
+
+
+def test_a_death_does_not_look_at_other_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    election = Election(MANY, alive(*NAMES))
+    led = election.led_by("n1")
+    looked: list[str] = []
+    original = Ranking.led_by_first
+
+    def counting(self: Ranking, *arguments: object) -> Ranking:
+        looked.append(self.service.name)
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ranking, "led_by_first", counting)
+    monkeypatch.setattr(Ranking, "with_nodes", None)  # a death must rank nothing
+    election.update_candidates(with_verdict(Verdict.DEAD, "n1"))
+    assert set(looked) == led
+    looked.clear()
+    election.update_candidates(alive(*NAMES))
+    assert set(looked) == led
+
+
+def test_a_suspicion_moves_nothing() -> None:
+    election = Election(MANY, alive(*NAMES))
+    assert election.update_candidates(with_verdict(Verdict.SUSPECT, "n1")) == ()
+
+
+def test_a_node_that_comes_back_takes_back_what_it_led() -> None:
+    election = Election(MANY, alive(*NAMES))
+    gone = election.update_candidates(with_verdict(Verdict.UNREACHABLE, "n2"))
+    back = election.update_candidates(alive(*NAMES))
+    assert back == tuple(Move(move.service, move.new_leader, move.old_leader) for move in gone)
+
+
+def test_services_come_and_go() -> None:
+    election = Election((), alive(*NAMES))
+    assert election.update_services(MANY[:1]) == (Move("s001", None, election.rankings["s001"].leader),)
+    leader = election.rankings["s001"].leader
+    assert election.update_services(()) == (Move("s001", leader, None),)
+    assert not election.rankings
+    assert not any(election.led_by(name) for name in NAMES)
+
+
+def test_an_unchanged_service_keeps_its_ranking() -> None:
+    election = Election(MANY, alive(*NAMES))
+    before = election.rankings["s001"]
+    election.update_services(MANY[:2])
+    assert election.rankings["s001"] is before
+
+
+def test_find_by_address_or_name() -> None:
+    election = Election([service("192.0.2.1 2001:db8::1")], alive(*NAMES))
+    assert election.find("web") is election.find("2001:DB8:0::1") is election.rankings["web"]
+    assert election.find("192.0.2.99") is None
+    assert election.find("nothing") is None
+
+
+@given(services, candidates, st.data())
+def test_losing_a_node_that_does_not_lead_moves_nothing(
+    wanted: list[Service], known: list[Candidate], data: st.DataObject
+) -> None:
+    election = Election(wanted, known)
+    idle = [each for each in known if not election.led_by(each.node.name)]
+    if idle:
+        gone = data.draw(st.sampled_from(idle))
+        assert election.update_candidates([each for each in known if each is not gone]) == ()
+
+
+@given(services, candidates, st.data())
+def test_a_node_that_comes_only_takes(
+    wanted: list[Service], known: list[Candidate], data: st.DataObject
+) -> None:
+    """Minimal disruption: nothing moves between two nodes that were there before."""
+    if not known:
+        return
+    new = data.draw(st.sampled_from(known))
+    election = Election(wanted, [each for each in known if each is not new])
+    assert all(move.new_leader == new.node.name for move in election.update_candidates(known))
+
+
+@given(services, candidates, st.randoms(use_true_random=False))
+def test_the_order_of_inputs_does_not_matter(
+    wanted: list[Service], known: list[Candidate], random: random.Random
+) -> None:
+    expected = Election(wanted, known).rankings
+    random.shuffle(wanted)
+    random.shuffle(known)
+    assert Election(wanted, known).rankings == expected
+
+
+@given(st.lists(services | candidates, max_size=8))
+def test_updates_end_where_a_fresh_election_starts(updates: list[list[Service] | list[Candidate]]) -> None:
+    election = Election()
+    wanted: list[Service] = []
+    known: list[Candidate] = []
+    for update in updates:
+        before = leaders(election)
+        if update and isinstance(update[0], Service):
+            wanted = [each for each in update if isinstance(each, Service)]
+            moves = election.update_services(wanted)
+        else:
+            known = [each for each in update if isinstance(each, Candidate)]
+            moves = election.update_candidates(known)
+        fresh = Election(wanted, known)
+        after = leaders(election)
+        assert election.rankings == fresh.rankings
+        assert all(election.led_by(each.node.name) == fresh.led_by(each.node.name) for each in known)
+        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        assert {move.service for move in moves} == changed
+        assert all(
+            (before.get(move.service), after.get(move.service)) == (move.old_leader, move.new_leader)
+            for move in moves
+        )
+
+
+@given(services, candidates)
+def test_every_node_is_placed_or_excluded_once(wanted: list[Service], known: list[Candidate]) -> None:
+    for ranking in Election(wanted, known).rankings.values():
+        names = [place.node for place in ranking.places] + [out.node for out in ranking.exclusions]
+        assert sorted(names) == sorted(each.node.name for each in known)
