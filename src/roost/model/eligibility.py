@@ -31,6 +31,8 @@ class Reason(Enum):
     NETWORK_UNAVAILABLE = "network unavailable"
     EXCLUDED_BY_LABEL = "excluded by label"
     NO_ENDPOINT = "no endpoint"
+    NO_SPEAKER = "no speaker"
+    NO_INTERFACE = "no interface"
     NOT_ACTIVE = "not active"
 
 
@@ -62,6 +64,10 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
         return Exclusion(node.name, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable")
     if node.excluded:
         return Exclusion(node.name, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers")
+    if not node.speaker:
+        return Exclusion(node.name, Reason.NO_SPEAKER, "it gossips, but no Roost speaker runs there")
+    if not node.can_announce:
+        return Exclusion(node.name, Reason.NO_INTERFACE, "no interface there can announce now")
     if service.endpoint_nodes is not None and node.name not in service.endpoint_nodes:
         return Exclusion(
             node.name, Reason.NO_ENDPOINT, "no endpoint there can serve and traffic must stay local"

@@ -150,6 +150,8 @@ def test_a_preferred_node_without_endpoint_stays_out() -> None:
     [
         (Node("node-b", network_unavailable=True), Reason.NETWORK_UNAVAILABLE),
         (Node("node-b", excluded=True), Reason.EXCLUDED_BY_LABEL),
+        (Node("node-b", speaker=False), Reason.NO_SPEAKER),
+        (Node("node-b", can_announce=False), Reason.NO_INTERFACE),
     ],
 )
 def test_a_barred_node_is_excluded_with_its_reason(node: Node, reason: Reason) -> None:
