@@ -58,21 +58,20 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
 
     Verdicts are not looked at: a dead node keeps its place (see `impediment`).
     """
-    if not _covering(service, node):
-        return Exclusion(node.name, Reason.NOT_ADVERTISED, _not_covered(service))
-    if node.network_unavailable:
-        return Exclusion(node.name, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable")
-    if node.excluded:
-        return Exclusion(node.name, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers")
-    if not node.speaker:
-        return Exclusion(node.name, Reason.NO_SPEAKER, "it gossips, but no Roost speaker runs there")
-    if not node.can_announce:
-        return Exclusion(node.name, Reason.NO_INTERFACE, "no interface there can announce now")
-    if service.endpoint_nodes is not None and node.name not in service.endpoint_nodes:
-        return Exclusion(
-            node.name, Reason.NO_ENDPOINT, "no endpoint there can serve and traffic must stay local"
-        )
-    return None
+    local = service.endpoint_nodes
+    rules = (
+        (not _covering(service, node), Reason.NOT_ADVERTISED, _not_covered(service)),
+        (node.network_unavailable, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable"),
+        (node.excluded, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers"),
+        (not node.speaker, Reason.NO_SPEAKER, "it gossips, but no Roost speaker runs there"),
+        (not node.can_announce, Reason.NO_INTERFACE, "no interface there can announce now"),
+        (
+            local is not None and node.name not in local,
+            Reason.NO_ENDPOINT,
+            "no endpoint there can serve and traffic must stay local",
+        ),
+    )
+    return next((Exclusion(node.name, reason, detail) for holds, reason, detail in rules if holds), None)
 
 
 def impediment(candidate: Candidate) -> Exclusion | None:
