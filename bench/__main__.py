@@ -1,0 +1,19 @@
+"""`python -m bench NAME [OPTIONS]`: run one benchmark, or list them."""
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = {
+    "failover": "silent death of the leader: Roost's profiles, keepalived, plain memberlist",
+    "handover": "SIGTERM of the leader under 500 packets/s: packets lost",
+    "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",
+    "arp": "ARP round trip and share answered in a flood, beside the kernel's own",
+    "cost": "memory with 500 addresses, processor when idle, start to first answer, beside keepalived",
+    "busy_members": "10 Roost and 3 Go members with both cores kept busy: false verdicts",
+}
+
+if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
+    for name, about in BENCHMARKS.items():
+        print(f"{name:14} {about}")
+    sys.exit(2)
+import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
