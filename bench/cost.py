@@ -1,4 +1,4 @@
-"""What a speaker costs: memory, idle processor, start to first answer with 500 addresses; keepalived beside."""
+"""What a speaker costs: memory, idle processor, start to first answer with 500 addresses; and keepalived."""
 
 import argparse
 import json
