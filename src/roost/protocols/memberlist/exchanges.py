@@ -1,0 +1,47 @@
+"""Requests over TCP that this node has asked its driver for and that are not answered yet."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.effects import OpenExchange, Outbox
+from roost.protocols.memberlist.messages import Message
+
+__all__ = ["Exchange", "Exchanges"]
+
+_LIMIT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One open request: to whom, of which kind, and until when (seconds) the driver may answer."""
+
+    target: Endpoint
+    kind: type[Message]
+    deadline: float
+
+
+class Exchanges:
+    """The open requests by id, at most 256; a driver that never answers costs only its own place."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._open: dict[int, Exchange] = {}
+        self._last = 0
+
+    def open(self, target: Endpoint, request: Message, *, deadline: float, now: float) -> int | None:
+        """Ask the driver for an exchange and return its id; None when too many are open."""
+        if len(self._open) >= _LIMIT:
+            self._open = {key: value for key, value in self._open.items() if value.deadline >= now}
+        if len(self._open) >= _LIMIT:
+            self._outbox.counters["exchanges_refused"] += 1
+            return None
+        self._last += 1
+        self._open[self._last] = Exchange(target, type(request), deadline)
+        self._outbox.counters["exchanges_opened"] += 1
+        self._outbox.put(OpenExchange(self._last, target, request, deadline))
+        return self._last
+
+    def close(self, key: int) -> Exchange | None:
+        """Take an exchange off the list; None when it is not open (any more)."""
+        return self._open.pop(key, None)

@@ -1,0 +1,366 @@
+"""The SWIM failure detector with Lifeguard, as hashicorp/memberlist speaks it: the machine as a whole.
+
+Here messages and time are handed to the parts that own them: `rules` (who is in which state), `probe`
+and `relay` (who answers), `transmit` (what goes into packets), `exchanges` (requests over TCP). What
+those decide does not belong here.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.memberlist.awareness import Awareness
+from roost.protocols.memberlist.broadcast import BroadcastQueue
+from roost.protocols.memberlist.effects import Fault, MemberChanged, OpenExchange, Outbox, UserData
+from roost.protocols.memberlist.exchanges import Exchanges
+from roost.protocols.memberlist.members import MEMBERS_LIMIT, Member, MemberTable, packed_address
+from roost.protocols.memberlist.messages import (
+    CURRENT_VERSIONS,
+    META_LIMIT,
+    Ack,
+    Alive,
+    Dead,
+    ErrorResponse,
+    IndirectPing,
+    Message,
+    Nack,
+    Ping,
+    PushPull,
+    Status,
+    Suspect,
+    UserMessage,
+)
+from roost.protocols.memberlist.packet import PacketCodec
+from roost.protocols.memberlist.probe import Prober
+from roost.protocols.memberlist.profile import Profile
+from roost.protocols.memberlist.relay import Relays, answer_to
+from roost.protocols.memberlist.ring import ProbeRing
+from roost.protocols.memberlist.rules import Rules
+from roost.protocols.memberlist.transmit import Transmitter
+
+__all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData"]
+
+_LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
+_PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
+
+
+@dataclass(frozen=True, slots=True)
+class SwimConfig:
+    """This node: its unique name, the address that others reach it at, its metadata, its timers.
+
+    Raises ValueError for an empty name, a host that is no IP address, or over 512 bytes of metadata.
+    """
+
+    name: str
+    endpoint: Endpoint
+    meta: bytes
+    profile: Profile
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a node needs a name")
+        packed_address(self.endpoint.host)
+        _check_meta(self.meta)
+
+
+class Swim:
+    """A machine (see `roost.protocols.machine`) that keeps the list of members and who of them lives.
+
+    Times are seconds on one monotonic scale; one that runs backwards is taken to stand still. A call
+    that comes later than `next_wake()` by more than the probe timeout means that this node itself
+    was not running: then nobody is blamed for that stretch.
+    """
+
+    def __init__(self, config: SwimConfig, codec: PacketCodec, random: Randomness) -> None:
+        profile = config.profile
+        me = Member(
+            name=config.name,
+            endpoint=config.endpoint,
+            meta=config.meta,
+            incarnation=1,
+            status=Status.ALIVE,
+            since=0.0,
+            versions=CURRENT_VERSIONS,
+            evidence="this node",
+            address=packed_address(config.endpoint.host),
+        )
+        self._profile = profile
+        self._codec = codec
+        self._random = random
+        self._outbox = outbox = Outbox(profile.handoff_queue_depth)
+        self._table = table = MemberTable(me)
+        self._queue = queue = BroadcastQueue(MEMBERS_LIMIT)
+        self._awareness = awareness = Awareness(profile.awareness_max_multiplier)
+        ring = ProbeRing(random)
+        self._transmitter = transmitter = Transmitter(
+            profile=profile, codec=codec, table=table, queue=queue, outbox=outbox, random=random
+        )
+        self._exchanges = exchanges = Exchanges(outbox)
+        self._rules = rules = Rules(
+            profile=profile, table=table, ring=ring, queue=queue, awareness=awareness, outbox=outbox
+        )
+        self._relays = Relays(profile.probe_timeout, table, transmitter, outbox)
+        self._prober = Prober(
+            profile=profile,
+            table=table,
+            ring=ring,
+            rules=rules,
+            transmitter=transmitter,
+            exchanges=exchanges,
+            awareness=awareness,
+            outbox=outbox,
+            random=random,
+        )
+        self._now = -math.inf
+        self._gossip_due: float | None = None
+        self._gossiped = -math.inf
+        self._push_pull_due: float | None = None
+        self._leave_due: float | None = None
+        self._has_left = False
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """Everybody known by name, this node included; dead and left ones for a while."""
+        return self._table.view
+
+    @property
+    def local_health(self) -> int:
+        """How badly this node keeps up: 0 is well, see `awareness`."""
+        return self._awareness.score
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Counts of what happened since the start, by name."""
+        return MappingProxyType(self._outbox.counters)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether `leave` was called and the others have been told as well as can be."""
+        return self._has_left
+
+    def start(self, now: float) -> None:
+        """Become the first member of one's own cluster."""
+        self._now = now
+        me = self._table.change(self._table.me.name, since=now)
+        self._outbox.put(MemberChanged("join", me, me.evidence))
+        self._push_pull_due = now + (1 + self._random.random()) * self._profile.push_pull_interval
+
+    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None:
+        """Take one datagram; see `Machine.receive`."""
+        now = self._advance(now)
+        self._outbox.counters["packets_received"] += 1
+        opened = self._codec.open(datagram)
+        for fault in opened.faults:
+            self._outbox.fault("bad-packet", str(fault), source)
+        for message in opened.messages:
+            self._take(message, source, now)
+        self._arm(now)
+
+    def wake(self, now: float) -> None:
+        """Do what is due; see `Machine.wake`."""
+        now = self._advance(now)
+        self._rules.wake(now)
+        self._relays.wake(now)
+        self._prober.wake(now)
+        if self._push_pull_due is not None and now >= self._push_pull_due:
+            self._push_pull(now)
+        if self._gossip_due is not None and now >= self._gossip_due:
+            self._gossiped, self._gossip_due = now, None
+            self._transmitter.gossip(now)
+        self._arm(now)
+
+    def next_wake(self) -> float | None:
+        """Return when something is due; see `Machine.next_wake`."""
+        times = (
+            self._prober.next_due(),
+            self._rules.next_due(),
+            self._relays.next_due(),
+            self._gossip_due,
+            self._push_pull_due,
+            self._leave_due,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def effects(self) -> Iterable[Effect]:
+        """Hand over the effects since the last call; see `Machine.effects`."""
+        return self._outbox.drain()
+
+    def join(self, targets: Sequence[Endpoint], now: float) -> None:
+        """Exchange states with each of `targets`; one that answers is enough to know all."""
+        now = self._advance(now)
+        me = self._table.me.endpoint
+        for target in dict.fromkeys(targets):
+            if target != me:
+                self._exchange_state(target, now, join=True)
+        self._arm(now)
+
+    def leave(self, now: float) -> None:
+        """Tell the others that this node goes; go on driving it until `has_left`."""
+        now = self._advance(now)
+        if self._leave_due is not None or self._has_left:
+            return
+        self._rules.leave(now)
+        self._prober.stop()
+        self._push_pull_due = None
+        self._leave_due = now + _LEAVE_TIMEOUT
+        self._arm(now)
+
+    def set_meta(self, meta: bytes, now: float) -> None:
+        """Give this node other metadata; raises ValueError for more than 512 bytes."""
+        now = self._advance(now)
+        _check_meta(meta)
+        if meta != self._table.me.meta and self._table.me.live:
+            self._rules.set_meta(meta)
+        self._arm(now)
+
+    def serve(self, request: Message, source: Endpoint, now: float) -> Message | None:
+        """Return the reply to a stream's request, or None when it gets none."""
+        now = self._advance(now)
+        reply = self._reply(request, source, now)
+        self._arm(now)
+        return reply
+
+    def exchange_answered(self, id: int, reply: Message, now: float) -> None:  # noqa: A002  the effect's name
+        """Take the reply to an `OpenExchange`."""
+        now = self._advance(now)
+        exchange = self._exchanges.close(id)
+        if exchange is None:
+            return
+        if exchange.kind is Ping:
+            self._prober.answered(id, reply)
+        elif isinstance(reply, PushPull):
+            self._outbox.counters["push_pulls"] += 1
+            self._rules.merge(reply, now, exchange.target)
+        elif isinstance(reply, ErrorResponse):
+            self._outbox.fault("exchange-refused", reply.text, exchange.target)
+        else:
+            self._outbox.fault("unexpected-message", f"{_name(reply)} for push/pull", exchange.target)
+        self._arm(now)
+
+    def exchange_failed(self, id: int, reason: str, now: float) -> None:  # noqa: A002  the effect's name
+        """Take the failure of an `OpenExchange`."""
+        now = self._advance(now)
+        exchange = self._exchanges.close(id)
+        if exchange is not None:
+            self._outbox.counters["exchanges_failed"] += 1
+            if exchange.kind is not Ping:  # a silent probe target is reported as suspect, not as a fault
+                self._outbox.fault("exchange-failed", reason, exchange.target)
+        self._arm(now)
+
+    def _advance(self, now: float) -> float:
+        """Return the time to go by, after making up for a stretch in which this node did not run."""
+        now = self._now = max(self._now, now)
+        due = self.next_wake()
+        if due is not None and now - due > self._profile.probe_timeout:
+            self._outbox.counters["late_wakes"] += 1
+            self._awareness.apply(1)
+            self._rules.postpone(now - due)
+            self._prober.postpone(now)
+            self._relays.postpone(now)
+            self._gossip_due = _not_before(now, self._gossip_due)
+            self._push_pull_due = _not_before(now, self._push_pull_due)
+            self._leave_due = _not_before(now, self._leave_due)
+        return now
+
+    def _arm(self, now: float) -> None:
+        """Set the timers that run only while they have something to do."""
+        self._prober.arm(now)
+        if not self._queue or not self._table.others:
+            self._gossip_due = None
+        elif self._gossip_due is None:
+            self._gossip_due = max(now, self._gossiped + self._profile.gossip_interval)
+        if self._leave_due is not None and self._told_everybody(now):
+            self._has_left, self._leave_due = True, None
+
+    def _told_everybody(self, now: float) -> bool:
+        pending = self._table.me.name in self._queue and self._table.live() > 0
+        return not pending or (self._leave_due is not None and now >= self._leave_due)
+
+    def _take(self, message: Message, source: Endpoint, now: float) -> None:
+        match message:
+            case Ping():
+                self._answer_ping(message, source)
+            case Ack():
+                self._take_ack(message, now)
+            case Nack():
+                if not self._prober.nacked(message.seq):
+                    self._outbox.counters["nacks_unmatched"] += 1
+            case IndirectPing():
+                self._relays.take(message, source, now)
+            case Alive():
+                self._rules.alive(message, now, source)
+            case Suspect():
+                self._rules.suspect(message, now)
+            case Dead():
+                self._rules.dead(message, now)
+            case UserMessage():
+                self._outbox.put_losable(UserData(message.payload, source))
+            case _:
+                self._outbox.fault("unexpected-message", f"{_name(message)} in a packet", source)
+
+    def _answer_ping(self, message: Ping, source: Endpoint) -> None:
+        if self._is_for_me(message, source):
+            asker = self._table.get(message.source_node)
+            self._transmitter.send(answer_to(message, source), Ack(message.seq), to=asker)
+
+    def _take_ack(self, message: Ack, now: float) -> None:
+        """Late and repeated acks match nothing any more."""
+        if not self._prober.acked(message.seq, now) and not self._relays.acked(message.seq):
+            self._outbox.counters["acks_unmatched"] += 1
+
+    def _reply(self, request: Message, source: Endpoint, now: float) -> Message | None:
+        match request:
+            case Ping():
+                return Ack(request.seq) if self._is_for_me(request, source) else None
+            case PushPull():
+                reply = self._state(join=request.join)  # as it is before the merge
+                self._outbox.counters["push_pulls"] += 1
+                self._rules.merge(request, now, source)
+                return reply
+            case UserMessage():
+                self._outbox.put_losable(UserData(request.payload, source))
+                return None
+            case ErrorResponse():
+                self._outbox.fault("exchange-refused", request.text, source)
+                return None
+            case _:
+                self._outbox.fault("unexpected-message", f"{_name(request)} on a stream", source)
+                return ErrorResponse(f"{_name(request)} does not belong on a stream")
+
+    def _is_for_me(self, ping: Ping, source: Endpoint) -> bool:
+        if ping.node in ("", self._table.me.name):
+            return True
+        self._outbox.fault("wrong-node", f"ping for {ping.node}", source)
+        return False
+
+    def _exchange_state(self, target: Endpoint, now: float, *, join: bool) -> None:
+        deadline = now + self._profile.tcp_timeout
+        self._exchanges.open(target, self._state(join=join), deadline=deadline, now=now)
+
+    def _state(self, *, join: bool) -> PushPull:
+        return PushPull(tuple(member.as_state() for member in self._table.view.values()), b"", join)
+
+    def _push_pull(self, now: float) -> None:
+        members = len(self._table)
+        scale = 1
+        if members > _PUSH_PULL_SCALE:
+            scale += math.ceil(math.log2(members) - math.log2(_PUSH_PULL_SCALE))
+        self._push_pull_due = now + scale * self._profile.push_pull_interval
+        for member in self._table.choose(1, self._random, lambda member: member.status is Status.ALIVE):
+            self._exchange_state(member.endpoint, now, join=False)
+
+
+def _not_before(now: float, due: float | None) -> float | None:
+    return None if due is None else max(due, now)
+
+
+def _check_meta(meta: bytes) -> None:
+    if len(meta) > META_LIMIT:
+        raise ValueError(f"metadata has at most {META_LIMIT} bytes, not {len(meta)}")
+
+
+def _name(message: Message) -> str:
+    return type(message).__name__
