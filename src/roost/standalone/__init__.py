@@ -1,1 +1,12 @@
-"""The configuration file as a source of desired state."""
+"""The configuration file as a source of desired state.
+
+What lives here: YAML within bounds, the schema, every problem with its line and cure, the configuration
+as immutable values. What this package must not know: the running process.
+"""
+
+from roost.standalone.config import SpeakerConfig, diff
+from roost.standalone.environment import environment_problems
+from roost.standalone.loader import Loaded, load
+from roost.standalone.problems import Problem
+
+__all__ = ["Loaded", "Problem", "SpeakerConfig", "diff", "environment_problems", "load"]

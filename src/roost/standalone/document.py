@@ -1,0 +1,271 @@
+"""YAML text as a tree that knows where everything stands.
+
+What lives here: reading YAML within bounds. What this module must not know: what the keys mean.
+
+Built from the parser's events, never by constructing objects, so no tag can run anything and depth is
+counted, not recursed into. Plain scalars follow YAML 1.2's core schema: `no` is a text and
+`1:2:3:4:5:6:7:8` an address, not a number in base 60. An alias shares the tree that it points to; what
+all of it would expand to is counted and bounded.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+import yaml
+
+from roost.standalone.problems import Finding, Spot
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "Node", "UnreadableError", "parse"]
+
+MAX_DEPTH: Final = 16
+MAX_NODES: Final = 200_000  # values, with every alias expanded: some 20,000 services
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NUMBER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_FRACTION: Final = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE][-+]?[0-9]{1,3})?")
+_WORDS: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+
+Path = tuple[str | int, ...]
+
+
+class UnreadableError(Exception):
+    """A file or text that is no YAML document within bounds; `finding` and `spot` say why and where."""
+
+    def __init__(self, finding: Finding, spot: Spot) -> None:
+        super().__init__(finding.cause)
+        self.finding = finding
+        self.spot = spot
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A value with its place: a scalar, a list of nodes, or a mapping of texts to nodes.
+
+    `keys` says where a mapping's keys stand; `weight` counts the values below and this one.
+    """
+
+    value: Any
+    spot: Spot
+    keys: dict[str, Spot] = field(default_factory=dict)
+    weight: int = 1
+
+    def plain(self) -> Any:
+        """Return the value without places."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed text: its tree, and what is wrong with it although it can be read (repeated keys, ...)."""
+
+    root: Node
+    findings: tuple[tuple[Path, Spot, Finding], ...]
+
+    def find(self, path: Sequence[str | int]) -> tuple[Path, Spot]:
+        """Return the longest part of `path` that exists here, and where it stands.
+
+        Elements that do not exist are skipped, except that a missing last key counts as present and
+        stands where its mapping does.
+        """
+        node, found, spot = self.root, list[str | int](), self.root.spot
+        for at, step in enumerate(path):
+            below = _child(node, step)
+            if below is not None:
+                node = below
+                spot = node.spot
+                found.append(step)
+            elif at == len(path) - 1 and isinstance(step, str) and isinstance(node.value, dict):
+                found.append(step)
+        return tuple(found), spot
+
+    def key_spot(self, path: Path) -> Spot:
+        """Return where the key at the end of `path` stands."""
+        node = self.get(path[:-1])
+        return node.keys[str(path[-1])] if node and path[-1] in node.keys else self.find(path)[1]
+
+    def get(self, path: Sequence[str | int]) -> Node | None:
+        """Return the node at `path`, or None."""
+        node: Node | None = self.root
+        for step in path:
+            node = _child(node, step) if node else None
+        return node
+
+
+def parse(text: str) -> Document:
+    """Read one YAML document within bounds; raises UnreadableError."""
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UnreadableError(_syntax(error), _spot(mark) if mark else Spot()) from error
+    except yaml.reader.ReaderError as error:
+        raise UnreadableError(
+            Finding("holds a character that YAML does not allow", "remove control characters"),
+            _position(text, error.position),
+        ) from error
+    except yaml.YAMLError as error:
+        raise UnreadableError(
+            Finding("is not YAML", "check quotes, brackets and indentation"), Spot()
+        ) from error
+    if builder.root is None or builder.root.value is None:
+        raise UnreadableError(Finding("the file is empty", "start with the example in docs/examples"), Spot())
+    return Document(builder.root, tuple(builder.findings))
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    node: Node
+    path: Path
+    anchor: str | None
+    key: tuple[str, Spot] | None = None  # of the value that comes next
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.findings: list[tuple[Path, Spot, Finding]] = []
+        self._open: list[_Open] = []
+        self._anchors: dict[str, Node] = {}
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        match event:
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    _refuse(event, "holds more than one YAML document", "keep one, without a second ---")
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.AliasEvent():
+                self._alias(event)
+            case yaml.SequenceStartEvent():
+                self._start(event, [])
+            case yaml.MappingStartEvent():
+                self._start(event, {})
+            case yaml.CollectionEndEvent():
+                self._end(event)
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        spot = _spot(event.start_mark)
+        if self._wants_key():
+            self._key(event.value, spot)
+            return
+        _check_tag(event)
+        node = Node(_resolve(event.value) if event.implicit[0] and not event.style else event.value, spot)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        if node.value is None and self._open:
+            finding = Finding("has no value", "give it a value or remove it")
+            self.findings.append((self._path(), spot, finding))
+        self._put(node, event)
+
+    def _key(self, text: str, spot: Spot) -> None:
+        parent = self._open[-1]
+        if text in parent.node.keys:
+            line = parent.node.keys[text].line
+            finding = Finding(f"is given twice, first in line {line}", "keep one of the two")
+            self.findings.append(((*parent.path, text), spot, finding))
+        parent.key = (text, spot)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        node = self._anchors.get(event.anchor or "")
+        if self._wants_key() or node is None:
+            _refuse(event, "an alias (*) points to nothing finished before it", "write the value out")
+        self._put(node, event)
+
+    def _start(self, event: yaml.CollectionStartEvent, value: list[Node] | dict[str, Node]) -> None:
+        if self._wants_key():
+            _refuse(event, "a key is not a plain text", "quote the key, or check brackets and indentation")
+        if len(self._open) >= MAX_DEPTH:
+            _refuse(event, f"is nested deeper than {MAX_DEPTH} levels", "check brackets and indentation")
+        _check_tag(event)
+        path = self._path() if self._open else ()
+        self._open.append(_Open(Node(value, _spot(event.start_mark)), path, event.anchor))
+
+    def _end(self, event: yaml.Event) -> None:
+        done = self._open.pop()
+        if done.anchor:
+            self._anchors[done.anchor] = done.node
+        self._put(done.node, event)
+
+    def _put(self, node: Node, event: yaml.Event) -> None:
+        if not self._open:
+            self.root = node
+            return
+        parent = self._open[-1]
+        parent.node.weight += node.weight
+        if sum(each.node.weight for each in self._open) > MAX_NODES:
+            _refuse(event, f"holds more than {MAX_NODES:,} values", "split the cluster, or drop aliases (*)")
+        if isinstance(parent.node.value, list):
+            parent.node.value.append(node)
+        elif parent.key is not None:
+            key, spot = parent.key
+            parent.key = None
+            parent.node.value.setdefault(key, node)  # of two, the first counts
+            parent.node.keys.setdefault(key, spot)
+
+    def _wants_key(self) -> bool:
+        return bool(self._open) and isinstance(self._open[-1].node.value, dict) and self._open[-1].key is None
+
+    def _path(self) -> Path:
+        """Return the path of the value that comes next."""
+        parent = self._open[-1]
+        step = len(parent.node.value) if parent.key is None else parent.key[0]
+        return (*parent.path, step)
+
+
+def _child(node: Node, step: str | int) -> Node | None:
+    if isinstance(node.value, dict):
+        found: Node | None = node.value.get(step)
+        return found
+    if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+        item: Node = node.value[step]
+        return item
+    return None
+
+
+def _resolve(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    return float(text) if _FRACTION.fullmatch(text) else text
+
+
+def _check_tag(event: yaml.NodeEvent) -> None:
+    tag = getattr(event, "tag", None)
+    if tag not in (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
+        _refuse(event, "a YAML tag (!) is not allowed", "remove the tag")
+
+
+def _refuse(event: yaml.Event, cause: str, cure: str) -> NoReturn:
+    raise UnreadableError(Finding(cause, cure), _spot(event.start_mark))
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> Finding:
+    context = f" {error.context}" if error.context else ""
+    return Finding(f"is not YAML: {error.problem}{context}", "check quotes, brackets and indentation")
+
+
+def _spot(mark: Any) -> Spot:
+    """Return the place of a PyYAML mark, of the C parser or the Python one."""
+    return Spot(mark.line + 1, mark.column + 1)
+
+
+def _position(text: str, offset: int) -> Spot:
+    before = text[:offset]
+    return Spot(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)

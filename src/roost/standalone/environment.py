@@ -1,0 +1,93 @@
+"""A valid configuration against the host it is to run on; asked at start and when links change."""
+
+from collections.abc import Collection, Iterator, Sequence
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from typing import Final, Literal
+
+from roost.model.address import IPAddress
+from roost.model.eligibility import interface_allowed
+from roost.standalone.config import ServiceConfig, SpeakerConfig
+from roost.standalone.problems import Finding, Problem, Spot
+
+__all__ = ["IPInterface", "environment_problems"]
+
+IPInterface = IPv4Interface | IPv6Interface
+
+_LOOPBACK: Final = "lo"  # addresses there are ours: Roost itself puts service addresses on it
+
+
+def environment_problems(
+    config: SpeakerConfig, local: Sequence[tuple[str, IPInterface]], links: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """Return what does not fit this host, in the order of the file.
+
+    `local` are (interface name, address with prefix) of this host; `links` names interfaces that have
+    no address. An error means that the service with that address must not be announced from here; a
+    warning changes nothing.
+    """
+    real = [(name, address) for name, address in local if name != _LOOPBACK]
+    names = {name for name, _ in real}.union(links)
+    found = [
+        *_absent(config, names, "interfaces", config.interfaces),
+        *(
+            problem
+            for at, service in enumerate(config.services)
+            for problem in _service_problems(config, at, service, real, names)
+        ),
+    ]
+    return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+
+
+def _service_problems(
+    config: SpeakerConfig,
+    at: int,
+    service: ServiceConfig,
+    local: Sequence[tuple[str, IPInterface]],
+    names: Collection[str],
+) -> Iterator[Problem]:
+    yield from _absent(config, names, f"services[{at}].interfaces", service.interfaces)
+    connected = [
+        address
+        for name, address in local
+        if interface_allowed(config.interfaces, name) and interface_allowed(service.interfaces, name)
+    ]
+    for number, address in enumerate(service.addresses):
+        field = f"services[{at}].addresses[{number}]"
+        holder = next((name for name, own in local if own.ip == address), None)
+        networks = [each.network for each in connected if _holds(each.network, address)]
+        if holder is not None:
+            finding = Finding(f"{address} is this host's own address on {holder}", "use a free address")
+            yield _problem("error", config, field, finding)
+        elif any(_is_broadcast(address, network) for network in networks):
+            finding = Finding(f"{address} is a subnet's broadcast address", "use a free address")
+            yield _problem("error", config, field, finding)
+        elif not networks:
+            finding = Finding(
+                f"{address} is in no subnet of the announcing interfaces here",
+                "routers must send it to this LAN; else use an address of the clients' subnet",
+            )
+            yield _problem("warning", config, field, finding)
+
+
+def _absent(
+    config: SpeakerConfig, names: Collection[str], field: str, patterns: tuple[str, ...] | None
+) -> Iterator[Problem]:
+    for at, pattern in enumerate(patterns or ()):
+        if not any(interface_allowed((pattern,), name) for name in names):
+            finding = Finding(f"{pattern!r} matches no interface now", "it is used as soon as one appears")
+            yield _problem("warning", config, f"{field}[{at}]", finding)
+
+
+def _holds(network: IPv4Network | IPv6Network, address: IPAddress) -> bool:
+    return network.version == address.version and network.num_addresses > 1 and address in network
+
+
+def _is_broadcast(address: IPAddress, network: IPv4Network | IPv6Network) -> bool:
+    return network.version == 4 and network.num_addresses > 2 and address == network.broadcast_address
+
+
+def _problem(
+    severity: Literal["error", "warning"], config: SpeakerConfig, field: str, finding: Finding
+) -> Problem:
+    spot = config.spots.get(field, Spot())
+    return Problem(severity, config.file, spot.line, spot.column, field, finding.cause, finding.cure)

@@ -1,0 +1,201 @@
+"""The keys of the configuration file, their types and defaults (docs/reference/configuration.md).
+
+What lives here: one class per mapping of the file, with the file's own key names as aliases. What
+this module must not know: positions, files, rules that span several keys.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic.alias_generators import to_camel
+
+from roost.model.address import IPAddress
+from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.profile import PROFILES
+from roost.standalone import values
+
+__all__ = [
+    "FileSection",
+    "MembershipSection",
+    "NodesSection",
+    "Section",
+    "ServiceSection",
+    "all_keys",
+    "keys_at",
+]
+
+GRATUITOUS_RATE: Final = 5000  # frames/second: 500 addresses are announced within 0.2 s, under 3 Mbit/s
+TERMINATION_GRACE: Final = 10.0  # seconds
+_MAX_LABEL: Final = 255  # bytes, as the wire has it
+
+_Text = Annotated[str, PlainValidator(values.text)]
+_Name = Annotated[str, PlainValidator(values.identifier)]
+_Vip = Annotated[IPAddress, PlainValidator(values.vip)]
+_Key = Annotated[bytes, PlainValidator(values.gossip_key)]
+_Join = Annotated[Endpoint, PlainValidator(values.join_target)]
+_Labels = dict[_Text, Annotated[str, PlainValidator(values.label_text)]]
+_Pattern = Annotated[str, PlainValidator(values.pattern)]
+
+
+def _not_empty(value: Any) -> Any:
+    if not value:
+        raise values.wrong(
+            "is empty, so nothing would ever match", "add an entry, or remove the key to allow all"
+        )
+    return value
+
+
+def _at_least_one(value: Any) -> Any:
+    if not value:
+        raise values.wrong("is empty", "add an entry")
+    return value
+
+
+def _wire_label(value: Any) -> Any:
+    label = values.text(value)
+    if len(label.encode()) > _MAX_LABEL:
+        raise values.wrong(f"has more than {_MAX_LABEL} bytes", "shorten it")
+    return label
+
+
+def _one_or_many(value: Any) -> Any:
+    """Let one key, or several lines of keys in one text, stand for a list of them."""
+    return [line for line in value.splitlines() if line.strip()] or [""] if isinstance(value, str) else value
+
+
+def _names_or_labels(value: Any) -> Any:
+    """Bring the short forms (a list of names, a mapping of labels) into the long one."""
+    if not isinstance(value, list | dict):
+        raise values.wrong(
+            "is neither a list of names nor a mapping of labels", "write [n1, n2] or {zone: a}"
+        )
+    _not_empty(value)
+    if isinstance(value, list):
+        return {"names": value}
+    nested = any(isinstance(each, list | dict) for each in value.values())  # a label's value never is
+    return value if nested or value.keys() <= {"names", "labels"} else {"labels": value}
+
+
+def _election(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise values.not_yet("vrrp" if "vrrp" in value else "a mapping", "write hash, or remove the key")
+    return values.choice("hash", later=("vrrp",))(value)
+
+
+def _backends(_: Any) -> NoReturn:
+    raise values.not_yet(
+        "balancing to backends", "remove the key and run the server on every node (deliver: local)"
+    )
+
+
+_Patterns = Annotated[list[_Pattern], AfterValidator(_not_empty)]
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are errors, no value is converted, none shown in an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, alias_generator=to_camel
+    )
+
+
+class MembershipSection(Section):
+    """Gossip with the other nodes."""
+
+    bind: Annotated[Endpoint, PlainValidator(values.endpoint(values.DEFAULT_PORT))]
+    advertise: Annotated[Endpoint | None, PlainValidator(values.endpoint(values.DEFAULT_PORT))] = None
+    join: list[_Join] = []
+    key_file: Annotated[Path | None, PlainValidator(lambda value: Path(values.text(value)))] = None
+    key: Annotated[list[_Key], BeforeValidator(_one_or_many), AfterValidator(_at_least_one)] = []
+    label: Annotated[str, PlainValidator(_wire_label)] = ""
+    profile: Annotated[str, PlainValidator(values.choice(*PROFILES))] = "default"
+
+
+class NodesSection(Section):
+    """Which nodes may announce a service: those named, and those with all of the labels."""
+
+    names: Annotated[list[_Name], AfterValidator(_not_empty)] = []
+    labels: Annotated[_Labels, AfterValidator(_not_empty)] = {}
+
+
+class PortSection(Section):
+    """A port of a service."""
+
+    port: Annotated[int, PlainValidator(values.integer(1, 65535))]
+    protocol: Annotated[str, PlainValidator(values.choice("TCP", "UDP", "SCTP"))] = "TCP"
+
+
+class ServiceSection(Section):
+    """A service and its addresses."""
+
+    name: _Name
+    addresses: Annotated[list[_Vip], AfterValidator(_at_least_one)]
+    nodes: Annotated[NodesSection | None, BeforeValidator(_names_or_labels)] = None
+    interfaces: _Patterns | None = None
+    election: Annotated[str, PlainValidator(_election)] = "hash"
+    sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
+    deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
+    ports: list[PortSection] = []
+    backends: Annotated[None, PlainValidator(_backends)] = None
+
+
+class StatusSection(Section):
+    """Where the speaker answers questions."""
+
+    socket: Annotated[Path | None, PlainValidator(values.socket_path)] = None
+    http: Annotated[Endpoint | None, PlainValidator(values.endpoint())] = None
+
+
+class AnnounceSection(Section):
+    """Gratuitous packets."""
+
+    gratuitous_rate: Annotated[int, PlainValidator(values.integer(1, 1_000_000))] = GRATUITOUS_RATE
+    gratuitous_refresh: Annotated[float | None, PlainValidator(values.duration(1, 86400))] = None
+
+
+class FileSection(Section):
+    """The whole file."""
+
+    node: _Name | None = None
+    labels: _Labels = {}
+    interfaces: _Patterns | None = None
+    membership: MembershipSection | None = None
+    services: list[ServiceSection] = []
+    status: StatusSection = Field(default_factory=StatusSection)
+    announce: AnnounceSection = Field(default_factory=AnnounceSection)
+    termination_grace: Annotated[float, PlainValidator(values.duration(0, 3600))] = TERMINATION_GRACE
+
+
+def keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that a mapping at `path` may have; none where it may have any, or no mapping is."""
+    sections: set[type[Section]] = {FileSection}
+    for step in path:
+        if isinstance(step, str):
+            sections = {below for each in sections for below in _below(each, step)}
+    return [str(field.alias) for each in sections for field in each.model_fields.values()]
+
+
+def all_keys(section: type[Section] = FileSection) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every key of the file, without positions in lists."""
+    for field in section.model_fields.values():
+        yield (str(field.alias),)
+        for below in _sections(field.annotation):
+            for path in all_keys(below):
+                yield (str(field.alias), *path)
+
+
+def _below(section: type[Section], key: str) -> Iterator[type[Section]]:
+    for field in section.model_fields.values():
+        if field.alias == key:
+            yield from _sections(field.annotation)
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    elif get_origin(annotation) in (list, Union, UnionType, Annotated):
+        for each in get_args(annotation):
+            yield from _sections(each)

@@ -1,0 +1,274 @@
+"""Single values of the configuration: from what YAML gives to what the speaker uses.
+
+Each function raises PydanticCustomError whose context holds `cause` and `cure`; none of the messages
+about keys holds any part of a key.
+"""
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from pathlib import Path
+from typing import Final
+
+from pydantic_core import PydanticCustomError
+
+from roost.model.address import IPAddress
+from roost.protocols.machine import Endpoint
+
+__all__ = [
+    "DEFAULT_PORT",
+    "MAX_SOCKET_PATH",
+    "choice",
+    "duration",
+    "endpoint",
+    "gossip_key",
+    "identifier",
+    "integer",
+    "join_target",
+    "label_text",
+    "not_yet",
+    "pattern",
+    "socket_path",
+    "text",
+    "vip",
+    "wrong",
+]
+
+DEFAULT_PORT: Final = 7946  # memberlist's
+_KEY_SIZES: Final = (16, 24, 32)  # bytes: AES-128, -192, -256
+_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_HOST: Final = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+MAX_SOCKET_PATH: Final = 107  # bytes, sockaddr_un's 108 with the zero at the end
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+
+
+def wrong(cause: str, cure: str) -> PydanticCustomError:
+    """Return the error for a value that is wrong because of `cause` and is put right by `cure`."""
+    return PydanticCustomError("wrong", "{cause}", {"cause": cause, "cure": cure})
+
+
+def text(value: object) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str):
+        raise wrong(
+            f"{_shown(value)} is not a text", "write a text; quote what looks like a number or true/false"
+        )
+    if not value.strip():
+        raise wrong("is empty", "give it a value or remove it")
+    return value
+
+
+def label_text(value: object) -> str:
+    """Return a label's value, which may be empty."""
+    return value if value == "" and isinstance(value, str) else text(value)
+
+
+def identifier(value: object) -> str:
+    """Return the name of a node or a service: 1 to 253 letters, digits, `.`, `_`, `-`."""
+    name = text(value)
+    if not _NAME.fullmatch(name):
+        raise wrong(
+            f"{_shown(name)} is not a name",
+            "use up to 253 letters, digits, dots, dashes and underscores; letter or digit at both ends",
+        )
+    return name
+
+
+def integer(low: int, high: int) -> Callable[[object], int]:
+    """Return a function that takes whole numbers from `low` to `high`."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise wrong(
+                f"{_shown(value)} is not a whole number from {low} to {high}", "write such a number, unquoted"
+            )
+        return value
+
+    return check
+
+
+def duration(low: float, high: float) -> Callable[[object], float]:
+    """Return a function from seconds, or a text such as 500ms, 10s or 1m, to seconds within the bounds."""
+
+    def check(value: object) -> float:
+        seconds: float | None = None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = float(value)
+        elif isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+            seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds is None:
+            raise wrong(
+                f"{_shown(value)} is not a duration", "write seconds, or a text such as 500ms, 10s or 1m"
+            )
+        if not low <= seconds <= high:
+            raise wrong(f"{seconds:g} s is out of range", f"stay between {low:g} s and {high:g} s")
+        return seconds
+
+    return check
+
+
+def choice(*allowed: str, later: tuple[str, ...] = ()) -> Callable[[object], str]:
+    """Return a function that takes one of `allowed`; those in `later` are known but not built yet."""
+
+    def check(value: object) -> str:
+        word = text(value)
+        if word in later:
+            raise not_yet(word, f"write {' or '.join(allowed)}, or remove the key")
+        if word not in allowed:
+            close = get_close_matches(word, [*allowed, *later], n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            raise wrong(f"{_shown(word)} is not a choice here", f"{meant}choose {' or '.join(allowed)}")
+        return word
+
+    return check
+
+
+def not_yet(what: str, cure: str) -> PydanticCustomError:
+    """Return the error for a part of the contract that this version does not have."""
+    return wrong(f"{what} is not available yet in this version", cure)
+
+
+def vip(value: object) -> IPAddress:
+    """Return an address that a node can answer for on a LAN."""
+    address = _address(text(value))
+    if flaw := _flaw(address):
+        raise wrong(f"{address} is {flaw}", "use a unicast address of the clients' subnet")
+    return address
+
+
+def endpoint(default_port: int | None = None) -> Callable[[object], Endpoint]:
+    """Return a function from `address:port` or `[v6]:port` to an endpoint.
+
+    Where `default_port` is given, the port may be left out.
+    """
+
+    def check(value: object) -> Endpoint:
+        host, port = _split(text(value), default_port)
+        return Endpoint(str(_address(host)), port)
+
+    return check
+
+
+def join_target(value: object) -> Endpoint:
+    """Return `address:port` or `hostname:port`; the port is 7946 when left out.
+
+    The host of the result may be a hostname, to be resolved by who joins.
+    """
+    host, port = _split(text(value), DEFAULT_PORT)
+    if not _looks_like_address(host) and _HOST.fullmatch(host):
+        return Endpoint(host, port)
+    return Endpoint(str(_address(host)), port)
+
+
+def pattern(value: object) -> str:
+    """Return a regular expression, or a plain name, for interfaces."""
+    expression = text(value)
+    try:
+        re.compile(expression)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise wrong(
+            f"{_shown(expression)} is not a regular expression: {error}",
+            "correct it; write \\ before . [ ( * + ?",
+        ) from error
+    return expression
+
+
+def socket_path(value: object) -> Path:
+    """Return a path that a unix socket can have."""
+    path = text(value)
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise wrong(
+            f"has more than {MAX_SOCKET_PATH} bytes, too long for a unix socket", "use a shorter path"
+        )
+    return Path(path)
+
+
+def gossip_key(value: object) -> bytes:
+    """Return a key of 16, 24 or 32 bytes from its base64 text."""
+    cure = "make one with: head -c 32 /dev/urandom | base64"
+    if not isinstance(value, str):
+        raise wrong("is not a text", f"quote it; {cure}")
+    try:
+        key = base64.b64decode(value.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise wrong("is not base64", cure) from error
+    if len(key) not in _KEY_SIZES:
+        raise wrong(f"has {len(key)} bytes, not 16, 24 or 32", cure)
+    return key
+
+
+def _split(value: str, default_port: int | None) -> tuple[str, int]:
+    """Return host and port of `host:port`, `[v6]:port`, or of the host alone."""
+    cure = "write address:port, an IPv6 address in brackets: [2001:db8::1]:7946"
+    if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", value):
+        host, port = match[1], match[2]
+        if ":" not in host:
+            raise wrong(f"{_shown(host)} is not an IPv6 address", "use brackets around IPv6 addresses only")
+    elif value.count(":") > 1:  # an IPv6 address without brackets, so without a port
+        host, port = value, None
+    else:
+        host, colon, rest = value.partition(":")
+        port = rest if colon else None
+    if port is None:
+        if default_port is None:
+            raise wrong(f"{_shown(value)} has no port", cure)
+        return host, default_port
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise wrong(f"{_shown(port)} is not a port from 1 to 65535", cure)
+    return host, int(port)
+
+
+def _address(value: str) -> IPAddress:
+    if "/" in value:
+        raise wrong(
+            f"{_shown(value)} is a range",
+            f"write single addresses, such as {_shown(value.split('/', maxsplit=1)[0])}",
+        )
+    if "%" in value:
+        raise wrong(f"{_shown(value)} has a zone", "leave out % and the interface; see the key interfaces")
+    try:
+        return ip_address(value)
+    except ValueError as error:
+        raise wrong(
+            f"{_shown(value)} is not an IP address", "write one such as 192.0.2.10 or 2001:db8::10"
+        ) from error
+
+
+def _flaw(address: IPAddress) -> str | None:
+    """Return why no node can answer for `address` as a service address, or None."""
+    flaws = (
+        (address.is_unspecified, "the unspecified address"),
+        (address.is_loopback, "a loopback address"),
+        (address.is_multicast, "a multicast address"),
+        (address.is_link_local, "a link-local address"),
+        (address == IPv4Address("255.255.255.255"), "the broadcast address"),
+        (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 0.0.0.0/8"),
+        (isinstance(address, IPv6Address) and address.ipv4_mapped is not None, "an IPv4-mapped address"),
+    )
+    return next((name for applies, name in flaws if applies), None)
+
+
+def _looks_like_address(host: str) -> bool:
+    """Tell digits and dots, or colons, from a hostname: a mistyped address is not looked up."""
+    return ":" in host or "/" in host or not re.search(r"[A-Za-z]", host)
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message: short, on one line, without control characters."""
+    match value:
+        case str():
+            return repr(value if len(value) <= 60 else value[:57] + "...")
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
