@@ -1,0 +1,101 @@
+"""What a node says about itself in gossip: at most 512 bytes of JSON in memberlist's `Meta`.
+
+    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"config":"3f2a9c"}
+
+Empty parts are left out. Peers that are no Roost nodes put anything there, or nothing: their metadata
+parses to an empty value. The version key is what marks a Roost node.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from roost import __version__
+from roost.protocols.memberlist.messages import META_LIMIT
+
+__all__ = ["Metadata", "MetadataError", "encode", "parse"]
+
+_MACS_LIMIT: Final = 64
+_MAC_SIZE: Final = 6  # bytes
+
+
+class MetadataError(ValueError):
+    """This node's metadata does not fit into gossip; the text says how far off it is and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """One node's own word: what it runs, its labels, and where it can announce from.
+
+    `version` is "" for nodes that do not run Roost. `macs` are 6 bytes each, of the announcing
+    interfaces, so that peers know their frames from a stranger's. `digest` tells whether two nodes
+    run the same configuration.
+    """
+
+    version: str = __version__
+    labels: Mapping[str, str] = field(default_factory=dict)
+    macs: tuple[bytes, ...] = ()
+    digest: str = ""
+
+
+_FOREIGN: Final = Metadata(version="")
+
+
+def encode(metadata: Metadata) -> bytes:
+    """Return `metadata` for the wire. Raises MetadataError when it takes more than 512 bytes."""
+    document = {
+        "roost": metadata.version,
+        "labels": dict(metadata.labels),
+        "macs": [mac.hex() for mac in metadata.macs],
+        "config": metadata.digest,
+    }
+    present = {key: value for key, value in document.items() if value}
+    data = json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(data) > META_LIMIT:
+        raise MetadataError(
+            f"{len(metadata.labels)} labels and {len(metadata.macs)} interfaces take {len(data)} bytes of "
+            f"gossip metadata, {len(data) - META_LIMIT} over the limit of {META_LIMIT}; "
+            "shorten or drop labels, or name fewer interfaces"
+        )
+    return data
+
+
+@lru_cache(maxsize=1024)  # status and elections ask again for the same few bytes
+def parse(meta: bytes) -> Metadata:
+    """Return what a member's `meta` says; never fails, whatever the member wrote."""
+    if len(meta) > META_LIMIT:
+        return _FOREIGN
+    try:
+        document: Any = json.loads(meta)
+    except (ValueError, RecursionError):
+        return _FOREIGN
+    if not isinstance(document, dict) or not isinstance(document.get("roost"), str):
+        return _FOREIGN
+    return Metadata(
+        version=document["roost"],
+        labels=_labels(document.get("labels")),
+        macs=_macs(document.get("macs")),
+        digest=digest if isinstance(digest := document.get("config"), str) else "",
+    )
+
+
+def _labels(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def _macs(value: object) -> tuple[bytes, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(mac for text in value[:_MACS_LIMIT] if (mac := _mac(text)) is not None)
+
+
+def _mac(value: object) -> bytes | None:
+    try:
+        mac = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        return None
+    return mac if len(mac) == _MAC_SIZE else None

@@ -1,0 +1,213 @@
+"""Runs a gossip machine on asyncio: its datagrams, its streams and its one timer.
+
+The adapter decides nothing. Whatever the network refuses costs a counter; whatever the machine reports
+goes to the observer. Times are the loop's.
+"""
+
+import asyncio
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from roost.protocols.errors import PacketError
+from roost.protocols.machine import Effect, Endpoint, SendDatagram
+from roost.protocols.memberlist.effects import Fault, OpenExchange
+from roost.protocols.memberlist.messages import Message, PushPull
+from roost.protocols.memberlist.stream import StreamCodec
+from roost.runtime.bind import BindError, bind_pair, endpoint_of, sockaddr
+from roost.runtime.memberlist_streams import MemberlistStreams
+
+__all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer"]
+
+_BATCH: Final = 64  # datagrams read before other events get their turn
+_DATAGRAM_LIMIT: Final = 65_535  # bytes
+_EXCHANGES_LIMIT: Final = 128  # outgoing ones at once
+_SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must not take the loop
+
+
+class GossipMachine(Protocol):
+    """What is driven: `roost.protocols.memberlist.swim.Swim`, or anything shaped like it."""
+
+    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None: ...  # noqa: D102
+    def wake(self, now: float) -> None: ...  # noqa: D102
+    def next_wake(self) -> float | None: ...  # noqa: D102
+    def effects(self) -> Iterable[Effect]: ...  # noqa: D102
+    def serve(self, request: Message, source: Endpoint, now: float) -> Message | None: ...  # noqa: D102
+    def exchange_answered(self, id: int, reply: Message, now: float) -> None: ...  # noqa: A002, D102
+    def exchange_failed(self, id: int, reason: str, now: float) -> None: ...  # noqa: A002, D102
+
+
+class Observer(Protocol):
+    """What hears of everything that is not for the network."""
+
+    def effect(self, effect: Effect) -> None:
+        """Take an effect that no socket can carry out."""
+
+    def synchronized(self) -> None:
+        """Hear that full state was exchanged with a peer, after the effects of that."""
+
+
+class MemberlistTransport:
+    """One UDP socket and one TCP listener on the same endpoint, driving one machine.
+
+    Binding happens here: raises BindError. `deadline` is seconds for an incoming stream.
+    """
+
+    def __init__(self, bind: Endpoint, codec: StreamCodec, deadline: float) -> None:
+        self._udp, self._listener, self.endpoint = bind_pair(bind)
+        self.counters: Counter[str] = Counter()
+        self._streams = MemberlistStreams(codec, deadline, self.counters, self._report)
+        self._exchanges: dict[asyncio.Task[None], Endpoint] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing = False
+        self._running = False
+
+    async def start(self, machine: GossipMachine, observer: Observer) -> None:
+        """Begin to drive `machine`, which was started with the loop's time."""
+        self._loop = asyncio.get_running_loop()
+        self._machine = machine
+        self._observer = observer
+        self._running = True
+        self._loop.add_reader(self._udp, self._readable)
+        await self._streams.start(self._listener, self)
+        self.flush()
+
+    async def stop(self) -> None:
+        """Close everything at once, without a word to the peers."""
+        if self._running:
+            self._running = False
+            self._loop.remove_reader(self._udp)
+            self._disarm()
+            for task in self._exchanges:
+                task.cancel()
+            await asyncio.gather(*self._exchanges, return_exceptions=True)
+            await self._streams.stop()
+        self._listener.close()
+        self._udp.close()
+
+    @property
+    def exchanging(self) -> frozenset[Endpoint]:
+        """The peers with which an exchange of ours is under way."""
+        return frozenset(self._exchanges.values())
+
+    def flush(self) -> None:
+        """Carry out what the machine wants; to be called after every call of its methods."""
+        if self._flushing or not self._running:
+            return  # an observer changed the machine: the loop below sees to it
+        self._flushing = True
+        try:
+            while effects := tuple(self._machine.effects()):
+                for effect in effects:
+                    self._carry_out(effect)
+        finally:
+            self._flushing = False
+            self._arm()
+
+    def serve(self, request: Message, source: Endpoint) -> Message | None:
+        """Let the machine answer an incoming stream."""
+        reply = self._machine.serve(request, source, self._loop.time())
+        self.flush()
+        if isinstance(reply, PushPull):
+            self._observer.synchronized()
+        return reply
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, SendDatagram):
+            self._send(effect)
+        elif isinstance(effect, OpenExchange):
+            self._open(effect)
+        else:
+            self._observer.effect(effect)
+
+    def _send(self, effect: SendDatagram) -> None:
+        try:
+            self._udp.sendto(effect.data, sockaddr(effect.target, self._udp.family))
+        except OSError as error:  # a full queue, a link that is down, no route, a firewall: SWIM copes
+            self.counters[f"send_{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
+        else:
+            self.counters["datagrams_sent"] += 1
+
+    def _readable(self) -> None:
+        self._drain()
+        self.flush()
+
+    def _drain(self) -> None:
+        now = self._loop.time()
+        for _ in range(_BATCH):
+            try:
+                datagram, address = self._udp.recvfrom(_DATAGRAM_LIMIT)
+            except BlockingIOError:
+                return
+            except OSError as error:  # an ICMP error for an earlier datagram; the next call goes on
+                self.counters[f"receive_{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
+                continue
+            self.counters["datagrams_received"] += 1
+            self._machine.receive(datagram, endpoint_of(address), now)
+
+    def _wake(self) -> None:
+        self._timer = None
+        try:
+            # What arrived while this process was not scheduled comes first: an answer that is here in
+            # the socket must not count as missing.
+            self._drain()
+            self._machine.wake(self._loop.time())
+        finally:
+            self.flush()
+
+    def _arm(self) -> None:
+        wanted = self._machine.next_wake()
+        if wanted is None:
+            self._disarm()
+            return
+        # A timer that is early only costs a look; re-arming for every datagram would cost more.
+        when = max(wanted, self._loop.time() + _SHORTEST_SLEEP)
+        if self._timer is None or when < self._timer.when():
+            self._disarm()
+            self._timer = self._loop.call_at(when, self._wake)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _open(self, effect: OpenExchange) -> None:
+        if len(self._exchanges) >= _EXCHANGES_LIMIT:
+            self.counters["exchanges_refused"] += 1
+            self._loop.call_soon(self._failed, effect, "too many exchanges at once")
+            return
+        self.counters["exchanges_opened"] += 1
+        task = self._loop.create_task(self._exchange(effect))
+        self._exchanges[task] = effect.target
+        task.add_done_callback(self._exchanges.pop)
+
+    async def _exchange(self, effect: OpenExchange) -> None:
+        try:
+            reply = await self._streams.exchange(effect.target, effect.request, effect.deadline)
+        except TimeoutError:
+            self._failed(effect, "no answer in time")
+        except EOFError:
+            self._failed(effect, "closed without an answer")
+        except PacketError as fault:
+            self._report(str(fault), effect.target)
+            self._failed(effect, str(fault))
+        except OSError as error:
+            self._failed(effect, os.strerror(error.errno) if error.errno else str(error))
+        except ValueError as error:  # our state is too large to send
+            self._failed(effect, str(error))
+        else:
+            self._machine.exchange_answered(effect.id, reply, self._loop.time())
+            self.flush()
+            if isinstance(reply, PushPull):
+                self._observer.synchronized()
+
+    def _failed(self, effect: OpenExchange, reason: str) -> None:
+        if not self._running:
+            return
+        self.counters["exchanges_failed"] += 1
+        self._machine.exchange_failed(effect.id, reason, self._loop.time())
+        self.flush()
+
+    def _report(self, detail: str, source: Endpoint) -> None:
+        self._observer.effect(Fault("stream", detail, source))
