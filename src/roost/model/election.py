@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
 
+from roost.model.address import IPAddress
 from roost.model.node import Candidate
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
@@ -36,6 +37,7 @@ class Election:
     def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
         self._candidates: dict[str, Candidate] = {}
         self._rankings: dict[str, Ranking] = {}
+        self._by_address: dict[IPAddress, str] = {}
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -56,14 +58,18 @@ class Election:
         return frozenset(self._led.get(node, ()))
 
     def find(self, key: str) -> Ranking | None:
-        """Return the ranking of the service with the name, or with the address, `key`."""
+        """Return the ranking of the service with the name, or with the address, `key`.
+
+        Of services that share an address, it is the first by name.
+        """
         if key in self._rankings:
             return self._rankings[key]
         try:
             address = ip_address(key)
         except ValueError:
             return None
-        return next((each for each in self._rankings.values() if address in each.service.addresses), None)
+        name = self._by_address.get(address)
+        return None if name is None else self._rankings[name]
 
     def update_services(self, services: Iterable[Service]) -> tuple[Move, ...]:
         """Take the wanted services, all of them; rank the new and the changed ones; return the moves.
@@ -72,6 +78,8 @@ class Election:
         no move.
         """
         wanted = {service.name: service for service in services}
+        last_first = sorted(wanted.values(), key=lambda service: service.name, reverse=True)
+        self._by_address = {address: service.name for service in last_first for address in service.addresses}
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
         nodes = [candidate.node for candidate in self._candidates.values()]
         for name, service in wanted.items():

@@ -88,6 +88,9 @@ def test_find_by_address_or_name() -> None:
     assert election.find("web") is election.find("2001:DB8:0::1") is election.rankings["web"]
     assert election.find("192.0.2.99") is None
     assert election.find("nothing") is None
+    election.update_services([service("192.0.2.7", name="b"), service("192.0.2.7", name="a")])
+    assert election.find("192.0.2.7") is election.rankings["a"]
+    assert election.find("192.0.2.1") is None
 
 
 @given(services, candidates, st.data())
