@@ -133,6 +133,7 @@ class Lan:
 
     def whole(self) -> None:
         """Wait until every running speaker sees every other alive."""
+        assert self.running(), self.speakers[0].text()
         names = {speaker.name for speaker in self.running()}
 
         def complete() -> bool:
@@ -197,7 +198,7 @@ def _arp(client: Namespace, address: str, wait: float) -> set[bytes]:
     with raw:
         raw.bind(("eth0", 0x0806))
         raw.send(ask + bytes(6) + target)
-        frames = _receive(raw, wait)
+        frames = list(_receive(raw, wait))
     return {frame[22:28] for frame in frames if frame[20:22] == b"\x00\x02" and frame[28:32] == target}
 
 

@@ -32,6 +32,7 @@ from roost.protocols.memberlist.messages import (
     Status,
     Suspect,
     UserMessage,
+    Versions,
 )
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.probe import Prober
@@ -58,6 +59,7 @@ class SwimConfig:
     endpoint: Endpoint
     meta: bytes
     profile: Profile
+    versions: Versions = CURRENT_VERSIONS  # others only for peers with a delegate of their own (Serf)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -83,7 +85,7 @@ class Swim:
             incarnation=1,
             status=Status.ALIVE,
             since=0.0,
-            versions=CURRENT_VERSIONS,
+            versions=config.versions,
             evidence="this node",
             address=packed_address(config.endpoint.host),
         )

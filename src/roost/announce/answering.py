@@ -1,0 +1,148 @@
+"""What to do about one frame: answer it, take note of what it tells, or drop it. Pure.
+
+Sender fields are believed only where they agree with the Ethernet source: a frame that claims another
+hardware address than it came from is spoofed and dropped.
+"""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.protocols import arp, ethernet, ndp
+from roost.protocols.errors import PacketError
+from roost.protocols.ethernet import Frame
+
+__all__ = ["Answer", "Asked", "Claimed", "Dropped", "Outcome", "decide", "gratuitous_frames", "probe_frame"]
+
+_UNSPECIFIED: Final = IPv6Address(0)
+_ALL_NODES: Final = IPv6Address("ff02::1")
+_ALL_NODES_MAC: Final = bytes.fromhex("333300000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send `frame`: `address` was asked for and is answered here."""
+
+    address: IPAddress
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asked for an address that is ours to know, and not ours to answer now."""
+
+    address: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Another machine says that one of our addresses is at `mac` (6 bytes)."""
+
+    address: IPAddress
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nothing to do; `reason` is the name of a counter."""
+
+    reason: str
+
+
+Outcome = Answer | Asked | Claimed | Dropped
+
+
+def decide(
+    data: bytes,
+    mac: bytes,
+    answered: Callable[[IPAddress], bool],
+    known: Container[IPAddress],
+    *,
+    router: bool = False,
+) -> Outcome:
+    """Decide about the frame `data` that came in on a link with hardware address `mac`.
+
+    `answered` tells whether this node answers for an address on that link, `known` holds all service
+    addresses. `router` is the Router flag of advertisements: whether this host forwards IPv6 there.
+    """
+    try:
+        frame = ethernet.parse(data)
+        if frame.source == mac:
+            return Dropped("own_frame")
+        if not ethernet.is_unicast(frame.source):
+            return Dropped("spoofed_source")
+        if frame.ethertype == ethernet.ARP:
+            return _arp(frame, mac, answered, known)
+        if frame.ethertype == ethernet.IPV6:
+            return _ndp(frame, mac, answered, known, router=router)
+    except PacketError:
+        return Dropped("malformed")
+    return Dropped("other_protocol")
+
+
+def _arp(
+    frame: Frame, mac: bytes, answered: Callable[[IPAddress], bool], known: Container[IPAddress]
+) -> Outcome:
+    packet = arp.parse(frame.payload)
+    if packet.sender_mac != frame.source:
+        return Dropped("spoofed_sender")
+    if packet.sender in known:
+        return Claimed(packet.sender, packet.sender_mac)
+    if packet.operation != arp.REQUEST:
+        return Dropped("foreign_reply")
+    if frame.destination not in (ethernet.BROADCAST, mac):
+        return Dropped("not_for_us")
+    if not answered(packet.target):
+        return Asked(packet.target) if packet.target in known else Dropped("unknown_address")
+    reply = arp.Arp(arp.REPLY, mac, packet.target, packet.sender_mac, packet.sender)
+    return Answer(packet.target, ethernet.build(frame.source, mac, ethernet.ARP, reply.encode()))
+
+
+def _ndp(
+    frame: Frame,
+    mac: bytes,
+    answered: Callable[[IPAddress], bool],
+    known: Container[IPAddress],
+    *,
+    router: bool,
+) -> Outcome:
+    message = ndp.parse(frame.payload)
+    if message.target not in known:
+        return Dropped("unknown_address")
+    if isinstance(message, ndp.Advertisement):
+        return Claimed(message.target, message.link_layer or frame.source)
+    if frame.destination not in (mac, ndp.solicited_node_mac(message.target)):
+        return Dropped("not_for_us")
+    if message.link_layer not in (None, frame.source):
+        return Dropped("spoofed_sender")
+    if not answered(message.target):
+        return Asked(message.target)
+    probing = message.source == _UNSPECIFIED  # duplicate address detection: everybody hears the answer
+    reply = ndp.Advertisement(
+        # From the address itself: it works on links whose link-local address is missing or late.
+        message.target,
+        _ALL_NODES if probing else message.source,
+        message.target,
+        mac,
+        router=router,
+        solicited=not probing,
+    )
+    return Answer(
+        message.target, ndp.advertisement_frame(reply, mac, _ALL_NODES_MAC if probing else frame.source)
+    )
+
+
+def gratuitous_frames(mac: bytes, address: IPAddress, *, router: bool = False) -> tuple[bytes, ...]:
+    """Return the frames that tell the whole LAN that `address` is at `mac`."""
+    if isinstance(address, IPv4Address):
+        return arp.gratuitous(mac, address)
+    return (ndp.unsolicited(mac, address, router=router),)
+
+
+def probe_frame(mac: bytes, address: IPAddress) -> bytes:
+    """Return the frame that asks who has `address`, teaching nobody anything."""
+    return (
+        arp.probe(mac, address) if isinstance(address, IPv4Address) else ndp.solicitation_frame(mac, address)
+    )

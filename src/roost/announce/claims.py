@@ -1,0 +1,64 @@
+"""Who else claims our addresses: a bounded record, alarms for the operator, and when to defend. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["Alarm", "ClaimBook"]
+
+_LIMIT: Final = 256  # alarms kept; the one heard longest ago gives way
+_DEFEND_INTERVAL: Final = 1.0  # seconds between two defences of one address (RFC 5227 has 10 for hosts)
+
+
+@dataclass(slots=True)
+class Alarm:
+    """Claims for `address` by one hardware address (6 bytes); times are seconds since the epoch.
+
+    `kind` is "stranger" for a machine outside the cluster, "peer" for a node of it. `peer` is its name.
+    """
+
+    kind: str
+    address: IPAddress
+    mac: bytes
+    interface: str
+    peer: str | None
+    first: float
+    last: float
+    count: int = 0
+
+
+class ClaimBook:
+    """Remembers foreign claims for addresses that this node leads, and bounds the defences."""
+
+    def __init__(self) -> None:
+        self._alarms: dict[tuple[IPAddress, bytes, str], Alarm] = {}
+        self._defended: dict[IPAddress, float] = {}
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The claims, those heard last at the end."""
+        return tuple(self._alarms.values())
+
+    def note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, moment: float) -> Alarm:
+        """Record one claim heard at `moment` (seconds since the epoch) and return its record."""
+        key = (address, mac, interface)
+        kind = "stranger" if peer is None else "peer"
+        alarm = self._alarms.pop(key, None) or Alarm(kind, address, mac, interface, peer, moment, moment)
+        alarm.kind, alarm.peer, alarm.last = kind, peer, moment
+        alarm.count += 1
+        self._alarms[key] = alarm
+        if len(self._alarms) > _LIMIT:
+            del self._alarms[next(iter(self._alarms))]
+        return alarm
+
+    def may_defend(self, address: IPAddress, now: float) -> bool:
+        """Tell whether `address` may be announced again against a claim, and count it as done."""
+        if now < self._defended.get(address, now):
+            return False
+        self._defended[address] = now + _DEFEND_INTERVAL
+        return True
+
+    def forget(self, address: IPAddress) -> None:
+        """Drop what bounds the defence of an address that is no longer led."""
+        self._defended.pop(address, None)

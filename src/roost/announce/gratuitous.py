@@ -1,0 +1,99 @@
+"""When to send gratuitous packets: at once on taking over, then again with growing gaps. Pure.
+
+One token bucket bounds the frames per second over all addresses; first rounds go before repeats, so
+the last of many addresses taken over together is not kept waiting by the first one's second round.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["ROUNDS", "GratuitousSchedule"]
+
+ROUNDS: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after taking over
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Round:
+    """One round of one address; ordered by urgency within a queue, the serial makes the order total."""
+
+    urgency: tuple[bool, float]
+    serial: int
+    address: IPAddress = field(compare=False)
+    taken: float = field(compare=False)
+    number: int = field(compare=False)
+
+
+class GratuitousSchedule:
+    """Which addresses are due for a round of gratuitous frames.
+
+    `rate` is frames per second over all addresses, and the burst that may go out at once; `refresh`
+    seconds between rounds after the scheduled ones (None: none).
+    """
+
+    def __init__(self, rate: float, refresh: float | None = None) -> None:
+        self.rate = rate
+        self.refresh = refresh
+        self._current: dict[IPAddress, float] = {}  # address -> when it was taken
+        self._later: list[_Round] = []  # by due time
+        self._ready: list[_Round] = []  # first rounds, then repeats
+        self._serial = 0
+        self._tokens = rate
+        self._filled: float | None = None
+
+    def take(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Begin the rounds of addresses that this node has just taken over, or begin them anew."""
+        for address in addresses:
+            self._current[address] = now
+            self._schedule(address, now, 0, now)
+
+    def drop(self, addresses: Iterable[IPAddress]) -> None:
+        """End the rounds of addresses that this node has lost."""
+        for address in addresses:
+            self._current.pop(address, None)
+
+    def wake(self, now: float, cost: float) -> list[IPAddress]:
+        """Return the addresses whose round is to be sent now, each costing `cost` frames."""
+        self._refill(now)
+        while self._later and self._later[0].urgency[1] <= now:
+            due = heapq.heappop(self._later)
+            heapq.heappush(
+                self._ready,
+                _Round((due.number > 0, due.urgency[1]), due.serial, due.address, due.taken, due.number),
+            )
+        sent = []
+        cost = min(cost, self.rate)  # a round dearer than the whole burst must still go out
+        while self._ready and self._tokens >= cost:
+            ready = heapq.heappop(self._ready)
+            if self._current.get(ready.address) == ready.taken:
+                self._tokens -= cost
+                sent.append(ready.address)
+                self._schedule_next(ready, now)
+        return sent
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing is scheduled."""
+        if self._ready and self._filled is not None:
+            return self._filled + max(1 / self.rate, 0.002)
+        return self._later[0].urgency[1] if self._later else None
+
+    def _schedule_next(self, done: _Round, now: float) -> None:
+        number = done.number + 1
+        if number < len(ROUNDS):
+            # Never two rounds at once after a delay: the gap between rounds is kept.
+            due = max(done.taken + ROUNDS[number], now + ROUNDS[number] - ROUNDS[done.number])
+            self._schedule(done.address, done.taken, number, due)
+        elif self.refresh is not None:
+            self._schedule(done.address, done.taken, number, now + self.refresh)
+
+    def _schedule(self, address: IPAddress, taken: float, number: int, due: float) -> None:
+        self._serial += 1
+        heapq.heappush(self._later, _Round((False, due), self._serial, address, taken, number))
+
+    def _refill(self, now: float) -> None:
+        if self._filled is not None:
+            self._tokens = min(self.rate, self._tokens + (now - self._filled) * self.rate)
+        self._filled = now

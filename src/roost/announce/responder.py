@@ -1,0 +1,142 @@
+"""The seam between announcing and what answers on one link.
+
+`LinkResponder` answers from this process over a packet socket. Another responder (in the kernel) only
+has to offer the same four calls.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Protocol
+
+from roost.announce.answering import (
+    Answer,
+    Asked,
+    Claimed,
+    Dropped,
+    decide,
+    gratuitous_frames,
+    probe_frame,
+)
+from roost.model.address import IPAddress, canonical
+from roost.model.eligibility import interface_allowed
+from roost.protocols import filter as filters
+from roost.runtime.links import Link
+from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
+
+__all__ = ["CapabilityError", "LinkResponder", "Responder"]
+
+OnClaim = Callable[[IPAddress, bytes, str], None]
+
+
+class Responder(Protocol):
+    """What answers on one link."""
+
+    def set_known(self, addresses: frozenset[IPAddress]) -> None:
+        """Listen for frames about all of `addresses`, answered here or not."""
+
+    def set_answered(self, addresses: Mapping[IPAddress, tuple[str, ...] | None]) -> frozenset[IPAddress]:
+        """Answer for exactly those whose interface patterns allow this link; return these."""
+
+    def announce(self, addresses: Iterable[IPAddress]) -> int:
+        """Send one round of gratuitous frames for each; return the number of frames that went out."""
+
+    def ask(self, addresses: Iterable[IPAddress]) -> None:
+        """Ask the LAN who has each of `addresses`, teaching nobody anything."""
+
+    def close(self) -> None:
+        """Fall silent."""
+
+
+class LinkResponder:
+    """Answers on one link from this process (`Responder`).
+
+    Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
+    """
+
+    def __init__(
+        self, link: Link, known: frozenset[IPAddress], counters: Counter[str], on_claim: OnClaim
+    ) -> None:
+        self.link = link
+        self._known = known
+        self._answered: frozenset[IPAddress] = frozenset()
+        self._counters = counters
+        self._on_claim = on_claim
+        self._router = _forwards(link.name)
+        self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
+        self._socket = PacketSocket(link, filters.build(known), self._on_frame)
+        self._join_groups()
+
+    def set_known(self, addresses: frozenset[IPAddress]) -> None:
+        """Listen for frames about all of `addresses`, answered here or not."""
+        if addresses != self._known:
+            self._known = addresses
+            self._socket.set_filter(filters.build(addresses))
+            self._join_groups()
+            self._frames = {
+                address: frames for address, frames in self._frames.items() if address in addresses
+            }
+
+    def set_answered(self, addresses: Mapping[IPAddress, tuple[str, ...] | None]) -> frozenset[IPAddress]:
+        """Answer for exactly those whose interface patterns allow this link; return these."""
+        self._answered = frozenset(
+            address for address, patterns in addresses.items() if interface_allowed(patterns, self.link.name)
+        )
+        return self._answered
+
+    def announce(self, addresses: Iterable[IPAddress]) -> int:
+        """Send one round of gratuitous frames for each; return the number of frames that went out."""
+        sent = 0
+        for address in addresses:
+            if address in self._answered:
+                sent += sum(self._send(frame) for frame in self._gratuitous(address))
+        return sent
+
+    def ask(self, addresses: Iterable[IPAddress]) -> None:
+        """Ask the LAN who has each of `addresses`, teaching nobody anything."""
+        for address in addresses:
+            self._send(probe_frame(self.link.mac, address))
+
+    def close(self) -> None:
+        """Fall silent and leave the groups."""
+        self._socket.close()
+
+    def _gratuitous(self, address: IPAddress) -> tuple[bytes, ...]:
+        """Return the frames of a round, built once: on a takeover only sending is left."""
+        frames = self._frames.get(address)
+        if frames is None:
+            frames = self._frames[address] = gratuitous_frames(self.link.mac, address, router=self._router)
+        return frames
+
+    def _on_frame(self, data: bytes) -> None:
+        match decide(data, self.link.mac, self._answered.__contains__, self._known, router=self._router):
+            case Answer(address, frame):
+                self._counters["requests_answered"] += 1
+                self._counters[f"answered_{canonical(address)}"] += 1
+                self._send(frame)
+            case Claimed(address, mac):
+                self._counters["claims_heard"] += 1
+                self._on_claim(address, mac, self.link.name)
+            case Asked():
+                self._counters["requests_left_to_the_leader"] += 1
+            case Dropped(reason):
+                self._counters[f"dropped_{reason}"] += 1
+
+    def _send(self, frame: bytes) -> bool:
+        outcome = self._socket.send(frame)
+        if outcome is not Sent.YES:
+            self._counters["send_later" if outcome is Sent.LATER else "send_link_gone"] += 1
+        return outcome is Sent.YES
+
+    def _join_groups(self) -> None:
+        # All known addresses, led or not: the successor must hear solicitations from its first moment on.
+        self._socket.set_groups([each for each in self._known if isinstance(each, IPv6Address)])
+
+
+def _forwards(interface: str) -> bool:
+    """Tell whether this host forwards IPv6 from `interface`: the Router flag of its advertisements."""
+    try:
+        return Path(f"/proc/sys/net/ipv6/conf/{interface}/forwarding").read_text().strip() not in ("0", "")
+    except OSError:
+        return False

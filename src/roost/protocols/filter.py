@@ -1,0 +1,138 @@
+"""The classic BPF program that lets the kernel wake us only for frames about our addresses.
+
+Passes untagged ARP whose sender or target address is one of ours, and untagged ICMPv6 Neighbor
+Solicitations and Advertisements whose target ends in the same 32 bits as one of ours. The 32-bit keys
+become intervals in a binary decision tree. When there are too many for the kernel's limit, the closest
+ones are merged: some foreign frames pass then, which the responder drops itself.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple
+
+__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build"]
+
+MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
+_MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,800 at most
+
+_LOAD4, _LOAD2, _LOAD1 = 0x20, 0x28, 0x30  # BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B
+_JA, _JEQ, _JGT, _JGE, _RET = 0x05, 0x15, 0x25, 0x35, 0x06
+_VLAN_TAG_PRESENT: Final = 0xFFFFF030  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT: the kernel strips tags
+_WHOLE: Final = 0xFFFF  # bytes to keep of a frame that passes
+
+Interval = tuple[int, int]
+
+
+class Instruction(NamedTuple):
+    """One `struct sock_filter` of the kernel."""
+
+    code: int
+    jt: int
+    jf: int
+    k: int
+
+
+def build(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
+    """Return the program for `addresses`; it passes nothing when there are none."""
+    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
+    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    program = _Program()
+    program.load(_LOAD4, _VLAN_TAG_PRESENT)
+    program.jump_unless(_JEQ, 0, "drop")
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0806, "arp")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, "drop")
+    program.load(_LOAD1, 54)  # ICMPv6 type
+    program.jump_if(_JEQ, 135, "target")
+    program.jump_unless(_JEQ, 136, "drop")
+    program.label("target")
+    program.load(_LOAD4, 74)  # the low 32 bits of the target
+    program.tree(ipv6, "pass", "drop")
+    program.label("arp")
+    program.load(_LOAD4, 38)  # target protocol address
+    program.tree(ipv4, "pass", "sender")
+    program.label("sender")
+    program.load(_LOAD4, 28)  # sender protocol address
+    program.tree(ipv4, "pass", "drop")
+    program.label("pass")
+    program.give(_WHOLE)
+    program.label("drop")
+    program.give(0)
+    return program.assembled()
+
+
+def _intervals(keys: Iterable[int]) -> list[Interval]:
+    """Return the sorted intervals that cover `keys` and as few others as the limit allows."""
+    found: list[Interval] = []
+    for key in sorted(set(keys)):
+        if found and key == found[-1][1] + 1:
+            found[-1] = (found[-1][0], key)
+        else:
+            found.append((key, key))
+    excess = len(found) - _MAX_INTERVALS
+    if excess <= 0:
+        return found
+    gaps = sorted(range(1, len(found)), key=lambda at: found[at][0] - found[at - 1][1])
+    closed = set(gaps[:excess])
+    merged = [found[0]]
+    for at in range(1, len(found)):
+        if at in closed:
+            merged[-1] = (merged[-1][0], found[at][1])
+        else:
+            merged.append(found[at])
+    return merged
+
+
+class _Program:
+    """Instructions with named targets. Conditional jumps reach 255 instructions, plain ones any distance."""
+
+    def __init__(self) -> None:
+        self._code: list[tuple[int, int, int, int | str]] = []
+        self._labels: dict[str, int] = {}
+        self._serial = 0
+
+    def load(self, code: int, offset: int) -> None:
+        self._code.append((code, 0, 0, offset))
+
+    def give(self, size: int) -> None:
+        self._code.append((_RET, 0, 0, size))
+
+    def label(self, name: str) -> None:
+        self._labels[name] = len(self._code)
+
+    def jump(self, target: str) -> None:
+        self._code.append((_JA, 0, 0, target))
+
+    def jump_if(self, code: int, value: int, target: str) -> None:
+        self._code.append((code, 0, 1, value))
+        self.jump(target)
+
+    def jump_unless(self, code: int, value: int, target: str) -> None:
+        self._code.append((code, 1, 0, value))
+        self.jump(target)
+
+    def tree(self, intervals: Sequence[Interval], match: str, miss: str) -> None:
+        """Branch to `match` when the loaded value lies in an interval, else to `miss`."""
+        if not intervals:
+            self.jump(miss)
+        elif len(intervals) == 1:
+            ((low, high),) = intervals
+            self.jump_unless(_JGE, low, miss)
+            self.jump_if(_JGT, high, miss)
+            self.jump(match)
+        else:
+            middle = len(intervals) // 2
+            self._serial += 1
+            right = f"right{self._serial}"
+            self.jump_if(_JGE, intervals[middle][0], right)
+            self.tree(intervals[:middle], match, miss)
+            self.label(right)
+            self.tree(intervals[middle:], match, miss)
+
+    def assembled(self) -> list[Instruction]:
+        return [
+            Instruction(code, jt, jf, k if isinstance(k, int) else self._labels[k] - at - 1)
+            for at, (code, jt, jf, k) in enumerate(self._code)
+        ]

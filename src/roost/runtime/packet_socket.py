@@ -1,0 +1,153 @@
+"""One AF_PACKET socket on one link, woken only for frames that a classic BPF program passes.
+
+Multicast for IPv6 is joined twice: with MLD, so that switches deliver solicitations for our addresses
+here, and as an Ethernet group, so that the network card does.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import socket
+import struct
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum
+from ipaddress import IPv6Address
+from typing import Final
+
+from roost.protocols.filter import Instruction
+from roost.protocols.ndp import solicited_node, solicited_node_mac
+from roost.runtime.links import Link
+
+__all__ = ["CapabilityError", "PacketSocket", "Sent"]
+
+_BATCH: Final = 64  # frames read before other events get their turn
+_LARGEST: Final = 2048  # bytes; ARP and ND are far smaller
+_GROUPS_PER_SOCKET: Final = 100  # net.core.optmem_max bounds the memberships of one socket
+_RECEIVE_BUFFER: Final = 1 << 20  # bytes
+
+_SOL_PACKET: Final = 263
+_SO_ATTACH_FILTER: Final = 26
+_PACKET_ADD_MEMBERSHIP: Final = 1
+_PACKET_DROP_MEMBERSHIP: Final = 2
+_PACKET_MR_MULTICAST: Final = 0
+_PACKET_IGNORE_OUTGOING: Final = 23
+_ETH_P_ALL: Final = 3
+
+
+class CapabilityError(Exception):
+    """The kernel refuses packet sockets to this process; the text names the capability and the cure."""
+
+
+class Sent(Enum):
+    """What became of a frame: gone out, worth another try later, or its link is gone."""
+
+    YES = "sent"
+    LATER = "send queue full"
+    LINK_GONE = "link down or gone"
+
+
+class PacketSocket:
+    """Reads and sends whole frames on `link`; `on_frame` is called on the running event loop.
+
+    Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
+    """
+
+    def __init__(self, link: Link, program: Sequence[Instruction], on_frame: Callable[[bytes], None]) -> None:
+        self._index = link.index
+        self._on_frame = on_frame
+        self._groups: dict[IPv6Address, socket.socket] = {}
+        self._joiners: list[tuple[socket.socket, set[IPv6Address]]] = []
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except PermissionError as error:
+            raise CapabilityError(
+                "packet sockets are refused: give the process CAP_NET_RAW in this network namespace"
+            ) from error
+        try:
+            self._socket.settimeout(0)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+            self.set_filter(program)  # before binding: nothing unfiltered ever comes in
+            self._socket.bind((link.name, _ETH_P_ALL))
+        except BaseException:
+            self._socket.close()
+            raise
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._readable)
+
+    def set_filter(self, program: Sequence[Instruction]) -> None:
+        """Replace the kernel's filter in one step."""
+        code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+        buffer = ctypes.create_string_buffer(code, len(code))
+        descriptor = struct.pack("HP", len(program), ctypes.addressof(buffer))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, descriptor)
+
+    def set_groups(self, addresses: Collection[IPv6Address]) -> None:
+        """Be a member of the solicited-node groups of `addresses` and of no others."""
+        wanted = {solicited_node(address): address for address in addresses}
+        for group in self._groups.keys() - wanted.keys():
+            self._leave(group)
+        for group in wanted.keys() - self._groups.keys():
+            self._join(group)
+
+    def send(self, frame: bytes) -> Sent:
+        """Send one frame; never raises for what the network or the link does."""
+        try:
+            self._socket.send(frame)
+        except BlockingIOError:
+            return Sent.LATER
+        except OSError as error:
+            return Sent.LATER if error.errno in (errno.ENOBUFS, errno.ENOMEM) else Sent.LINK_GONE
+        return Sent.YES
+
+    def close(self) -> None:
+        """Stop reading and leave every group."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for joiner, _ in self._joiners:
+            joiner.close()
+        self._joiners.clear()
+        self._groups.clear()
+
+    def _readable(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                frame = self._socket.recv(_LARGEST)
+            except BlockingIOError:
+                return
+            except OSError:  # ENETDOWN is reported once when the link goes down; netlink tells the rest
+                return
+            self._on_frame(frame)
+
+    def _join(self, group: IPv6Address) -> None:
+        self._ethernet_group(_PACKET_ADD_MEMBERSHIP, group)
+        joiner, groups = self._joiner()
+        # Without IPv6 on the link there is nothing to join; frames still come in by the Ethernet group.
+        with contextlib.suppress(OSError):
+            joiner.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, self._membership(group))
+        groups.add(group)
+        self._groups[group] = joiner
+
+    def _leave(self, group: IPv6Address) -> None:
+        self._ethernet_group(_PACKET_DROP_MEMBERSHIP, group)
+        joiner = self._groups.pop(group)
+        with contextlib.suppress(OSError):
+            joiner.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, self._membership(group))
+        next(groups for each, groups in self._joiners if each is joiner).discard(group)
+
+    def _joiner(self) -> tuple[socket.socket, set[IPv6Address]]:
+        for joiner, groups in self._joiners:
+            if len(groups) < _GROUPS_PER_SOCKET:
+                return joiner, groups
+        made = (socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), set[IPv6Address]())
+        self._joiners.append(made)
+        return made
+
+    def _membership(self, group: IPv6Address) -> bytes:
+        return group.packed + struct.pack("I", self._index)
+
+    def _ethernet_group(self, action: int, group: IPv6Address) -> None:
+        request = struct.pack("iHH8s", self._index, _PACKET_MR_MULTICAST, 6, solicited_node_mac(group))
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(_SOL_PACKET, action, request)

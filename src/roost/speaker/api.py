@@ -1,0 +1,78 @@
+"""The local HTTP API: read-only views of the speaker."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from roost.model.what_if import UnknownNameError
+from roost.observe.metrics import Metric, exposition
+from roost.runtime.http import Request, Response
+
+__all__ = ["Api", "Views"]
+
+
+class Views(Protocol):
+    """What the API shows; each call returns fresh JSON-able data."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Everything that `roost status` shows."""
+
+    def explain(self, key: str) -> Mapping[str, Any]:
+        """The ranking of the service with the name or address `key`; raises UnknownNameError."""
+
+    def what_if(
+        self, *, down: list[str], add: list[str], drain: list[str], address: str | None
+    ) -> Mapping[str, Any]:
+        """What would move; raises UnknownNameError."""
+
+    def metrics(self) -> Iterable[Metric]:
+        """A snapshot of all counters and gauges."""
+
+
+class Api:
+    """Routes requests to views."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; anything unknown is a 4xx with an error text."""
+        if request.method not in ("GET", "HEAD"):
+            return _error(405, f"{request.method} is not offered; everything here is read with GET")
+        try:
+            return self._get(request)
+        except UnknownNameError as error:
+            return _error(404, str(error))
+
+    def _get(self, request: Request) -> Response:
+        if request.path == "/healthz":
+            return Response(200, b"ok\n", "text/plain")
+        if request.path == "/metrics":
+            return Response(
+                200, exposition(self._views.metrics()), "text/plain; version=0.0.4; charset=utf-8"
+            )
+        routes: dict[str, Callable[[], Mapping[str, Any]]] = {
+            "/v1/status": self._views.status,
+            "/v1/what-if": lambda: self._what_if(request.query),
+        }
+        if route := routes.get(request.path):
+            return _json(200, route())
+        if request.path.startswith("/v1/explain/"):
+            return _json(200, self._views.explain(request.path.removeprefix("/v1/explain/")))
+        return _error(404, f"nothing is at {request.path}")
+
+    def _what_if(self, query: Mapping[str, list[str]]) -> Mapping[str, Any]:
+        return self._views.what_if(
+            down=query.get("down", []),
+            add=query.get("add", []),
+            drain=query.get("drain", []),
+            address=next(iter(query.get("address", [])), None),
+        )
+
+
+def _json(status: int, data: Mapping[str, Any]) -> Response:
+    return Response(status, json.dumps(data).encode())
+
+
+def _error(status: int, text: str) -> Response:
+    return _json(status, {"error": text})

@@ -1,0 +1,87 @@
+"""The process around a speaker: start, signals, and the end.
+
+SIGHUP reloads; SIGTERM or SIGINT hands over and leaves; a second one, or `terminationGrace`, ends the wait.
+"""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from roost.announce.responder import CapabilityError
+from roost.membership.metadata import MetadataError
+from roost.runtime.bind import BindError
+from roost.runtime.capabilities import NEEDED, missing
+from roost.runtime.http import HttpServer, SocketPathError
+from roost.runtime.local_delivery import LocalDeliveryError
+from roost.speaker.api import Api
+from roost.speaker.errors import CannotRunError
+from roost.speaker.speaker import Speaker
+from roost.speaker.views import SpeakerViews
+from roost.standalone.config import SpeakerConfig
+from roost.standalone.loader import load
+
+__all__ = ["run"]
+
+_log = logging.getLogger("roost.speaker")
+
+
+async def run(path: Path, config: SpeakerConfig) -> None:
+    """Announce until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    speaker = Speaker(path, config)
+    http = HttpServer(Api(SpeakerViews(speaker)).handle)
+    loop = asyncio.get_running_loop()
+
+    def asked_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop)
+    loop.add_signal_handler(signal.SIGHUP, _reload, speaker)
+    try:
+        await _start(speaker, http, config)
+        await stop.wait()
+        await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
+    finally:
+        await http.close()
+        await speaker.stop()
+    _log.info("left")
+
+
+async def _start(speaker: Speaker, http: HttpServer, config: SpeakerConfig) -> None:
+    if lacking := missing():
+        needs = "; ".join(f"{name} is missing, it is needed {NEEDED[name]}" for name in lacking)
+        raise CannotRunError(f"{needs}; run as root or grant it (setcap, AmbientCapabilities=)")
+    try:
+        await http.listen_unix(config.status.socket)
+        if endpoint := config.status.http:
+            await http.listen_tcp(endpoint.host, endpoint.port)
+        await speaker.start()
+    except (BindError, CapabilityError, LocalDeliveryError, MetadataError, SocketPathError) as error:
+        raise CannotRunError(str(error)) from error
+    except OSError as error:
+        raise CannotRunError(f"cannot start: {error}") from error
+
+
+def _reload(speaker: Speaker) -> None:
+    loaded = load(speaker.path)
+    if loaded.config is None:
+        speaker.refuse(loaded.problems)
+        return
+    for problem in loaded.problems:
+        _log.warning("%s", problem)
+    try:
+        speaker.reload(loaded.config)
+    except MetadataError as error:
+        _log.error("labels are not gossiped: %s", error)
+
+
+async def _first(*works: object, within: float) -> None:
+    """Run coroutines until the first is done or `within` seconds have passed; the rest is cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
+    done, pending = await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()

@@ -1,0 +1,382 @@
+"""One node's parts and the changes that go from one to the next.
+
+    configuration, links -> Election <- Cluster         Election -> plan -> Announcer, LocalDelivery
+                                                        Announcer (claims heard) -> Handover, WireTruth
+
+What lives here: wiring. What it must not know: packet formats, file formats, how a command line looks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from roost import __version__
+from roost.announce.announcer import Announcer
+from roost.membership.cluster import Cluster, ClusterMember
+from roost.membership.metadata import Metadata
+from roost.model.address import IPAddress, canonical
+from roost.model.election import Election, Move
+from roost.model.node import Candidate, Node
+from roost.model.ranking import digest
+from roost.protocols.memberlist.profile import PROFILES
+from roost.runtime.links import Link, LinkWatcher
+from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
+from roost.speaker.handover import Handover
+from roost.speaker.history import History
+from roost.speaker.plan import Plan, plan
+from roost.speaker.wire import WireTruth
+from roost.standalone.config import SpeakerConfig, diff
+from roost.standalone.environment import environment_problems
+from roost.standalone.problems import Problem
+
+__all__ = ["Speaker"]
+
+_log = logging.getLogger("roost.speaker")
+
+_VERIFY_INTERVAL: Final = 5.0  # seconds between checks that the kernel keeps what was set
+_LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
+_LINGER: Final = 1.5  # seconds that a leaving node serves on after its last address was claimed
+_MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
+_MOVES_LOGGED: Final = 8  # one line each; more at once become one line
+_PEERS_REMEMBERED: Final = 1024
+_AT_RESTART: Final = frozenset(
+    {"node", "status", "membership", "membership.bind", "membership.advertise", "membership.join"}
+    | {"membership.label", "membership.profile"}
+)
+
+
+class Speaker:
+    """The node's parts: `start`, then changes flow by themselves, then `hand_over` and `stop`."""
+
+    def __init__(self, path: Path, config: SpeakerConfig) -> None:
+        self.path = path
+        self.config = config
+        self.started = self.loaded = datetime.now(UTC)
+        self.config_error: str | None = None
+        self.history = History(lambda: datetime.now(UTC))
+        self.election = Election(config.desired().services)
+        self.links = LinkWatcher(self._on_links)
+        self.announcer = Announcer(
+            interfaces=config.interfaces,
+            rate=config.announce.gratuitous_rate,
+            refresh=config.announce.gratuitous_refresh,
+            on_claim=self._on_claim,
+        )
+        self.cluster = self._make_cluster(config)
+        self.wire = WireTruth()
+        self.plan = Plan()
+        self.problems: Sequence[Problem] = ()  # of this file on this host
+        self.undeliverable: Mapping[IPAddress, str] = {}
+        self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
+        self._delivered: frozenset[IPAddress] = frozenset()
+        self._handover = Handover()
+        self._macs: dict[bytes, str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: frozenset[str] = frozenset()  # services that this host cannot run
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self.config.node
+
+    async def start(self) -> None:
+        """Prepare addresses and sockets, then join; claims nothing before membership has settled.
+
+        Raises LocalDeliveryError, CapabilityError, BindError or OSError, whose texts name the cure.
+        """
+        self._loop = asyncio.get_running_loop()
+        await self.links.start()
+        self._check_environment()
+        self.announcer.set_links(self.links.links)
+        self._take_members()
+        await self._deliver()
+        self.cluster.set_metadata(self._metadata())
+        await self.cluster.start()
+        self._spawn(self._verify_for_ever())
+
+    async def hand_over(self) -> None:
+        """Leave the cluster, and answer for each address until its successor was heard or time is up."""
+        led = len(self._answered())
+        _log.info("handing over", extra={"addresses": led})
+        await self.cluster.leave(_LEAVE_WITHIN)
+        self._on_members(frozenset({self.name}))
+        while self._handover.held:  # noqa: ASYNC110 - the machine has a deadline of its own
+            await asyncio.sleep(0.01)
+        if led and self.plan.passed_on:
+            await asyncio.sleep(_LINGER)  # for clients whose last packets are still on their way here
+
+    async def stop(self) -> None:
+        """End at once: fall silent, take the addresses from the host, close everything."""
+        for task in self._tasks:
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.announcer.close()
+        await self.cluster.stop()
+        await self.links.stop()
+        try:
+            await self._delivery.clear()
+        except LocalDeliveryError as error:
+            _log.warning("addresses stay on this host, which does not answer for them: %s", error)
+
+    def reload(self, config: SpeakerConfig) -> None:
+        """Put a valid configuration in force: only the difference is applied."""
+        changed = diff(self.config, config)
+        for field in sorted(changed & _AT_RESTART):
+            _log.warning("%s takes effect at the next start", field)
+        self.config = config
+        self.config_error = None
+        self.loaded = datetime.now(UTC)
+        self.announcer.configure(
+            interfaces=config.interfaces,
+            rate=config.announce.gratuitous_rate,
+            refresh=config.announce.gratuitous_refresh,
+        )
+        if config.membership and "membership.keys" in changed:
+            self.cluster.set_keys(config.membership.keys)
+        self._check_environment()
+        services = config.desired().services
+        self._record(self.election.update_services(services), "the configuration changed")
+        self.history.keep({service.name for service in services})
+        self.announcer.set_links(self.links.links)
+        self.cluster.set_metadata(self._metadata())
+        self._take_members()
+        _log.info(
+            "configuration loaded", extra={"services": len(services), "changed": ",".join(sorted(changed))}
+        )
+
+    def refuse(self, problems: Sequence[Problem]) -> None:
+        """Keep the last good configuration and remember why the new one is not in force."""
+        errors = [str(problem) for problem in problems if problem.severity == "error"]
+        self.config_error = "; ".join(errors)
+        for error in errors:
+            _log.error("the last good configuration stays in force: %s", error)
+
+    # -- what comes in ---------------------------------------------------------------------------
+
+    def _on_links(self, links: tuple[Link, ...]) -> None:
+        self.announcer.set_links(links)
+        self._check_environment()
+        self.cluster.set_metadata(self._metadata())
+        self._take_members()
+        self._spawn(self._verify())
+
+    def _on_members(self, _names: frozenset[str]) -> None:
+        self._take_members()
+
+    def _on_settled(self) -> None:
+        self._take_members()
+        self._apply()
+
+    def _on_claim(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
+        """Hear that another machine claims an address: its successor, a peer, or a stranger."""
+        if peer is None:
+            return
+        if self._handover.claimed(address):
+            _log.info(
+                "handed over", extra={"address": canonical(address), "to": peer, "interface": interface}
+            )
+            self._announce()
+        elif address in self.plan.leading and self._ranks_before(peer, address):
+            if self.wire.heard(address, peer, self._loop.time()):
+                _log.warning(
+                    "yielding an address to a peer that gossip does not reach and that still answers for it",
+                    extra={"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
+                )
+                self.cluster.rejoin_now()
+            self._announce()
+
+    # -- what goes on ----------------------------------------------------------------------------
+
+    def _take_members(self) -> None:
+        members = self.cluster.members()
+        for member in members:
+            for mac in member.metadata.macs if member.name != self.name else ():
+                if len(self._macs) < _PEERS_REMEMBERED:
+                    self._macs[mac] = member.name
+        self.announcer.set_peers(self._macs)
+        self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
+        before = dict(self.election.candidates)
+        moves = self.election.update_candidates([self._candidate(member) for member in members])
+        self._apply()  # first of all: clients wait for this, nobody waits for the record
+        self._record(moves, "", before)
+
+    def _candidate(self, member: ClusterMember) -> Candidate:
+        mine = member.name == self.name
+        node = Node(
+            member.name,
+            member.metadata.labels,
+            speaker=mine or bool(member.metadata.version),
+            can_announce=bool(self.announcer.macs if mine else member.metadata.macs),
+        )
+        return Candidate(node, member.verdict, member.evidence)
+
+    def _record(self, moves: Sequence[Move], why: str, before: Mapping[str, Candidate] | None = None) -> None:
+        for move in moves:
+            reason = why or _reason(move, before or {}, self.election.candidates)
+            self.history.record(move.service, move.new_leader, reason)
+            _log.info(
+                "lead moved",
+                extra={
+                    "service": move.service,
+                    "from": move.old_leader,
+                    "to": move.new_leader,
+                    "why": reason,
+                },
+            )
+
+    def _apply(self) -> None:
+        """Work out what this node does now, and do what has changed."""
+        self.plan = plan(self.name, self.election.rankings.values(), self.election.candidates, self._refused)
+        self._handover.lead(
+            self.plan.leading if self.cluster.settled else (), self.plan.passed_on, self._loop.time()
+        )
+        self._announce()
+        if self.plan.local != self._delivered | self.undeliverable.keys():
+            self._spawn(self._deliver())
+
+    def _announce(self) -> None:
+        self.announcer.set_known(self.plan.known)
+        self.announcer.set_announcements(self._answered())
+        self._arm()
+
+    def _answered(self) -> dict[IPAddress, tuple[str, ...] | None]:
+        """The addresses that this node answers for: led and ready here, or held for their successor."""
+        leading = self.plan.leading if self.cluster.settled else {}
+        answered = {
+            address: patterns
+            for address, patterns in leading.items()
+            if (address in self._delivered or address not in self.plan.local)
+            and not self.wire.holder(address)
+        }
+        for address in self._handover.held:
+            answered.setdefault(address, self.announcer.announcements.get(address))
+        return answered
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = [when for when in (self._handover.next_wake(), self.wire.next_wake()) if when is not None]
+        if due:
+            self._timer = self._loop.call_at(min(due), self._wake)
+
+    def _wake(self) -> None:
+        now = self._loop.time()
+        self._handover.wake(now)
+        silent, ask = self.wire.wake(now)
+        for address in silent:
+            _log.warning(
+                "taking over an address whose holder fell silent", extra={"address": canonical(address)}
+            )
+        self.announcer.ask(ask)
+        self._announce()
+
+    async def _deliver(self) -> None:
+        """Give the host the addresses to terminate; those that it cannot have are noted with the reason."""
+        wanted = self.plan.local
+        try:
+            await self._delivery.set_addresses(wanted)
+            self.undeliverable = {}
+        except RefusedAddressesError as refused:
+            self._note_undeliverable(refused.reasons)
+        self._delivered = wanted - self.undeliverable.keys()
+        self._announce()
+
+    def _note_undeliverable(self, reasons: Mapping[IPAddress, str]) -> None:
+        for address, reason in reasons.items():
+            if self.undeliverable.get(address) != reason:
+                _log.error("%s", reason, extra={"address": canonical(address)})
+        self.undeliverable = dict(reasons)
+
+    async def _verify(self) -> None:
+        try:
+            await self._delivery.verify()
+        except RefusedAddressesError as refused:
+            self._note_undeliverable(refused.reasons)
+        except LocalDeliveryError as error:
+            _log.error("local delivery: %s", error)
+
+    async def _verify_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_VERIFY_INTERVAL)
+            await self._verify()
+
+    def _check_environment(self) -> None:
+        """Hold the file against this host's addresses: what cannot run here is refused, alone."""
+        links = self.links.links
+        local = [(link.name, address) for link in links for address in link.addresses]
+        problems = environment_problems(self.config, local, [link.name for link in links])
+        for problem in problems:
+            if problem not in self.problems:
+                _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
+        self.problems = problems
+        self._refused = frozenset(
+            service.name
+            for service in self.config.services
+            if any(problem.severity == "error" for problem in self.problems_of(service.name))
+        )
+
+    def problems_of(self, service: str) -> list[Problem]:
+        """What does not fit between a service of the file and this host."""
+        at = next((at for at, each in enumerate(self.config.services) if each.name == service), None)
+        return [problem for problem in self.problems if problem.field.startswith(f"services[{at}].")]
+
+    def _ranks_before(self, peer: str, address: IPAddress) -> bool:
+        """Tell whether `peer` stands before this node in the order for `address`, known to gossip or not."""
+        ranking = self.election.find(canonical(address))
+        if ranking is None:
+            return False
+        mine, theirs = ranking.position(self.name), ranking.position(peer)
+        if mine is not None and theirs is not None:
+            return theirs < mine
+        text = canonical(ranking.service.addresses[0])
+        return digest(peer, text) < digest(self.name, text)
+
+    def _metadata(self) -> Metadata:
+        return Metadata(
+            version=__version__,
+            labels=self.config.labels,
+            macs=self.announcer.macs[:_MACS_TOLD],
+            digest=self.config.digest,
+        )
+
+    def _make_cluster(self, config: SpeakerConfig) -> Cluster:
+        membership = config.membership
+        if membership is None:
+            return Cluster(config.node, bind=None, on_change=self._on_members, on_settled=self._on_settled)
+        return Cluster(
+            config.node,
+            bind=membership.bind,
+            advertise=membership.advertise,
+            keys=membership.keys,
+            label=membership.label,
+            profile=PROFILES[membership.profile],
+            join=[str(target) for target in membership.join],
+            on_change=self._on_members,
+            on_settled=self._on_settled,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> str:
+    """One clause on why the lead moved: the old leader's fate, or the new one's arrival."""
+    old = now.get(move.old_leader) if move.old_leader else None
+    if old is not None and not old.verdict.active:
+        return f"{move.old_leader} is {old.verdict.value}" + (f": {old.evidence}" if old.evidence else "")
+    if move.old_leader and old is None:
+        return f"{move.old_leader} is no longer known"
+    if move.new_leader is None:
+        return "no node can lead it"
+    known = before.get(move.new_leader)
+    if known is None or not known.verdict.active:
+        return f"{move.new_leader} came and stands first"
+    return f"{move.new_leader} stands first now"

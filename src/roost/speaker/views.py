@@ -1,0 +1,201 @@
+"""What the API shows of a speaker, as plain data; nothing here changes anything."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from roost import __version__
+from roost.model.address import canonical
+from roost.model.explain import explain
+from roost.model.ranking import Ranking
+from roost.model.service import Service
+from roost.model.what_if import UnknownNameError, what_if
+from roost.observe.metrics import Metric
+from roost.speaker.speaker import Speaker
+
+__all__ = ["SpeakerViews"]
+
+
+class SpeakerViews:
+    """The views of one speaker (`roost.speaker.api.Views`)."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+
+    def status(self) -> Mapping[str, Any]:
+        """Everything that `roost status` shows; times are RFC 3339 in UTC."""
+        speaker = self._speaker
+        config = speaker.config
+        return {
+            "node": speaker.name,
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": _iso(speaker.started),
+            "settled": speaker.cluster.settled,
+            "profile": config.membership.profile if config.membership else None,
+            "config": {
+                "path": str(speaker.path),
+                "loaded_at": _iso(speaker.loaded),
+                "digest": config.digest,
+                "error": speaker.config_error,
+                "warnings": [str(problem) for problem in speaker.problems],
+            },
+            "members": self._members(),
+            "services": [self._service(ranking) for _, ranking in sorted(speaker.election.rankings.items())],
+            "interfaces": [
+                {
+                    "name": link.name,
+                    "mac": link.mac,
+                    "announcing": link.announcing,
+                    "reason": link.reason,
+                }
+                for link in speaker.announcer.links
+            ],
+            "alarms": self._alarms(),
+            "counters": {
+                "membership": dict(speaker.cluster.counters),
+                "announce": dict(speaker.announcer.counters),
+            },
+        }
+
+    def explain(self, key: str) -> Mapping[str, Any]:
+        """The ranking of the service with the name or address `key`; raises UnknownNameError."""
+        speaker = self._speaker
+        ranking = speaker.election.find(key)
+        if ranking is None:
+            raise UnknownNameError(f"no service has the name or address {key}")
+        change = speaker.history.last(ranking.service.name)
+        return explain(ranking, speaker.election.candidates) | {
+            "since": _iso(change.since),
+            "change": change.why,
+            "problems": self._problems(ranking.service),
+        }
+
+    def what_if(
+        self, *, down: list[str], add: list[str], drain: list[str], address: str | None
+    ) -> Mapping[str, Any]:
+        """What would move; raises UnknownNameError."""
+        election = self._speaker.election
+        services = [ranking.service for ranking in election.rankings.values()]
+        found = what_if(
+            services, election.candidates.values(), down=down, add=add, drain=drain, address=address
+        )
+        return {
+            "moves": [
+                {
+                    "service": move.service.name,
+                    "addresses": [canonical(each) for each in move.service.addresses],
+                    "before": move.before,
+                    "after": move.after,
+                    "why": move.why,
+                }
+                for move in found.moves
+            ],
+            "staying": found.staying,
+            "total": found.total,
+        }
+
+    def metrics(self) -> Iterable[Metric]:
+        """A snapshot of all counters and gauges."""
+        speaker = self._speaker
+        announced: dict[tuple[str, ...], float] = {
+            (ranking.service.name, canonical(address)): float(address in speaker.announcer.announcements)
+            for ranking in speaker.election.rankings.values()
+            for address in ranking.service.addresses
+        }
+        verdicts: Counter[tuple[str, ...]] = Counter(
+            (member.verdict.value,) for member in speaker.cluster.members()
+        )
+        yield Metric(
+            "roost_speaker_announced", "1 while this node answers", "gauge", ("service", "ip"), announced
+        )
+        yield Metric(
+            "roost_speaker_settled",
+            "1 once this node may claim",
+            "gauge",
+            (),
+            {(): float(speaker.cluster.settled)},
+        )
+        yield Metric("roost_members", "Members by verdict", "gauge", ("verdict",), verdicts)
+        yield Metric(
+            "roost_config_stale",
+            "1 while the last reload was refused",
+            "gauge",
+            (),
+            {(): float(speaker.config_error is not None)},
+        )
+        for part, counters in (
+            ("membership", speaker.cluster.counters),
+            ("announce", speaker.announcer.counters),
+        ):
+            samples: dict[tuple[str, ...], float] = {
+                (event,): float(count) for event, count in counters.items()
+            }
+            yield Metric(f"roost_{part}_events", f"What happened in {part}", "counter", ("event",), samples)
+
+    def _members(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": member.name,
+                "address": str(member.endpoint) if member.endpoint else "",
+                "verdict": member.verdict.value,
+                "since": _iso(member.since),
+                "incarnation": member.incarnation,
+                "evidence": member.evidence,
+                "labels": dict(member.metadata.labels),
+                "macs": [mac.hex(":") for mac in member.metadata.macs],
+                "roost": member.metadata.version or None,
+                "same_services": member.metadata.digest in ("", self._speaker.config.digest),
+            }
+            for member in self._speaker.cluster.members()
+        ]
+
+    def _service(self, ranking: Ranking) -> dict[str, Any]:
+        speaker, service = self._speaker, ranking.service
+        answering = [each for each in service.addresses if each in speaker.announcer.announcements]
+        interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
+        return {
+            "name": service.name,
+            "addresses": [canonical(address) for address in service.addresses],
+            "leader": ranking.leader,
+            "since": _iso(speaker.history.last(service.name).since),
+            "answering": bool(answering),
+            "interfaces": sorted(interfaces),
+            "problems": self._problems(service),
+        }
+
+    def _problems(self, service: Service) -> list[str]:
+        """What keeps the service from working as wanted on this node, one line each."""
+        speaker = self._speaker
+        problems = [str(p) for p in speaker.problems_of(service.name)]
+        problems += [
+            speaker.undeliverable[each] for each in service.addresses if each in speaker.undeliverable
+        ]
+        problems += [
+            f"{canonical(address)} is left to {holder}, which gossip does not reach and the LAN does"
+            for address in service.addresses
+            if (holder := speaker.wire.holder(address))
+        ]
+        return problems
+
+    def _alarms(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": alarm.kind,
+                "address": canonical(alarm.address),
+                "mac": alarm.mac.hex(":"),
+                "interface": alarm.interface,
+                "peer": alarm.peer,
+                "first": alarm.first,
+                "last": alarm.last,
+                "count": alarm.count,
+            }
+            for alarm in self._speaker.announcer.alarms
+        ]
+
+
+def _iso(moment: datetime) -> str:
+    """Return a UTC time as RFC 3339 text with milliseconds."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

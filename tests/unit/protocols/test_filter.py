@@ -1,0 +1,90 @@
+"""The filter never keeps a wanted frame from us, and keeps foreign ones away while it has the room."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roost.protocols import arp, ethernet, filter as filters, ndp
+from roost.protocols.filter import MAX_INSTRUCTIONS, Instruction
+
+MAC = bytes.fromhex("020000000001")
+
+
+def passes(program: list[Instruction], frame: bytes, *, tagged: bool = False) -> bool:
+    """Interpret classic BPF as the kernel does: a load beyond the frame drops it."""
+    accumulator = 0
+    at = 0
+    while True:
+        code, jt, jf, k = program[at]
+        at += 1
+        match code:
+            case 0x20 if k == 0xFFFFF030:
+                accumulator = int(tagged)
+            case 0x20 | 0x28 | 0x30:
+                size = {0x20: 4, 0x28: 2, 0x30: 1}[code]
+                if len(frame) < k + size:
+                    return False
+                accumulator = int.from_bytes(frame[k : k + size], "big")
+            case 0x05:
+                at += k
+            case 0x15:
+                at += jt if accumulator == k else jf
+            case 0x25:
+                at += jt if accumulator > k else jf
+            case 0x35:
+                at += jt if accumulator >= k else jf
+            case 0x06:
+                return k > 0
+            case _:
+                raise AssertionError(f"code {code:#x}")
+
+
+def ask(target: IPv4Address, sender: str = "192.0.2.101") -> bytes:
+    packet = arp.Arp(arp.REQUEST, MAC, IPv4Address(sender), bytes(6), target)
+    return ethernet.build(ethernet.BROADCAST, MAC, ethernet.ARP, packet.encode())
+
+
+ipv4 = st.builds(IPv4Address, st.integers(0, 2**32 - 1))
+ipv6 = st.builds(IPv6Address, st.integers(0, 2**128 - 1)).filter(lambda address: not address.is_multicast)
+
+
+@given(st.sets(ipv4, max_size=600), st.sets(ipv6, max_size=600))
+def test_every_frame_about_our_addresses_passes(ours4: set[IPv4Address], ours6: set[IPv6Address]) -> None:
+    program = filters.build([*ours4, *ours6])
+    assert len(program) <= MAX_INSTRUCTIONS
+    for address in list(ours4)[:20]:
+        assert passes(program, ask(address))
+        assert passes(program, ask(IPv4Address("203.0.113.1"), sender=str(address)))
+        assert not passes(program, ask(address), tagged=True)
+    for target in list(ours6)[:20]:
+        assert passes(program, ndp.solicitation_frame(MAC, target))
+        assert passes(program, ndp.unsolicited(MAC, target))
+
+
+@given(st.sets(ipv4, max_size=100), st.sets(ipv6, max_size=100), ipv4, ipv6)
+def test_foreign_frames_do_not_wake_us(
+    ours4: set[IPv4Address], ours6: set[IPv6Address], other4: IPv4Address, other6: IPv6Address
+) -> None:
+    program = filters.build([*ours4, *ours6])
+    if other4 not in ours4 and IPv4Address("192.0.2.101") not in ours4:
+        assert not passes(program, ask(other4))
+    if int(other6) & 0xFFFFFFFF not in {int(each) & 0xFFFFFFFF for each in ours6}:
+        assert not passes(program, ndp.solicitation_frame(MAC, other6))
+
+
+@given(st.binary(max_size=100))
+def test_anything_else_is_dropped_and_ends(data: bytes) -> None:
+    assert not passes(filters.build([]), data)
+
+
+def test_neighbours_become_one_interval() -> None:
+    block = [IPv4Address(f"198.51.100.{last}") for last in range(1, 251)]
+    assert len(filters.build(block)) < 50
+
+
+def test_two_thousand_scattered_addresses_still_fit() -> None:
+    scattered = [IPv4Address(number * 7919 + 1) for number in range(2000)]
+    program = filters.build(scattered)
+    assert len(program) <= MAX_INSTRUCTIONS
+    assert all(passes(program, ask(address)) for address in scattered[::50])
