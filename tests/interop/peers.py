@@ -21,11 +21,23 @@ from typing import Any
 
 import pytest
 
-__all__ = ["PORT", "GoAgent", "build_go_agent", "find_go", "free_port", "go_agent", "loopback", "until"]
+__all__ = [
+    "PORT",
+    "GoAgent",
+    "SerfAgent",
+    "build_go_agent",
+    "find_go",
+    "free_port",
+    "go_agent",
+    "loopback",
+    "serf_agent",
+    "until",
+]
 
 PORT = 17946
 DEADLINE = 15.0  # seconds; generous, the machines are shared
 _SOURCES = Path(__file__).parent / "goagent"
+_SERF_RPC = 17373
 _SERIAL = itertools.count(1)
 
 
@@ -176,3 +188,63 @@ async def go_agent(
         yield agent
     finally:
         await agent.kill()
+
+
+@contextlib.asynccontextmanager
+async def serf_agent(name: str) -> AsyncIterator["SerfAgent"]:
+    """Run Debian's Serf, gone at the end; skips where it is not installed."""
+    if shutil.which("serf") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have serf: the interop tests may not be skipped there")
+        pytest.skip("serf is not installed")
+    address = loopback()
+    argv = ["serf", "agent", f"-node={name}", f"-bind={address}:{PORT}", f"-rpc-addr={address}:{_SERF_RPC}"]
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        "-profile=local",
+        "-log-level=debug",
+        "-tag=role=test",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    agent = SerfAgent(process, name, address)
+    try:
+        await until(
+            lambda: process.returncode is not None or "EventMemberJoin" in agent.log, f"{name} is ready"
+        )
+        assert process.returncode is None, agent.log
+        yield agent
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await agent.reader
+
+
+class SerfAgent:
+    """One running Serf agent, and its log so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str, address: str) -> None:
+        self.process, self.name, self.address = process, name, address
+        self.log = ""
+        self.reader = asyncio.create_task(self._read())
+
+    @property
+    def target(self) -> str:
+        return f"{self.address}:{PORT}"
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.log += line.decode()
+
+    async def run(self, command: str, *arguments: str) -> str:
+        """Run one of Serf's own commands against this agent and return what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *("serf", command, f"-rpc-addr={self.address}:{_SERF_RPC}", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        return output.decode()

@@ -25,7 +25,7 @@ from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.memberlist.effects import Fault, MemberChanged
 from roost.protocols.memberlist.keyring import Keyring
 from roost.protocols.memberlist.members import Member
-from roost.protocols.memberlist.messages import Status
+from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Status, Versions
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
@@ -71,7 +71,8 @@ class Cluster:
 
     `advertise` is what peers are told to use, by default the bind endpoint; for 0.0.0.0 and :: it is the
     host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `join` are texts as
-    `parse_target` reads them. `on_change` gets the names of members whose entry in `candidates()`
+    `parse_target` reads them. `versions` go with peers that want delegate versions of their own: Serf
+    refuses members that speak none. `on_change` gets the names of members whose entry in `candidates()`
     changed, `on_settled` is called once; both run on the event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
@@ -89,6 +90,7 @@ class Cluster:
         join: Sequence[str] = (),
         metadata: Metadata = Metadata(),  # noqa: B008 - immutable
         compress: bool = True,
+        versions: Versions = CURRENT_VERSIONS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_change: Callable[[frozenset[str]], None] | None = None,
         on_settled: Callable[[], None] | None = None,
@@ -100,6 +102,7 @@ class Cluster:
         self._bind = bind
         self._advertise = advertise
         self._profile = profile
+        self._versions = versions
         self._metadata = metadata
         self._meta = encode(metadata)
         self._clock = clock
@@ -138,7 +141,9 @@ class Cluster:
         self._transport = transport
         self._endpoint = endpoint
         self._swim = Swim(
-            SwimConfig(self.name, endpoint, self._meta, self._profile), self._packets, self._random
+            SwimConfig(self.name, endpoint, self._meta, self._profile, self._versions),
+            self._packets,
+            self._random,
         )
         self._swim.start(self._loop.time())
         await transport.start(self._swim, self)
@@ -217,7 +222,7 @@ class Cluster:
     def candidates(self) -> dict[str, Candidate]:
         """Return every known node with its verdict and evidence, this node included."""
         return {
-            member.name: Candidate(Node(member.name, member.metadata.labels), member.verdict, member.evidence)
+            member.name: Candidate(_node(member.name, member.metadata), member.verdict, member.evidence)
             for member in self.members()
         }
 
@@ -275,7 +280,7 @@ class Cluster:
     def _note_change(self, name: str) -> None:
         """Gather the changes of one turn of the loop into one call."""
         if not self._changed:
-            self._loop.call_soon(self._tell)
+            asyncio.get_running_loop().call_soon(self._tell)
         self._changed.add(name)
 
     def _tell(self) -> None:

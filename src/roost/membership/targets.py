@@ -47,8 +47,10 @@ def parse_target(text: str) -> JoinTarget:
 
 def _split(text: str) -> tuple[str, str]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return (host, rest[1:]) if rest.startswith(":") or not rest else ("", "")
+        host, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            return "", ""
+        return host, rest[1:] or ("?" if rest else "")
     if text.count(":") == 1:
         host, _, port = text.partition(":")
         return host, port or "?"
