@@ -12,7 +12,7 @@ dev:
 	@tools/setup dev
 
 test: dev lint
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n 2 $(ARGS)
 
 lint: dev
 	.venv/bin/ruff check .
