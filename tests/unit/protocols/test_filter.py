@@ -5,7 +5,8 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.protocols import arp, ethernet, filter as filters, ndp
+from roost.protocols import arp, ethernet, ndp
+from roost.protocols import filter as filters
 from roost.protocols.filter import MAX_INSTRUCTIONS, Instruction
 
 MAC = bytes.fromhex("020000000001")
