@@ -64,11 +64,11 @@ class Randomness(Protocol):
     def randrange(self, stop: int, /) -> int:
         """Return an int in [0, stop)."""
 
-    def shuffle(self, x: MutableSequence[Any], /) -> None:
+    def shuffle(self, _x: MutableSequence[Any], /) -> None:
         """Shuffle in place."""
 
-    def sample(self, population: Sequence[T], k: int) -> list[T]:
+    def sample(self, _population: Sequence[T], k: int, /) -> list[T]:
         """Return `k` distinct elements."""
 
-    def randbytes(self, n: int, /) -> bytes:
+    def randbytes(self, _n: int, /) -> bytes:
         """Return `n` bytes."""
