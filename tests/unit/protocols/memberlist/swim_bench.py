@@ -29,7 +29,7 @@ LAN = Profile()
 
 
 def host(number: int) -> Endpoint:
-    return Endpoint(f"192.0.2.{10 + number}", 7946)
+    return Endpoint(f"192.0.2.{10 + number % 240}", 7946 + number // 240)
 
 
 def alive(

@@ -136,6 +136,17 @@ def test_ill_health_gives_a_target_more_time() -> None:
     assert bench.swim.members[ping.node].status is Status.SUSPECT
 
 
+def test_an_ack_in_the_stretched_time_is_not_taken_for_lateness() -> None:
+    bench = Bench(4)
+    bench.feed(suspect(1, 1), suspect(1, 2))
+    _, ping = bench.run_to(Ping)
+    bench.run(2.5)
+    bench.feed(Ack(ping.seq))
+    bench.run(0.1)
+    assert bench.swim.counters["late_wakes"] == 0
+    assert bench.swim.local_health == 1
+
+
 def test_good_probes_restore_health() -> None:
     bench = Bench(4)
     bench.feed(suspect(1, 1), suspect(1, 2))

@@ -218,3 +218,15 @@ def test_the_table_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.feed(alive(4))
     assert bench.faults() == ["too-many-members"]
     assert len(bench.swim.members) == 3
+
+
+def test_the_few_living_are_found_among_many_dead() -> None:
+    bench = Bench(300, push_pull_interval=1.0, gossip_to_the_dead_time=1000.0)
+    for number in range(2, 300):
+        bench.feed(dead(number, by=1))
+    bench.run(1.0, answering=True)
+    bench.take()
+    bench.run(200.0, answering=True)
+    targets = [exchange.target for exchange in bench.exchanges()]
+    assert len(targets) >= 40
+    assert set(targets) == {host(300)}
