@@ -1,11 +1,14 @@
 """Clusters of real machines in virtual time: whatever happened, in the end all agree on the truth."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.simulation.network import Network
 
 from roost.protocols.memberlist.messages import Status
+from roost.protocols.memberlist.profile import PROFILES
 
 SEEDS = range(6)
 
@@ -131,13 +134,16 @@ def test_a_node_frozen_for_ten_seconds_comes_back_and_blames_nobody(
     assert not [change for change in network.changes("dead") if change.startswith("n1:")]
 
 
+@pytest.mark.parametrize("tcp", [True, False])
 @pytest.mark.parametrize("hosts", [3, 10])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_fifth_of_all_packets_lost_does_no_lasting_damage(seed: int, hosts: int) -> None:
-    network = Network(seed, hosts=hosts)
+def test_a_fifth_of_all_packets_lost_does_no_lasting_damage(seed: int, hosts: int, *, tcp: bool) -> None:
+    profile = replace(PROFILES["default"], disable_tcp_pings=not tcp)
+    network = Network(seed, profile, hosts=hosts)
     network.settle()
     network.udp_loss = 0.2
     network.run(15.0)
+    assert bool(network.changes("suspect")) is not tcp  # TCP does not lose
     network.udp_loss = 0.0
     took = network.run_until(network.agreed, 15.0)
     assert took is not None
