@@ -1,10 +1,8 @@
 """Asking the local speaker over its API socket."""
 
-import http.client
-import json
 import os
-import socket
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,10 +10,9 @@ from urllib.parse import quote, urlencode
 import click
 
 from roost.cli.exits import Exit, Failure
+from roost.runtime.http_client import NotASpeakerError, get
 
 __all__ = ["ask", "json_option", "socket_option"]
-
-_TIMEOUT = 5.0  # seconds
 
 socket_option = click.option(
     "--socket",
@@ -28,40 +25,22 @@ socket_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 def ask(path: Path | None, *segments: str, query: Mapping[str, object] | None = None) -> Any:
     """GET /v1/`segments` from the speaker and return its JSON; ends the command with one line on failure."""
     sock = path or _default_socket()
     target = "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
     if query:
         target += "?" + urlencode(query, doseq=True)
-    connection = _UnixConnection(sock)
     try:
-        connection.request("GET", target)
-        response = connection.getresponse()
-        body = response.read()
-    except (OSError, http.client.HTTPException) as error:
+        status, answer = get(sock, target)
+    except (OSError, HTTPException) as error:
         raise Failure(
             f"no speaker answers at {sock} ({error}); is `roost speaker` running?", Exit.NO_SPEAKER
         ) from error
-    finally:
-        connection.close()
-    try:
-        answer = json.loads(body)
-    except ValueError as error:
-        raise Failure(f"what listens at {sock} is no Roost speaker", Exit.NO_SPEAKER) from error
-    if response.status >= 400:
-        raise Failure(str(answer.get("error", response.reason)), Exit.INVALID)
+    except NotASpeakerError as error:
+        raise Failure(str(error), Exit.NO_SPEAKER) from error
+    if status >= 400:
+        raise Failure(str(answer.get("error", status)), Exit.INVALID)
     return answer
 
 

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     USAGE = 2  # the command line is wrong (click's own code)
     CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
     NO_SPEAKER = 4  # no speaker answers at the socket
+    INTERRUPTED = 130  # ended by a signal before it was done
 
 
 class Failure(click.ClickException):

@@ -1,0 +1,174 @@
+"""`roost lab`: speakers, clients and failures in network namespaces on this machine."""
+
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from roost.cli.exits import Exit, Failure
+from roost.lab.drills import DRILLS, story
+from roost.lab.fabric import LabError
+from roost.lab.isolate import CannotIsolateError, inside, run_inside
+from roost.lab.lab import Lab, Options
+from roost.lab.report import Row, rows, summary
+from roost.lab.timeline import draw
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["command"]
+
+_FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
+
+
+@click.command()
+@click.option("--nodes", type=click.IntRange(1, 20), default=3, show_default=True, help="Speakers.")
+@click.option(
+    "--vips", type=click.IntRange(1, 50), default=4, show_default=True, help="Services, an address each."
+)
+@click.option("--clients", type=click.IntRange(1, 10), default=2, show_default=True)
+@click.option("--ipv6", is_flag=True, help="Give every service an IPv6 address too.")
+@click.option(
+    "--profile", type=click.Choice(["lan", "default", "fast"]), default="default", show_default=True
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.5, 1000),
+    default=2.0,
+    show_default=True,
+    help="Milliseconds between pings.",
+)
+@click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
+@click.option("--keep", is_flag=True, help="Keep it running at the end until Ctrl-C, to look around.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the SVG timeline goes. Default: a new file in the temporary folder.",
+)
+def command(
+    nodes: int,
+    vips: int,
+    clients: int,
+    *,
+    ipv6: bool,
+    profile: str,
+    interval: float,
+    drill: str | None,
+    as_json: bool,
+    keep: bool,
+    output: Path | None,
+) -> None:
+    """Run real speakers and clients on this machine, break something, and see what the clients see.
+
+    Without --drill it tells a short story: the leader is cut off silently, comes back, and is stopped as
+    planned. Nothing stays behind but the timeline. Needs root, or a kernel that lets users make
+    namespaces.
+    """
+    if not inside():
+        _leave_and_come_back()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    options = Options(
+        nodes=nodes, vips=vips, clients=clients, ipv6=ipv6, profile=profile, interval=interval / 1e3
+    )
+    play = DRILLS[drill] if drill else story
+    name = drill or "story"
+    try:
+        found, picture = _play(options, play, name, live=not as_json, keep=keep)
+    except LabError as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error
+    except KeyboardInterrupt:
+        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
+    path = _write(picture, output)
+    if as_json:
+        facts = {
+            "drill": name,
+            "nodes": nodes,
+            "vips": vips,
+            "clients": clients,
+            "ipv6": ipv6,
+            "profile": profile,
+        }
+        click.echo(json.dumps(facts | summary(found) | {"svg": str(path)}))
+    else:
+        _print(found, path)
+
+
+def _leave_and_come_back() -> None:
+    """Run this same command in namespaces of its own, and end with its exit code."""
+    try:
+        sys.exit(run_inside(sys.argv[sys.argv.index("lab") + 1 :]))
+    except CannotIsolateError as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _play(
+    options: Options, play: Callable[[Lab], None], name: str, *, live: bool, keep: bool
+) -> tuple[list[Row], str]:
+    from rich.console import Console  # noqa: PLC0415 - rich only for people
+
+    from roost.lab.view import View  # noqa: PLC0415
+
+    console = Console()
+    view = View(console) if live and console.is_terminal else None
+    lab = Lab(options, _FOLDER, view.update if view else (_narrator(console) if live else _silent))
+    with view or nullcontext():
+        lab.start()
+        play(lab)
+        if keep:
+            lab.keep()
+    seen = lab.finish()
+    found = rows(lab.events, seen)
+    title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
+    return found, draw(title, list(lab.nodes), lab.began, lab.events, seen, found)
+
+
+def _silent(_lab: Lab) -> None:
+    """Say nothing while time passes: a program reads the output."""
+
+
+def _narrator(console: "Console") -> Callable[[Lab], None]:
+    """Return what tells of each event once, for output that is no terminal."""
+    told = 0
+
+    def tell(lab: Lab) -> None:
+        nonlocal told
+        for event in lab.events[told:]:
+            console.print(f"{event.at - lab.began:6.2f} s  {event.node} {event.label}", highlight=False)
+        told = len(lab.events)
+
+    return tell
+
+
+def _write(picture: str, output: Path | None) -> Path:
+    if output is None:
+        with tempfile.NamedTemporaryFile("w", prefix="roost-lab-", suffix=".svg", delete=False) as file:
+            file.write(picture)
+        return Path(file.name)
+    try:
+        output.write_text(picture)
+    except OSError as error:
+        raise Failure(f"cannot write {output}: {error.strerror}", Exit.CANNOT_RUN) from error
+    return output
+
+
+def _print(found: list[Row], path: Path) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from roost.lab.view import print_rows  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    console.print()
+    print_rows(console, found)
+    console.print(f"\ntimeline: {path}", soft_wrap=True)

@@ -1,0 +1,95 @@
+"""What a lab can go through: one failure each, and the story that tells several.
+
+A drill gets a running lab, does one thing to the node that leads the first address, and lets time pass
+until the addresses are answered again, or until the failure is over.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from roost.lab.lab import Lab
+
+__all__ = ["DRILLS", "story"]
+
+_PATIENCE: Final = 30.0  # seconds; memberlist's own timers need some 8
+_BEFORE: Final = 1.0  # seconds of peace before something happens
+_AFTER: Final = 1.5  # seconds of watching afterwards
+
+
+def cut(lab: Lab) -> None:
+    """The leader's switch port is blocked silently."""
+    node = _leader(lab)
+    lab.cut(node)
+    _moved_from(lab, node)
+
+
+def heal(lab: Lab) -> None:
+    """The leader is cut off, and comes back once its addresses have moved."""
+    cut(lab)
+    node = lab.events[-1].node
+    lab.heal(node)
+    _back_at(lab, node)
+
+
+def kill(lab: Lab) -> None:
+    """The leader's speaker is killed; its host lives on."""
+    node = _leader(lab)
+    lab.kill(node)
+    _moved_from(lab, node)
+
+
+def term(lab: Lab) -> None:
+    """The leader's speaker is asked to hand over and leave."""
+    node = _leader(lab)
+    lab.stop(node)
+    _moved_from(lab, node)
+
+
+def restart(lab: Lab) -> None:
+    """The leader's speaker leaves and is started again."""
+    term(lab)
+    node = lab.events[-1].node
+    lab.restart(node)
+    _back_at(lab, node)
+
+
+def freeze(lab: Lab) -> None:
+    """The leader's speaker is stopped for 5 seconds, as by a debugger, and goes on."""
+    node = _leader(lab)
+    lab.freeze(node)
+    lab.sleep(5.0)
+    lab.thaw(node)
+    _back_at(lab, node)
+
+
+DRILLS: Final[Mapping[str, Callable[[Lab], None]]] = MappingProxyType(
+    {drill.__name__: drill for drill in (cut, heal, kill, term, restart, freeze)}
+)
+
+
+def story(lab: Lab) -> None:
+    """A silent cut, the way back, and a planned stop, one after the other."""
+    heal(lab)
+    lab.sleep(_AFTER)
+    term(lab)
+
+
+def _leader(lab: Lab) -> str:
+    lab.sleep(_BEFORE)
+    return lab.leader(lab.addresses[0])
+
+
+def _moved_from(lab: Lab, node: str) -> None:
+    addresses = lab.events[-1].addresses
+    lab.wait(
+        lambda: lab.answered(addresses, without=node), _PATIENCE, f"another node answers for what {node} led"
+    )
+    lab.sleep(_AFTER)
+
+
+def _back_at(lab: Lab, node: str) -> None:
+    """Wait until `node` answers again for what it led before the first event that hit it."""
+    addresses = next(event.addresses for event in lab.events if event.node == node)
+    lab.wait(lambda: set(addresses) <= set(lab.led_by(node)), _PATIENCE, f"{node} leads again what it led")
+    lab.sleep(_AFTER)

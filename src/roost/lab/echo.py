@@ -1,0 +1,59 @@
+"""The service behind every address of a node: sends each datagram back, with the node's name.
+
+`python -m roost.lab.echo NODE PORT`. Answers leave from the address that was asked (RFC 3542 section 4).
+"""
+
+import selectors
+import socket
+import struct
+import sys
+from typing import Final
+
+__all__ = ["main"]
+
+_IP_PKTINFO: Final = 8
+_IPV6_PKTINFO: Final = 50
+
+
+def main(node: str, port: int) -> None:
+    """Serve until killed."""
+    selector = selectors.DefaultSelector()
+    for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 - in a lab's namespace
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)  # noqa: FBT003 - the library's signature
+        if family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.bind((any_address, port))
+        selector.register(sock, selectors.EVENT_READ, family)
+    name = node.encode()
+    while True:
+        for key, _ in selector.select():
+            assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - registered above
+            _serve(key.fileobj, name)
+
+
+def _serve(sock: socket.socket, name: bytes) -> None:
+    for _ in range(64):
+        try:
+            data, control, _flags, sender = sock.recvmsg(64, 128)
+            sock.sendmsg([data[:8] + name], [_from_same(each) for each in control], 0, sender)
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # the address was taken away a moment ago, or the client is gone
+
+
+def _from_same(control: tuple[int, int, bytes]) -> tuple[int, int, bytes]:
+    """Turn the note of where a datagram came to into the one of where its answer goes from."""
+    level, _kind, data = control
+    if level == socket.IPPROTO_IP:
+        _index, _spec, address = struct.unpack("I4s4s", data)
+        return level, _IP_PKTINFO, struct.pack("I4s4s", 0, address, bytes(4))
+    return level, _IPV6_PKTINFO, data[:16] + struct.pack("I", 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

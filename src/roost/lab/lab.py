@@ -1,0 +1,310 @@
+"""Nodes with real speakers and clients with real pings on the fabric, and what can be done to them."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from roost.lab.fabric import Fabric, Host, LabError
+from roost.lab.records import Pings, load
+from roost.runtime.http_client import get
+
+__all__ = ["Client", "Event", "Lab", "Node", "Options"]
+
+PORT: Final = 7  # echo
+_GOSSIP: Final = 7946
+_TICK: Final = 0.05  # seconds between two looks at what the clients say
+_HISTORY: Final = 60  # tenths of a second kept for the live view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The size and kind of a lab; `interval` is seconds between two pings to one address."""
+
+    nodes: int = 3
+    vips: int = 4
+    clients: int = 2
+    ipv6: bool = False
+    profile: str = "default"
+    interval: float = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was done at `at` (CLOCK_MONOTONIC seconds); `label` is for people."""
+
+    label: str
+    node: str
+    at: float
+    addresses: tuple[str, ...] = ()  # those that the node led at that moment
+
+
+@dataclass(eq=False)
+class Node:
+    """A host with an echo service and a speaker; `state` is for the view."""
+
+    host: Host
+    folder: Path
+    state: str = "up"
+    speaker: subprocess.Popen[bytes] | None = None
+    echo: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.host.name
+
+    @property
+    def socket(self) -> Path:
+        """Where its speaker answers questions."""
+        return self.folder / f"{self.name}.sock"
+
+    def start(self) -> None:
+        """Start the speaker."""
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.speaker = self.host.spawn(
+                "roost", "speaker", "--config", str(self.folder / f"{self.name}.yaml"), log=log
+            )
+        self.state = "up"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the speaker."""
+        if self.speaker is not None:
+            self.speaker.send_signal(number)
+
+    def alive(self) -> set[str] | None:
+        """The members that its speaker holds for alive once it is settled, or None."""
+        try:
+            _, status = get(self.socket, "/v1/status", timeout=1.0)
+        except (OSError, HTTPException):
+            return None
+        return (
+            {each["name"] for each in status["members"] if each["verdict"] == "alive"}
+            if status["settled"]
+            else None
+        )
+
+
+@dataclass(eq=False)
+class Client:
+    """A host that pings; `seen` is address -> (who answered last, answered, sent) in the last 0.1 s."""
+
+    host: Host
+    file: Path
+    process: subprocess.Popen[bytes]
+    seen: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    history: dict[str, deque[tuple[str, int, int]]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The client's name."""
+        return self.host.name
+
+    def listen(self) -> None:
+        """Follow what the client says until it ends; runs in a thread of its own."""
+        assert self.process.stdout is not None  # noqa: S101 - spawned with a pipe
+        for line in self.process.stdout:
+            seen = {
+                address: (str(last), int(ok), int(sent))
+                for address, (last, ok, sent) in json.loads(line).items()
+            }
+            for address, entry in seen.items():
+                self.history.setdefault(address, deque(maxlen=_HISTORY)).append(entry)
+            self.seen = seen
+
+    def finish(self) -> dict[str, Pings]:
+        """End the pinging and return all of it by address."""
+        self.process.communicate(timeout=10)
+        return load(json.loads(self.file.read_text()))
+
+
+class Lab:
+    """Everything brought up on one fabric; `on_tick` is called while time passes.
+
+    Raises LabError when the lab itself fails.
+    """
+
+    def __init__(
+        self, options: Options, folder: Path, on_tick: Callable[["Lab"], None] = lambda _lab: None
+    ) -> None:
+        self.options = options
+        self.events: list[Event] = []
+        self._on_tick = on_tick
+        self._folder = folder
+        self.services = [_addresses("192.0.2.", 200 + n, 0, v6=options.ipv6) for n in range(options.vips)]
+        hosts = [
+            Host(f"n{n}", _addresses("192.0.2.", 10 + n, 24, v6=True)) for n in range(1, options.nodes + 1)
+        ]
+        self.nodes = {host.name: Node(host, folder) for host in hosts}
+        self._client_hosts = [
+            Host(f"c{n}", _addresses("192.0.2.", 100 + n, 24, v6=True)) for n in range(1, options.clients + 1)
+        ]
+        self.clients: list[Client] = []
+        self.fabric = Fabric([*hosts, *self._client_hosts])
+        folder.mkdir()
+        self.began = time.monotonic()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every service address."""
+        return [address for service in self.services for address in service]
+
+    def start(self) -> None:
+        """Start services, speakers and clients, and wait until every address is answered."""
+        self.began = time.monotonic()
+        for node in self.nodes.values():
+            self._configure(node)
+            node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
+            node.start()
+        self.wait(self._together, 15, "the speakers see each other")
+        for host in self._client_hosts:
+            self._start_client(host)
+        self.wait(lambda: self.answered(self.addresses), 15, "every address is answered")
+
+    def leader(self, address: str) -> str:
+        """The node that answered the pings to `address` last."""
+        return next((client.seen[address][0] for client in self.clients if address in client.seen), "")
+
+    def led_by(self, node: str) -> tuple[str, ...]:
+        """The addresses whose pings `node` answers."""
+        return tuple(address for address in self.addresses if self.leader(address) == node)
+
+    def answered(self, addresses: Collection[str], without: str = "") -> bool:
+        """Tell whether all clients have answers for all `addresses` now, none of them from node `without`."""
+        entries = [client.seen.get(address, ("", 0, 1)) for client in self.clients for address in addresses]
+        return all(who not in ("", without) and ok > 0 for who, ok, _ in entries)
+
+    def cut(self, node: str) -> Event:
+        """Block the node's port silently."""
+        event = self.note("cut", node)
+        self.fabric.cut(self.nodes[node].host)
+        self.nodes[node].state = "cut"
+        return event
+
+    def heal(self, node: str) -> Event:
+        """Let the node's port forward again."""
+        event = self.note("healed", node)
+        self.fabric.heal(self.nodes[node].host)
+        self.nodes[node].state = "up"
+        return event
+
+    def kill(self, node: str) -> Event:
+        """Kill the node's speaker with SIGKILL; the node itself lives."""
+        return self._signal("killed", node, signal.SIGKILL, "killed")
+
+    def stop(self, node: str) -> Event:
+        """Ask the node's speaker to hand over and leave."""
+        return self._signal("planned stop", node, signal.SIGTERM, "stopped")
+
+    def freeze(self, node: str) -> Event:
+        """Stop the node's speaker with SIGSTOP."""
+        return self._signal("frozen", node, signal.SIGSTOP, "frozen")
+
+    def thaw(self, node: str) -> Event:
+        """Let the frozen speaker go on."""
+        return self._signal("thawed", node, signal.SIGCONT, "up")
+
+    def restart(self, node: str) -> Event:
+        """Start the node's speaker again after it was killed or stopped."""
+        event = self.note("restarted", node)
+        if (speaker := self.nodes[node].speaker) is not None:
+            speaker.wait(20)
+        self.nodes[node].start()
+        return event
+
+    def note(self, label: str, node: str) -> Event:
+        """Remember that something was done to `node` just now."""
+        event = Event(label, node, time.monotonic(), self.led_by(node))
+        self.events.append(event)
+        self._on_tick(self)
+        return event
+
+    def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Let time pass until `condition()`; raises LabError that names `what` after `seconds`."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise LabError(f"not within {seconds:g} s: {what}\n{self._last_words()}")
+            self._pass()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._pass()
+
+    def keep(self) -> None:
+        """Let time pass until a signal ends it."""
+        while True:
+            self._pass()
+
+    def finish(self) -> dict[str, dict[str, Pings]]:
+        """End the clients and return their pings by client and address."""
+        return {client.name: client.finish() for client in self.clients}
+
+    def _together(self) -> bool:
+        return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
+
+    def _signal(self, label: str, node: str, number: signal.Signals, state: str) -> Event:
+        event = self.note(label, node)
+        self.nodes[node].signal(number)
+        self.nodes[node].state = state
+        return event
+
+    def _pass(self) -> None:
+        self._on_tick(self)
+        time.sleep(_TICK)
+
+    def _start_client(self, host: Host) -> None:
+        file = self._folder / f"{host.name}.json"
+        process = host.spawn(
+            "roost.lab.client", str(file), str(self.options.interval), str(PORT), *self.addresses
+        )
+        client = Client(host, file, process)
+        threading.Thread(target=client.listen, daemon=True).start()
+        self.clients.append(client)
+
+    def _configure(self, node: Node) -> None:
+        def gossip(host: Host) -> str:
+            return f"{host.addresses[0].split('/')[0]}:{_GOSSIP}"
+
+        config: dict[str, Any] = {
+            "node": node.name,
+            "interfaces": ["eth0"],
+            "membership": {
+                "bind": gossip(node.host),
+                "join": [gossip(other.host) for other in self.nodes.values() if other is not node],
+                "profile": self.options.profile,
+            },
+            "services": [
+                {
+                    "name": f"echo-{number}",
+                    "addresses": list(addresses),
+                    "ports": [{"port": PORT, "protocol": "UDP"}],
+                }
+                for number, addresses in enumerate(self.services, 1)
+            ],
+            "status": {"socket": str(node.socket)},
+        }
+        (self._folder / f"{node.name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def _last_words(self) -> str:
+        logs = sorted(self._folder.glob("*.log"))
+        return "\n".join(f"{log.stem}: {line}" for log in logs for line in log.read_text().splitlines()[-3:])
+
+
+def _addresses(prefix: str, last: int, length: int, *, v6: bool) -> Sequence[str]:
+    """Return 192.0.2.LAST and, with `v6`, 2001:db8::LAST, with prefix lengths where `length` is not 0."""
+    found = [f"{prefix}{last}" + (f"/{length}" if length else "")]
+    if v6:
+        found.append(f"2001:db8::{last}" + ("/64" if length else ""))
+    return found

@@ -1,0 +1,80 @@
+"""The outages of a lab per event, client and address, as data. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roost.lab.lab import Event
+from roost.lab.records import Outage, Pings, outage
+
+__all__ = ["Row", "rows", "summary"]
+
+Sightings = Mapping[str, Mapping[str, Pings]]  # client -> address -> pings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one client saw of one event, at the addresses that the node led."""
+
+    event: Event
+    client: str
+    outages: Mapping[str, Outage]
+
+    @property
+    def longest(self) -> float:
+        """The longest outage over the addresses, in seconds."""
+        return max((each.longest for each in self.outages.values()), default=0.0)
+
+    @property
+    def lost(self) -> int:
+        """The pings lost at the addresses."""
+        return sum(each.lost for each in self.outages.values())
+
+    @property
+    def sent(self) -> int:
+        """The pings sent to the addresses."""
+        return sum(each.sent for each in self.outages.values())
+
+
+def rows(events: Sequence[Event], seen: Sightings) -> list[Row]:
+    """Return a row for each event and client; an event's window ends where the next event begins."""
+    ends = [event.at for event in events[1:]] + [float("inf")]
+    return [
+        Row(
+            event,
+            client,
+            {address: outage(pings[address], event.at, end) for address in _affected(event, events)},
+        )
+        for event, end in zip(events, ends, strict=True)
+        for client, pings in seen.items()
+    ]
+
+
+def _affected(event: Event, events: Sequence[Event]) -> Sequence[str]:
+    """Return the addresses that an event can move: those that its node led then, or at its first event."""
+    return event.addresses or next(each.addresses for each in events if each.node == event.node)
+
+
+def summary(found: Sequence[Row]) -> dict[str, Any]:
+    """Return the JSON-able figures: outages in milliseconds, rounded to 0.1."""
+    return {
+        "outage_ms": _ms(max((row.longest for row in found), default=0.0)),
+        "lost": sum(row.lost for row in found),
+        "sent": sum(row.sent for row in found),
+        "events": [
+            {
+                "event": row.event.label,
+                "node": row.event.node,
+                "client": row.client,
+                "outage_ms": _ms(row.longest),
+                "lost": row.lost,
+                "sent": row.sent,
+                "outages_ms": {address: _ms(each.longest) for address, each in row.outages.items()},
+            }
+            for row in found
+        ],
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 1)
