@@ -131,7 +131,7 @@ def _play(
     seen = lab.finish()
     found = rows(lab.events, seen)
     title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
-    return found, draw(title, list(lab.nodes), lab.began, lab.events, seen, found)
+    return found, draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
 
 
 def _silent(_lab: Lab) -> None:

@@ -1,7 +1,8 @@
-"""A lab lives in mount, network and process namespaces of its own: when its first process ends, by
-whatever signal, the kernel takes everything away, and nothing of it was ever visible outside.
+"""A lab lives in mount, network and process namespaces of its own.
 
-The outer process only waits and passes signals on. Without root, a user namespace gives the rights.
+When its first process ends, by whatever signal, the kernel takes everything away, and nothing of it was
+ever visible outside. The outer process only waits and passes signals on. Without root, a user namespace
+gives the rights.
 """
 
 import ctypes

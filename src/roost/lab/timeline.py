@@ -23,6 +23,7 @@ _GLITCH: Final = 0.004  # seconds: a run of lost pings shorter than two is drawn
 def draw(
     title: str,
     nodes: Sequence[str],
+    *,
     began: float,
     events: Sequence[Event],
     seen: Sightings,
@@ -108,13 +109,10 @@ def _events(events: Sequence[Event], found: Sequence[Row], x: Scale, bottom: int
     parts = []
     for event in events:
         longest = max((row.longest for row in found if row.event is event), default=0.0)
-        at = x(event.at)
-        label = f"{event.node} {event.label}: {longest * 1e3:.0f} ms"
-        anchor = "end" if at > _WIDTH - 200 else "start"
-        parts.append(
-            f'<line x1="{at:.1f}" y1="{_TOP - 16}" x2="{at:.1f}" y2="{bottom}" stroke="#222" stroke-dasharray="4 3"/>'
-        )
-        parts.append(
-            f'<text x="{at + (-4 if anchor == "end" else 4):.1f}" y="{_TOP - 20}" text-anchor="{anchor}">{escape(label)}</text>'
-        )
+        at = f"{x(event.at):.1f}"
+        label = escape(f"{event.node} {event.label}: {longest * 1e3:.0f} ms")
+        anchor = "end" if x(event.at) > _WIDTH - 200 else "start"
+        line = f'x1="{at}" y1="{_TOP - 16}" x2="{at}" y2="{bottom}" stroke="#222" stroke-dasharray="4 3"'
+        parts.append(f"<line {line}/>")
+        parts.append(f'<text x="{at}" y="{_TOP - 20}" text-anchor="{anchor}">{label}</text>')
     return parts

@@ -1,7 +1,7 @@
 """The lab while it runs: nodes with what they lead, and each client's reply line over time."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -33,7 +33,7 @@ class View:
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=_REFRESH, transient=False)
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
