@@ -174,10 +174,8 @@ class MemberlistTransport:
 
     def _open(self, effect: OpenExchange) -> None:
         if len(self._exchanges) >= _EXCHANGES_LIMIT:
-            self.counters["exchanges_refused"] += 1
             self._loop.call_soon(self._failed, effect, "too many exchanges at once")
             return
-        self.counters["exchanges_opened"] += 1
         task = self._loop.create_task(self._exchange(effect))
         self._exchanges[task] = effect.target
         task.add_done_callback(self._exchanges.pop)
@@ -205,7 +203,6 @@ class MemberlistTransport:
     def _failed(self, effect: OpenExchange, reason: str) -> None:
         if not self._running:
             return
-        self.counters["exchanges_failed"] += 1
         self._machine.exchange_failed(effect.id, reason, self._loop.time())
         self.flush()
 
