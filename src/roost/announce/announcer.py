@@ -13,7 +13,7 @@ from typing import Final
 
 from roost.announce.claims import Alarm, ClaimBook
 from roost.announce.gratuitous import GratuitousSchedule
-from roost.announce.responder import LinkResponder
+from roost.announce.responder import LinkResponder, Tally
 from roost.model.address import IPAddress, canonical
 from roost.model.eligibility import interface_allowed
 from roost.runtime.links import Link
@@ -56,6 +56,7 @@ class Announcer:
         on_claim: OnClaim,
     ) -> None:
         self.counters: Counter[str] = Counter()
+        self.tallies: dict[IPAddress, Tally] = {}
         self.announcements: Announcements = {}
         self._interfaces = interfaces
         self._schedule = GratuitousSchedule(rate, refresh)
@@ -82,7 +83,7 @@ class Announcer:
     @property
     def alarms(self) -> tuple[Alarm, ...]:
         """Claims of others for addresses that this node answered for."""
-        return self._claims.alarms
+        return self._claims.alarms(time.time())
 
     def interfaces_for(self, address: IPAddress) -> tuple[str, ...]:
         """Return the names of the links on which `address` is answered."""
@@ -131,8 +132,9 @@ class Announcer:
         """Listen for frames about all service addresses, led here or elsewhere."""
         if addresses != self._known:
             self._known = addresses
+            self.tallies = {address: self.tallies.get(address) or Tally() for address in addresses}
             for responder in self._responders.values():
-                responder.set_known(addresses)
+                responder.set_known(self.tallies)
 
     def set_peers(self, peers: Mapping[bytes, str]) -> None:
         """Know the hardware addresses of the cluster's other nodes from a stranger's."""
@@ -183,7 +185,7 @@ class Announcer:
         return next((reason for holds, reason in rules if holds), "")
 
     def _open(self, link: Link) -> None:
-        responder = LinkResponder(link, self._known, self.counters, self._heard)
+        responder = LinkResponder(link, self.tallies, self.counters, self._heard)
         responder.set_answered(self.announcements)
         self._responders[link.index] = responder
 
@@ -192,10 +194,11 @@ class Announcer:
         if mac in self.macs:
             return
         peer = self._peers.get(mac)
-        if address in self.announcements:
-            self._note(address, mac, interface, peer)
         self._on_claim(address, mac, interface, peer)
-        if address in self.announcements and self._claims.may_defend(address, self._now()):
+        if address not in self.announcements:  # not ours, or just handed over to whom we heard
+            return
+        self._note(address, mac, interface, peer)
+        if self._claims.may_defend(address, self._now()):
             self.counters["defences"] += 1
             self._take([address])
 
@@ -230,7 +233,7 @@ class Announcer:
         cost = 2 * max(1, len(self._responders))
         due = self._schedule.wake(self._now(), cost)
         for responder in self._responders.values():
-            self.counters["gratuitous_sent"] += responder.announce(due)
+            self._schedule.repeat(responder.announce(due), self._now())
         if (when := self._schedule.next_wake()) is not None:
             self._timer = asyncio.get_running_loop().call_at(when, self._send_due)
 

@@ -8,6 +8,8 @@ from roost.model.address import IPAddress
 __all__ = ["Alarm", "ClaimBook"]
 
 _LIMIT: Final = 256  # alarms kept; the one heard longest ago gives way
+_KEEP_PEER: Final = 60.0  # seconds an alarm about a node of the cluster stays: it settles by itself
+_KEEP_STRANGER: Final = 600.0  # seconds an alarm about a stranger stays: somebody has to look for it
 _DEFEND_INTERVAL: Final = 1.0  # seconds between two defences of one address (RFC 5227 has 10 for hosts)
 
 
@@ -35,9 +37,13 @@ class ClaimBook:
         self._alarms: dict[tuple[IPAddress, bytes, str], Alarm] = {}
         self._defended: dict[IPAddress, float] = {}
 
-    @property
-    def alarms(self) -> tuple[Alarm, ...]:
-        """The claims, those heard last at the end."""
+    def alarms(self, moment: float) -> tuple[Alarm, ...]:
+        """Return the claims that still matter at `moment` (seconds since the epoch), the latest last."""
+        self._alarms = {
+            key: alarm
+            for key, alarm in self._alarms.items()
+            if moment - alarm.last < (_KEEP_PEER if alarm.peer else _KEEP_STRANGER)
+        }
         return tuple(self._alarms.values())
 
     def note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, moment: float) -> Alarm:

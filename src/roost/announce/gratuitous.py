@@ -11,8 +11,9 @@ from typing import Final
 
 from roost.model.address import IPAddress
 
-__all__ = ["ROUNDS", "GratuitousSchedule"]
+__all__ = ["RETRY", "ROUNDS", "GratuitousSchedule"]
 
+RETRY: Final = 0.02  # seconds after which a round that found no room in a send queue is tried again
 ROUNDS: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after taking over
 
 
@@ -54,6 +55,13 @@ class GratuitousSchedule:
         """End the rounds of addresses that this node has lost."""
         for address in addresses:
             self._current.pop(address, None)
+
+    def repeat(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Begin anew, after a moment, with addresses whose round did not go out: a queue was full."""
+        for address in addresses:
+            if address in self._current:
+                self._current[address] = now + RETRY
+                self._schedule(address, now + RETRY, 0, now + RETRY)
 
     def wake(self, now: float, cost: float) -> list[IPAddress]:
         """Return the addresses whose round is to be sent now, each costing `cost` frames."""

@@ -6,6 +6,7 @@ has to offer the same four calls.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Protocol
@@ -19,28 +20,37 @@ from roost.announce.answering import (
     gratuitous_frames,
     probe_frame,
 )
-from roost.model.address import IPAddress, canonical
+from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.protocols import filter as filters
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
 
-__all__ = ["CapabilityError", "LinkResponder", "Responder"]
+__all__ = ["CapabilityError", "LinkResponder", "Responder", "Tally"]
 
 OnClaim = Callable[[IPAddress, bytes, str], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Frames counted for one address over all links."""
+
+    requests: int = 0  # that reached this node while it answered for the address
+    responses: int = 0
+    gratuitous: int = 0
 
 
 class Responder(Protocol):
     """What answers on one link."""
 
-    def set_known(self, addresses: frozenset[IPAddress]) -> None:
-        """Listen for frames about all of `addresses`, answered here or not."""
+    def set_known(self, tallies: Mapping[IPAddress, Tally]) -> None:
+        """Listen for frames about all these addresses, answered here or not, and count what is sent."""
 
     def set_answered(self, addresses: Mapping[IPAddress, tuple[str, ...] | None]) -> frozenset[IPAddress]:
         """Answer for exactly those whose interface patterns allow this link; return these."""
 
-    def announce(self, addresses: Iterable[IPAddress]) -> int:
-        """Send one round of gratuitous frames for each; return the number of frames that went out."""
+    def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
+        """Send one round of gratuitous frames for each; return those that found the send queue full."""
 
     def ask(self, addresses: Iterable[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`, teaching nobody anything."""
@@ -56,27 +66,24 @@ class LinkResponder:
     """
 
     def __init__(
-        self, link: Link, known: frozenset[IPAddress], counters: Counter[str], on_claim: OnClaim
+        self, link: Link, tallies: Mapping[IPAddress, Tally], counters: Counter[str], on_claim: OnClaim
     ) -> None:
         self.link = link
-        self._known = known
+        self._tallies = tallies
         self._answered: frozenset[IPAddress] = frozenset()
         self._counters = counters
         self._on_claim = on_claim
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
-        self._socket = PacketSocket(link, filters.build(known), self._on_frame)
+        self._socket = PacketSocket(link, filters.build(tallies), self._on_frame)
         self._join_groups()
 
-    def set_known(self, addresses: frozenset[IPAddress]) -> None:
-        """Listen for frames about all of `addresses`, answered here or not."""
-        if addresses != self._known:
-            self._known = addresses
-            self._socket.set_filter(filters.build(addresses))
-            self._join_groups()
-            self._frames = {
-                address: frames for address, frames in self._frames.items() if address in addresses
-            }
+    def set_known(self, tallies: Mapping[IPAddress, Tally]) -> None:
+        """Listen for frames about all these addresses, answered here or not, and count what is sent."""
+        self._tallies = tallies
+        self._socket.set_filter(filters.build(tallies))
+        self._join_groups()
+        self._frames = {address: frames for address, frames in self._frames.items() if address in tallies}
 
     def set_answered(self, addresses: Mapping[IPAddress, tuple[str, ...] | None]) -> frozenset[IPAddress]:
         """Answer for exactly those whose interface patterns allow this link; return these."""
@@ -85,13 +92,9 @@ class LinkResponder:
         )
         return self._answered
 
-    def announce(self, addresses: Iterable[IPAddress]) -> int:
-        """Send one round of gratuitous frames for each; return the number of frames that went out."""
-        sent = 0
-        for address in addresses:
-            if address in self._answered:
-                sent += sum(self._send(frame) for frame in self._gratuitous(address))
-        return sent
+    def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
+        """Send one round of gratuitous frames for each; return those that found the send queue full."""
+        return [address for address in addresses if address in self._answered and not self._round(address)]
 
     def ask(self, addresses: Iterable[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`, teaching nobody anything."""
@@ -102,6 +105,13 @@ class LinkResponder:
         """Fall silent and leave the groups."""
         self._socket.close()
 
+    def _round(self, address: IPAddress) -> bool:
+        """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""
+        outcomes = [self._send(frame) for frame in self._gratuitous(address)]
+        self._tallies[address].gratuitous += outcomes.count(Sent.YES)
+        self._counters["gratuitous_sent"] += outcomes.count(Sent.YES)
+        return Sent.LATER not in outcomes
+
     def _gratuitous(self, address: IPAddress) -> tuple[bytes, ...]:
         """Return the frames of a round, built once: on a takeover only sending is left."""
         frames = self._frames.get(address)
@@ -110,11 +120,13 @@ class LinkResponder:
         return frames
 
     def _on_frame(self, data: bytes) -> None:
-        match decide(data, self.link.mac, self._answered.__contains__, self._known, router=self._router):
+        match decide(data, self.link.mac, self._answered.__contains__, self._tallies, router=self._router):
             case Answer(address, frame):
-                self._counters["requests_answered"] += 1
-                self._counters[f"answered_{canonical(address)}"] += 1
-                self._send(frame)
+                tally = self._tallies[address]
+                tally.requests += 1
+                if self._send(frame) is Sent.YES:
+                    tally.responses += 1
+                    self._counters["requests_answered"] += 1
             case Claimed(address, mac):
                 self._counters["claims_heard"] += 1
                 self._on_claim(address, mac, self.link.name)
@@ -123,15 +135,15 @@ class LinkResponder:
             case Dropped(reason):
                 self._counters[f"dropped_{reason}"] += 1
 
-    def _send(self, frame: bytes) -> bool:
+    def _send(self, frame: bytes) -> Sent:
         outcome = self._socket.send(frame)
         if outcome is not Sent.YES:
             self._counters["send_later" if outcome is Sent.LATER else "send_link_gone"] += 1
-        return outcome is Sent.YES
+        return outcome
 
     def _join_groups(self) -> None:
         # All known addresses, led or not: the successor must hear solicitations from its first moment on.
-        self._socket.set_groups([each for each in self._known if isinstance(each, IPv6Address)])
+        self._socket.set_groups([each for each in self._tallies if isinstance(each, IPv6Address)])
 
 
 def _forwards(interface: str) -> bool:

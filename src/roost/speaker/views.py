@@ -134,6 +134,19 @@ class SpeakerViews:
                 (event,): float(count) for event, count in counters.items()
             }
             yield Metric(f"roost_{part}_events", f"What happened in {part}", "counter", ("event",), samples)
+        yield from self._layer2_metrics()
+
+    def _layer2_metrics(self) -> Iterable[Metric]:
+        tallies = self._speaker.announcer.tallies
+        for event, about in (
+            ("requests", "ARP and ND requests for an address that this node answers for"),
+            ("responses", "Answers sent to them"),
+            ("gratuitous", "Gratuitous ARP and unsolicited NA frames sent"),
+        ):
+            samples: dict[tuple[str, ...], float] = {
+                (canonical(address),): float(getattr(tally, event)) for address, tally in tallies.items()
+            }
+            yield Metric(f"roost_layer2_{event}", about, "counter", ("ip",), samples)
 
     def _members(self) -> list[dict[str, Any]]:
         return [
