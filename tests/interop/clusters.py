@@ -23,8 +23,8 @@ __all__ = ["BRISK", "inject", "member", "roost", "sees"]
 # Quick enough for tests, slow enough for a busy machine.
 BRISK: Final = replace(
     PROFILES["default"],
-    probe_interval=0.3,
-    probe_timeout=0.2,
+    probe_interval=0.5,
+    probe_timeout=0.4,
     gossip_interval=0.02,
     push_pull_interval=2.0,
     rejoin_interval=0.5,

@@ -18,8 +18,8 @@ from roost.protocols.memberlist.messages import Dead, Suspect
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("go_binary")]
 
 TIMERS = (
-    "-probe-interval=300ms",
-    "-probe-timeout=200ms",
+    "-probe-interval=500ms",
+    "-probe-timeout=400ms",
     "-gossip-interval=20ms",
     "-push-pull-interval=2s",
 )
