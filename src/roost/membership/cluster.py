@@ -71,9 +71,10 @@ class Cluster:
 
     `advertise` is what peers are told to use, by default the bind endpoint; for 0.0.0.0 and :: it is the
     host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `join` are texts as
-    `parse_target` reads them. `versions` go with peers that want delegate versions of their own: Serf
-    refuses members that speak none. `on_change` gets the names of members whose entry in `candidates()`
-    changed, `on_settled` is called once; both run on the event loop.
+    `parse_target` reads them. `compress` is about what this node sends, both kinds are read: on a LAN the
+    bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
+    their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
+    `candidates()` changed, `on_settled` is called once; both run on the event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
     """
@@ -89,7 +90,7 @@ class Cluster:
         profile: Profile = PROFILES["default"],
         join: Sequence[str] = (),
         metadata: Metadata = Metadata(),  # noqa: B008 - immutable
-        compress: bool = True,
+        compress: bool = False,
         versions: Versions = CURRENT_VERSIONS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_change: Callable[[frozenset[str]], None] | None = None,

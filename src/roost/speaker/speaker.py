@@ -36,7 +36,7 @@ __all__ = ["Speaker"]
 
 _log = logging.getLogger("roost.speaker")
 
-_VERIFY_INTERVAL: Final = 5.0  # seconds between checks that the kernel keeps what was set
+_VERIFY_INTERVAL: Final = 30.0  # seconds between looks at whether the kernel keeps what was set
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _LINGER: Final = 1.5  # seconds that a leaving node serves on after its last address was claimed
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
