@@ -73,13 +73,17 @@ class LocalDelivery:
             self._wanted = addresses
             await self._reconcile()
 
-    async def verify(self) -> tuple[str, ...]:
+    async def verify(self, *, guard_only: bool = False) -> tuple[str, ...]:
         """Check guard and VIPs, repair both, and return what was repaired, in words.
 
-        Call it when links change and every few seconds. Raises as `set_addresses` does.
+        Call it when links change and now and then. `guard_only` leaves out the VIPs, whose listing costs
+        far more than reading a few settings. Raises as `set_addresses` does.
         """
         async with self._lock:
-            repaired = await self._reconcile() if self._wanted else ()
+            if guard_only:
+                repaired = await self._guard.enforce() if self._guarding else ()
+            else:
+                repaired = await self._reconcile() if self._wanted else ()
         for repair in repaired:
             _log.warning("local delivery repaired: %s", repair)
         return repaired
@@ -91,6 +95,10 @@ class LocalDelivery:
             await self._reconcile()
             await self._guard.release()
 
+    @property
+    def _guarding(self) -> bool:
+        return any(isinstance(address, IPv4Address) for address in self._wanted)
+
     async def _reconcile(self) -> tuple[str, ...]:
         """Remove, then guard, then add: the kernel must be silent before it knows a VIP."""
         async with _connect() as route:
@@ -98,7 +106,7 @@ class LocalDelivery:
             for address in held - self._wanted:
                 await _remove(route, address)
             guarded: tuple[str, ...] = ()
-            if any(isinstance(address, IPv4Address) for address in self._wanted):
+            if self._guarding:
                 guarded = await self._guard.enforce()
             missing = self._wanted - held
             refused = await _add_all(route, missing)

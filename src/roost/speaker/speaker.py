@@ -7,6 +7,7 @@ What lives here: wiring. What it must not know: packet formats, file formats, ho
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,7 +37,8 @@ __all__ = ["Speaker"]
 
 _log = logging.getLogger("roost.speaker")
 
-_VERIFY_INTERVAL: Final = 30.0  # seconds between looks at whether the kernel keeps what was set
+_VERIFY_INTERVAL: Final = 5.0  # seconds between checks that the kernel keeps quiet about the addresses
+_WHOLE_VERIFY: Final = 6  # every so many of them look for the addresses too
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _LINGER: Final = 1.5  # seconds that a leaving node serves on after its last address was claimed
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
@@ -293,18 +295,18 @@ class Speaker:
                 _log.error("%s", reason, extra={"address": canonical(address)})
         self.undeliverable = dict(reasons)
 
-    async def _verify(self) -> None:
+    async def _verify(self, *, guard_only: bool = False) -> None:
         try:
-            await self._delivery.verify()
+            await self._delivery.verify(guard_only=guard_only)
         except RefusedAddressesError as refused:
             self._note_undeliverable(refused.reasons)
         except LocalDeliveryError as error:
             _log.error("local delivery: %s", error)
 
     async def _verify_for_ever(self) -> None:
-        while True:
+        for round_ in itertools.count(1):
             await asyncio.sleep(_VERIFY_INTERVAL)
-            await self._verify()
+            await self._verify(guard_only=round_ % _WHOLE_VERIFY != 0)
 
     def _check_environment(self) -> None:
         """Hold the file against this host's addresses: what cannot run here is refused, alone."""
