@@ -71,9 +71,14 @@ class Announcer:
         self._next_line: dict[bytes, float] = {}
 
     @property
+    def announcing(self) -> tuple[Link, ...]:
+        """The links that announce, by index."""
+        return tuple(self._responders[index].link for index in sorted(self._responders))
+
+    @property
     def macs(self) -> tuple[bytes, ...]:
         """The hardware addresses of the links that announce, by link index."""
-        return tuple(self._responders[index].link.mac for index in sorted(self._responders))
+        return tuple(link.mac for link in self.announcing)
 
     @property
     def links(self) -> tuple[LinkState, ...]:

@@ -8,7 +8,7 @@ Without a bind endpoint there is no membership: the node is alone, and settled a
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -22,7 +22,7 @@ from roost.membership.rejoin import Rejoiner
 from roost.membership.targets import parse_target
 from roost.model.node import Candidate, Node, Verdict
 from roost.protocols.machine import Effect, Endpoint
-from roost.protocols.memberlist.effects import Fault, MemberChanged
+from roost.protocols.memberlist.effects import Fault, MemberChanged, UserData
 from roost.protocols.memberlist.keyring import Keyring
 from roost.protocols.memberlist.members import Member
 from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Status, Versions
@@ -74,7 +74,8 @@ class Cluster:
     `parse_target` reads them. `compress` is about what this node sends, both kinds are read: on a LAN the
     bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
     their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
-    `candidates()` changed, `on_settled` is called once; both run on the event loop.
+    `candidates()` changed, `on_settled` is called once, `on_message` gets the
+    payloads of user messages; all run on the event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
     """
@@ -95,6 +96,7 @@ class Cluster:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_change: Callable[[frozenset[str]], None] | None = None,
         on_settled: Callable[[], None] | None = None,
+        on_message: Callable[[bytes], None] | None = None,
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
@@ -109,6 +111,7 @@ class Cluster:
         self._clock = clock
         self._on_change = on_change
         self._on_settled = on_settled
+        self._on_message = on_message
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
@@ -180,6 +183,18 @@ class Cluster:
         """Try every configured or lost peer again at once: something says that one may be back."""
         self._rejoiner.now()
 
+    def declare_dead(self, name: str, evidence: str) -> None:
+        """Take a verdict from outside of SWIM and tell everybody; the member may refute it."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.declare_dead(name, evidence, self._loop.time())
+            self._transport.flush()
+
+    def tell(self, names: Iterable[str], payload: bytes) -> None:
+        """Send a user message at once to each of the members `names`; losing it is allowed."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.tell(names, payload, self._loop.time())
+            self._transport.flush()
+
     def set_metadata(self, metadata: Metadata) -> None:
         """Gossip other metadata about this node. Raises MetadataError; then nothing has changed."""
         meta = encode(metadata)
@@ -247,6 +262,8 @@ class Cluster:
             self._take_change(effect)
         elif isinstance(effect, Fault):
             self._faults.take(effect, self._loop.time())
+        elif isinstance(effect, UserData) and self._on_message is not None:
+            self._on_message(effect.payload)
 
     def synchronized(self) -> None:
         """Hear that the full state of a peer is known (`memberlist_transport.Observer`)."""

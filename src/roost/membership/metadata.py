@@ -1,6 +1,6 @@
 """What a node says about itself in gossip: at most 512 bytes of JSON in memberlist's `Meta`.
 
-    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"config":"3f2a9c"}
+    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"ips":["192.0.2.11"],"config":"3f2a9c"}
 
 Empty parts are left out. Peers that are no Roost nodes put anything there, or nothing: their metadata
 parses to an empty value. The version key is what marks a Roost node.
@@ -10,9 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, Final
 
 from roost import __version__
+from roost.model.address import IPAddress, canonical
 from roost.protocols.memberlist.messages import META_LIMIT
 
 __all__ = ["Metadata", "MetadataError", "encode", "parse"]
@@ -30,13 +32,16 @@ class Metadata:
     """One node's own word: what it runs, its labels, and where it can announce from.
 
     `version` is "" for nodes that do not run Roost. `macs` are 6 bytes each, of the announcing
-    interfaces, so that peers know their frames from a stranger's. `digest` tells whether two nodes
+    interfaces, so that peers know their frames from a stranger's. `addresses` are the node's own ones on the
+    first of these interfaces, in the same order (None where there is none): its kernel answers for them,
+    which is how peers see that it lives. `digest` tells whether two nodes
     run the same configuration.
     """
 
     version: str = __version__
     labels: Mapping[str, str] = field(default_factory=dict)
     macs: tuple[bytes, ...] = ()
+    addresses: tuple[IPAddress | None, ...] = ()
     digest: str = ""
 
 
@@ -49,6 +54,7 @@ def encode(metadata: Metadata) -> bytes:
         "roost": metadata.version,
         "labels": dict(metadata.labels),
         "macs": [mac.hex() for mac in metadata.macs],
+        "ips": ["" if each is None else canonical(each) for each in metadata.addresses],
         "config": metadata.digest,
     }
     present = {key: value for key, value in document.items() if value}
@@ -77,6 +83,7 @@ def parse(meta: bytes) -> Metadata:
         version=document["roost"],
         labels=_labels(document.get("labels")),
         macs=_macs(document.get("macs")),
+        addresses=_addresses(document.get("ips")),
         digest=digest if isinstance(digest := document.get("config"), str) else "",
     )
 
@@ -91,6 +98,20 @@ def _macs(value: object) -> tuple[bytes, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(mac for text in value[:_MACS_LIMIT] if (mac := _mac(text)) is not None)
+
+
+def _addresses(value: object) -> tuple[IPAddress | None, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(_address(text) for text in value[:_MACS_LIMIT])
+
+
+def _address(value: object) -> IPAddress | None:
+    try:
+        address = ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return None if address is None or address.is_multicast or address.is_unspecified else address
 
 
 def _mac(value: object) -> bytes | None:

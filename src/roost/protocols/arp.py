@@ -67,7 +67,7 @@ def gratuitous(mac: bytes, address: IPv4Address) -> tuple[bytes, bytes]:
     return request, reply
 
 
-def probe(mac: bytes, address: IPv4Address) -> bytes:
-    """Return the broadcast frame that asks for `address` without teaching anybody anything (RFC 5227 2.1)."""
+def probe(mac: bytes, address: IPv4Address, to: bytes = ethernet.BROADCAST) -> bytes:
+    """Return the frame that asks `to` for `address` without teaching anybody anything (RFC 5227 2.1)."""
     packet = Arp(REQUEST, mac, IPv4Address(0), bytes(6), address)
-    return ethernet.build(ethernet.BROADCAST, mac, ethernet.ARP, packet.encode())
+    return ethernet.build(to, mac, ethernet.ARP, packet.encode())

@@ -14,6 +14,7 @@ __all__ = [
     "Solicitation",
     "advertisement_frame",
     "parse",
+    "question",
     "solicitation_frame",
     "solicited_node",
     "solicited_node_mac",
@@ -164,6 +165,12 @@ def solicitation_frame(mac: bytes, address: IPv6Address) -> bytes:
     message = struct.pack("!BBHI16s", _NS, 0, 0, 0, address.packed)
     group = solicited_node(address)
     return _frame(_UNSPECIFIED, group, message, mac, solicited_node_mac(address))
+
+
+def question(mac: bytes, source: IPv6Address, address: IPv6Address, to: bytes) -> bytes:
+    """Return the frame that asks the host at hardware address `to` alone for `address` (RFC 4861 7.3.1)."""
+    message = struct.pack("!BBHI16s", _NS, 0, 0, 0, address.packed) + bytes((_SOURCE_LINK_LAYER, 1)) + mac
+    return _frame(source, address, message, mac, to)
 
 
 def _frame(source: IPv6Address, destination: IPv6Address, message: bytes, mac: bytes, to: bytes) -> bytes:

@@ -74,7 +74,7 @@ class PacketSocket:
             self._socket.close()
             raise
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._readable)
+        self._loop.add_reader(self._socket, self.drain)
 
     def set_filter(self, program: Sequence[Instruction]) -> None:
         """Replace the kernel's filter in one step."""
@@ -110,7 +110,8 @@ class PacketSocket:
         self._joiners.clear()
         self._groups.clear()
 
-    def _readable(self) -> None:
+    def drain(self) -> None:
+        """Read what has arrived; also called by the event loop whenever something has."""
         for _ in range(_BATCH):
             try:
                 frame = self._socket.recv(_LARGEST)

@@ -18,11 +18,13 @@ from roost import __version__
 from roost.announce.announcer import Announcer
 from roost.membership.cluster import Cluster, ClusterMember
 from roost.membership.metadata import Metadata
+from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Node
 from roost.model.ranking import digest
 from roost.protocols.memberlist.profile import PROFILES
+from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
 from roost.speaker.handover import Handover
@@ -42,6 +44,7 @@ _WHOLE_VERIFY: Final = 6  # every so many of them look for the addresses too
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _LINGER: Final = 1.5  # seconds that a leaving node serves on after its last address was claimed
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
+_ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
 _AT_RESTART: Final = frozenset(
@@ -72,6 +75,12 @@ class Speaker:
         self.plan = Plan()
         self.problems: Sequence[Problem] = ()  # of this file on this host
         self.undeliverable: Mapping[IPAddress, str] = {}
+        self.witnessing = Witnessing(
+            config.node,
+            TIMINGS.get(config.membership.profile) if config.membership else None,
+            tell=self.cluster.tell,
+            declare=self.cluster.declare_dead,
+        )
         self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
         self._delivered: frozenset[IPAddress] = frozenset()
         self._handover = Handover()
@@ -117,6 +126,7 @@ class Speaker:
             task.cancel()
         if self._timer is not None:
             self._timer.cancel()
+        self.witnessing.close()
         self.announcer.close()
         await self.cluster.stop()
         await self.links.stop()
@@ -192,6 +202,9 @@ class Speaker:
                 self.cluster.rejoin_now()
             self._announce()
 
+    def _on_message(self, payload: bytes) -> None:
+        self.witnessing.receive(payload)
+
     # -- what goes on ----------------------------------------------------------------------------
 
     def _take_members(self) -> None:
@@ -205,6 +218,7 @@ class Speaker:
         before = dict(self.election.candidates)
         moves = self.election.update_candidates([self._candidate(member) for member in members])
         self._apply()  # first of all: clients wait for this, nobody waits for the record
+        self.witnessing.update(self.announcer.announcing, members)
         self._record(moves, "", before)
 
     def _candidate(self, member: ClusterMember) -> Candidate:
@@ -340,10 +354,12 @@ class Speaker:
         return digest(peer, text) < digest(self.name, text)
 
     def _metadata(self) -> Metadata:
+        links = self.announcer.announcing[:_MACS_TOLD]
         return Metadata(
             version=__version__,
             labels=self.config.labels,
-            macs=self.announcer.macs[:_MACS_TOLD],
+            macs=tuple(link.mac for link in links),
+            addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
             digest=self.config.digest,
         )
 
@@ -361,12 +377,19 @@ class Speaker:
             join=[str(target) for target in membership.join],
             on_change=self._on_members,
             on_settled=self._on_settled,
+            on_message=self._on_message,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _own_address(link: Link) -> IPAddress | None:
+    """Return the address of a link that its kernel answers for: IPv4 before IPv6, global before local."""
+    own = sorted((each.ip for each in link.addresses), key=lambda ip: (ip.version, ip.is_link_local))
+    return own[0] if own else None
 
 
 def _reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> str:

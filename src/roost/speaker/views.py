@@ -57,6 +57,7 @@ class SpeakerViews:
             "counters": {
                 "membership": dict(speaker.cluster.counters),
                 "announce": dict(speaker.announcer.counters),
+                "witness": dict(speaker.witnessing.counters),
             },
         }
 

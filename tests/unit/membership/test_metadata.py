@@ -1,6 +1,7 @@
 """What nodes say of themselves in gossip: compact, bounded, and harmless whatever strangers write."""
 
 import json
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from roost import __version__
 from roost.membership.metadata import Metadata, MetadataError, encode, parse
+from roost.model.address import IPAddress
 
 LABELS = st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=5)
 JSON = st.recursive(
@@ -17,11 +19,19 @@ JSON = st.recursive(
 )
 
 
+OWN = st.none() | st.ip_addresses().filter(lambda ip: not ip.is_multicast and not ip.is_unspecified)
+
+
 @given(
-    LABELS, st.lists(st.binary(min_size=6, max_size=6), max_size=4), st.text("0123456789abcdef", max_size=16)
+    LABELS,
+    st.lists(st.binary(min_size=6, max_size=6), max_size=4),
+    st.lists(OWN, max_size=2),
+    st.text("0123456789abcdef", max_size=16),
 )
-def test_what_is_encoded_is_parsed(labels: dict[str, str], macs: list[bytes], digest: str) -> None:
-    metadata = Metadata("1.2.3", labels, tuple(macs), digest)
+def test_what_is_encoded_is_parsed(
+    labels: dict[str, str], macs: list[bytes], addresses: list[IPAddress | None], digest: str
+) -> None:
+    metadata = Metadata("1.2.3", labels, tuple(macs), tuple(addresses), digest)
     try:
         encoded = encode(metadata)
     except UnicodeEncodeError:
@@ -30,8 +40,12 @@ def test_what_is_encoded_is_parsed(labels: dict[str, str], macs: list[bytes], di
 
 
 def test_the_form_on_the_wire() -> None:
-    metadata = Metadata("1.2.3", {"zone": "a"}, (bytes.fromhex("020000000001"),), "3f2a")
-    expected = b'{"roost":"1.2.3","labels":{"zone":"a"},"macs":["020000000001"],"config":"3f2a"}'
+    own = IPv4Address("192.0.2.11")
+    metadata = Metadata("1.2.3", {"zone": "a"}, (bytes.fromhex("020000000001"),), (own, None), "3f2a")
+    expected = (
+        b'{"roost":"1.2.3","labels":{"zone":"a"},"macs":["020000000001"],'
+        b'"ips":["192.0.2.11",""],"config":"3f2a"}'
+    )
     assert encode(metadata) == expected
     assert encode(Metadata("1.2.3")) == b'{"roost":"1.2.3"}'
     assert parse(encode(Metadata())).version == __version__

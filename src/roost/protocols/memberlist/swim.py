@@ -210,6 +210,23 @@ class Swim:
         self._leave_due = now + _LEAVE_TIMEOUT
         self._arm(now)
 
+    def declare_dead(self, name: str, evidence: str, now: float) -> None:
+        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other."""
+        now = self._advance(now)
+        member = self._table.get(name)
+        if member is not None and member.live and member is not self._table.me:
+            dead = Dead(member.incarnation, name, self._table.me.name)
+            self._rules.dead(dead, now, evidence)
+        self._arm(now)
+
+    def tell(self, names: Iterable[str], payload: bytes, now: float) -> None:
+        """Send a user message at once to each member of `names` that is known."""
+        now = self._advance(now)
+        for name in names:
+            if (member := self._table.get(name)) is not None:
+                self._transmitter.send(member.endpoint, UserMessage(payload), to=member)
+        self._arm(now)
+
     def set_meta(self, meta: bytes, now: float) -> None:
         """Give this node other metadata; raises ValueError for more than 512 bytes."""
         now = self._advance(now)

@@ -1,0 +1,256 @@
+"""Probing peers' kernels on the LAN and carrying out what the witness machine wants.
+
+    links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
+
+One packet socket per link in use. A peer that shares no link with this node, or has no address there, is
+not probed: SWIM alone judges it.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final
+
+from roost.membership.cluster import ClusterMember
+from roost.model.address import IPAddress
+from roost.model.witnesses import duties
+from roost.protocols import arp, ethernet, ndp
+from roost.protocols import filter as filters
+from roost.protocols.errors import PacketError
+from roost.protocols.witness import statement
+from roost.protocols.witness.machine import AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.runtime.links import Link
+from roost.runtime.packet_socket import PacketSocket
+
+__all__ = ["Witnessing"]
+
+_log = logging.getLogger("roost.membership")
+
+_LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
+_NEIGHBOURS: Final = Path("/proc/net/arp")
+_COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a peer is probed: on the link with this index, at this address, by its own MAC (6 bytes)."""
+
+    link: int
+    address: IPAddress
+    mac: bytes
+
+
+class Witnessing:
+    """Watches the peers that fall to node `me`; `declare(name, evidence)` takes a verdict.
+
+    `tell(names, payload)` sends a user message to peers. Without `timing` nothing is watched.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        timing: Timing | None,
+        *,
+        tell: Callable[[Iterable[str], bytes], None],
+        declare: Callable[[str, str], None],
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._me = me
+        self._machine = Witness(me, timing) if timing is not None else None
+        self._tell = tell
+        self._declare = declare
+        self._links: Mapping[int, Link] = {}
+        self._sockets: dict[int, PacketSocket] = {}
+        self._targets: dict[str, _Target] = {}
+        self._frames: dict[str, bytes] = {}
+        self._macs: dict[str, frozenset[bytes]] = {}
+        self._names: dict[tuple[int, IPAddress], str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def judges(self, name: str) -> bool:
+        """Tell whether this node watches `name` and its kernel has answered."""
+        return self._machine is not None and self._machine.proven(name)
+
+    def update(self, links: Sequence[Link], members: Sequence[ClusterMember]) -> None:
+        """Follow links that announce and members; raises CapabilityError as opening sockets does."""
+        if self._machine is None:
+            return
+        self._loop = asyncio.get_running_loop()
+        self._links = {link.index: link for link in links}
+        speakers = {
+            member.name: member for member in members if member.verdict.active and member.metadata.version
+        }
+        watched = duties(self._me, speakers.keys())
+        self._targets = {
+            name: target for name in watched if (target := _target(speakers[name], self._links.values()))
+        }
+        self._macs = {name: frozenset(speakers[name].metadata.macs) for name in self._targets}
+        self._names = {(target.link, target.address): name for name, target in self._targets.items()}
+        self._frames = {
+            name: frame
+            for name, target in self._targets.items()
+            if (frame := _question(self._links[target.link], target.address, target.mac))
+        }
+        self._open()
+        self._machine.watch({name: watched[name] for name in self._frames}, self._loop.time())
+        self._carry_out()
+
+    def receive(self, payload: bytes) -> None:
+        """Take a user message of a peer."""
+        if self._machine is None:
+            return
+        try:
+            heard = statement.decode(payload)
+        except PacketError:
+            self.counters["foreign_messages"] += 1
+            return
+        self._drain()
+        self._machine.receive(heard, self._loop.time())
+        self._carry_out()
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for each in self._sockets.values():
+            each.close()
+        self._sockets.clear()
+        self._machine = None
+
+    def _open(self) -> None:
+        used = {target.link for target in self._targets.values()}
+        for index in self._sockets.keys() - used:
+            self._sockets.pop(index).close()
+        for index in used:
+            program = filters.build([t.address for t in self._targets.values() if t.link == index])
+            if index in self._sockets:
+                self._sockets[index].set_filter(program)
+                continue
+            try:
+                heard = partial(self._heard, index)
+                self._sockets[index] = PacketSocket(self._links[index], program, heard)
+            except OSError as error:  # gone since netlink told of it; it will tell that too
+                _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._machine is None:
+            return
+        self._drain()  # an answer that is here already must not count as missing
+        self._machine.wake(self._loop.time())
+        self._carry_out()
+
+    def _drain(self) -> None:
+        for each in self._sockets.values():
+            each.drain()
+
+    def _carry_out(self) -> None:
+        if self._machine is None:
+            return
+        for effect in self._machine.effects():
+            match effect:
+                case Probe(subject):
+                    self._probe(subject)
+                case Tell(to, word):
+                    self.counters[f"told_{word.kind.value}"] += 1
+                    self._tell(to, statement.encode(word))
+                case AskLan():
+                    self._ask_lan()
+                case Declare(subject, evidence):
+                    self.counters["declared"] += 1
+                    self._declare(subject, evidence)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._machine is not None and (when := self._machine.next_wake()) is not None:
+            self._timer = self._loop.call_at(when, self._wake)
+
+    def _probe(self, subject: str) -> None:
+        target = self._targets[subject]
+        if target.link in self._sockets:
+            self.counters["probes"] += 1
+            self._sockets[target.link].send(self._frames[subject])
+
+    def _ask_lan(self) -> None:
+        for index, link in self._links.items():
+            if index not in self._sockets:
+                continue
+            own = {target.address for target in self._targets.values()}
+            hosts = [host for host in _neighbours(link.name) if host[0] not in own][:_LAN_HOSTS]
+            asked = [address for address, _ in hosts]
+            known = [target.address for target in self._targets.values() if target.link == index]
+            self._sockets[index].set_filter(filters.build([*known, *asked]))
+            for address, mac in hosts:
+                self.counters["lan_asked"] += 1
+                if frame := _question(link, address, mac):
+                    self._sockets[index].send(frame)
+
+    def _heard(self, index: int, data: bytes) -> None:
+        try:
+            frame = ethernet.parse(data)
+            address, mac = _answer(frame)
+        except PacketError:
+            return
+        if self._machine is None or frame.destination != self._links[index].mac or mac != frame.source:
+            return
+        subject = self._names.get((index, address))
+        if subject is None:
+            self._machine.lan_answered(self._loop.time())
+        elif mac in self._macs[subject]:  # not a proxy's
+            self._machine.answered(subject, self._loop.time())
+
+
+def _target(member: ClusterMember, links: Collection[Link]) -> _Target | None:
+    """Return where `member` can be probed: on the first link of ours that reaches one of its addresses."""
+    told = zip(member.metadata.macs, member.metadata.addresses, strict=False)
+    reachable = [
+        _Target(link.index, address, mac)
+        for mac, address in told
+        if address is not None
+        for link in links
+        if any(address in interface.network for interface in link.addresses)
+    ]
+    return reachable[0] if reachable else None
+
+
+def _question(link: Link, address: IPAddress, mac: bytes) -> bytes | None:
+    """Return the unicast frame that asks the host at `mac` for its own `address`."""
+    if isinstance(address, IPv4Address):
+        return arp.probe(link.mac, address, mac)
+    source = next((each.ip for each in link.addresses if isinstance(each.ip, IPv6Address)), None)
+    return None if source is None else ndp.question(link.mac, source, address, mac)
+
+
+def _answer(frame: ethernet.Frame) -> tuple[IPAddress, bytes]:
+    """Return which address is at which MAC according to an answer; raises PacketError for other frames."""
+    if frame.ethertype == ethernet.ARP:
+        packet = arp.parse(frame.payload)
+        if packet.operation == arp.REPLY:
+            return packet.sender, packet.sender_mac
+    elif frame.ethertype == ethernet.IPV6:
+        message = ndp.parse(frame.payload)
+        if isinstance(message, ndp.Advertisement):
+            return message.target, message.link_layer or frame.source
+    raise PacketError("not an answer")
+
+
+def _neighbours(interface: str) -> list[tuple[IPv4Address, bytes]]:
+    """Return the IPv4 neighbours that the kernel knows on `interface`, gateways and clients among them."""
+    try:
+        lines = _NEIGHBOURS.read_text().splitlines()[1:]
+    except OSError:
+        return []
+    rows = [line.split() for line in lines]
+    return [
+        (IPv4Address(address), bytes.fromhex(mac.replace(":", "")))
+        for address, _, flags, mac, _, device in rows
+        if device == interface and int(flags, 16) & _COMPLETE
+    ]

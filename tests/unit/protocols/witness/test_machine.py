@@ -1,0 +1,266 @@
+"""Witnesses on a virtual LAN: who is called gone, how soon, and who is not."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roost.model.witnesses import duties
+from roost.protocols.machine import Effect
+from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.statement import Kind, Statement
+
+DEFAULT = TIMINGS["default"]
+STEP = 0.001  # seconds between two looks of the virtual LAN
+FLIGHT = 0.0005  # seconds there and back
+
+Passes = Callable[[str, str], bool]
+
+
+def _everything(_source: str, _target: str) -> bool:
+    return True
+
+
+@dataclass
+class Lan:
+    """Witnesses, a bystander that answers anybody, and `passes(source, target)` for each frame."""
+
+    names: tuple[str, ...] = ("n1", "n2", "n3")
+    timing: Timing = DEFAULT
+    bystander: bool = True
+    passes: Passes = _everything
+    stopped: set[str] = field(default_factory=set)  # their processes do not run; their kernels answer
+    now: float = 100.0
+    declared: list[tuple[float, str, str]] = field(default_factory=list)  # when, by whom, whom
+    evidence: str = ""
+    probes: int = 0
+
+    def __post_init__(self) -> None:
+        self.witnesses = {name: Witness(name, self.timing) for name in self.names}
+        for name, witness in self.witnesses.items():
+            witness.watch(duties(name, self.names), self.now)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            for name, witness in self.witnesses.items():
+                due = witness.next_wake()
+                if name not in self.stopped and due is not None and due <= self.now:
+                    witness.wake(self.now)
+                    self._carry_out(name, witness.effects())
+            self.now += STEP
+
+    def _carry_out(self, name: str, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Probe(subject):
+                    self.probes += 1
+                    if self.passes(name, subject) and self.passes(subject, name):
+                        self.witnesses[name].answered(subject, self.now + FLIGHT)
+                case AskLan():
+                    if self.bystander and self.passes(name, "lan") and self.passes("lan", name):
+                        self.witnesses[name].lan_answered(self.now + FLIGHT)
+                case Tell(to, statement):
+                    self._tell(name, to, statement)
+                case Declare(subject, evidence):
+                    self.declared.append((self.now, name, subject))
+                    self.evidence = evidence
+
+    def _tell(self, name: str, to: Iterable[str], statement: Statement) -> None:
+        for other in to:
+            if other not in self.stopped and self.passes(name, other):
+                self.witnesses[other].receive(statement, self.now)
+                self._carry_out(other, self.witnesses[other].effects())
+
+    def gone(self) -> set[str]:
+        return {subject for _, _, subject in self.declared}
+
+
+def cut(*names: str) -> Passes:
+    return lambda source, target: source not in names and target not in names
+
+
+@pytest.mark.parametrize(("profile", "bound"), [("default", 0.1), ("fast", 0.045)])
+def test_a_silent_node_is_called_gone_by_those_who_see_each_other_and_by_no_one_else(
+    profile: str, bound: float
+) -> None:
+    lan = Lan(timing=TIMINGS[profile])
+    lan.run(1.0)
+    lan.passes = cut("n1")
+    began = lan.now
+    lan.run(0.5)
+    assert lan.gone() == {"n1"}
+    assert {by for _, by, _ in lan.declared} == {"n2", "n3"}
+    assert lan.declared[0][0] - began < bound
+    assert "so say" in lan.evidence
+
+
+def test_who_is_cut_off_blames_nobody_even_for_long() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.passes = cut("n1")
+    lan.run(30.0)
+    assert "n1" not in {by for _, by, _ in lan.declared}
+
+
+def test_of_two_nodes_the_one_whose_own_link_works_decides() -> None:
+    lan = Lan(("n1", "n2"))
+    lan.run(1.0)
+    lan.passes = cut("n1")
+    lan.run(1.0)
+    assert [(by, subject) for _, by, subject in lan.declared] == [("n2", "n1")]
+    assert "LAN" in lan.evidence
+
+
+def test_of_two_nodes_with_nobody_else_on_the_lan_neither_decides() -> None:
+    lan = Lan(("n1", "n2"), bystander=False)
+    lan.run(1.0)
+    lan.passes = cut("n1")
+    lan.run(5.0)
+    assert lan.declared == []
+
+
+def test_a_node_that_one_witness_alone_does_not_reach_is_not_gone() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.passes = lambda source, target: {source, target} != {"n1", "n2"}
+    lan.run(5.0)
+    assert lan.declared == []
+
+
+def test_one_deaf_direction_is_enough_to_be_gone_when_all_find_it() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.passes = lambda source, _target: source != "n1"
+    lan.run(1.0)
+    assert "n1" in lan.gone()
+
+
+def test_a_mute_witness_delays_a_verdict_and_does_not_prevent_it() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.stopped = {"n3"}
+    lan.passes = cut("n1")
+    began = lan.now
+    lan.run(2.0)
+    assert lan.gone() == {"n1"}
+    assert lan.declared[0][0] - began < 0.3
+
+
+def test_two_of_three_that_die_together_are_both_found() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.passes = cut("n1", "n2")
+    lan.stopped = {"n1", "n2"}
+    lan.run(2.0)
+    assert lan.gone() == {"n1", "n2"}
+
+
+def test_a_stopped_process_is_no_dead_kernel() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.stopped = {"n1"}
+    lan.run(3.0)
+    assert lan.declared == []
+
+
+def test_a_witness_that_was_stopped_itself_blames_nobody_when_it_wakes() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.stopped = {"n1"}
+    lan.run(3.0)
+    lan.stopped = set()
+    lan.run(1.0)
+    assert lan.declared == []
+
+
+def test_the_time_in_which_a_witness_did_not_run_is_not_counted_as_silence() -> None:
+    lan = Lan(("n1", "n2"))
+    lan.run(1.0)
+    lan.stopped = {"n2"}
+    lan.run(0.2)
+    lan.stopped, lan.passes = set(), cut("n1")
+    woken = lan.now
+    lan.run(1.0)
+    assert lan.gone() == {"n1"}
+    assert lan.declared[0][0] - woken >= DEFAULT.silence
+
+
+def test_a_host_that_never_answered_is_not_judged() -> None:
+    lan = Lan(passes=lambda source, target: "n1" not in (source, target))
+    lan.run(5.0)
+    assert lan.declared == []
+    assert not lan.witnesses["n2"].proven("n1")
+
+
+def test_words_of_those_who_do_not_watch_count_for_nothing() -> None:
+    lan = Lan(("n1", "n2"), bystander=False)
+    lan.run(1.0)
+    lan.passes = cut("n1")
+    for _ in range(100):
+        lan.run(0.01)
+        lan.witnesses["n2"].receive(Statement(Kind.SILENT, "mallory", "n1"), lan.now)
+        lan.witnesses["n2"].receive(Statement(Kind.SILENT, "n2", "n1"), lan.now)
+        lan.witnesses["n2"].receive(Statement(Kind.SILENT, "n1", "nobody"), lan.now)
+    assert lan.declared == []
+
+
+def test_a_link_that_was_slow_of_late_is_given_more_time() -> None:
+    """A full link delays answers; what was normal of late is no death."""
+    lan = Lan()
+    lan.run(1.0)
+    for _ in range(10):
+        lan.passes = cut("n1")
+        lan.run(0.06)  # just short of silence
+        lan.passes = _everything
+        lan.run(0.2)
+    lan.passes = cut("n1")
+    lan.run(0.1)
+    assert lan.declared == []
+    lan.run(0.5)
+    assert lan.gone() == {"n1"}
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    loss=st.sampled_from([0.05, 0.1]),
+    profile=st.sampled_from(["default", "fast"]),
+)
+@settings(max_examples=20, deadline=None)
+def test_loss_alone_calls_nobody_gone(seed: int, loss: float, profile: str) -> None:
+    random = Random(seed)
+    lan = Lan(timing=TIMINGS[profile], passes=lambda _source, _target: random.random() >= loss)
+    lan.run(10.0)
+    assert lan.declared == []
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(3, 8),
+    victim=st.integers(0, 7),
+    loss=st.sampled_from([0.0, 0.05]),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_death_is_found_in_any_cluster_and_only_that(
+    seed: int, count: int, victim: int, loss: float
+) -> None:
+    random = Random(seed)
+    names = tuple(f"n{number}" for number in range(count))
+    dead = names[victim % count]
+    lan = Lan(names, passes=lambda _source, _target: random.random() >= loss)
+    lan.run(1.0)
+    lan.passes = lambda source, target: dead not in (source, target) and random.random() >= loss
+    lan.stopped = {dead}
+    lan.run(1.0)
+    assert lan.gone() == {dead}
+
+
+@pytest.mark.parametrize("count", [3, 10, 100])
+def test_the_cost_of_a_node_grows_with_its_witnesses_and_not_with_the_cluster(count: int) -> None:
+    lan = Lan(tuple(f"n{number}" for number in range(count)))
+    lan.run(1.0)
+    a_second = lan.probes / count
+    assert a_second <= min(count - 1, 3) * (1 / DEFAULT.interval + 2)
