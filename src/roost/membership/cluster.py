@@ -183,6 +183,11 @@ class Cluster:
         """Try every configured or lost peer again at once: something says that one may be back."""
         self._rejoiner.now()
 
+    async def hold(self, target: Endpoint, established: Callable[[], None]) -> None:
+        """Hold a lifeline to a Roost node; see `MemberlistStreams.hold`."""
+        if self._transport is not None:
+            await self._transport.hold(target, established)
+
     def declare_dead(self, name: str, evidence: str) -> None:
         """Take a verdict from outside of SWIM and tell everybody; the member may refute it."""
         if self._swim is not None and self._transport is not None:

@@ -1,4 +1,4 @@
-"""Probing peers' kernels on the LAN and carrying out what the witness machine wants.
+"""Probing peers' kernels on the LAN, holding lifelines to their processes, and verdicts from both.
 
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from roost.membership.cluster import ClusterMember
+from roost.membership.lifelines import Hold, Lifelines
 from roost.model.address import IPAddress
 from roost.model.witnesses import duties
 from roost.protocols import arp, ethernet, ndp
@@ -48,7 +49,8 @@ class _Target:
 class Witnessing:
     """Watches the peers that fall to node `me`; `declare(name, evidence)` takes a verdict.
 
-    `tell(names, payload)` sends a user message to peers. Without `timing` nothing is watched.
+    `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. Without `timing`
+    nothing is watched.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Witnessing:
         *,
         tell: Callable[[Iterable[str], bytes], None],
         declare: Callable[[str, str], None],
+        hold: Hold,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
         self._machine = Witness(me, timing) if timing is not None else None
         self._tell = tell
         self._declare = declare
+        self._lifelines = Lifelines(hold, self._process_gone, self.counters)
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
         self._targets: dict[str, _Target] = {}
@@ -86,6 +90,9 @@ class Witnessing:
             member.name: member for member in members if member.verdict.active and member.metadata.version
         }
         watched = duties(self._me, speakers.keys())
+        self._lifelines.update(
+            {name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None}
+        )
         self._targets = {
             name: target for name in watched if (target := _target(speakers[name], self._links.values()))
         }
@@ -117,10 +124,14 @@ class Witnessing:
         """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
+        self._lifelines.update({})
         for each in self._sockets.values():
             each.close()
         self._sockets.clear()
         self._machine = None
+
+    def _process_gone(self, name: str) -> None:
+        self._declare(name, "its process has ended: the lifeline was closed and its port is, too")
 
     def _open(self) -> None:
         used = {target.link for target in self._targets.values()}

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from roost.protocols.errors import PacketError
@@ -104,6 +104,10 @@ class MemberlistTransport:
         finally:
             self._flushing = False
             self._arm()
+
+    async def hold(self, target: Endpoint, established: Callable[[], None]) -> None:
+        """Hold a lifeline to a Roost node; see `MemberlistStreams.hold`."""
+        await self._streams.hold(target, established)
 
     def serve(self, request: Message, source: Endpoint) -> Message | None:
         """Let the machine answer an incoming stream."""

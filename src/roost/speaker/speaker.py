@@ -80,6 +80,7 @@ class Speaker:
             TIMINGS.get(config.membership.profile) if config.membership else None,
             tell=self.cluster.tell,
             declare=self.cluster.declare_dead,
+            hold=self.cluster.hold,
         )
         self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
         self._delivered: frozenset[IPAddress] = frozenset()

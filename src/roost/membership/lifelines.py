@@ -1,0 +1,62 @@
+"""Lifelines: connections to peers whose end says that the process there has ended.
+
+A process's kernel closes its connections in the moment it dies, however it dies. The connection ending is
+not enough: firewalls cut connections too. Nobody listening any more where the peer listened is.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from roost.protocols.machine import Endpoint
+
+__all__ = ["Hold", "Lifelines"]
+
+_RETRY: Final = 1.0  # seconds between attempts to hold a peer that cannot be reached
+
+Hold = Callable[[Endpoint, Callable[[], None]], Awaitable[None]]
+
+
+class Lifelines:
+    """Holds one lifeline to each peer of `update`; `gone(name)` is called when its process has ended.
+
+    `hold(endpoint, established)` returns or raises when a lifeline ends
+    (`roost.runtime.memberlist_streams.MemberlistStreams.hold`).
+    """
+
+    def __init__(self, hold: Hold, gone: Callable[[str], None], counters: Counter[str]) -> None:
+        self._hold = hold
+        self._gone = gone
+        self._counters = counters
+        self._tasks: dict[tuple[str, Endpoint], asyncio.Task[None]] = {}
+
+    def update(self, peers: Mapping[str, Endpoint]) -> None:
+        """Hold lifelines to exactly these peers from now on."""
+        wanted = set(peers.items())
+        for key in self._tasks.keys() - wanted:
+            self._tasks.pop(key).cancel()
+        for key in wanted - self._tasks.keys():
+            self._tasks[key] = asyncio.get_running_loop().create_task(self._keep(*key))
+
+    async def _keep(self, name: str, endpoint: Endpoint) -> None:
+        was_held = False
+        while True:
+            held = await self._attempt(name, endpoint, after_one=was_held)
+            if was_held or not held:
+                await asyncio.sleep(_RETRY)
+            # Else one has just ended: whether somebody still listens there is asked at once.
+            was_held = held
+
+    async def _attempt(self, name: str, endpoint: Endpoint, *, after_one: bool) -> bool:
+        """Hold until it ends and return whether it was ever held; `after_one` is one that has just ended."""
+        held = asyncio.Event()
+        try:
+            await self._hold(endpoint, held.set)
+        except ConnectionRefusedError:
+            if after_one:
+                self._counters["processes_gone"] += 1
+                self._gone(name)
+        except (OSError, TimeoutError):
+            self._counters["lifelines_broken"] += 1
+        return held.is_set()
