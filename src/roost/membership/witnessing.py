@@ -2,15 +2,16 @@
 
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
-One packet socket per link in use. A peer that shares no link with this node, or has no address there, is
-not probed: SWIM alone judges it.
+A peer is asked for its own address, which its kernel answers, and for one that it leads, which its process
+answers. One packet socket per link in use. A peer that shares no link with this node, or has no address
+there, is not probed: SWIM and the lifeline alone judge it.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -24,7 +25,7 @@ from roost.protocols import arp, ethernet, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
 from roost.protocols.witness import statement
-from roost.protocols.witness.machine import AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.machine import PROCESS, AskLan, Declare, Probe, Tell, Timing, Witness
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import PacketSocket
 
@@ -39,11 +40,16 @@ _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a peer is probed: on the link with this index, at this address, by its own MAC (6 bytes)."""
+    """How to probe `name` for one of its addresses on the link with this index.
 
-    link: int
+    `macs` are all hardware addresses of the node: an answer from any other one is a proxy's.
+    """
+
+    name: str
     address: IPAddress
-    mac: bytes
+    link: int
+    macs: frozenset[bytes]
+    frame: bytes
 
 
 class Witnessing:
@@ -64,25 +70,29 @@ class Witnessing:
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._machine = Witness(me, timing) if timing is not None else None
+        self._kernels = Witness(me, timing) if timing is not None else None
+        self._processes = Witness(me, PROCESS)
         self._tell = tell
         self._declare = declare
         self._lifelines = Lifelines(hold, self._process_gone, self.counters)
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
         self._targets: dict[str, _Target] = {}
-        self._frames: dict[str, bytes] = {}
-        self._macs: dict[str, frozenset[bytes]] = {}
-        self._names: dict[tuple[int, IPAddress], str] = {}
+        self._subjects: dict[tuple[int, IPAddress], str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def judges(self, name: str) -> bool:
         """Tell whether this node watches `name` and its kernel has answered."""
-        return self._machine is not None and self._machine.proven(name)
+        return self._kernels is not None and self._kernels.proven(name)
 
-    def update(self, links: Sequence[Link], members: Sequence[ClusterMember]) -> None:
-        """Follow links that announce and members; raises CapabilityError as opening sockets does."""
-        if self._machine is None:
+    def update(
+        self, links: Sequence[Link], members: Sequence[ClusterMember], led: Mapping[str, IPAddress]
+    ) -> None:
+        """Follow links that announce, members, and an address that each leads and surely answers.
+
+        Raises CapabilityError as opening sockets does.
+        """
+        if self._kernels is None:
             return
         self._loop = asyncio.get_running_loop()
         self._links = {link.index: link for link in links}
@@ -93,23 +103,23 @@ class Witnessing:
         self._lifelines.update(
             {name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None}
         )
-        self._targets = {
-            name: target for name in watched if (target := _target(speakers[name], self._links.values()))
+        kernels = {name: target for name in watched if (target := self._target(speakers[name]))}
+        processes = {
+            f"{name} {led[name]}": asked
+            for name, target in kernels.items()
+            if name in led and (asked := self._ask_for(target, led[name]))
         }
-        self._macs = {name: frozenset(speakers[name].metadata.macs) for name in self._targets}
-        self._names = {(target.link, target.address): name for name, target in self._targets.items()}
-        self._frames = {
-            name: frame
-            for name, target in self._targets.items()
-            if (frame := _question(self._links[target.link], target.address, target.mac))
-        }
+        self._targets = kernels | processes
+        self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
         self._open()
-        self._machine.watch({name: watched[name] for name in self._frames}, self._loop.time())
+        now = self._loop.time()
+        self._kernels.watch({name: watched[name] for name in kernels}, now)
+        self._processes.watch({key: watched[target.name] for key, target in processes.items()}, now)
         self._carry_out()
 
     def receive(self, payload: bytes) -> None:
         """Take a user message of a peer."""
-        if self._machine is None:
+        if self._kernels is None:
             return
         try:
             heard = statement.decode(payload)
@@ -117,7 +127,8 @@ class Witnessing:
             self.counters["foreign_messages"] += 1
             return
         self._drain()
-        self._machine.receive(heard, self._loop.time())
+        for machine in self._machines():
+            machine.receive(heard, self._loop.time())
         self._carry_out()
 
     def close(self) -> None:
@@ -128,7 +139,29 @@ class Witnessing:
         for each in self._sockets.values():
             each.close()
         self._sockets.clear()
-        self._machine = None
+        self._kernels = None
+
+    def _machines(self) -> tuple[Witness, ...]:
+        return (self._kernels, self._processes) if self._kernels is not None else ()
+
+    def _target(self, member: ClusterMember) -> _Target | None:
+        """Return where the kernel of `member` can be asked: on the first link that reaches it."""
+        macs = frozenset(member.metadata.macs)
+        told = zip(member.metadata.macs, member.metadata.addresses, strict=False)
+        found = (
+            _Target(member.name, address, link.index, macs, frame)
+            for mac, address in told
+            if address is not None
+            for link in self._links.values()
+            if any(address in interface.network for interface in link.addresses)
+            and (frame := _question(link, address, mac))
+        )
+        return next(found, None)
+
+    def _ask_for(self, target: _Target, address: IPAddress) -> _Target | None:
+        """Return how to ask the same host for another address, or None where that cannot be asked."""
+        frame = _question(self._links[target.link], address, target.frame[:6])
+        return replace(target, address=address, frame=frame) if frame else None
 
     def _process_gone(self, name: str) -> None:
         self._declare(name, "its process has ended: the lifeline was closed and its port is, too")
@@ -150,10 +183,9 @@ class Witnessing:
 
     def _wake(self) -> None:
         self._timer = None
-        if self._machine is None:
-            return
         self._drain()  # an answer that is here already must not count as missing
-        self._machine.wake(self._loop.time())
+        for machine in self._machines():
+            machine.wake(self._loop.time())
         self._carry_out()
 
     def _drain(self) -> None:
@@ -161,34 +193,38 @@ class Witnessing:
             each.drain()
 
     def _carry_out(self) -> None:
-        if self._machine is None:
-            return
-        for effect in self._machine.effects():
-            match effect:
-                case Probe(subject):
-                    self._probe(subject)
-                case Tell(to, word):
-                    self.counters[f"told_{word.kind.value}"] += 1
-                    self._tell(to, statement.encode(word))
-                case AskLan():
-                    self._ask_lan()
-                case Declare(subject, evidence):
-                    self.counters["declared"] += 1
-                    self._declare(subject, evidence)
+        for machine in self._machines():
+            for effect in machine.effects():
+                match effect:
+                    case Probe(subject):
+                        self._probe(self._targets[subject])
+                    case Tell(to, word):
+                        self.counters[f"told_{word.kind.value}"] += 1
+                        self._tell(to, statement.encode(word))
+                    case AskLan():
+                        self._ask_lan()
+                    case Declare(subject, evidence):
+                        self._judge(subject, evidence)
         self._arm()
+
+    def _judge(self, subject: str, evidence: str) -> None:
+        name = self._targets[subject].name
+        self.counters["declared"] += 1
+        what = "its host" if subject == name else "its process (its host may live)"
+        self._declare(name, f"{what} is silent: {evidence}")
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._machine is not None and (when := self._machine.next_wake()) is not None:
-            self._timer = self._loop.call_at(when, self._wake)
+        due = [when for machine in self._machines() if (when := machine.next_wake()) is not None]
+        if due:
+            self._timer = self._loop.call_at(min(due), self._wake)
 
-    def _probe(self, subject: str) -> None:
-        target = self._targets[subject]
+    def _probe(self, target: _Target) -> None:
         if target.link in self._sockets:
             self.counters["probes"] += 1
-            self._sockets[target.link].send(self._frames[subject])
+            self._sockets[target.link].send(target.frame)
 
     def _ask_lan(self) -> None:
         for index, link in self._links.items():
@@ -210,26 +246,14 @@ class Witnessing:
             address, mac = _answer(frame)
         except PacketError:
             return
-        if self._machine is None or frame.destination != self._links[index].mac or mac != frame.source:
+        if frame.destination != self._links[index].mac or mac != frame.source:
             return
-        subject = self._names.get((index, address))
-        if subject is None:
-            self._machine.lan_answered(self._loop.time())
-        elif mac in self._macs[subject]:  # not a proxy's
-            self._machine.answered(subject, self._loop.time())
-
-
-def _target(member: ClusterMember, links: Collection[Link]) -> _Target | None:
-    """Return where `member` can be probed: on the first link of ours that reaches one of its addresses."""
-    told = zip(member.metadata.macs, member.metadata.addresses, strict=False)
-    reachable = [
-        _Target(link.index, address, mac)
-        for mac, address in told
-        if address is not None
-        for link in links
-        if any(address in interface.network for interface in link.addresses)
-    ]
-    return reachable[0] if reachable else None
+        subject = self._subjects.get((index, address))
+        for machine in self._machines():
+            if subject is None:
+                machine.lan_answered(self._loop.time())
+            elif mac in self._targets[subject].macs:
+                machine.answered(subject, self._loop.time())
 
 
 def _question(link: Link, address: IPAddress, mac: bytes) -> bytes | None:

@@ -219,8 +219,17 @@ class Speaker:
         before = dict(self.election.candidates)
         moves = self.election.update_candidates([self._candidate(member) for member in members])
         self._apply()  # first of all: clients wait for this, nobody waits for the record
-        self.witnessing.update(self.announcer.announcing, members)
+        self.witnessing.update(self.announcer.announcing, members, self._led(members))
         self._record(moves, "", before)
+
+    def _led(self, members: Sequence[ClusterMember]) -> dict[str, IPAddress]:
+        """Return an address of each peer that it answers for: only of those that want the same services."""
+        same = {member.name for member in members if member.metadata.digest == self.config.digest}
+        led: dict[str, IPAddress] = {}
+        for ranking in self.election.rankings.values():
+            if ranking.leader in same and ranking.service.name not in self._refused:
+                led.setdefault(ranking.leader, ranking.service.addresses[0])
+        return led
 
     def _candidate(self, member: ClusterMember) -> Candidate:
         mine = member.name == self.name

@@ -16,7 +16,7 @@ from typing import Final
 from roost.protocols.machine import Effect
 from roost.protocols.witness.statement import Kind, Statement
 
-__all__ = ["TIMINGS", "AskLan", "Declare", "Probe", "Tell", "Timing", "Witness"]
+__all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "Tell", "Timing", "Witness"]
 
 _SUSPICIOUS: Final = 2  # probes without an answer that make the others look too
 _PROVEN: Final = 3  # answers before silence means anything: some hosts never answer
@@ -41,6 +41,8 @@ class Timing:
     losses: int
 
 
+# A process on a busy host answers late and still lives; its kernel is watched more closely.
+PROCESS: Final = Timing(interval=0.05, urgent=0.02, flight=0.05, silence=0.3, losses=8)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.02, urgent=0.005, flight=0.01, silence=0.07, losses=8),
@@ -205,7 +207,7 @@ class Witness:
             watch.declared = True
             silence = (now - watch.heard) * 1e3
             self._effects.append(
-                Declare(subject, f"its kernel left {lost} probes in {silence:.0f} ms unanswered; {agreement}")
+                Declare(subject, f"{lost} probes in {silence:.0f} ms were not answered; {agreement}")
             )
 
     def _silent(self, watch: _Watch, now: float) -> bool:
