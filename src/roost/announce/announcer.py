@@ -45,6 +45,7 @@ class Announcer:
     `interfaces` are regular expressions for whole names (None: all that can), `rate` gratuitous frames
     per second over everything, `refresh` seconds between gratuitous rounds (None: none). `on_claim`
     hears of every claim of another machine: address, its MAC, the link's name, the peer's name or None.
+    Requests are answered only while `may_answer()` holds.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Announcer:
         rate: float,
         refresh: float | None,
         on_claim: OnClaim,
+        may_answer: Callable[[], bool] = lambda: True,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.tallies: dict[IPAddress, Tally] = {}
@@ -61,6 +63,7 @@ class Announcer:
         self._interfaces = interfaces
         self._schedule = GratuitousSchedule(rate, refresh)
         self._on_claim = on_claim
+        self._may_answer = may_answer
         self._claims = ClaimBook()
         self._known: frozenset[IPAddress] = frozenset()
         self._peers: Mapping[bytes, str] = {}
@@ -190,7 +193,7 @@ class Announcer:
         return next((reason for holds, reason in rules if holds), "")
 
     def _open(self, link: Link) -> None:
-        responder = LinkResponder(link, self.tallies, self.counters, self._heard)
+        responder = LinkResponder(link, self.tallies, self.counters, self._heard, self._may_answer)
         responder.set_answered(self.announcements)
         self._responders[link.index] = responder
 

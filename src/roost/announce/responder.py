@@ -60,19 +60,25 @@ class Responder(Protocol):
 
 
 class LinkResponder:
-    """Answers on one link from this process (`Responder`).
+    """Answers on one link from this process (`Responder`), while `may_answer()` holds.
 
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
 
     def __init__(
-        self, link: Link, tallies: Mapping[IPAddress, Tally], counters: Counter[str], on_claim: OnClaim
+        self,
+        link: Link,
+        tallies: Mapping[IPAddress, Tally],
+        counters: Counter[str],
+        on_claim: OnClaim,
+        may_answer: Callable[[], bool],
     ) -> None:
         self.link = link
         self._tallies = tallies
         self._answered: frozenset[IPAddress] = frozenset()
         self._counters = counters
         self._on_claim = on_claim
+        self._may_answer = may_answer
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
         self._socket = PacketSocket(link, filters.build(tallies), self._on_frame)
@@ -121,6 +127,8 @@ class LinkResponder:
 
     def _on_frame(self, data: bytes) -> None:
         match decide(data, self.link.mac, self._answered.__contains__, self._tallies, router=self._router):
+            case Answer() if not self._may_answer():
+                self._counters["requests_after_the_lease"] += 1
             case Answer(address, frame):
                 tally = self._tallies[address]
                 tally.requests += 1

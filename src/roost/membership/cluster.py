@@ -46,6 +46,7 @@ _VERDICTS: Final = MappingProxyType(
     }
 )
 _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with full metadata
+_RESETTLE_WITH: Final = 3  # peers asked at once; the first one to answer is enough
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
 
@@ -178,6 +179,28 @@ class Cluster:
         while not self._swim.has_left and self._loop.time() < deadline:  # noqa: ASYNC110 - machines signal nobody
             await asyncio.sleep(_LEAVE_POLL)
         return self._swim.has_left
+
+    def resettle(self) -> None:
+        """Be unsettled until a peer has told its state, or none did: this process was away for a while.
+
+        A node that knew of no other one alive has nobody to ask, and stays settled.
+        """
+        if self._swim is None:
+            return
+        others = [
+            member.endpoint
+            for member in self._swim.members.values()
+            if member.live and member.name != self.name
+        ]
+        if not others:
+            return
+        self.settled = False
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = self._loop.call_later(
+            self._profile.settle_time, self._settle, "nobody answered so far"
+        )
+        self._join(self._random.sample(others, min(len(others), _RESETTLE_WITH)))
 
     def rejoin_now(self) -> None:
         """Try every configured or lost peer again at once: something says that one may be back."""

@@ -29,6 +29,7 @@ from roost.runtime.links import Link, LinkWatcher
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
+from roost.speaker.lease import BEAT, Lease
 from roost.speaker.plan import Plan, plan
 from roost.speaker.wire import WireTruth
 from roost.standalone.config import SpeakerConfig, diff
@@ -69,6 +70,7 @@ class Speaker:
             rate=config.announce.gratuitous_rate,
             refresh=config.announce.gratuitous_refresh,
             on_claim=self._on_claim,
+            may_answer=lambda: self._lease.valid(self._loop.time()),
         )
         self.cluster = self._make_cluster(config)
         self.wire = WireTruth()
@@ -101,6 +103,7 @@ class Speaker:
         Raises LocalDeliveryError, CapabilityError, BindError or OSError, whose texts name the cure.
         """
         self._loop = asyncio.get_running_loop()
+        self._lease = Lease(self._loop.time())
         await self.links.start()
         self._check_environment()
         self.announcer.set_links(self.links.links)
@@ -108,6 +111,7 @@ class Speaker:
         await self._deliver()
         self.cluster.set_metadata(self._metadata())
         await self.cluster.start()
+        self._spawn(self._beat())
         self._spawn(self._verify_for_ever())
 
     async def hand_over(self) -> None:
@@ -326,6 +330,16 @@ class Speaker:
             self._note_undeliverable(refused.reasons)
         except LocalDeliveryError as error:
             _log.error("local delivery: %s", error)
+
+    async def _beat(self) -> None:
+        """Renew the lease; when it had run out, claim nothing before the cluster is known again."""
+        self._lease.renew(self._loop.time())
+        while True:
+            await asyncio.sleep(BEAT)
+            if not self._lease.renew(self._loop.time()):
+                _log.warning("this process did not run for a while: asking the others before it answers")
+                self.cluster.resettle()
+                self._apply()
 
     async def _verify_for_ever(self) -> None:
         for round_ in itertools.count(1):
