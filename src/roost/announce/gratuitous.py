@@ -17,6 +17,13 @@ RETRY: Final = 0.02  # seconds after which a round that found no room in a send 
 ROUNDS: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after taking over
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taking:
+    """One takeover of one address at `when`; the same address taken again at once is another one."""
+
+    when: float
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _Round:
     """One round of one address; ordered by urgency within a queue, the serial makes the order total."""
@@ -24,7 +31,7 @@ class _Round:
     urgency: tuple[bool, float]
     serial: int
     address: IPAddress = field(compare=False)
-    taken: float = field(compare=False)
+    taking: _Taking = field(compare=False)
     number: int = field(compare=False)
 
 
@@ -38,7 +45,7 @@ class GratuitousSchedule:
     def __init__(self, rate: float, refresh: float | None = None) -> None:
         self.rate = rate
         self.refresh = refresh
-        self._current: dict[IPAddress, float] = {}  # address -> when it was taken
+        self._current: dict[IPAddress, _Taking] = {}
         self._later: list[_Round] = []  # by due time
         self._ready: list[_Round] = []  # first rounds, then repeats
         self._serial = 0
@@ -48,8 +55,7 @@ class GratuitousSchedule:
     def take(self, addresses: Iterable[IPAddress], now: float) -> None:
         """Begin the rounds of addresses that this node has just taken over, or begin them anew."""
         for address in addresses:
-            self._current[address] = now
-            self._schedule(address, now, 0, now)
+            self._begin(address, now)
 
     def drop(self, addresses: Iterable[IPAddress]) -> None:
         """End the rounds of addresses that this node has lost."""
@@ -60,8 +66,7 @@ class GratuitousSchedule:
         """Begin anew, after a moment, with addresses whose round did not go out: a queue was full."""
         for address in addresses:
             if address in self._current:
-                self._current[address] = now + RETRY
-                self._schedule(address, now + RETRY, 0, now + RETRY)
+                self._begin(address, now + RETRY)
 
     def wake(self, now: float, cost: float) -> list[IPAddress]:
         """Return the addresses whose round is to be sent now, each costing `cost` frames."""
@@ -70,13 +75,13 @@ class GratuitousSchedule:
             due = heapq.heappop(self._later)
             heapq.heappush(
                 self._ready,
-                _Round((due.number > 0, due.urgency[1]), due.serial, due.address, due.taken, due.number),
+                _Round((due.number > 0, due.urgency[1]), due.serial, due.address, due.taking, due.number),
             )
         sent = []
         cost = min(cost, self.rate)  # a round dearer than the whole burst must still go out
         while self._ready and self._tokens >= cost:
             ready = heapq.heappop(self._ready)
-            if self._current.get(ready.address) == ready.taken:
+            if self._current.get(ready.address) is ready.taking:
                 self._tokens -= cost
                 sent.append(ready.address)
                 self._schedule_next(ready, now)
@@ -88,18 +93,22 @@ class GratuitousSchedule:
             return self._filled + max(1 / self.rate, 0.002)
         return self._later[0].urgency[1] if self._later else None
 
+    def _begin(self, address: IPAddress, when: float) -> None:
+        self._current[address] = taking = _Taking(when)
+        self._schedule(address, taking, 0, when)
+
     def _schedule_next(self, done: _Round, now: float) -> None:
         number = done.number + 1
         if number < len(ROUNDS):
             # Never two rounds at once after a delay: the gap between rounds is kept.
-            due = max(done.taken + ROUNDS[number], now + ROUNDS[number] - ROUNDS[done.number])
-            self._schedule(done.address, done.taken, number, due)
+            due = max(done.taking.when + ROUNDS[number], now + ROUNDS[number] - ROUNDS[done.number])
+            self._schedule(done.address, done.taking, number, due)
         elif self.refresh is not None:
-            self._schedule(done.address, done.taken, number, now + self.refresh)
+            self._schedule(done.address, done.taking, number, now + self.refresh)
 
-    def _schedule(self, address: IPAddress, taken: float, number: int, due: float) -> None:
+    def _schedule(self, address: IPAddress, taking: _Taking, number: int, due: float) -> None:
         self._serial += 1
-        heapq.heappush(self._later, _Round((False, due), self._serial, address, taken, number))
+        heapq.heappush(self._later, _Round((False, due), self._serial, address, taking, number))
 
     def _refill(self, now: float) -> None:
         if self._filled is not None:
