@@ -17,7 +17,7 @@ LED, HELD = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
 LED6, HELD6 = IPv6Address("2001:db8::200"), IPv6Address("2001:db8::201")
 CLIENT4, CLIENT6 = IPv4Address("192.0.2.101"), IPv6Address("2001:db8::101")
 NOBODY4, NOBODY6 = IPv4Address(0), IPv6Address(0)
-KNOWN = frozenset({LED, HELD, LED6, HELD6})
+KNOWN: frozenset[IPAddress] = frozenset({LED, HELD, LED6, HELD6})
 
 
 def decided(frame: bytes, *, router: bool = False) -> Outcome:
