@@ -208,7 +208,8 @@ class Announcer:
         self._note(address, mac, interface, peer)
         if self._claims.may_defend(address, self._now()):
             self.counters["defences"] += 1
-            self._take([address])
+            self._schedule.again([address], self._now())
+            self._send_due()
 
     def _note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
         alarm = self._claims.note(address, mac, interface, peer, time.time())
@@ -241,7 +242,7 @@ class Announcer:
         cost = 2 * max(1, len(self._responders))
         due = self._schedule.wake(self._now(), cost)
         for responder in self._responders.values():
-            self._schedule.repeat(responder.announce(due), self._now())
+            self._schedule.again(responder.announce(due), self._now())
         if (when := self._schedule.next_wake()) is not None:
             self._timer = asyncio.get_running_loop().call_at(when, self._send_due)
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from roost.model.address import IPAddress
 
-__all__ = ["RETRY", "ROUNDS", "GratuitousSchedule"]
+__all__ = ["MOMENT", "ROUNDS", "GratuitousSchedule"]
 
-RETRY: Final = 0.02  # seconds after which a round that found no room in a send queue is tried again
+MOMENT: Final = 0.02  # seconds: a send queue has emptied, a round of another node is over
 ROUNDS: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after taking over
 
 
@@ -62,11 +62,11 @@ class GratuitousSchedule:
         for address in addresses:
             self._current.pop(address, None)
 
-    def repeat(self, addresses: Iterable[IPAddress], now: float) -> None:
-        """Begin anew, after a moment, with addresses whose round did not go out: a queue was full."""
+    def again(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Begin anew after a moment: a send queue was full, or the second frame of a claim is yet to come."""
         for address in addresses:
             if address in self._current:
-                self._begin(address, now + RETRY)
+                self._begin(address, now + MOMENT)
 
     def wake(self, now: float, cost: float) -> list[IPAddress]:
         """Return the addresses whose round is to be sent now, each costing `cost` frames."""

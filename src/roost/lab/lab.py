@@ -121,9 +121,14 @@ class Client:
                 self.history.setdefault(address, deque(maxlen=_HISTORY)).append(entry)
             self.seen = seen
 
-    def finish(self) -> dict[str, Pings]:
-        """End the pinging and return all of it by address."""
-        self.process.communicate(timeout=10)
+    def end(self) -> None:
+        """Ask for the end of the pinging."""
+        assert self.process.stdin is not None  # noqa: S101 - spawned with a pipe
+        self.process.stdin.close()
+
+    def pings(self) -> dict[str, Pings]:
+        """Wait for the end and return all pings by address."""
+        self.process.wait(timeout=10)
         return load(json.loads(self.file.read_text()))
 
 
@@ -249,7 +254,9 @@ class Lab:
 
     def finish(self) -> dict[str, dict[str, Pings]]:
         """End the clients and return their pings by client and address."""
-        return {client.name: client.finish() for client in self.clients}
+        for client in self.clients:
+            client.end()
+        return {client.name: client.pings() for client in self.clients}
 
     def _together(self) -> bool:
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.gratuitous import RETRY, ROUNDS, GratuitousSchedule
+from roost.announce.gratuitous import MOMENT, ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 
 VIP, OTHER = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
@@ -90,8 +90,8 @@ def test_a_round_that_found_no_room_is_tried_again_soon_if_still_led() -> None:
     schedule.take([VIP, OTHER], 0.0)
     schedule.wake(0.0, 2)
     schedule.drop([OTHER])
-    schedule.repeat([VIP, OTHER], 0.0)
-    assert play(schedule, RETRY * 1.5) == [(RETRY, VIP)]
+    schedule.again([VIP, OTHER], 0.0)
+    assert play(schedule, MOMENT * 1.5) == [(MOMENT, VIP)]
 
 
 @given(
