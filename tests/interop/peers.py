@@ -163,11 +163,17 @@ class GoAgent:
 
 @contextlib.asynccontextmanager
 async def go_agent(
-    name: str, *options: str, address: str = "", port: int = PORT, binary: Path | None = None
+    name: str,
+    *options: str,
+    address: str = "",
+    port: int = PORT,
+    binary: Path | None = None,
+    inside: Sequence[str] = (),
 ) -> AsyncIterator[GoAgent]:
-    """Run an agent that is gone at the end; `options` are its own flags."""
+    """Run an agent that is gone at the end; `options` are its own flags, `inside` what it is run by."""
     address = address or loopback()
     argv: Sequence[str] = [
+        *inside,
         str(binary or build_go_agent()),
         "-name",
         name,
