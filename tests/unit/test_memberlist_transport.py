@@ -368,3 +368,37 @@ def test_an_address_of_another_host_names_the_cure() -> None:
         BindError, match=r"192\.0\.2\.1:7946.*set membership\.bind to an address of this host"
     ):
         MemberlistTransport(Endpoint("192.0.2.1", 7946), _codec(), 1.0)
+
+
+async def test_a_lifeline_is_held_until_the_other_end_stops() -> None:
+    ends = MemberlistTransport(ANY_PORT, _codec(), 0.05), MemberlistTransport(ANY_PORT, _codec(), 5.0)
+    held, holder = ends
+    for each in ends:
+        await each.start(script := Script(), script)
+    established = asyncio.Event()
+    line = asyncio.create_task(holder.hold(held.endpoint, established.set))
+    await asyncio.wait_for(established.wait(), 5)
+    await asyncio.sleep(0.2)  # well over the deadline of an exchange
+    assert not line.done()
+    await held.stop()
+    await asyncio.wait_for(line, 5)
+    with pytest.raises(ConnectionRefusedError):
+        await holder.hold(held.endpoint, established.set)
+    await holder.stop()
+
+
+async def test_only_so_many_lifelines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memberlist_streams, "_LIFELINES_LIMIT", 2)
+    script = Script()
+    async with _running(script) as held, _running(Script()) as holder:
+        lines = []
+        for _ in range(3):
+            established = asyncio.Event()
+            lines.append(asyncio.create_task(holder.hold(held.endpoint, established.set)))
+            await asyncio.wait_for(established.wait(), 5)
+        done, kept = await asyncio.wait(lines, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        assert (len(done), len(kept)) == (1, 2)
+        assert held.counters["lifelines_refused"] == 1
+        for line in kept:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)

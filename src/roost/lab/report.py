@@ -45,7 +45,7 @@ def rows(events: Sequence[Event], seen: Sightings) -> list[Row]:
             client,
             {address: outage(pings[address], event.at, end) for address in _affected(event, events)},
         )
-        for event, end in zip(events, ends, strict=True)
+        for event, end in zip(events, ends, strict=False)  # without events there is one end too many
         for client, pings in seen.items()
     ]
 

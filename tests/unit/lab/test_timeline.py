@@ -1,0 +1,45 @@
+"""The picture is well-formed and shows what was lost, however short."""
+
+from xml.etree import ElementTree as ET
+
+from roost.lab.lab import Event
+from roost.lab.records import Pings
+from roost.lab.report import rows
+from roost.lab.timeline import draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def picture(pings: Pings, events: list[Event]) -> ET.Element:
+    seen = {"c<1>": {"192.0.2.200": pings}}
+    found = rows(events, seen)
+    return ET.fromstring(draw("a & b", ["n1", "n2"], began=0.0, events=events, seen=seen, found=found))
+
+
+def tips(root: ET.Element) -> list[str]:
+    return [title.text or "" for title in root.iter(f"{SVG}title")]
+
+
+def test_every_segment_is_there_with_who_and_how_long() -> None:
+    times = [at * 0.01 for at in range(300)]
+    answered = ["n1"] * 100 + [""] * 50 + ["n2"] * 150
+    root = picture(Pings(times, answered), [Event("cut", "n1", 1.0, ("192.0.2.200",))])
+    assert sorted(tips(root)) == ["n1, 1000 ms", "n2, 1490 ms", "no answer, 500 ms"]
+    texts = [text.text or "" for text in root.iter(f"{SVG}text")]
+    assert "a & b" in texts
+    assert "c<1>  192.0.2.200" in texts
+    assert "n1 cut: 500 ms" in texts
+
+
+def test_one_lost_ping_in_an_hour_can_be_seen() -> None:
+    times = [float(at) for at in range(3600)]
+    answered = ["n1"] * 1800 + [""] + ["n1"] * 1799
+    root = picture(Pings(times, answered), [])
+    lost = [rect for rect in root.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
+    red = [rect for rect in lost if "no answer" in (rect.findtext(f"{SVG}title") or "")]
+    assert len(red) == 1
+    assert float(red[0].get("width", "0")) >= 1.0
+
+
+def test_a_lab_without_pings_has_a_picture_too() -> None:
+    assert picture(Pings([], []), []).tag == f"{SVG}svg"
