@@ -177,15 +177,17 @@ class Witnessing:
                 continue
             try:
                 heard = partial(self._heard, index)
-                self._sockets[index] = PacketSocket(self._links[index], program, heard)
+                # Answers can wait for the next look: waking for each would be most of the cost.
+                self._sockets[index] = PacketSocket(self._links[index], program, heard, waking=False)
             except OSError as error:  # gone since netlink told of it; it will tell that too
                 _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
 
     def _wake(self) -> None:
         self._timer = None
         self._drain()  # an answer that is here already must not count as missing
+        now = self._loop.time()
         for machine in self._machines():
-            machine.wake(self._loop.time())
+            machine.wake(now)
         self._carry_out()
 
     def _drain(self) -> None:

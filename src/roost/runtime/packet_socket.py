@@ -50,10 +50,19 @@ class Sent(Enum):
 class PacketSocket:
     """Reads and sends whole frames on `link`; `on_frame` is called on the running event loop.
 
+    Without `waking` frames wait in the socket, for up to its buffer, until `drain` is called.
+
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
 
-    def __init__(self, link: Link, program: Sequence[Instruction], on_frame: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        program: Sequence[Instruction],
+        on_frame: Callable[[bytes], None],
+        *,
+        waking: bool = True,
+    ) -> None:
         self._index = link.index
         self._on_frame = on_frame
         self._groups: dict[IPv6Address, socket.socket] = {}
@@ -74,7 +83,8 @@ class PacketSocket:
             self._socket.close()
             raise
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self.drain)
+        if waking:
+            self._loop.add_reader(self._socket, self.drain)
 
     def set_filter(self, program: Sequence[Instruction]) -> None:
         """Replace the kernel's filter in one step."""

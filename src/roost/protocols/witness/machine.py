@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from math import floor
 from types import MappingProxyType
 from typing import Final
 
@@ -18,9 +19,10 @@ from roost.protocols.witness.statement import Kind, Statement
 
 __all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "Tell", "Timing", "Witness"]
 
-_SUSPICIOUS: Final = 2  # probes without an answer that make the others look too
+_SUSPICIOUS: Final = 1  # probes without an answer that make the others look too
 _PROVEN: Final = 3  # answers before silence means anything: some hosts never answer
 _PATIENCE: Final = 2.0  # silence lasts this many times the longest gap of late: a full link is slow, not dead
+_LATE: Final = 2.0  # intervals between two wakes: more, and this process was not running
 _LONGEST: Final = 0.5  # seconds: the most that a bad link can slow a verdict down
 _GAP_HALF_LIFE: Final = 5.0  # seconds
 _PENDING_LIMIT: Final = 64  # unanswered probes remembered; more say no more
@@ -42,7 +44,7 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.05, urgent=0.02, flight=0.05, silence=0.3, losses=8)
+PROCESS: Final = Timing(interval=0.1, urgent=0.02, flight=0.05, silence=0.3, losses=8)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.02, urgent=0.005, flight=0.01, silence=0.07, losses=8),
@@ -105,6 +107,8 @@ class Witness:
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
         self._lan_heard = 0.0
+        self._woken = float("-inf")
+        self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
 
     @property
     def subjects(self) -> AbstractSet[str]:
@@ -164,6 +168,9 @@ class Witness:
 
         A wake that is late blames nobody: what counts is probes that were sent and stayed unanswered.
         """
+        if now - self._woken > _LATE * self._timing.interval:
+            self._awake_since = now
+        self._woken = now
         for subject, watch in self._watches.items():
             if watch.due <= now:
                 self._probe(subject, watch, now)
@@ -183,7 +190,7 @@ class Witness:
         watch.pending.append(now)
         pressed = watch.pressed_until > now or self._lost(watch, now) >= _SUSPICIOUS
         urgent = pressed and watch.answers >= _PROVEN and not watch.declared
-        watch.due = now + (self._timing.urgent if urgent else self._timing.interval)
+        watch.due = _beat(now, self._timing.urgent if urgent else self._timing.interval)
 
     def _lost(self, watch: _Watch, now: float) -> int:
         """Count the probes since the last answer that ought to have been answered by now."""
@@ -212,7 +219,8 @@ class Witness:
 
     def _silent(self, watch: _Watch, now: float) -> bool:
         threshold = max(self._timing.silence, min(_PATIENCE * watch.gap, _LONGEST))
-        return now - watch.heard >= threshold and self._lost(watch, now) >= self._timing.losses
+        since = max(watch.heard, self._awake_since)
+        return now - since >= threshold and self._lost(watch, now) >= self._timing.losses
 
     def _agreement(self, watch: _Watch, now: float) -> str:
         """Return who or what confirms the silence, or "" while nothing does."""
@@ -241,3 +249,8 @@ class Witness:
     def _tell(self, kind: Kind, subject: str, to: frozenset[str]) -> None:
         if to:
             self._effects.append(Tell(to, Statement(kind, self._me, subject)))
+
+
+def _beat(now: float, interval: float) -> float:
+    """Return the next multiple of `interval`: on one beat, all probes of a process cost one wake-up."""
+    return (floor(now / interval + 0.25) + 1) * interval

@@ -214,7 +214,7 @@ def test_a_link_that_was_slow_of_late_is_given_more_time() -> None:
     lan.run(1.0)
     for _ in range(10):
         lan.passes = cut("n1")
-        lan.run(0.06)  # just short of silence
+        lan.run(0.045)  # short of silence, which counts from the last answer
         lan.passes = _everything
         lan.run(0.2)
     lan.passes = cut("n1")
