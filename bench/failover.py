@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.interop.peers import GoAgent, go_agent
+from tests.system.pinging import client, echo
 from tests.system.speakers import lan, until
 
-from bench.clients import client, echo
-from bench.contenders import Contender, Keepalived, Roost
+from bench.contenders import VIP, Contender, Keepalived, Roost
 from roost.lab.records import outage
 
 __all__ = ["main"]
@@ -57,7 +57,7 @@ def _cut(contender: Contender) -> float:
     with tempfile.TemporaryDirectory() as folder, lan(Path(folder), 3) as nodes, echo(nodes):
         try:
             contender.start(nodes)
-            with client(nodes, Path(folder), _INTERVAL) as pinger:
+            with client(nodes, Path(folder), VIP, _INTERVAL) as pinger:
                 pinger.answered_by()
                 time.sleep(_PEACE)
                 before = pinger.answered_by()

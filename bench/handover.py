@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.system.pinging import client, echo, make_deaf, make_known
 from tests.system.speakers import lan
 
-from bench.clients import client, echo, make_deaf
-from bench.contenders import Contender, Keepalived, Roost
+from bench.contenders import VIP, Contender, Keepalived, Roost
 from roost.lab.records import Outage, outage
 
 __all__ = ["main"]
@@ -57,8 +57,9 @@ def _stop(contender: Contender, watch: float, *, deaf: bool) -> Outage:
         try:
             contender.start(nodes)
             if deaf:
+                make_known(nodes)  # keepalived does not teach its kernel
                 make_deaf(nodes)
-            with client(nodes, Path(folder), _INTERVAL) as pinger:
+            with client(nodes, Path(folder), VIP, _INTERVAL) as pinger:
                 pinger.answered_by()
                 time.sleep(_PEACE)
                 leader = pinger.answered_by()

@@ -1,21 +1,24 @@
 """All links of this node, and which addresses are answered on them.
 
-links, addresses -> Announcer -> one responder per link; one gratuitous schedule over all of them
+links, addresses -> Announcer -> one responder per link; one gratuitous schedule over all of them, and one
+for the clients that are told by unicast
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from roost.announce.claims import Alarm, ClaimBook
+from roost.announce.clients import ClientTable
 from roost.announce.gratuitous import GratuitousSchedule
 from roost.announce.responder import LinkResponder, Tally
 from roost.model.address import IPAddress, canonical
 from roost.model.eligibility import interface_allowed
+from roost.protocols.sightings import Sighting
 from roost.runtime.links import Link
 
 __all__ = ["Announcer", "LinkState"]
@@ -23,6 +26,7 @@ __all__ = ["Announcer", "LinkState"]
 _log = logging.getLogger("roost.announce")
 
 _PORT_KINDS: Final = frozenset({"bridge", "bond", "team", "hsr", "openvswitch"})
+_CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
 _QUIET: Final = 10.0  # seconds between two log lines about one stranger
 
 OnClaim = Callable[[IPAddress, bytes, str, str | None], None]
@@ -44,8 +48,8 @@ class Announcer:
 
     `interfaces` are regular expressions for whole names (None: all that can), `rate` gratuitous frames
     per second over everything, `refresh` seconds between gratuitous rounds (None: none). `on_claim`
-    hears of every claim of another machine: address, its MAC, the link's name, the peer's name or None.
-    Requests are answered only while `may_answer()` holds.
+    hears of every claim of another machine: address, its MAC, the link's name, the peer's name or None;
+    `on_client` of clients that are new here. Requests are answered only while `may_answer()` holds.
     """
 
     def __init__(
@@ -55,14 +59,18 @@ class Announcer:
         rate: float,
         refresh: float | None,
         on_claim: OnClaim,
+        on_client: Callable[[Sighting], None] = lambda _: None,
         may_answer: Callable[[], bool] = lambda: True,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.tallies: dict[IPAddress, Tally] = {}
         self.announcements: Announcements = {}
         self._interfaces = interfaces
-        self._schedule = GratuitousSchedule(rate, refresh)
+        self.clients = ClientTable()
+        self._schedule = GratuitousSchedule[IPAddress](rate, refresh)
+        self._news = GratuitousSchedule[Sighting](rate, rounds=_CLIENT_ROUNDS)
         self._on_claim = on_claim
+        self._on_client = on_client
         self._may_answer = may_answer
         self._claims = ClaimBook()
         self._known: frozenset[IPAddress] = frozenset()
@@ -105,6 +113,7 @@ class Announcer:
         """Change what the constructor was given; links are looked at again."""
         self._interfaces = interfaces
         self._schedule.rate, self._schedule.refresh = rate, refresh
+        self._news.rate = rate
         self.set_links(self._links)
 
     def set_links(self, links: Sequence[Link]) -> None:
@@ -140,6 +149,7 @@ class Announcer:
         """Listen for frames about all service addresses, led here or elsewhere."""
         if addresses != self._known:
             self._known = addresses
+            self.clients.keep(addresses)
             self.tallies = {address: self.tallies.get(address) or Tally() for address in addresses}
             for responder in self._responders.values():
                 responder.set_known(self.tallies)
@@ -157,6 +167,7 @@ class Announcer:
             responder.set_answered(self.announcements)
         lost = before.keys() - self.announcements.keys()
         self._schedule.drop(lost)
+        self._news.drop(self.clients.of(lost))
         for address in lost:
             self._claims.forget(address)
         self._take(
@@ -166,6 +177,14 @@ class Announcer:
                 if each not in before or before[each] != patterns
             ]
         )
+
+    def correct(self, sightings: Iterable[Sighting]) -> None:
+        """Tell clients that still use another node where the addresses are that this node answers for."""
+        ours = [each for each in sightings if each.vip in self.announcements]
+        for each in ours:
+            self.clients.note(each)
+        self._news.take(ours, self._now())
+        self._send_due()
 
     def ask(self, addresses: Collection[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`; the answers come as claims."""
@@ -193,7 +212,14 @@ class Announcer:
         return next((reason for holds, reason in rules if holds), "")
 
     def _open(self, link: Link) -> None:
-        responder = LinkResponder(link, self.tallies, self.counters, self._heard, self._may_answer)
+        responder = LinkResponder(
+            link,
+            self.tallies,
+            self.counters,
+            on_claim=self._heard,
+            on_asker=self._asked,
+            may_answer=self._may_answer,
+        )
         responder.set_answered(self.announcements)
         self._responders[link.index] = responder
 
@@ -210,6 +236,10 @@ class Announcer:
             self.counters["defences"] += 1
             self._schedule.again([address], self._now())
             self._send_due()
+
+    def _asked(self, sighting: Sighting) -> None:
+        if self.clients.note(sighting):
+            self._on_client(sighting)
 
     def _note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
         alarm = self._claims.note(address, mac, interface, peer, time.time())
@@ -233,6 +263,7 @@ class Announcer:
     def _take(self, addresses: Collection[IPAddress]) -> None:
         if addresses:
             self._schedule.take(addresses, self._now())
+            self._news.take(self.clients.of(addresses), self._now())
             self._send_due()
 
     def _send_due(self) -> None:
@@ -241,10 +272,13 @@ class Announcer:
             self._timer = None
         cost = 2 * max(1, len(self._responders))
         due = self._schedule.wake(self._now(), cost)
+        told = self._news.wake(self._now(), cost)
         for responder in self._responders.values():
             self._schedule.again(responder.announce(due), self._now())
-        if (when := self._schedule.next_wake()) is not None:
-            self._timer = asyncio.get_running_loop().call_at(when, self._send_due)
+            responder.tell(told)
+        wakes = [when for each in (self._schedule, self._news) if (when := each.next_wake()) is not None]
+        if wakes:
+            self._timer = asyncio.get_running_loop().call_at(min(wakes), self._send_due)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -13,8 +13,19 @@ from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.errors import PacketError
 from roost.protocols.ethernet import Frame
+from roost.protocols.sightings import Sighting
 
-__all__ = ["Answer", "Asked", "Claimed", "Dropped", "Outcome", "decide", "gratuitous_frames", "probe_frame"]
+__all__ = [
+    "Answer",
+    "Asked",
+    "Claimed",
+    "Dropped",
+    "Outcome",
+    "correction_frames",
+    "decide",
+    "gratuitous_frames",
+    "probe_frame",
+]
 
 _UNSPECIFIED: Final = IPv6Address(0)
 _ALL_NODES: Final = IPv6Address("ff02::1")
@@ -23,10 +34,11 @@ _ALL_NODES_MAC: Final = bytes.fromhex("333300000001")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Send `frame`: `address` was asked for and is answered here."""
+    """Send `frame`: `address` was asked for, by `asker` if it said who it is, and is answered here."""
 
     address: IPAddress
     frame: bytes
+    asker: Sighting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class Asked:
     """Somebody asked for an address that is ours to know, and not ours to answer now."""
 
     address: IPAddress
+    asker: Sighting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +103,18 @@ def _arp(
         return Dropped("spoofed_sender")
     if packet.sender in known:
         return Claimed(packet.sender, packet.sender_mac)
-    if packet.operation != arp.REQUEST:
-        return Dropped("foreign_reply")
-    if frame.destination not in (ethernet.BROADCAST, mac):
-        return Dropped("not_for_us")
+    rules = (
+        (packet.operation != arp.REQUEST, "foreign_reply"),
+        (frame.destination not in (ethernet.BROADCAST, mac), "not_for_us"),
+        (packet.target not in known, "unknown_address"),
+    )
+    if reason := next((reason for holds, reason in rules if holds), ""):
+        return Dropped(reason)
+    asker = Sighting(packet.target, packet.sender, packet.sender_mac) if int(packet.sender) else None
     if not answered(packet.target):
-        return Asked(packet.target) if packet.target in known else Dropped("unknown_address")
+        return Asked(packet.target, asker)
     reply = arp.Arp(arp.REPLY, mac, packet.target, packet.sender_mac, packet.sender)
-    return Answer(packet.target, ethernet.build(frame.source, mac, ethernet.ARP, reply.encode()))
+    return Answer(packet.target, ethernet.build(frame.source, mac, ethernet.ARP, reply.encode()), asker)
 
 
 def _ndp(
@@ -117,9 +134,10 @@ def _ndp(
         return Dropped("not_for_us")
     if message.link_layer not in (None, frame.source):
         return Dropped("spoofed_sender")
-    if not answered(message.target):
-        return Asked(message.target)
     probing = message.source == _UNSPECIFIED  # duplicate address detection: everybody hears the answer
+    asker = None if probing else Sighting(message.target, message.source, frame.source)
+    if not answered(message.target):
+        return Asked(message.target, asker)
     reply = ndp.Advertisement(
         # From the address itself: it works on links whose link-local address is missing or late.
         message.target,
@@ -129,9 +147,8 @@ def _ndp(
         router=router,
         solicited=not probing,
     )
-    return Answer(
-        message.target, ndp.advertisement_frame(reply, mac, _ALL_NODES_MAC if probing else frame.source)
-    )
+    to = _ALL_NODES_MAC if probing else frame.source
+    return Answer(message.target, ndp.advertisement_frame(reply, mac, to), asker)
 
 
 def gratuitous_frames(mac: bytes, address: IPAddress, *, router: bool = False) -> tuple[bytes, ...]:
@@ -139,6 +156,17 @@ def gratuitous_frames(mac: bytes, address: IPAddress, *, router: bool = False) -
     if isinstance(address, IPv4Address):
         return arp.gratuitous(mac, address)
     return (ndp.unsolicited(mac, address, router=router),)
+
+
+def correction_frames(mac: bytes, sighting: Sighting, *, router: bool = False) -> tuple[bytes, ...]:
+    """Return the frames that tell one client alone that its service address is at `mac`."""
+    vip, client = sighting.vip, sighting.client
+    if isinstance(vip, IPv4Address) and isinstance(client, IPv4Address):
+        return arp.correction(mac, vip, client, sighting.mac)
+    if isinstance(vip, IPv6Address) and isinstance(client, IPv6Address):
+        news = ndp.Advertisement(vip, client, vip, mac, router=router)
+        return (ndp.advertisement_frame(news, mac, sighting.mac),)
+    return ()
 
 
 def probe_frame(mac: bytes, address: IPAddress) -> bytes:

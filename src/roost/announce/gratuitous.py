@@ -5,13 +5,13 @@ the last of many addresses taken over together is not kept waiting by the first 
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-from roost.model.address import IPAddress
+from typing import Final, Generic, TypeVar
 
 __all__ = ["MOMENT", "ROUNDS", "GratuitousSchedule"]
+
+K = TypeVar("K", bound=Hashable)
 
 MOMENT: Final = 0.02  # seconds: a send queue has emptied, a round of another node is over
 ROUNDS: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after taking over
@@ -25,65 +25,65 @@ class _Taking:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Round:
+class _Round(Generic[K]):
     """One round of one address; ordered by urgency within a queue, the serial makes the order total."""
 
     urgency: tuple[bool, float]
     serial: int
-    address: IPAddress = field(compare=False)
+    key: K = field(compare=False)
     taking: _Taking = field(compare=False)
     number: int = field(compare=False)
 
 
-class GratuitousSchedule:
-    """Which addresses are due for a round of gratuitous frames.
+class GratuitousSchedule(Generic[K]):
+    """Which addresses, or clients of addresses, are due for a round of frames.
 
-    `rate` is frames per second over all addresses, and the burst that may go out at once; `refresh`
-    seconds between rounds after the scheduled ones (None: none).
+    `rate` is frames per second over all of them, and the burst that may go out at once; `refresh`
+    seconds between rounds after the scheduled ones (None: none); `rounds` seconds after taking over, rising.
     """
 
-    def __init__(self, rate: float, refresh: float | None = None) -> None:
+    def __init__(self, rate: float, refresh: float | None = None, rounds: Sequence[float] = ROUNDS) -> None:
         self.rate = rate
         self.refresh = refresh
-        self._current: dict[IPAddress, _Taking] = {}
-        self._later: list[_Round] = []  # by due time
-        self._ready: list[_Round] = []  # first rounds, then repeats
+        self._rounds = rounds
+        self._current: dict[K, _Taking] = {}
+        self._later: list[_Round[K]] = []  # by due time
+        self._ready: list[_Round[K]] = []  # first rounds, then repeats
         self._serial = 0
         self._tokens = rate
         self._filled: float | None = None
 
-    def take(self, addresses: Iterable[IPAddress], now: float) -> None:
+    def take(self, keys: Iterable[K], now: float) -> None:
         """Begin the rounds of addresses that this node has just taken over, or begin them anew."""
-        for address in addresses:
-            self._begin(address, now)
+        for key in keys:
+            self._begin(key, now)
 
-    def drop(self, addresses: Iterable[IPAddress]) -> None:
+    def drop(self, keys: Iterable[K]) -> None:
         """End the rounds of addresses that this node has lost."""
-        for address in addresses:
-            self._current.pop(address, None)
+        for key in keys:
+            self._current.pop(key, None)
 
-    def again(self, addresses: Iterable[IPAddress], now: float) -> None:
+    def again(self, keys: Iterable[K], now: float) -> None:
         """Begin anew after a moment: a send queue was full, or the second frame of a claim is yet to come."""
-        for address in addresses:
-            if address in self._current:
-                self._begin(address, now + MOMENT)
+        for key in keys:
+            self._begin(key, now + MOMENT)
 
-    def wake(self, now: float, cost: float) -> list[IPAddress]:
-        """Return the addresses whose round is to be sent now, each costing `cost` frames."""
+    def wake(self, now: float, cost: float) -> list[K]:
+        """Return those whose round is to be sent now, each costing `cost` frames."""
         self._refill(now)
         while self._later and self._later[0].urgency[1] <= now:
             due = heapq.heappop(self._later)
             heapq.heappush(
                 self._ready,
-                _Round((due.number > 0, due.urgency[1]), due.serial, due.address, due.taking, due.number),
+                _Round((due.number > 0, due.urgency[1]), due.serial, due.key, due.taking, due.number),
             )
         sent = []
         cost = min(cost, self.rate)  # a round dearer than the whole burst must still go out
         while self._ready and self._tokens >= cost:
             ready = heapq.heappop(self._ready)
-            if self._current.get(ready.address) is ready.taking:
+            if self._current.get(ready.key) is ready.taking:
                 self._tokens -= cost
-                sent.append(ready.address)
+                sent.append(ready.key)
                 self._schedule_next(ready, now)
         return sent
 
@@ -93,22 +93,25 @@ class GratuitousSchedule:
             return self._filled + max(1 / self.rate, 0.002)
         return self._later[0].urgency[1] if self._later else None
 
-    def _begin(self, address: IPAddress, when: float) -> None:
-        self._current[address] = taking = _Taking(when)
-        self._schedule(address, taking, 0, when)
+    def _begin(self, key: K, when: float) -> None:
+        self._current[key] = taking = _Taking(when)
+        self._schedule(key, taking, 0, when)
 
-    def _schedule_next(self, done: _Round, now: float) -> None:
+    def _schedule_next(self, done: _Round[K], now: float) -> None:
         number = done.number + 1
-        if number < len(ROUNDS):
+        if number < len(self._rounds):
             # Never two rounds at once after a delay: the gap between rounds is kept.
-            due = max(done.taking.when + ROUNDS[number], now + ROUNDS[number] - ROUNDS[done.number])
-            self._schedule(done.address, done.taking, number, due)
+            gap = self._rounds[number] - self._rounds[done.number]
+            due = max(done.taking.when + self._rounds[number], now + gap)
+            self._schedule(done.key, done.taking, number, due)
         elif self.refresh is not None:
-            self._schedule(done.address, done.taking, number, now + self.refresh)
+            self._schedule(done.key, done.taking, number, now + self.refresh)
+        else:
+            del self._current[done.key]
 
-    def _schedule(self, address: IPAddress, taking: _Taking, number: int, due: float) -> None:
+    def _schedule(self, key: K, taking: _Taking, number: int, due: float) -> None:
         self._serial += 1
-        heapq.heappush(self._later, _Round((False, due), self._serial, address, taking, number))
+        heapq.heappush(self._later, _Round((False, due), self._serial, key, taking, number))
 
     def _refill(self, now: float) -> None:
         if self._filled is not None:

@@ -1,7 +1,7 @@
 """The seam between announcing and what answers on one link.
 
 `LinkResponder` answers from this process over a packet socket. Another responder (in the kernel) only
-has to offer the same four calls.
+has to offer the same calls.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from roost.announce.answering import (
     Asked,
     Claimed,
     Dropped,
+    correction_frames,
     decide,
     gratuitous_frames,
     probe_frame,
@@ -23,12 +24,14 @@ from roost.announce.answering import (
 from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.protocols import filter as filters
+from roost.protocols.sightings import Sighting
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
 
 __all__ = ["CapabilityError", "LinkResponder", "Responder", "Tally"]
 
 OnClaim = Callable[[IPAddress, bytes, str], None]
+OnAsker = Callable[[Sighting], None]
 
 
 @dataclass(slots=True)
@@ -52,6 +55,9 @@ class Responder(Protocol):
     def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
         """Send one round of gratuitous frames for each; return those that found the send queue full."""
 
+    def tell(self, sightings: Iterable[Sighting]) -> None:
+        """Tell these clients alone where the address that they use is, if it is answered here."""
+
     def ask(self, addresses: Iterable[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`, teaching nobody anything."""
 
@@ -70,7 +76,9 @@ class LinkResponder:
         link: Link,
         tallies: Mapping[IPAddress, Tally],
         counters: Counter[str],
+        *,
         on_claim: OnClaim,
+        on_asker: OnAsker,
         may_answer: Callable[[], bool],
     ) -> None:
         self.link = link
@@ -78,6 +86,7 @@ class LinkResponder:
         self._answered: frozenset[IPAddress] = frozenset()
         self._counters = counters
         self._on_claim = on_claim
+        self._on_asker = on_asker
         self._may_answer = may_answer
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
@@ -101,6 +110,13 @@ class LinkResponder:
     def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
         """Send one round of gratuitous frames for each; return those that found the send queue full."""
         return [address for address in addresses if address in self._answered and not self._round(address)]
+
+    def tell(self, sightings: Iterable[Sighting]) -> None:
+        """Tell these clients alone where the address that they use is, if it is answered here."""
+        for sighting in sightings:
+            if sighting.vip in self._answered:
+                frames = correction_frames(self.link.mac, sighting, router=self._router)
+                self._counters["clients_told"] += sum(self._send(frame) is Sent.YES for frame in frames)
 
     def ask(self, addresses: Iterable[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`, teaching nobody anything."""
@@ -129,19 +145,25 @@ class LinkResponder:
         match decide(data, self.link.mac, self._answered.__contains__, self._tallies, router=self._router):
             case Answer() if not self._may_answer():
                 self._counters["requests_after_the_lease"] += 1
-            case Answer(address, frame):
+            case Answer(address, frame, asker):
                 tally = self._tallies[address]
                 tally.requests += 1
                 if self._send(frame) is Sent.YES:
                     tally.responses += 1
                     self._counters["requests_answered"] += 1
+                self._note(asker)
             case Claimed(address, mac):
                 self._counters["claims_heard"] += 1
                 self._on_claim(address, mac, self.link.name)
-            case Asked():
+            case Asked(_, asker):
                 self._counters["requests_left_to_the_leader"] += 1
+                self._note(asker)
             case Dropped(reason):
                 self._counters[f"dropped_{reason}"] += 1
+
+    def _note(self, asker: Sighting | None) -> None:
+        if asker is not None:
+            self._on_asker(asker)
 
     def _send(self, frame: bytes) -> Sent:
         outcome = self._socket.send(frame)

@@ -68,6 +68,10 @@ class Election:
             address = ip_address(key)
         except ValueError:
             return None
+        return self.ranking_of(address)
+
+    def ranking_of(self, address: IPAddress) -> Ranking | None:
+        """Return the ranking of the service with `address`; of several, of the first by name."""
         name = self._by_address.get(address)
         return None if name is None else self._rankings[name]
 

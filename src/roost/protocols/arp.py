@@ -8,7 +8,7 @@ from typing import Final
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 
-__all__ = ["REPLY", "REQUEST", "Arp", "gratuitous", "parse", "probe"]
+__all__ = ["REPLY", "REQUEST", "Arp", "correction", "gratuitous", "parse", "probe"]
 
 REQUEST: Final = 1
 REPLY: Final = 2
@@ -64,6 +64,17 @@ def gratuitous(mac: bytes, address: IPv4Address) -> tuple[bytes, bytes]:
     request, reply = (
         ethernet.build(ethernet.BROADCAST, mac, ethernet.ARP, packet.encode()) for packet in packets
     )
+    return request, reply
+
+
+def correction(mac: bytes, address: IPv4Address, client: IPv4Address, to: bytes) -> tuple[bytes, bytes]:
+    """Return the two unicast frames that tell the host `client` at `to` that `address` is at `mac`.
+
+    A gratuitous request, which Linux believes even within a second of the last change, and a reply as to a
+    question, for stacks that only learn from those.
+    """
+    packets = (Arp(REQUEST, mac, address, to, address), Arp(REPLY, mac, address, to, client))
+    request, reply = (ethernet.build(to, mac, ethernet.ARP, packet.encode()) for packet in packets)
     return request, reply
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build"]
+__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_traffic"]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
 _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,800 at most
@@ -18,7 +18,9 @@ _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,800 at m
 _LOAD4, _LOAD2, _LOAD1 = 0x20, 0x28, 0x30  # BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B
 _JA, _JEQ, _JGT, _JGE, _RET = 0x05, 0x15, 0x25, 0x35, 0x06
 _VLAN_TAG_PRESENT: Final = 0xFFFFF030  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT: the kernel strips tags
+_PACKET_TYPE: Final = 0xFFFFF004  # SKF_AD_OFF + SKF_AD_PKTTYPE
 _WHOLE: Final = 0xFFFF  # bytes to keep of a frame that passes
+_HEADERS: Final = 64  # bytes: Ethernet and IPv6
 
 Interval = tuple[int, int]
 
@@ -58,6 +60,37 @@ def build(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]
     program.tree(ipv4, "pass", "drop")
     program.label("pass")
     program.give(_WHOLE)
+    program.label("drop")
+    program.give(0)
+    return program.assembled()
+
+
+def build_traffic(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
+    """Return the program that passes the headers of IP packets for `addresses` sent to this station alone.
+
+    Neighbor Discovery is no traffic. IPv6 addresses are told by their low 32 bits.
+    """
+    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
+    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    program = _Program()
+    program.load(_LOAD4, _PACKET_TYPE)
+    program.jump_unless(_JEQ, 0, "drop")  # PACKET_HOST
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0800, "ipv4")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, "ipv6")
+    program.load(_LOAD1, 54)  # ICMPv6 type
+    program.jump_unless(_JGE, 133, "ipv6")
+    program.jump_unless(_JGT, 137, "drop")
+    program.label("ipv6")
+    program.load(_LOAD4, 50)  # the low 32 bits of the destination
+    program.tree(ipv6, "pass", "drop")
+    program.label("ipv4")
+    program.load(_LOAD4, 30)  # destination
+    program.tree(ipv4, "pass", "drop")
+    program.label("pass")
+    program.give(_HEADERS)
     program.label("drop")
     program.give(0)
     return program.assembled()

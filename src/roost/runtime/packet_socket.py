@@ -31,6 +31,7 @@ _SO_ATTACH_FILTER: Final = 26
 _PACKET_ADD_MEMBERSHIP: Final = 1
 _PACKET_DROP_MEMBERSHIP: Final = 2
 _PACKET_MR_MULTICAST: Final = 0
+_PACKET_STATISTICS: Final = 6
 _PACKET_IGNORE_OUTGOING: Final = 23
 _ETH_P_ALL: Final = 3
 
@@ -50,7 +51,8 @@ class Sent(Enum):
 class PacketSocket:
     """Reads and sends whole frames on `link`; `on_frame` is called on the running event loop.
 
-    Without `waking` frames wait in the socket, for up to its buffer, until `drain` is called.
+    Without `waking` frames wait in the socket, as many as its `buffer` (bytes) holds, until `drain` is
+    called.
 
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
@@ -62,6 +64,7 @@ class PacketSocket:
         on_frame: Callable[[bytes], None],
         *,
         waking: bool = True,
+        buffer: int = _RECEIVE_BUFFER,
     ) -> None:
         self._index = link.index
         self._on_frame = on_frame
@@ -75,7 +78,7 @@ class PacketSocket:
             ) from error
         try:
             self._socket.settimeout(0)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
             self.set_filter(program)  # before binding: nothing unfiltered ever comes in
             self._socket.bind((link.name, _ETH_P_ALL))
@@ -130,6 +133,12 @@ class PacketSocket:
             except OSError:  # ENETDOWN is reported once when the link goes down; netlink tells the rest
                 return
             self._on_frame(frame)
+
+    def received(self) -> int:
+        """Return how many frames passed the filter since the last call, whether there was room or not."""
+        statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        packets, _dropped = struct.unpack("II", statistics)
+        return int(packets)
 
     def _join(self, group: IPv6Address) -> None:
         self._ethernet_group(_PACKET_ADD_MEMBERSHIP, group)

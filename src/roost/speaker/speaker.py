@@ -23,10 +23,13 @@ from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Node
 from roost.model.ranking import digest
+from roost.protocols import sightings
+from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
+from roost.speaker.clients import Clients
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
 from roost.speaker.lease import BEAT, Lease
@@ -43,7 +46,8 @@ _log = logging.getLogger("roost.speaker")
 _VERIFY_INTERVAL: Final = 5.0  # seconds between checks that the kernel keeps quiet about the addresses
 _WHOLE_VERIFY: Final = 6  # every so many of them look for the addresses too
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
-_LINGER: Final = 1.5  # seconds that a leaving node serves on after its last address was claimed
+_QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
+_POLL: Final = 0.05  # seconds
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
 _ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
@@ -70,9 +74,11 @@ class Speaker:
             rate=config.announce.gratuitous_rate,
             refresh=config.announce.gratuitous_refresh,
             on_claim=self._on_claim,
+            on_client=self._on_client,
             may_answer=lambda: self._lease.valid(self._loop.time()),
         )
         self.cluster = self._make_cluster(config)
+        self.clients = Clients(config.node, self.announcer, self.election, self.cluster.tell)
         self.wire = WireTruth()
         self.plan = Plan()
         self.problems: Sequence[Problem] = ()  # of this file on this host
@@ -112,6 +118,7 @@ class Speaker:
         self.cluster.set_metadata(self._metadata())
         await self.cluster.start()
         self._spawn(self._beat())
+        self._spawn(self.clients.run())
         self._spawn(self._verify_for_ever())
 
     async def hand_over(self) -> None:
@@ -123,7 +130,15 @@ class Speaker:
         while self._handover.held:  # noqa: ASYNC110 - the machine has a deadline of its own
             await asyncio.sleep(0.01)
         if led and self.plan.passed_on:
-            await asyncio.sleep(_LINGER)  # for clients whose last packets are still on their way here
+            await self._serve_stragglers()
+
+    async def _serve_stragglers(self) -> None:
+        """Go on forwarding and serving until no packets for the addresses have come for a while."""
+        self.clients.follow(self.plan, frozenset())
+        begin = self._loop.time()
+        while self._loop.time() - max(begin, self.clients.stragglers.last_packet) < _QUIET:  # noqa: ASYNC110 - the kernel counts
+            await asyncio.sleep(_POLL)
+        _log.info("no packets come here any more", extra={"packets": self.clients.stragglers.packets})
 
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
@@ -132,6 +147,7 @@ class Speaker:
         if self._timer is not None:
             self._timer.cancel()
         self.witnessing.close()
+        self.clients.close()
         self.announcer.close()
         await self.cluster.stop()
         await self.links.stop()
@@ -207,8 +223,16 @@ class Speaker:
                 self.cluster.rejoin_now()
             self._announce()
 
+    def _on_client(self, sighting: sightings.Sighting) -> None:
+        self.clients.new(sighting)
+
     def _on_message(self, payload: bytes) -> None:
-        self.witnessing.receive(payload)
+        try:
+            news, seen = sightings.decode(payload)
+        except PacketError:
+            self.witnessing.receive(payload)
+        else:
+            self.clients.receive(news, seen)
 
     # -- what goes on ----------------------------------------------------------------------------
 
@@ -223,8 +247,17 @@ class Speaker:
         before = dict(self.election.candidates)
         moves = self.election.update_candidates([self._candidate(member) for member in members])
         self._apply()  # first of all: clients wait for this, nobody waits for the record
+        self.clients.follow(self.plan, self._peers(members))
         self.witnessing.update(self.announcer.announcing, members, self._led(members))
         self._record(moves, "", before)
+
+    def _peers(self, members: Sequence[ClusterMember]) -> frozenset[str]:
+        """Return the names of the other Roost nodes that are active."""
+        return frozenset(
+            member.name
+            for member in members
+            if member.verdict.active and member.metadata.version and member.name != self.name
+        )
 
     def _led(self, members: Sequence[ClusterMember]) -> dict[str, IPAddress]:
         """Return an address of each peer that it answers for: only of those that want the same services."""

@@ -58,6 +58,10 @@ class SpeakerViews:
                 "membership": dict(speaker.cluster.counters),
                 "announce": dict(speaker.announcer.counters),
                 "witness": dict(speaker.witnessing.counters),
+                "clients": {
+                    "known": len(speaker.announcer.clients),
+                    "stragglers_packets": speaker.clients.stragglers.packets,
+                },
             },
         }
 

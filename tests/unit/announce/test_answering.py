@@ -7,10 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.answering import Answer, Asked, Claimed, Dropped, Outcome, decide, gratuitous_frames
+from roost.announce.answering import (
+    Answer,
+    Asked,
+    Claimed,
+    Dropped,
+    Outcome,
+    correction_frames,
+    decide,
+    gratuitous_frames,
+)
 from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.arp import REPLY, REQUEST, Arp
+from roost.protocols.sightings import Sighting
 
 OURS, CLIENT, PEER = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 3))
 LED, HELD = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
@@ -44,6 +54,7 @@ def test_an_arp_request_is_answered_to_its_sender_alone(to: bytes, sender: IPv4A
     answer = decided(arp_frame(ask(LED, sender), to=to))
     assert isinstance(answer, Answer)
     assert answer.address == LED
+    assert answer.asker == (Sighting(LED, sender, CLIENT) if sender is CLIENT4 else None)
     frame = ethernet.parse(answer.frame)
     assert (frame.destination, frame.source, frame.ethertype) == (CLIENT, OURS, ethernet.ARP)
     assert arp.parse(frame.payload) == Arp(REPLY, OURS, LED, CLIENT, sender)
@@ -75,8 +86,12 @@ def test_a_duplicate_address_probe_is_answered_to_all_nodes_unsolicited() -> Non
 
 
 def test_what_another_node_leads_is_noted_and_not_answered() -> None:
-    assert decided(arp_frame(ask(HELD))) == Asked(HELD)
-    assert decided(ndp.question(CLIENT, CLIENT6, HELD6, ndp.solicited_node_mac(HELD6))) == Asked(HELD6)
+    assert decided(arp_frame(ask(HELD))) == Asked(HELD, Sighting(HELD, CLIENT4, CLIENT))
+    assert decided(arp_frame(ask(HELD, NOBODY4))) == Asked(HELD, None)
+    assert decided(ndp.question(CLIENT, CLIENT6, HELD6, ndp.solicited_node_mac(HELD6))) == Asked(
+        HELD6, Sighting(HELD6, CLIENT6, CLIENT)
+    )
+    assert decided(ndp.solicitation_frame(CLIENT, HELD6)) == Asked(HELD6, None)
 
 
 def test_other_addresses_are_none_of_our_business() -> None:
@@ -156,6 +171,18 @@ def test_damaged_frames_never_make_us_answer_for_what_we_do_not_lead(
     if isinstance(outcome, Answer):
         assert outcome.address in {LED, LED6}
         assert ethernet.parse(outcome.frame).source == OURS
+
+
+def test_a_correction_goes_to_the_client_alone_and_is_a_claim_to_it() -> None:
+    for sighting in (Sighting(LED, CLIENT4, CLIENT), Sighting(LED6, CLIENT6, CLIENT)):
+        frames = correction_frames(PEER, sighting)
+        assert {ethernet.parse(frame).destination for frame in frames} == {CLIENT}
+        assert {decided(frame) for frame in frames} == {Claimed(sighting.vip, PEER)}
+    request, reply = (
+        arp.parse(ethernet.parse(f).payload) for f in correction_frames(PEER, Sighting(LED, CLIENT4, CLIENT))
+    )
+    assert request == Arp(REQUEST, PEER, LED, CLIENT, LED)
+    assert reply == Arp(REPLY, PEER, LED, CLIENT, CLIENT4)
 
 
 @pytest.mark.parametrize(("address", "frames"), [("192.0.2.200", 2), ("2001:db8::200", 1)])

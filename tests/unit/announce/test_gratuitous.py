@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from roost.announce.gratuitous import MOMENT, ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 
+Schedule = GratuitousSchedule[IPAddress]
 VIP, OTHER = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
 MANY = [IPv4Address("198.51.100.0") + number for number in range(200)]
 
 
 def play(
-    schedule: GratuitousSchedule, until: float, cost: float = 2, now: float = 0.0
+    schedule: Schedule, until: float, cost: float = 2, now: float = 0.0
 ) -> list[tuple[float, IPAddress]]:
     """Wake the schedule as it asks, from `now` on; what went out and when."""
     sent = [(now, address) for address in schedule.wake(now, cost)]
@@ -27,7 +28,7 @@ def play(
 
 
 def test_an_address_is_told_at_once_and_again_over_several_seconds() -> None:
-    schedule = GratuitousSchedule(rate=1000)
+    schedule = Schedule(rate=1000)
     schedule.take([VIP], 100.0)
     sent = play(schedule, 200.0, now=100.0)
     assert [when - 100.0 for when, _ in sent] == pytest.approx(ROUNDS)
@@ -35,14 +36,14 @@ def test_an_address_is_told_at_once_and_again_over_several_seconds() -> None:
 
 
 def test_refresh_goes_on_for_ever_at_its_distance() -> None:
-    schedule = GratuitousSchedule(rate=1000, refresh=10.0)
+    schedule = Schedule(rate=1000, refresh=10.0)
     schedule.take([VIP], 0.0)
     later = [when for when, _ in play(schedule, 40.0) if when > ROUNDS[-1]]
     assert later == pytest.approx([14.0, 24.0, 34.0])
 
 
 def test_a_lost_address_is_told_no_more() -> None:
-    schedule = GratuitousSchedule(rate=1000)
+    schedule = Schedule(rate=1000)
     schedule.take([VIP, OTHER], 0.0)
     schedule.wake(0.0, 2)
     schedule.drop([VIP])
@@ -50,7 +51,7 @@ def test_a_lost_address_is_told_no_more() -> None:
 
 
 def test_taking_again_begins_anew_without_the_old_rounds() -> None:
-    schedule = GratuitousSchedule(rate=1000)
+    schedule = Schedule(rate=1000)
     schedule.take([VIP], 0.0)
     schedule.wake(0.0, 2)
     schedule.take([VIP], 0.05)
@@ -58,7 +59,7 @@ def test_taking_again_begins_anew_without_the_old_rounds() -> None:
 
 
 def test_no_more_than_the_rate_goes_out_and_first_rounds_go_first() -> None:
-    schedule = GratuitousSchedule(rate=100)
+    schedule = Schedule(rate=100)
     schedule.take(MANY, 0.0)
     sent = play(schedule, 60.0)
     firsts = sent[: len(MANY)]
@@ -71,7 +72,7 @@ def test_no_more_than_the_rate_goes_out_and_first_rounds_go_first() -> None:
 
 
 def test_rounds_delayed_by_the_rate_keep_their_gaps() -> None:
-    schedule = GratuitousSchedule(rate=100)
+    schedule = Schedule(rate=100)
     schedule.take(MANY, 0.0)
     of_last = [when for when, address in play(schedule, 60.0) if address == MANY[-1]]
     gaps = [later - earlier for earlier, later in itertools.pairwise(of_last)]
@@ -80,18 +81,25 @@ def test_rounds_delayed_by_the_rate_keep_their_gaps() -> None:
 
 
 def test_a_round_dearer_than_the_burst_still_goes_out() -> None:
-    schedule = GratuitousSchedule(rate=1)
+    schedule = Schedule(rate=1)
     schedule.take([VIP], 0.0)
     assert play(schedule, 0.0, cost=40) == [(0.0, VIP)]
 
 
-def test_a_round_that_found_no_room_is_tried_again_soon_if_still_led() -> None:
-    schedule = GratuitousSchedule(rate=1000)
+def test_a_round_that_found_no_room_is_tried_again_soon() -> None:
+    schedule = Schedule(rate=1000)
     schedule.take([VIP, OTHER], 0.0)
     schedule.wake(0.0, 2)
-    schedule.drop([OTHER])
-    schedule.again([VIP, OTHER], 0.0)
+    schedule.again([VIP], 0.0)
     assert play(schedule, MOMENT * 1.5) == [(MOMENT, VIP)]
+
+
+def test_an_address_told_to_the_end_can_be_told_again() -> None:
+    schedule = Schedule(rate=1000)
+    schedule.take([VIP], 0.0)
+    play(schedule, 60.0)
+    schedule.again([VIP], 60.0)
+    assert len(play(schedule, 120.0, now=60.0)) == len(ROUNDS)
 
 
 @given(
@@ -100,7 +108,7 @@ def test_a_round_that_found_no_room_is_tried_again_soon_if_still_led() -> None:
     )
 )
 def test_at_rest_everything_held_was_told_after_its_last_taking(steps: list[tuple[str, int, float]]) -> None:
-    schedule = GratuitousSchedule(rate=50)
+    schedule = Schedule(rate=50)
     now, held, told = 0.0, Counter[IPAddress](), dict[IPAddress, int]()
     for what, number, wait in steps:
         now += wait

@@ -1,0 +1,46 @@
+"""Telling the nodes that may have to take over which clients use the addresses that this node leads.
+
+Peers hear broadcast requests themselves; unicast ones, and those from before their start, only the leader
+knows. Pure: what is to be sent comes out.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.protocols.sightings import News, Sighting, encode
+
+__all__ = ["ClientGossip"]
+
+_LIMIT: Final = 4096  # sightings waiting; as many as the table of clients holds
+_PER_ROUND: Final = 200  # sightings: 8 packets for each successor
+
+
+class ClientGossip:
+    """Sightings on their way to the successors of their addresses (`successors(vip)`: names)."""
+
+    def __init__(self, successors: Callable[[IPAddress], Iterable[str]]) -> None:
+        self._successors = successors
+        self._untold: dict[Sighting, None] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self._untold)
+
+    def add(self, sightings: Iterable[Sighting]) -> None:
+        """Take clients that the successors may not know; what is too much is let go."""
+        for sighting in sightings:
+            if len(self._untold) >= _LIMIT:
+                return
+            self._untold[sighting] = None
+
+    def round(self) -> list[tuple[str, bytes]]:
+        """Return a bounded number of messages, each with the name of the node that it goes to."""
+        batch = list(self._untold)[:_PER_ROUND]
+        by_node: dict[str, list[Sighting]] = {}
+        for sighting in batch:
+            del self._untold[sighting]
+            for name in self._successors(sighting.vip):
+                by_node.setdefault(name, []).append(sighting)
+        return [(name, payload) for name, told in by_node.items() for payload in encode(News.KNOWN, told)]
