@@ -14,6 +14,7 @@ _COMMANDS = {
     "status": "Show who leads what, and the members of the cluster.",
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
+    "drain": "Hand over everything that a node leads, and see its packets end.",
     "lab": "Run real speakers and clients in network namespaces on this machine.",
 }
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from roost.cli.exits import Exit, Failure
-from roost.runtime.http_client import NotASpeakerError, get
+from roost.runtime.http_client import NotASpeakerError, request
 
 __all__ = ["ask", "json_option", "socket_option"]
 
@@ -25,14 +25,16 @@ socket_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
-def ask(path: Path | None, *segments: str, query: Mapping[str, object] | None = None) -> Any:
-    """GET /v1/`segments` from the speaker and return its JSON; ends the command with one line on failure."""
+def ask(
+    path: Path | None, *segments: str, query: Mapping[str, object] | None = None, method: str = "GET"
+) -> Any:
+    """Ask the speaker for /v1/`segments` and return its JSON; ends the command with one line on failure."""
     sock = path or _default_socket()
     target = "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
     if query:
         target += "?" + urlencode(query, doseq=True)
     try:
-        status, answer = get(sock, target)
+        status, answer = request(method, sock, target)
     except (OSError, HTTPException) as error:
         raise Failure(
             f"no speaker answers at {sock} ({error}); is `roost speaker` running?", Exit.NO_SPEAKER

@@ -37,6 +37,8 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
     place = _of(ranking, candidate.node.name)
     if barred := impediment(candidate):
+        if ranking.leader == candidate.node.name:
+            return f"leads although it is {barred.detail}: no other node can"
         return f"cannot lead: {barred.detail}"
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:

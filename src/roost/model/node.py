@@ -8,10 +8,11 @@ __all__ = ["Candidate", "Node", "Verdict"]
 
 
 class Verdict(Enum):
-    """What the detector holds of a node; only `ALIVE` and `SUSPECT` nodes may lead."""
+    """What is held of a node; `ALIVE` and `SUSPECT` ones may lead, and `DRAINING` ones for want of another."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"
+    DRAINING = "draining"
     LEAVING = "leaving"
     PROCESS_GONE = "process gone"
     UNREACHABLE = "unreachable"

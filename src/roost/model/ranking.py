@@ -47,7 +47,7 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, or None. A position counts from 1: the index in
+    `leader` is the first placed node that is active, else the first that is draining, or None. A position counts from 1: the index in
     `places` plus one.
     """
 
@@ -60,9 +60,10 @@ class Ranking:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
         return next((at for at, place in enumerate(self.places, 1) if place.node == node), None)
 
-    def led_by_first(self, active: Callable[[str], bool]) -> "Ranking":
-        """Return the same order, led by the first node in it that is `active`."""
-        leader = next((place.node for place in self.places if active(place.node)), None)
+    def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
+        """Return the same order, led by the first node in it of the first of `groups` that has one."""
+        found = (place.node for group in groups for place in self.places if group(place.node))
+        leader = next(found, None)
         return self if leader == self.leader else replace(self, leader=leader)
 
     def with_nodes(self, changed: Mapping[str, Node | None]) -> "Ranking":

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NotASpeakerError", "get"]
+__all__ = ["NotASpeakerError", "get", "request"]
 
 
 class NotASpeakerError(Exception):
@@ -25,13 +25,18 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def get(path: Path, target: str, timeout: float = 5.0) -> tuple[int, Any]:
-    """GET `target` from the socket at `path`; returns the status and the decoded JSON.
+    """GET `target`; see `request`."""
+    return request("GET", path, target, timeout)
+
+
+def request(method: str, path: Path, target: str, timeout: float = 5.0) -> tuple[int, Any]:
+    """Ask for `target` at the socket at `path`; returns the status and the decoded JSON.
 
     Raises OSError or http.client.HTTPException when nobody answers, NotASpeakerError for another answer.
     """
     connection = _UnixConnection(path, timeout)
     try:
-        connection.request("GET", target)
+        connection.request(method, target)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     except ValueError as error:

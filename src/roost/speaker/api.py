@@ -28,21 +28,27 @@ class Views(Protocol):
     def metrics(self) -> Iterable[Metric]:
         """A snapshot of all counters and gauges."""
 
+    def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
+        """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
+
 
 class Api:
-    """Routes requests to views."""
+    """Routes requests to views; only one with `may_change` takes wishes."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: Views, *, may_change: bool) -> None:
         self._views = views
+        self._may_change = may_change
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; anything unknown is a 4xx with an error text."""
-        if request.method not in ("GET", "HEAD"):
-            return _error(405, f"{request.method} is not offered; everything here is read with GET")
         try:
-            return self._get(request)
+            if request.method in ("GET", "HEAD"):
+                return self._get(request)
+            if request.method == "POST" and self._may_change and request.path.startswith("/v1/drain/"):
+                return self._drain(request, {"true": True, "false": False})
         except UnknownNameError as error:
             return _error(404, str(error))
+        return _error(405, f"{request.method} is not offered for {request.path} here")
 
     def _get(self, request: Request) -> Response:
         if request.path == "/healthz":
@@ -59,7 +65,14 @@ class Api:
             return _json(200, route())
         if request.path.startswith("/v1/explain/"):
             return _json(200, self._views.explain(request.path.removeprefix("/v1/explain/")))
+        if request.path.startswith("/v1/drain/"):
+            return self._drain(request, {})
         return _error(404, f"nothing is at {request.path}")
+
+    def _drain(self, request: Request, wishes: Mapping[str, bool]) -> Response:
+        asked = next(iter(request.query.get("wish", [])), "")
+        node = request.path.removeprefix("/v1/drain/")
+        return _json(200, self._views.drain(node, wish=wishes.get(asked)))
 
     def _what_if(self, query: Mapping[str, list[str]]) -> Mapping[str, Any]:
         return self._views.what_if(

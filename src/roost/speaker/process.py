@@ -30,7 +30,8 @@ async def run(path: Path, config: SpeakerConfig) -> None:
     """Announce until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
     stop, hurry = asyncio.Event(), asyncio.Event()
     speaker = Speaker(path, config)
-    http = HttpServer(Api(SpeakerViews(speaker)).handle)
+    views = SpeakerViews(speaker)
+    local, remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
     loop = asyncio.get_running_loop()
 
     def asked_to_stop() -> None:
@@ -40,23 +41,24 @@ async def run(path: Path, config: SpeakerConfig) -> None:
         loop.add_signal_handler(number, asked_to_stop)
     loop.add_signal_handler(signal.SIGHUP, _reload, speaker)
     try:
-        await _start(speaker, http, config)
+        await _start(speaker, local, remote, config)
         await stop.wait()
         await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
     finally:
-        await http.close()
+        await local.close()
+        await remote.close()
         await speaker.stop()
     _log.info("left")
 
 
-async def _start(speaker: Speaker, http: HttpServer, config: SpeakerConfig) -> None:
+async def _start(speaker: Speaker, local: HttpServer, remote: HttpServer, config: SpeakerConfig) -> None:
     if lacking := missing():
         needs = "; ".join(f"{name} is missing, it is needed {NEEDED[name]}" for name in lacking)
         raise CannotRunError(f"{needs}; run as root or grant it (setcap, AmbientCapabilities=)")
     try:
-        await http.listen_unix(config.status.socket)
+        await local.listen_unix(config.status.socket)
         if endpoint := config.status.http:
-            await http.listen_tcp(endpoint.host, endpoint.port)
+            await remote.listen_tcp(endpoint.host, endpoint.port)
         await speaker.start()
     except (BindError, CapabilityError, LocalDeliveryError, MetadataError, SocketPathError) as error:
         raise CannotRunError(str(error)) from error

@@ -9,7 +9,9 @@ What lives here: wiring. What it must not know: packet formats, file formats, ho
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,15 +23,16 @@ from roost.membership.metadata import Metadata
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Move
-from roost.model.node import Candidate, Node
+from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import digest
-from roost.protocols import sightings
+from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
 from roost.speaker.clients import Clients
+from roost.speaker.drain import Drain
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
 from roost.speaker.lease import BEAT, Lease
@@ -79,6 +82,13 @@ class Speaker:
         )
         self.cluster = self._make_cluster(config)
         self.clients = Clients(config.node, self.announcer, self.election, self.cluster.tell)
+        self.drain = Drain(
+            config.node,
+            self.cluster.tell,
+            measure=self._measure_drain,
+            changed=self._on_drain,
+            clock=time.monotonic,  # what the event loop counts by, too
+        )
         self.wire = WireTruth()
         self.plan = Plan()
         self.problems: Sequence[Problem] = ()  # of this file on this host
@@ -226,13 +236,19 @@ class Speaker:
     def _on_client(self, sighting: sightings.Sighting) -> None:
         self.clients.new(sighting)
 
+    def _on_drain(self) -> None:
+        _log.info("draining" if self.drain.draining else "draining no more")
+        self.cluster.set_metadata(self._metadata())
+        self._take_members()
+
     def _on_message(self, payload: bytes) -> None:
-        try:
-            news, seen = sightings.decode(payload)
-        except PacketError:
-            self.witnessing.receive(payload)
-        else:
-            self.clients.receive(news, seen)
+        with suppress(PacketError):
+            self.clients.receive(*sightings.decode(payload))
+            return
+        with suppress(PacketError):
+            self.drain.receive(draining.decode(payload))
+            return
+        self.witnessing.receive(payload)
 
     # -- what goes on ----------------------------------------------------------------------------
 
@@ -259,6 +275,11 @@ class Speaker:
             if member.verdict.active and member.metadata.version and member.name != self.name
         )
 
+    def _measure_drain(self) -> tuple[int, int, float]:
+        stragglers = self.clients.stragglers
+        leads = len(self.election.led_by(self.name)) + len(self._handover.held)
+        return leads, stragglers.packets, stragglers.last_packet
+
     def _led(self, members: Sequence[ClusterMember]) -> dict[str, IPAddress]:
         """Return an address of each peer that it answers for: only of those that want the same services."""
         same = {member.name for member in members if member.metadata.digest == self.config.digest}
@@ -276,6 +297,8 @@ class Speaker:
             speaker=mine or bool(member.metadata.version),
             can_announce=bool(self.announcer.macs if mine else member.metadata.macs),
         )
+        if member.verdict.active and member.metadata.draining:
+            return Candidate(node, Verdict.DRAINING, "asked for by an operator")
         return Candidate(node, member.verdict, member.evidence)
 
     def _record(self, moves: Sequence[Move], why: str, before: Mapping[str, Candidate] | None = None) -> None:
@@ -418,6 +441,7 @@ class Speaker:
             macs=tuple(link.mac for link in links),
             addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
             digest=self.config.digest,
+            draining=self.drain.draining,
         )
 
     def _make_cluster(self, config: SpeakerConfig) -> Cluster:

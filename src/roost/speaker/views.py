@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +102,17 @@ class SpeakerViews:
             "staying": found.staying,
             "total": found.total,
         }
+
+    def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
+        """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
+        speaker = self._speaker
+        if node not in speaker.election.candidates:
+            raise UnknownNameError(f"no node has the name {node}")
+        speaker.drain.wish(node, wish)
+        progress = speaker.drain.progress(node)
+        if progress is None:
+            return {"node": node, "known": False}
+        return {"known": True} | asdict(progress)
 
     def metrics(self) -> Iterable[Metric]:
         """A snapshot of all counters and gauges."""

@@ -156,3 +156,27 @@ def test_every_node_is_placed_or_excluded_once(wanted: list[Service], known: lis
     for ranking in Election(wanted, known).rankings.values():
         names = [place.node for place in ranking.places] + [out.node for out in ranking.exclusions]
         assert sorted(names) == sorted(each.node.name for each in known)
+
+
+def test_a_draining_node_gives_away_what_another_can_lead_and_keeps_the_rest() -> None:
+    election = Election(MANY, alive(*NAMES))
+    led = election.led_by("n1")
+    moves = election.update_candidates(with_verdict(Verdict.DRAINING, "n1"))
+    assert {move.service for move in moves} == led
+    assert not election.led_by("n1")
+    everybody = [Candidate(Node(each), Verdict.DEAD) for each in NAMES[1:]]
+    election.update_candidates([Candidate(Node("n1"), Verdict.DRAINING), *everybody])
+    assert len(election.led_by("n1")) == len(MANY)
+    election.update_candidates(with_verdict(Verdict.DRAINING, "n1"))
+    assert not election.led_by("n1"), "a node that came back takes all, wherever it stands"
+
+
+@given(services, st.lists(st.lists(st.sampled_from(Verdict), min_size=3, max_size=3), max_size=6))
+def test_whatever_verdicts_came_before_the_leader_is_that_of_a_fresh_election(
+    wanted: list[Service], history: list[list[Verdict]]
+) -> None:
+    election = Election(wanted, alive(*NAMES))
+    for verdicts in history:
+        now = [Candidate(Node(name), verdict) for name, verdict in zip(NAMES, verdicts, strict=True)]
+        election.update_candidates(now)
+        assert leaders(election) == leaders(Election(wanted, now))

@@ -1,0 +1,90 @@
+"""`roost drain`: move a node's addresses to others and wait until no packets come there any more."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from roost.cli.client import ask, json_option, socket_option
+from roost.cli.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["command"]
+
+_POLL: Final = 0.2  # seconds
+_QUIET: Final = 1.0  # seconds without packets after which a node is drained
+
+
+@click.command()
+@click.argument("node")
+@click.option("--undo", is_flag=True, help="Let the node lead again.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait until the node leads nothing and gets no more packets.",
+)
+@socket_option
+@json_option
+def command(node: str, deadline: float, socket_path: Path | None, *, undo: bool, as_json: bool) -> None:
+    """Hand over everything that NODE leads, without leaving the cluster.
+
+    The successors answer first; NODE serves whoever still sends to it. Its own kernel counts these
+    packets. An address that no other node can lead stays. A drained node stays so until --undo or the
+    restart of its speaker.
+    """
+    progress = _watch(node, deadline, socket_path, undo=undo, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(progress))
+    if not undo and not progress["done"]:
+        raise Failure(_why_not(node, progress), Exit.INVALID)
+
+
+def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: bool) -> dict[str, Any]:
+    """Wish, and follow the node until it is done or time is up; the wish is repeated: packets get lost."""
+    console = None if quiet else _console()
+    wish = "false" if undo else "true"
+    end = time.monotonic() + deadline
+    line = ""
+    while True:
+        progress: dict[str, Any] = ask(path, "drain", node, query={"wish": wish}, method="POST")
+        progress["done"] = _is_done(progress, undo=undo)
+        if console is not None and (now := _line(progress)) != line:
+            console.print(line := now)
+        if progress["done"] or time.monotonic() > end:
+            return progress
+        time.sleep(_POLL)
+
+
+def _is_done(progress: dict[str, Any], *, undo: bool) -> bool:
+    if not progress["known"] or progress["draining"] is undo:
+        return False
+    return undo or (progress["leads"] == 0 and progress["quiet"] >= _QUIET)
+
+
+def _line(progress: dict[str, Any]) -> str:
+    if not progress["known"]:
+        return f"{progress['node']}: no word yet"
+    state = "draining" if progress["draining"] else "not draining"
+    return f"{progress['node']}: {state}, leads {progress['leads']}, {progress['packets']} packets for others came"
+
+
+def _why_not(node: str, progress: dict[str, Any]) -> str:
+    if not progress["known"]:
+        return f"{node} has not answered; is it alive and a Roost node of this cluster?"
+    if progress["leads"]:
+        return (
+            f"{node} still leads {progress['leads']} services that no other node can lead; it goes on serving"
+        )
+    return f"{node} leads nothing any more, but packets still come there; it goes on serving them"
+
+
+def _console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - rich only for people
+
+    return Console(highlight=False)
