@@ -71,7 +71,8 @@ def _line(progress: dict[str, Any]) -> str:
     if not progress["known"]:
         return f"{progress['node']}: no word yet"
     state = "draining" if progress["draining"] else "not draining"
-    return f"{progress['node']}: {state}, leads {progress['leads']}, {progress['packets']} packets for others came"
+    leads, packets = progress["leads"], progress["packets"]
+    return f"{progress['node']}: {state}, leads {leads}, {packets} packets came for what others lead"
 
 
 def _why_not(node: str, progress: dict[str, Any]) -> str:

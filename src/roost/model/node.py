@@ -8,7 +8,7 @@ __all__ = ["Candidate", "Node", "Verdict"]
 
 
 class Verdict(Enum):
-    """What is held of a node; `ALIVE` and `SUSPECT` ones may lead, and `DRAINING` ones for want of another."""
+    """What is held of a node; `ALIVE` and `SUSPECT` ones may lead, `DRAINING` ones for want of another."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"

@@ -39,6 +39,7 @@ class Progress:
 
 def encode(message: Ask | Progress) -> bytes:
     """Return the payload of a user message."""
+    row: list[object]
     if isinstance(message, Ask):
         row = ["drain", message.sender, message.node, message.wish]
     else:

@@ -18,8 +18,8 @@ Tell = Callable[[Iterable[str], bytes], None]
 class Drain:
     """The wishes and the progress that node `me` knows of.
 
-    `measure()` gives what this node leads, the packets for others' addresses that came so far, and the time of
-    the last one by `clock()` (seconds). `changed()` is called when it begins or ends to drain.
+    `measure()` gives what this node leads, the packets for others' addresses that came so far, and the time
+    of the last one by `clock()` (seconds). `changed()` is called when it begins or ends to drain.
     """
 
     def __init__(
