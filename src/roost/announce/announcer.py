@@ -49,7 +49,8 @@ class Announcer:
     `interfaces` are regular expressions for whole names (None: all that can), `rate` gratuitous frames
     per second over everything, `refresh` seconds between gratuitous rounds (None: none). `on_claim`
     hears of every claim of another machine: address, its MAC, the link's name, the peer's name or None;
-    `on_client` of clients that are new here. Requests are answered only while `may_answer()` holds.
+    `on_client` of clients that are new here, `on_heard` of any question or claim. Requests are answered only
+    while `may_answer()` holds.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Announcer:
         refresh: float | None,
         on_claim: OnClaim,
         on_client: Callable[[Sighting], None] = lambda _: None,
+        on_heard: Callable[[], None] = lambda: None,
         may_answer: Callable[[], bool] = lambda: True,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -71,6 +73,7 @@ class Announcer:
         self._news = GratuitousSchedule[Sighting](rate, rounds=_CLIENT_ROUNDS)
         self._on_claim = on_claim
         self._on_client = on_client
+        self._on_heard = on_heard
         self._may_answer = may_answer
         self._claims = ClaimBook()
         self._known: frozenset[IPAddress] = frozenset()
@@ -227,6 +230,7 @@ class Announcer:
         """Sort a claim heard on a link; ours are those of another link of this same host."""
         if mac in self.macs:
             return
+        self._on_heard()
         peer = self._peers.get(mac)
         self._on_claim(address, mac, interface, peer)
         if address not in self.announcements:  # not ours, or just handed over to whom we heard
@@ -238,6 +242,7 @@ class Announcer:
             self._send_due()
 
     def _asked(self, sighting: Sighting) -> None:
+        self._on_heard()
         if self.clients.note(sighting):
             self._on_client(sighting)
 

@@ -180,10 +180,11 @@ class Cluster:
             await asyncio.sleep(_LEAVE_POLL)
         return self._swim.has_left
 
-    def resettle(self) -> None:
+    def resettle(self, *, after_cut: bool = False) -> None:
         """Be unsettled until a peer has told its state, or none did: this process was away for a while.
 
-        A node that knew of no other one alive has nobody to ask, and stays settled.
+        A node that knows of no other one alive has nobody to ask, and stays settled; but `after_cut` those
+        that it lost may live.
         """
         if self._swim is None:
             return
@@ -192,7 +193,7 @@ class Cluster:
             for member in self._swim.members.values()
             if member.live and member.name != self.name
         ]
-        if not others:
+        if not others and not after_cut:
             return
         self.settled = False
         if self._settling is not None:
@@ -200,7 +201,10 @@ class Cluster:
         self._settling = self._loop.call_later(
             self._profile.settle_time, self._settle, "nobody answered so far"
         )
-        self._join(self._random.sample(others, min(len(others), _RESETTLE_WITH)))
+        if others:
+            self._join(self._random.sample(others, min(len(others), _RESETTLE_WITH)))
+        else:
+            self._rejoiner.now()
 
     def rejoin_now(self) -> None:
         """Try every configured or lost peer again at once: something says that one may be back."""

@@ -3,8 +3,9 @@
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
 A peer is asked for its own address, which its kernel answers, and for one that it leads, which its process
-answers. One packet socket per link in use. A peer that shares no link with this node, or has no address
-there, is not probed: SWIM and the lifeline alone judge it.
+answers. Peers that were declared dead are asked for now and then, so that their return is seen at once. One
+packet socket per link in use. A peer that shares no link with this node, or has no address there, is not
+probed: SWIM and the lifeline alone judge it.
 """
 
 import asyncio
@@ -14,12 +15,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from roost.membership.cluster import ClusterMember
 from roost.membership.lifelines import Hold, Lifelines
+from roost.membership.lost_peers import LostPeers
 from roost.model.address import IPAddress
+from roost.model.node import Verdict
 from roost.model.witnesses import duties
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols import filter as filters
@@ -33,6 +37,9 @@ __all__ = ["Witnessing"]
 
 _log = logging.getLogger("roost.membership")
 
+_LOST_INTERVAL: Final = 0.2  # seconds between two looks for lost peers
+_DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them: this node is cut off
+_ASLEEP: Final = 0.1  # seconds between two looks, after which this process was not running
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 _NEIGHBOURS: Final = Path("/proc/net/arp")
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
@@ -55,8 +62,10 @@ class _Target:
 class Witnessing:
     """Watches the peers that fall to node `me`; `declare(name, evidence)` takes a verdict.
 
-    `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. Without `timing`
-    nothing is watched.
+    `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. `on_return(alone)`
+    is called when a lost peer answers again, and with True when this node, having been cut off, hears others.
+    `hosts()` gives some others of the LAN, with their hardware addresses (6 bytes). Without `timing` nothing
+    is watched.
     """
 
     def __init__(
@@ -67,13 +76,22 @@ class Witnessing:
         tell: Callable[[Iterable[str], bytes], None],
         declare: Callable[[str, str], None],
         hold: Hold,
+        on_return: Callable[[bool], None],
+        hosts: Callable[[], Iterable[tuple[IPAddress, bytes]]],
     ) -> None:
+        self.cut_off = False  # several peers and everybody else fell silent at once
         self.counters: Counter[str] = Counter()
         self._me = me
         self._kernels = Witness(me, timing) if timing is not None else None
         self._processes = Witness(me, PROCESS)
         self._tell = tell
         self._declare = declare
+        self._on_return = on_return
+        self._hosts = hosts
+        self._lost = LostPeers[_Target]()
+        self._heard_at = float("-inf")  # from anybody else on the LAN, the loop's time
+        self._woken = float("-inf")
+        self._looking: asyncio.TimerHandle | None = None
         self._lifelines = Lifelines(hold, self._process_gone, self.counters)
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
@@ -109,7 +127,8 @@ class Witnessing:
             for name, target in kernels.items()
             if name in led and (asked := self._ask_for(target, led[name]))
         }
-        self._targets = kernels | processes
+        self._follow_lost(members)
+        self._targets = {**self._lost.targets, **kernels, **processes}
         self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
         self._open()
         now = self._loop.time()
@@ -131,8 +150,18 @@ class Witnessing:
             machine.receive(heard, self._loop.time())
         self._carry_out()
 
+    def lan_heard(self) -> None:
+        """Hear that somebody else spoke on a link that announces."""
+        self._heard_at = self._loop.time() if self._kernels is not None else self._heard_at
+        if self.cut_off:
+            self.cut_off = False
+            _log.info("others are heard again")
+            self._on_return(True)  # noqa: FBT003 - as its contract says
+
     def close(self) -> None:
         """Stop watching."""
+        if self._looking is not None:
+            self._looking.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._lifelines.update({})
@@ -143,6 +172,34 @@ class Witnessing:
 
     def _machines(self) -> tuple[Witness, ...]:
         return (self._kernels, self._processes) if self._kernels is not None else ()
+
+    def _follow_lost(self, members: Sequence[ClusterMember]) -> None:
+        """Look for members that were declared dead, and no more for those that are back or have left."""
+        for member in members:
+            if member.verdict is not Verdict.DEAD:
+                self._lost.found([member.name])
+            elif member.metadata.version and (target := self._target(member)):
+                self._lost.lost(member.name, target)
+        if self._lost.targets and self._looking is None:
+            self._looking = self._loop.call_later(_LOST_INTERVAL, self._look_for_lost)
+
+    def _look_for_lost(self) -> None:
+        self._looking = None
+        self._drain()
+        targets = self._lost.targets
+        if not targets:
+            return
+        for target in self._lost.round():
+            self._probe(target)
+        if self.cut_off:
+            self._ask_lan()
+        self._looking = self._loop.call_later(_LOST_INTERVAL, self._look_for_lost)
+
+    def _is_deaf(self) -> bool:
+        """Tell whether several peers that used to answer, and all others, have been silent for a while."""
+        assert self._kernels is not None  # noqa: S101 - asked for only while watching
+        proven = sum(self._kernels.proven(name) for name in self._kernels.subjects)
+        return proven >= 2 and self._loop.time() - self._heard_at > _DEAF
 
     def _target(self, member: ClusterMember) -> _Target | None:
         """Return where the kernel of `member` can be asked: on the first link that reaches it."""
@@ -188,6 +245,12 @@ class Witnessing:
         now = self._loop.time()
         for machine in self._machines():
             machine.wake(now)
+        if now - self._woken > _ASLEEP:
+            self._heard_at = max(self._heard_at, now)  # who was not listening cannot say that nobody spoke
+        self._woken = now
+        if not self.cut_off and self._is_deaf():
+            self.cut_off = True
+            _log.warning("nobody is heard any more: this node takes over nothing until it hears somebody")
         self._carry_out()
 
     def _drain(self) -> None:
@@ -233,7 +296,8 @@ class Witnessing:
             if index not in self._sockets:
                 continue
             own = {target.address for target in self._targets.values()}
-            hosts = [host for host in _neighbours(link.name) if host[0] not in own][:_LAN_HOSTS]
+            others = (host for host in (*_neighbours(link.name), *self._hosts()) if host[0] not in own)
+            hosts = list(islice(others, _LAN_HOSTS))
             asked = [address for address, _ in hosts]
             known = [target.address for target in self._targets.values() if target.link == index]
             self._sockets[index].set_filter(filters.build([*known, *asked]))
@@ -251,6 +315,10 @@ class Witnessing:
         if frame.destination != self._links[index].mac or mac != frame.source:
             return
         subject = self._subjects.get((index, address))
+        self.lan_heard()
+        if subject is not None and mac in self._targets[subject].macs and self._lost.answered(subject):
+            self.counters["returned"] += 1
+            self._on_return(False)  # noqa: FBT003 - as its contract says
         for machine in self._machines():
             if subject is None:
                 machine.lan_answered(self._loop.time())

@@ -22,9 +22,16 @@ class Plan:
 
 
 def plan(
-    me: str, rankings: Iterable[Ranking], candidates: Mapping[str, Candidate], refused: Collection[str]
+    me: str,
+    rankings: Iterable[Ranking],
+    candidates: Mapping[str, Candidate],
+    refused: Collection[str],
+    only: Collection[IPAddress] | None = None,
 ) -> Plan:
-    """Return what node `me` does; services in `refused` cannot run on this host and are left alone."""
+    """Return what node `me` does; services in `refused` cannot run on this host and are left alone.
+
+    Of what it would lead, it leads `only` these addresses when they are given.
+    """
     leading: dict[IPAddress, tuple[str, ...] | None] = {}
     passed_on: set[IPAddress] = set()
     known: set[IPAddress] = set()
@@ -38,7 +45,8 @@ def plan(
             local.update(service.addresses)
         if ranking.leader == me:
             patterns = interfaces_of(service, candidates[me].node)
-            leading.update(dict.fromkeys(service.addresses, patterns))
+            wanted = (each for each in service.addresses if only is None or each in only)
+            leading.update(dict.fromkeys(wanted, patterns))
         elif ranking.leader is not None:
             passed_on.update(service.addresses)
     return Plan(leading, frozenset(passed_on), frozenset(known), frozenset(local))

@@ -53,6 +53,7 @@ _QUIET: Final = 1.0  # seconds without packets for its addresses after which a l
 _POLL: Final = 0.05  # seconds
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
 _ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
+_HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
 _AT_RESTART: Final = frozenset(
@@ -78,6 +79,7 @@ class Speaker:
             refresh=config.announce.gratuitous_refresh,
             on_claim=self._on_claim,
             on_client=self._on_client,
+            on_heard=self._on_heard,
             may_answer=lambda: self._lease.valid(self._loop.time()),
         )
         self.cluster = self._make_cluster(config)
@@ -99,6 +101,8 @@ class Speaker:
             tell=self.cluster.tell,
             declare=self.cluster.declare_dead,
             hold=self.cluster.hold,
+            on_return=self._on_return,
+            hosts=self._known_hosts,
         )
         self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
         self._delivered: frozenset[IPAddress] = frozenset()
@@ -236,6 +240,20 @@ class Speaker:
     def _on_client(self, sighting: sightings.Sighting) -> None:
         self.clients.new(sighting)
 
+    def _on_heard(self) -> None:
+        self.witnessing.lan_heard()
+
+    def _on_return(self, alone: bool) -> None:  # noqa: FBT001 - as Witnessing calls it
+        """Hear on the wire that a lost peer, or the whole LAN, is there again: gossip comes next."""
+        self.cluster.rejoin_now()
+        if alone:  # what others led is answered by others; whether any of them lives is asked first
+            self.cluster.resettle(after_cut=True)
+            self._apply()
+
+    def _known_hosts(self) -> list[tuple[IPAddress, bytes]]:
+        clients = self.announcer.clients.of(self.plan.known)
+        return [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
+
     def _on_drain(self) -> None:
         _log.info("draining" if self.drain.draining else "draining no more")
         self.cluster.set_metadata(self._metadata())
@@ -317,7 +335,11 @@ class Speaker:
 
     def _apply(self) -> None:
         """Work out what this node does now, and do what has changed."""
-        self.plan = plan(self.name, self.election.rankings.values(), self.election.candidates, self._refused)
+        # Who hears nobody is most likely the one cut off: what others led is led by others now.
+        only = frozenset(self.plan.leading) if self.witnessing.cut_off else None
+        self.plan = plan(
+            self.name, self.election.rankings.values(), self.election.candidates, self._refused, only
+        )
         self._handover.lead(
             self.plan.leading if self.cluster.settled else (), self.plan.passed_on, self._loop.time()
         )

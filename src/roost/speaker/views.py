@@ -35,6 +35,8 @@ class SpeakerViews:
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
             "settled": speaker.cluster.settled,
+            "cut_off": speaker.witnessing.cut_off,
+            "draining": speaker.drain.draining,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": str(speaker.path),

@@ -236,7 +236,7 @@ class Witness:
         waited = watch.asked is not None and now - watch.asked >= 2 * self._timing.silence
         if not waited and any(self._credible(witness, now) for witness in watch.others):
             return ""
-        if self._lan_heard > watch.heard + self._timing.flight:
+        if watch.asked is not None and self._lan_heard > watch.asked:
             return "no other witness speaks, and others on the LAN answer this node"
         self._effects.append(AskLan())
         return ""
