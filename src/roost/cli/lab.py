@@ -30,7 +30,7 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
 @click.command()
 @click.option("--nodes", type=click.IntRange(1, 20), default=3, show_default=True, help="Speakers.")
 @click.option(
-    "--vips", type=click.IntRange(1, 50), default=4, show_default=True, help="Services, an address each."
+    "--vips", type=click.IntRange(1, 1000), default=4, show_default=True, help="Services, an address each."
 )
 @click.option("--clients", type=click.IntRange(1, 10), default=2, show_default=True)
 @click.option("--ipv6", is_flag=True, help="Give every service an IPv6 address too.")
@@ -43,6 +43,13 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
     default=2.0,
     show_default=True,
     help="Milliseconds between pings.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(1, 600),
+    default=10.0,
+    show_default=True,
+    help="Seconds that the drills busy and lossy last.",
 )
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
@@ -60,6 +67,7 @@ def command(
     ipv6: bool,
     profile: str,
     interval: float,
+    duration: float,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -76,7 +84,13 @@ def command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     options = Options(
-        nodes=nodes, vips=vips, clients=clients, ipv6=ipv6, profile=profile, interval=interval / 1e3
+        nodes=nodes,
+        vips=vips,
+        clients=clients,
+        ipv6=ipv6,
+        profile=profile,
+        interval=interval / 1e3,
+        duration=duration,
     )
     play = DRILLS[drill] if drill else story
     name = drill or "story"

@@ -63,9 +63,88 @@ def freeze(lab: Lab) -> None:
     _back_at(lab, node)
 
 
-DRILLS: Final[Mapping[str, Callable[[Lab], None]]] = MappingProxyType(
-    {drill.__name__: drill for drill in (cut, heal, kill, term, restart, freeze)}
+def drain(lab: Lab) -> None:
+    """The leader is drained, and leads again afterwards."""
+    node = _leader(lab)
+    lab.drain(node)
+    _moved_from(lab, node)
+    lab.undrain(node)
+    _back_at(lab, node)
+
+
+def deaf(lab: Lab) -> None:
+    """The leader is cut off while the clients hear only what is sent to them alone."""
+    lab.sleep(_BEFORE)
+    lab.deafen()
+    cut(lab)
+
+
+def many(lab: Lab) -> None:
+    """The leader of many addresses is cut off; make the lab large (--vips 500) for this one."""
+    cut(lab)
+
+
+def split(lab: Lab) -> None:
+    """The LAN falls into two, each with a client, and becomes one again after 8 seconds."""
+    node = _leader(lab)
+    lab.split([node])
+    lab.sleep(8.0)
+    lab.join([node])
+    _back_at(lab, node)
+
+
+def oneway(lab: Lab) -> None:
+    """What the leader sends is lost for 3 seconds; it hears everything."""
+    node = _leader(lab)
+    lab.mute(node)
+    _moved_from(lab, node)
+    lab.sleep(1.5)
+    lab.unmute(node)
+    _back_at(lab, node)
+
+
+def flap(lab: Lab) -> None:
+    """The leader's port is blocked for half a second five times."""
+    node = _leader(lab)
+    for _ in range(5):
+        lab.cut(node)
+        lab.sleep(0.5)
+        lab.heal(node)
+        lab.sleep(1.0)
+    _back_at(lab, node)
+
+
+def lossy(lab: Lab) -> None:
+    """Of every node's frames 5 % are lost, each way, for --duration seconds: nothing should move."""
+    lab.sleep(_BEFORE)
+    lab.lose(5)
+    lab.sleep(lab.options.duration)
+
+
+def busy(lab: Lab) -> None:
+    """Six processes spin and every link is full for --duration seconds: nothing should move."""
+    lab.sleep(_BEFORE)
+    lab.burden(spinners=6, megabits=20)
+    lab.sleep(lab.options.duration)
+
+
+_ALL: Final = (
+    cut,
+    heal,
+    kill,
+    term,
+    restart,
+    freeze,
+    drain,
+    deaf,
+    many,
+    split,
+    oneway,
+    flap,
+    lossy,
+    busy,
 )
+DRILLS: Final[Mapping[str, Callable[[Lab], None]]] = MappingProxyType({each.__name__: each for each in _ALL})
 
 
 def story(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """A LAN inside the lab: one bridge, and a network namespace with one cable for each host."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,8 @@ from typing import IO, Final
 __all__ = ["Fabric", "Host", "LabError"]
 
 _RUN: Final = Path("/run")
+_MANY: Final = "198.18.0.0/16"  # service addresses of large labs (RFC 2544)
+_LATENCY: Final = "50ms"  # the most that a full link delays a packet
 
 
 class LabError(Exception):
@@ -39,8 +42,9 @@ class Fabric:
     def __init__(self, hosts: Iterable[Host]) -> None:
         _run("mount", "-t", "tmpfs", "tmpfs", str(_RUN))
         _run("ip", "link", "set", "lo", "up")
-        _run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-        _run("ip", "link", "set", "br0", "up")
+        for switch in ("br0", "br1"):
+            _run("ip", "link", "add", switch, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            _run("ip", "link", "set", switch, "up")
         for host in hosts:
             self._attach(host)
 
@@ -51,6 +55,38 @@ class Fabric:
     def heal(self, host: Host) -> None:
         """Let the port forward again."""
         _run("bridge", "link", "set", "dev", host.port, "state", "3")
+
+    def split(self, hosts: Iterable[Host]) -> None:
+        """Put hosts on another switch that has no way to the first one; their links stay up."""
+        for host in hosts:
+            _run("ip", "link", "set", host.port, "master", "br1")
+
+    def join(self, hosts: Iterable[Host]) -> None:
+        """Put hosts back on the first switch."""
+        for host in hosts:
+            _run("ip", "link", "set", host.port, "master", "br0")
+
+    def mute(self, host: Host) -> None:
+        """Lose whatever the host sends; what is sent to it arrives."""
+        _nft("", host.port, "drop", table=f"mute-{host.port}")
+
+    def unmute(self, host: Host) -> None:
+        """Let what the host sends pass again."""
+        _run("nft", "delete", "table", "netdev", f"mute-{host.port}")
+
+    def deafen(self, host: Host) -> None:
+        """Lose whatever is not sent to the host alone."""
+        _nft(host.name, "eth0", "meta pkttype != host drop")
+
+    def lose(self, host: Host, percent: int) -> None:
+        """Lose `percent` of 100 of the frames of a host, each way."""
+        _nft("", host.port, f"numgen random mod 100 < {percent} drop", table=f"lose-{host.port}")
+        _nft(host.name, "eth0", f"numgen random mod 100 < {percent} drop")
+
+    def limit(self, host: Host, megabits: int) -> None:
+        """Limit what the host gets to `megabits` per second; what is too much waits, then is lost."""
+        rate = ("rate", f"{megabits}mbit", "burst", "32kbit", "latency", _LATENCY)
+        _run("tc", "qdisc", "replace", "dev", host.port, "root", "tbf", *rate)
 
     def _attach(self, host: Host) -> None:
         _run("ip", "netns", "add", host.name)
@@ -65,6 +101,16 @@ class Fabric:
         _run(*inside, "link", "set", "eth0", "up")
         for address in host.addresses:
             _run(*inside, "address", "add", address, "dev", "eth0")
+        _run(*inside, "route", "add", _MANY, "dev", "eth0")
+
+
+def _nft(namespace: str, device: str, rule: str, table: str = "lab") -> None:
+    """Apply a rule to what comes in on `device` in a host's namespace, or in the lab's own ("")."""
+    if shutil.which("nft") is None:
+        raise LabError("missing system package for this drill: nftables (on Debian: apt install nftables)")
+    inside = ("ip", "netns", "exec", namespace) if namespace else ()
+    hook = f"type filter hook ingress device {device} priority 0;"
+    _run(*inside, "nft", f"table netdev {table} {{ chain door {{ {hook}\n{rule}\n}}\n}}\n")
 
 
 def _run(*command: str) -> None:

@@ -3,12 +3,14 @@
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +18,15 @@ import yaml
 
 from roost.lab.fabric import Fabric, Host, LabError
 from roost.lab.records import Pings, load
-from roost.runtime.http_client import get
+from roost.runtime.http_client import get, request
 
 __all__ = ["Client", "Event", "Lab", "Node", "Options"]
 
 PORT: Final = 7  # echo
 _GOSSIP: Final = 7946
 _TICK: Final = 0.05  # seconds between two looks at what the clients say
+_ON_LINK: Final = 50  # service addresses among the nodes' own
+_ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
 _HISTORY: Final = 60  # tenths of a second kept for the live view
 
 
@@ -36,6 +40,7 @@ class Options:
     ipv6: bool = False
     profile: str = "default"
     interval: float = 0.002
+    duration: float = 10.0  # seconds, of drills that last
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Lab:
         self.events: list[Event] = []
         self._on_tick = on_tick
         self._folder = folder
-        self.services = [_addresses("192.0.2.", 200 + n, 0, v6=options.ipv6) for n in range(options.vips)]
+        self.services = [_service(n, options) for n in range(options.vips)]
         hosts = [
             Host(f"n{n}", _addresses("192.0.2.", 10 + n, 24, v6=True)) for n in range(1, options.nodes + 1)
         ]
@@ -226,9 +231,76 @@ class Lab:
         self.nodes[node].start()
         return event
 
-    def note(self, label: str, node: str) -> Event:
-        """Remember that something was done to `node` just now."""
-        event = Event(label, node, time.monotonic(), self.led_by(node))
+    def drain(self, node: str) -> Event:
+        """Ask the node, through its own speaker, to give away what it leads."""
+        event = self.note("drained", node)
+        request("POST", self.nodes[node].socket, f"/v1/drain/{node}?wish=true")
+        self.nodes[node].state = "draining"
+        return event
+
+    def undrain(self, node: str) -> Event:
+        """Let the node lead again."""
+        event = self.note("drain undone", node)
+        request("POST", self.nodes[node].socket, f"/v1/drain/{node}?wish=false")
+        self.nodes[node].state = "up"
+        return event
+
+    def mute(self, node: str) -> Event:
+        """Lose what the node sends, while it hears everything."""
+        event = self.note("muted", node)
+        self.fabric.mute(self.nodes[node].host)
+        self.nodes[node].state = "muted"
+        return event
+
+    def unmute(self, node: str) -> Event:
+        """Let what the node sends pass again."""
+        event = self.note("unmuted", node)
+        self.fabric.unmute(self.nodes[node].host)
+        self.nodes[node].state = "up"
+        return event
+
+    def split(self, nodes: Sequence[str]) -> Event:
+        """Put nodes, and the last client, on a LAN of their own."""
+        event = self.note("split off", nodes[0])
+        self.fabric.split(self._other_side(nodes))
+        for node in nodes:
+            self.nodes[node].state = "split off"
+        return event
+
+    def join(self, nodes: Sequence[str]) -> Event:
+        """Make one LAN of the two again."""
+        event = self.note("joined", nodes[0])
+        self.fabric.join(self._other_side(nodes))
+        for node in nodes:
+            self.nodes[node].state = "up"
+        return event
+
+    def deafen(self) -> None:
+        """Let the clients lose whatever is not sent to them alone."""
+        for client in self.clients:
+            self.fabric.deafen(client.host)
+
+    def lose(self, percent: int) -> Event:
+        """Lose some of 100 frames of every node, each way."""
+        for node in self.nodes.values():
+            self.fabric.lose(node.host, percent)
+        return self.note(f"{percent} % lost", next(iter(self.nodes)), self.addresses)
+
+    def burden(self, spinners: int, megabits: int) -> Event:
+        """Keep the processors busy and every node's link full for the options' duration."""
+        seconds = str(self.options.duration)
+        for node in self.nodes.values():
+            self.fabric.limit(node.host, megabits)
+            target = node.host.addresses[0].split("/")[0]
+            self._client_hosts[0].spawn("roost.lab.flood", target, str(megabits), seconds)
+        spin = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
+        for _ in range(spinners):
+            subprocess.Popen([sys.executable, "-c", spin])
+        return self.note("busy", next(iter(self.nodes)), self.addresses)
+
+    def note(self, label: str, node: str, addresses: Sequence[str] = ()) -> Event:
+        """Remember that something was done to `node` just now, which led `addresses` or those it leads."""
+        event = Event(label, node, time.monotonic(), tuple(addresses) or self.led_by(node))
         self.events.append(event)
         self._on_tick(self)
         return event
@@ -257,6 +329,9 @@ class Lab:
         for client in self.clients:
             client.end()
         return {client.name: client.pings() for client in self.clients}
+
+    def _other_side(self, nodes: Sequence[str]) -> list[Host]:
+        return [*(self.nodes[node].host for node in nodes), *self._client_hosts[1:][-1:]]
 
     def _together(self) -> bool:
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
@@ -307,6 +382,14 @@ class Lab:
     def _last_words(self) -> str:
         logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem}: {line}" for log in logs for line in log.read_text().splitlines()[-3:])
+
+
+def _service(number: int, options: Options) -> Sequence[str]:
+    """Return the addresses of a service: on the nodes' own network while there is room, else routed to it."""
+    if options.vips <= _ON_LINK:
+        return _addresses("192.0.2.", 200 + number, 0, v6=options.ipv6)
+    found = [str(_ROUTED[1 + number])]
+    return [*found, f"2001:db8::1:{number + 1:x}"] if options.ipv6 else found
 
 
 def _addresses(prefix: str, last: int, length: int, *, v6: bool) -> Sequence[str]:

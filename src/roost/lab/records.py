@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Outage", "Pings", "Segment", "load", "outage", "segments"]
 
@@ -25,11 +26,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The longest time without an answer in a window (seconds), and the pings lost of those sent."""
+    """The longest time without an answer in a window (seconds), and the pings lost of those sent.
+
+    `moves` is how often an answer came from another node than the answer before.
+    """
 
     longest: float
     lost: int
     sent: int
+    moves: int = 0
 
 
 def segments(pings: Pings) -> Iterator[Segment]:
@@ -54,7 +59,10 @@ def outage(pings: Pings, begin: float, end: float) -> Outage:
     window = [
         (when, who) for when, who in zip(pings.sent, pings.answered, strict=True) if begin <= when < end
     ]
-    return Outage(max(_outages(window), default=0.0), sum(not who for _, who in window), len(window))
+    answers = [who for _, who in window if who]
+    moves = sum(one != other for one, other in pairwise(answers))
+    longest = max(_outages(window), default=0.0)
+    return Outage(longest, sum(not who for _, who in window), len(window), moves)
 
 
 def _outages(window: Sequence[tuple[float, str]]) -> Iterator[float]:

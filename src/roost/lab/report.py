@@ -31,6 +31,11 @@ class Row:
         return sum(each.lost for each in self.outages.values())
 
     @property
+    def moves(self) -> int:
+        """How often an address was answered by another node than before."""
+        return sum(each.moves for each in self.outages.values())
+
+    @property
     def sent(self) -> int:
         """The pings sent to the addresses."""
         return sum(each.sent for each in self.outages.values())
@@ -60,6 +65,7 @@ def summary(found: Sequence[Row]) -> dict[str, Any]:
     return {
         "outage_ms": _ms(max((row.longest for row in found), default=0.0)),
         "lost": sum(row.lost for row in found),
+        "moves": sum(row.moves for row in found),
         "sent": sum(row.sent for row in found),
         "events": [
             {
@@ -69,6 +75,7 @@ def summary(found: Sequence[Row]) -> dict[str, Any]:
                 "outage_ms": _ms(row.longest),
                 "lost": row.lost,
                 "sent": row.sent,
+                "moves": row.moves,
                 "outages_ms": {address: _ms(each.longest) for address, each in row.outages.items()},
             }
             for row in found
