@@ -90,6 +90,24 @@ def test_a_silent_cut_costs_a_bounded_outage(tmp_path: Path) -> None:
     assert 0 < facts["outage_ms"] < 1500, facts
 
 
+@pytest.mark.parametrize("drill", ["drain", "freeze", "busy"])
+def test_what_must_not_hurt_does_not(tmp_path: Path, drill: str) -> None:
+    done = run("--drill", drill, "--duration", "4", "--json", "--output", str(tmp_path / "drill.svg"))
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["lost"] == 0, facts
+    assert drill != "busy" or facts["moves"] == 0
+
+
+@pytest.mark.parametrize("drill", ["deaf", "split", "oneway", "lossy"])
+def test_what_hurts_is_over_soon(tmp_path: Path, drill: str) -> None:
+    done = run("--drill", drill, "--duration", "4", "--json", "--output", str(tmp_path / "drill.svg"))
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["outage_ms"] < 1500, facts
+    assert drill != "lossy" or facts["moves"] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_so_and_leaves_nothing(number: signal.Signals) -> None:
     before = traces()

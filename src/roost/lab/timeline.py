@@ -12,9 +12,10 @@ __all__ = ["draw"]
 
 COLOURS: Final = ("#4c78a8", "#f2a93b", "#59a14f", "#b279a2", "#76b7b2", "#9c755f", "#8da0cb", "#bab0ac")
 _LOST: Final = "#d62728"
-_LEFT, _RIGHT, _TOP = 190, 30, 96  # pixels
+_LEFT, _RIGHT, _TOP = 190, 30, 110  # pixels
 _WIDTH: Final = 1180
 _LANE, _GAP = 20, 8
+_LABEL: Final = 150  # pixels that an event's label takes
 Scale = Callable[[float], float]
 
 _GLITCH: Final = 0.004  # seconds: a run of lost pings shorter than two is drawn this wide, to be seen
@@ -107,12 +108,19 @@ def _axis(first: float, last: float, began: float, x: Scale, bottom: int) -> lis
 
 def _events(events: Sequence[Event], found: Sequence[Row], x: Scale, bottom: int) -> list[str]:
     parts = []
+    free = [0.0, 0.0]  # where labels may begin again, in two rows
     for event in events:
         longest = max((row.longest for row in found if row.event is event), default=0.0)
         at = f"{x(event.at):.1f}"
         label = escape(f"{event.node} {event.label}: {longest * 1e3:.0f} ms")
-        anchor = "end" if x(event.at) > _WIDTH - 200 else "start"
         line = f'x1="{at}" y1="{_TOP - 16}" x2="{at}" y2="{bottom}" stroke="#222" stroke-dasharray="4 3"'
-        parts.append(f"<line {line}/>")
-        parts.append(f'<text x="{at}" y="{_TOP - 20}" text-anchor="{anchor}">{label}</text>')
+        parts.append(f"<line {line}><title>{label}</title></line>")
+        anchor, begin = (
+            ("end", x(event.at) - _LABEL) if x(event.at) > _WIDTH - 200 else ("start", x(event.at))
+        )
+        row = next((row for row, end in enumerate(free) if end <= begin), None)
+        if row is not None:
+            free[row] = begin + _LABEL
+            y = _TOP - 20 - 14 * row
+            parts.append(f'<text x="{at}" y="{y}" text-anchor="{anchor}">{label}</text>')
     return parts

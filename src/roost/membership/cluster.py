@@ -75,8 +75,9 @@ class Cluster:
     `parse_target` reads them. `compress` is about what this node sends, both kinds are read: on a LAN the
     bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
     their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
-    `candidates()` changed, `on_settled` is called once, `on_message` gets the
-    payloads of user messages; all run on the event loop.
+    `candidates()` changed, `on_settled` is called when this node knows the others, `on_message` gets the
+    payloads of user messages, `on_accused` is called when others had declared this node dead; all run on the
+    event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
     """
@@ -98,6 +99,7 @@ class Cluster:
         on_change: Callable[[frozenset[str]], None] | None = None,
         on_settled: Callable[[], None] | None = None,
         on_message: Callable[[bytes], None] | None = None,
+        on_accused: Callable[[], None] | None = None,
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
@@ -113,6 +115,7 @@ class Cluster:
         self._on_change = on_change
         self._on_settled = on_settled
         self._on_message = on_message
+        self._on_accused = on_accused
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
@@ -321,6 +324,8 @@ class Cluster:
             change.kind,
             extra={"address": str(member.endpoint), "evidence": change.evidence},
         )
+        if change.kind == "accused" and self._on_accused is not None:
+            self._on_accused()
         if change.kind == "dead":
             self._rejoiner.lost(member.name, member.endpoint)
         elif change.kind in ("join", "alive", "leave"):

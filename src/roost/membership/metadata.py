@@ -1,6 +1,6 @@
 """What a node says about itself in gossip: at most 512 bytes of JSON in memberlist's `Meta`.
 
-    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"ips":["192.0.2.11"],"config":"3f2a9c","drain":true}
+    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"ips":["192.0.2.11"],"config":"3f2a9c","drain":true,"waits":2}
 
 Empty parts are left out. Peers that are no Roost nodes put anything there, or nothing: their metadata
 parses to an empty value. The version key is what marks a Roost node.
@@ -35,7 +35,8 @@ class Metadata:
     interfaces, so that peers know their frames from a stranger's. `addresses` are the node's own ones on the
     first of these interfaces, in the same order (None where there is none): its kernel answers for them,
     which is how peers see that it lives. `digest` tells whether two nodes
-    run the same configuration. A `draining` node leads only what no other node can.
+    run the same configuration. A node that is `draining`, or `waits` because it was
+    lost that many times of late, leads only what no other node can.
     """
 
     version: str = __version__
@@ -44,6 +45,7 @@ class Metadata:
     addresses: tuple[IPAddress | None, ...] = ()
     digest: str = ""
     draining: bool = False
+    waits: int = 0
 
 
 _FOREIGN: Final = Metadata(version="")
@@ -58,6 +60,7 @@ def encode(metadata: Metadata) -> bytes:
         "ips": ["" if each is None else canonical(each) for each in metadata.addresses],
         "config": metadata.digest,
         "drain": metadata.draining,
+        "waits": metadata.waits,
     }
     present = {key: value for key, value in document.items() if value}
     data = json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
@@ -88,6 +91,7 @@ def parse(meta: bytes) -> Metadata:
         addresses=_addresses(document.get("ips")),
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
+        waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )
 
 

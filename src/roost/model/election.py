@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from roost.model.address import IPAddress
-from roost.model.node import Candidate, Verdict
+from roost.model.node import Candidate
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
 
@@ -116,18 +116,17 @@ class Election:
         """Return the services whose leader may differ now that verdicts, and nothing else, changed."""
         names: set[str] = set()
         for node, candidate in self._candidates.items():
-            if candidate.verdict.active != old[node].verdict.active or _drains(candidate) != _drains(
-                old[node]
-            ):
+            before, after = old[node].verdict, candidate.verdict
+            if (before.active, before.reluctant) != (after.active, after.reluctant):
                 names |= self._passed_over.get(node, set()) | self._led.get(node, set())
-            if _drains(candidate):  # where it leads for want of a better one, any other node would do
+            if after.reluctant:  # where it leads for want of a better one, any other node would do
                 names |= self._led.get(node, set())
         return names
 
     def _install(self, ranking: Ranking) -> Move:
         name = ranking.service.name
         before = self._forget(name)
-        ranking = ranking.led_by_first(self._is_active, self._is_draining)
+        ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _ahead(ranking):
             self._passed_over[node].add(name)
@@ -154,12 +153,8 @@ class Election:
     def _is_active(self, node: str) -> bool:
         return self._candidates[node].verdict.active
 
-    def _is_draining(self, node: str) -> bool:
-        return _drains(self._candidates[node])
-
-
-def _drains(candidate: Candidate) -> bool:
-    return candidate.verdict is Verdict.DRAINING
+    def _is_reluctant(self, node: str) -> bool:
+        return self._candidates[node].verdict.reluctant
 
 
 def _ahead(ranking: Ranking) -> Iterator[str]:

@@ -8,11 +8,12 @@ __all__ = ["Candidate", "Node", "Verdict"]
 
 
 class Verdict(Enum):
-    """What is held of a node; `ALIVE` and `SUSPECT` ones may lead, `DRAINING` ones for want of another."""
+    """What is held of a node; `active` ones may lead, `reluctant` ones for want of another."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"
     DRAINING = "draining"
+    DAMPED = "damped"
     LEAVING = "leaving"
     PROCESS_GONE = "process gone"
     UNREACHABLE = "unreachable"
@@ -22,6 +23,11 @@ class Verdict(Enum):
     def active(self) -> bool:
         """Whether a node with this verdict is a candidate (MetalLB counts suspects too)."""
         return self in (Verdict.ALIVE, Verdict.SUSPECT)
+
+    @property
+    def reluctant(self) -> bool:
+        """Whether a node with this verdict leads only what no active one can."""
+        return self in (Verdict.DRAINING, Verdict.DAMPED)
 
 
 @dataclass(frozen=True, slots=True)

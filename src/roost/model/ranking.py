@@ -47,7 +47,7 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, else the first that is draining, or None. A position
+    `leader` is the first placed node that is active, else the first that is reluctant, or None. A position
     counts from 1: the index in `places` plus one.
     """
 

@@ -32,6 +32,7 @@ from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
 from roost.speaker.clients import Clients
+from roost.speaker.damping import Damping
 from roost.speaker.drain import Drain
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
@@ -107,6 +108,7 @@ class Speaker:
         self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
         self._delivered: frozenset[IPAddress] = frozenset()
         self._handover = Handover()
+        self._damping = Damping()
         self._macs: dict[bytes, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -247,12 +249,27 @@ class Speaker:
         """Hear on the wire that a lost peer, or the whole LAN, is there again: gossip comes next."""
         self.cluster.rejoin_now()
         if alone:  # what others led is answered by others; whether any of them lives is asked first
+            self._on_accused()
             self.cluster.resettle(after_cut=True)
             self._apply()
 
     def _known_hosts(self) -> list[tuple[IPAddress, bytes]]:
         clients = self.announcer.clients.of(self.plan.known)
         return [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
+
+    def _on_accused(self) -> None:
+        """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
+        if self._damping.lost(self._loop.time()):
+            _log.warning(
+                "lost to the others again and again: waiting before leading",
+                extra={"losses": self._damping.losses, "seconds": self._damping.wait},
+            )
+            self._loop.call_at(self._damping.until, self._on_forgiven)
+            self.cluster.set_metadata(self._metadata())
+
+    def _on_forgiven(self) -> None:
+        self.cluster.set_metadata(self._metadata())
+        self._take_members()
 
     def _on_drain(self) -> None:
         _log.info("draining" if self.drain.draining else "draining no more")
@@ -317,6 +334,9 @@ class Speaker:
         )
         if member.verdict.active and member.metadata.draining:
             return Candidate(node, Verdict.DRAINING, "asked for by an operator")
+        if member.verdict.active and member.metadata.waits:
+            evidence = f"it was lost {member.metadata.waits} times of late and waits before it leads again"
+            return Candidate(node, Verdict.DAMPED, evidence)
         return Candidate(node, member.verdict, member.evidence)
 
     def _record(self, moves: Sequence[Move], why: str, before: Mapping[str, Candidate] | None = None) -> None:
@@ -464,6 +484,7 @@ class Speaker:
             addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
             digest=self.config.digest,
             draining=self.drain.draining,
+            waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
         )
 
     def _make_cluster(self, config: SpeakerConfig) -> Cluster:
@@ -481,6 +502,7 @@ class Speaker:
             on_change=self._on_members,
             on_settled=self._on_settled,
             on_message=self._on_message,
+            on_accused=self._on_accused,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

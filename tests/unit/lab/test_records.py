@@ -18,7 +18,7 @@ def pings(answers: str, begin: float = 0.0) -> Pings:
 
 
 def test_an_outage_lasts_from_the_first_ping_lost_to_the_first_one_answered() -> None:
-    assert outage(pings("aa...bb"), 0, INFINITY) == Outage(longest=3.0, lost=3, sent=7)
+    assert outage(pings("aa...bb"), 0, INFINITY) == Outage(longest=3.0, lost=3, sent=7, moves=1)
 
 
 def test_the_longest_of_several_counts_and_all_losses() -> None:

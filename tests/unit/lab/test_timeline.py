@@ -24,7 +24,7 @@ def test_every_segment_is_there_with_who_and_how_long() -> None:
     times = [at * 0.01 for at in range(300)]
     answered = ["n1"] * 100 + [""] * 50 + ["n2"] * 150
     root = picture(Pings(times, answered), [Event("cut", "n1", 1.0, ("192.0.2.200",))])
-    assert sorted(tips(root)) == ["n1, 1000 ms", "n2, 1490 ms", "no answer, 500 ms"]
+    assert sorted(tips(root)) == ["n1 cut: 500 ms", "n1, 1000 ms", "n2, 1490 ms", "no answer, 500 ms"]
     texts = [text.text or "" for text in root.iter(f"{SVG}text")]
     assert "a & b" in texts
     assert "c<1>  192.0.2.200" in texts

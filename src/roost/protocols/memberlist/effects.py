@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Fault", "MemberChanged", "OpenExchange", "Outbox", "UserData"]
 
-Change = Literal["join", "leave", "dead", "update", "suspect", "alive"]
+Change = Literal["join", "leave", "dead", "update", "suspect", "alive", "accused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class MemberChanged(Effect):
     """`member` is as it is now; `evidence` says for people why.
 
     join: new, or back from dead or left. leave: went by itself. dead: declared so. suspect, alive:
-    a suspicion began or was refuted. update: other metadata.
+    a suspicion began or was refuted. update: other metadata. accused: this node itself was declared dead,
+    and refutes.
     """
 
     kind: Change

@@ -87,6 +87,7 @@ class Rules:
             return
         if known is self._table.me:
             self._refute(message.incarnation)
+            self._report("accused", self._table.me, f"declared dead by {message.sender}")
         elif message.sender == message.node:
             self._bury(message, Status.LEFT, now, "left by itself")
         else:
@@ -241,7 +242,10 @@ class Rules:
             self.dead(Dead(node.incarnation, node.name, node.name), now)
         else:
             reason = f"{node.status.name.lower()} in the state of {source}"
+            before = self._table.me.incarnation
             self.suspect(Suspect(node.incarnation, node.name, self._table.me.name), now, reason)
+            if node.status is Status.DEAD and self._table.me.incarnation != before:
+                self._report("accused", self._table.me, reason)
 
     def _conflict(self, known: Member, endpoint: Endpoint, source: Endpoint | None) -> None:
         detail = f"{known.name} is {known.status.name.lower()} at {known.endpoint} and claimed at {endpoint}"
