@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.simulation.network import Network
 
 from roost.protocols.memberlist.messages import Status
 from roost.protocols.memberlist.profile import PROFILES
+from roost.simulator.network import Network
 
 SEEDS = range(6)
 

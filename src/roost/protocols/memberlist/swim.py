@@ -199,6 +199,13 @@ class Swim:
                 self._exchange_state(target, now, join=True)
         self._arm(now)
 
+    def acquaint(self, state: PushPull, now: float) -> None:
+        """Know the members in `state` as after a long time together: nothing of it is gossiped on."""
+        now = self._advance(now)
+        self._rules.merge(state, now, self._table.me.endpoint)
+        self._queue.clear()
+        self._arm(now)
+
     def leave(self, now: float) -> None:
         """Tell the others that this node goes; go on driving it until `has_left`."""
         now = self._advance(now)

@@ -1,42 +1,69 @@
-"""A network in virtual time for SWIM machines: loss, delay, partitions, frozen and killed hosts; seeded."""
+"""A network in virtual time for a node's machines: loss, delay, partitions, frozen and killed hosts; seeded.
+
+Each host has the machines that a speaker has, SWIM and the witness, driven as asyncio drives them there.
+Times are seconds on one virtual clock; the same seed gives the same run.
+"""
 
 import heapq
 import itertools
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Final
 
+from roost.model.witnesses import duties
+from roost.protocols.errors import PacketError
 from roost.protocols.machine import Endpoint, SendDatagram
-from roost.protocols.memberlist.messages import Status
+from roost.protocols.memberlist.messages import CURRENT_VERSIONS, NodeState, PushPull, Status
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
-from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig
+from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig, UserData
+from roost.protocols.witness import statement
+from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Witness
 
-SOCKET_BUFFER = 200  # datagrams that wait for a frozen host
+__all__ = ["Host", "Network"]
+
+_SOCKET_BUFFER: Final = 200  # datagrams that wait for a frozen host
+_FIRST: Final = IPv4Address("198.18.0.1")
+_REJOIN: Final = 0.2  # seconds between two looks for lost members, as on the wire
 
 
 @dataclass
 class Host:
-    """One machine and what happens to it."""
+    """One machine and what happens to it; without a `witness` SWIM alone finds the dead."""
 
     name: str
     endpoint: Endpoint
     swim: Swim
+    witness: Witness | None = None
     running: bool = True
     frozen: bool = False
     waiting: deque[Callable[[], None]] = field(default_factory=deque)
     changes: list[tuple[float, MemberChanged]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     planned: float | None = None
+    planned_witness: float | None = None
+
+    @property
+    def active(self) -> set[str]:
+        """The members that this host holds for alive or suspect, itself included."""
+        return {name for name, member in self.swim.members.items() if member.live}
 
     def sees(self, name: str) -> Status | None:
+        """Return in which status this host holds a member, or None."""
         member = self.swim.members.get(name)
         return member.status if member else None
 
 
 class Network:
-    """Hosts n1, n2, ... on one segment. `delay`: one-way; `lateness`: of wakes; both spans in seconds."""
+    """Hosts n1, n2, ... on one segment. `delay`: one-way; `lateness`: of wakes; both spans in seconds.
+
+    `udp_loss` is the share of packets lost, each way. `witnesses` as the profile has them, or none.
+    """
 
     def __init__(
         self,
@@ -47,13 +74,16 @@ class Network:
         delay: tuple[float, float] = (0.0001, 0.001),
         lateness: tuple[float, float] = (0.0, 0.002),
         udp_loss: float = 0.0,
+        witnesses: bool = False,
     ) -> None:
         self.now = 1000.0
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
         self.udp_loss = udp_loss
         self.hosts: dict[str, Host] = {}
         self.datagrams = 0
-        self._random = random.Random(seed)
+        self.probes = 0  # of witnesses
+        self._timing = TIMINGS[profile] if witnesses and isinstance(profile, str) else None
+        self._random = random.Random(seed)  # noqa: S311 - a simulation
         self._delay = delay
         self._lateness = lateness
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -67,14 +97,47 @@ class Network:
         """Start a host; one of the same name as a killed one replaces it at its address."""
         name = name or f"n{len(self.hosts) + 1}"
         old = self.hosts.get(name)
-        endpoint = old.endpoint if old else Endpoint(f"192.0.2.{len(self.hosts) + 1}", 7946)
-        randomness = random.Random(self._random.random())
+        endpoint = old.endpoint if old else Endpoint(str(_FIRST + len(self.hosts)), 7946)
+        randomness = random.Random(self._random.random())  # noqa: S311 - a simulation
         codec = PacketCodec(compress=False, random=randomness)
         host = Host(name, endpoint, Swim(SwimConfig(name, endpoint, meta, self.profile), codec, randomness))
+        if self._timing is not None:
+            host.witness = Witness(name, self._timing)
         self.hosts[name] = self._by_endpoint[endpoint] = host
         host.swim.start(self.now)
         self._pump(host)
         return host
+
+    def acquaint_all(self) -> None:
+        """Let every host know every other as after a long time together; quicker than joining a thousand."""
+        states = tuple(
+            NodeState(
+                host.name,
+                IPv4Address(host.endpoint.host).packed,
+                host.endpoint.port,
+                b"",
+                1,
+                Status.ALIVE,
+                CURRENT_VERSIONS,
+            )
+            for host in self.hosts.values()
+        )
+        for host in self.hosts.values():
+            host.swim.acquaint(PushPull(states, b"", join=False), self.now)
+            self._pump(host)
+            self._watch(host)
+
+    def look_for_the_lost(self) -> None:
+        """From now on let hosts join again whoever they lost and can reach, as speakers do on the wire."""
+        for host in self.hosts.values():
+            lost = [
+                member.endpoint
+                for member in host.swim.members.values()
+                if member.status is Status.DEAD and self._reachable(host, self._by_endpoint[member.endpoint])
+            ]
+            if lost:
+                self._act(host, partial(host.swim.join, lost[:1], self.now))
+        self._at(self.now + _REJOIN, self.look_for_the_lost)
 
     def join_all(self) -> None:
         """Let every host join the first."""
@@ -83,12 +146,15 @@ class Network:
             self.join(host, first)
 
     def join(self, host: Host, *targets: Host) -> None:
+        """Let a host exchange states with others."""
         self._act(host, lambda: host.swim.join([target.endpoint for target in targets], self.now))
 
     def leave(self, host: Host) -> None:
+        """Let a host leave politely."""
         self._act(host, lambda: host.swim.leave(self.now))
 
     def set_meta(self, host: Host, meta: bytes) -> None:
+        """Give a host other metadata."""
         self._act(host, lambda: host.swim.set_meta(meta, self.now))
 
     def kill(self, host: Host) -> None:
@@ -100,11 +166,16 @@ class Network:
         host.frozen = True
         self._at(self.now + seconds, lambda: self._thaw(host))
 
+    def freeze_at(self, when: float, host: Host, seconds: float) -> None:
+        """Freeze a host later."""
+        self._at(when, lambda: self.freeze(host, seconds))
+
     def partition(self, *groups: Iterable[Host]) -> None:
         """Let only the members of one group hear each other; no group heals everything."""
         self._group = {host.name: number for number, group in enumerate(groups) for host in group}
 
     def run(self, seconds: float) -> None:
+        """Let time pass."""
         self.run_until(lambda: False, seconds)
 
     def run_until(self, reached: Callable[[], bool], limit: float) -> float | None:
@@ -130,7 +201,7 @@ class Network:
         """Join everybody and return the seconds until all know all."""
         self.join_all()
         took = self.run_until(self.agreed, limit)
-        assert took is not None, "did not converge"
+        assert took is not None, "did not converge"  # noqa: S101 - a bug of the machines
         return took
 
     def changes(self, kind: str, since: float = 0.0) -> list[str]:
@@ -150,7 +221,7 @@ class Network:
         if not host.running:
             return
         if host.frozen:
-            if len(host.waiting) < SOCKET_BUFFER:
+            if len(host.waiting) < _SOCKET_BUFFER:
                 host.waiting.append(action)
             return
         action()
@@ -175,6 +246,9 @@ class Network:
                     self._exchange(host, effect)
                 case MemberChanged():
                     host.changes.append((self.now, effect))
+                    self._watch(host)
+                case UserData(payload):
+                    self._hear(host, payload)
                 case Fault():
                     host.faults.append(effect)
         due = host.swim.next_wake()
@@ -183,6 +257,65 @@ class Network:
             self._at(
                 max(due, self.now) + self._random.uniform(*self._lateness), lambda: self._wake(host, due)
             )
+
+    def _watch(self, host: Host) -> None:
+        """Let the host's witness follow who is there, as a speaker does on every change."""
+        if host.witness is not None:
+            host.witness.watch(duties(host.name, host.active), self.now)
+            self._pump_witness(host)
+
+    def _hear(self, host: Host, payload: bytes) -> None:
+        if host.witness is not None:
+            with suppress(PacketError):
+                host.witness.receive(statement.decode(payload), self.now)
+                self._pump_witness(host)
+
+    def _pump_witness(self, host: Host) -> None:
+        witness = host.witness
+        assert witness is not None  # noqa: S101 - asked for only where there is one
+        for effect in witness.effects():
+            match effect:
+                case Probe(subject):
+                    self._probe(host, witness, self.hosts.get(subject))
+                case AskLan():
+                    self._ask_lan(host, witness)
+                case Tell(to, word):
+                    host.swim.tell(to, statement.encode(word), self.now)
+                case Declare(subject, evidence):
+                    host.swim.declare_dead(subject, evidence, self.now)
+        due = witness.next_wake()
+        if due is not None and (host.planned_witness is None or due < host.planned_witness):
+            host.planned_witness = due
+            late = self._random.uniform(*self._lateness)
+            self._at(max(due, self.now) + late, lambda: self._wake_witness(host, due))
+
+    def _probe(self, host: Host, witness: Witness, target: Host | None) -> None:
+        """Ask a host's kernel, which answers as long as the host runs, whatever its process does."""
+        self.probes += 1
+        lost = self._random.random() < self.udp_loss or self._random.random() < self.udp_loss
+        if target is None or lost or not self._reachable(host, target):
+            return
+        at = self.now + self._random.uniform(*self._delay) + self._random.uniform(*self._delay)
+        self._at(at, lambda: self._act(host, lambda: witness.answered(target.name, at)))
+
+    def _ask_lan(self, host: Host, witness: Witness) -> None:
+        """Somebody on the larger side of a split answers whoever is on that side, too."""
+        sizes = Counter(self._group.get(name) for name, each in self.hosts.items() if each.running)
+        if sizes and self._group.get(host.name) == sizes.most_common(1)[0][0]:
+            at = self.now + 2 * self._random.uniform(*self._delay)
+            self._at(at, lambda: self._act(host, lambda: witness.lan_answered(at)))
+
+    def _wake_witness(self, host: Host, planned: float) -> None:
+        witness = host.witness
+        if witness is None or host.planned_witness != planned:
+            return
+        host.planned_witness = None
+
+        def wake() -> None:
+            witness.wake(self.now)
+            self._pump_witness(host)
+
+        self._act(host, wake)
 
     def _wake(self, host: Host, planned: float) -> None:
         if host.planned == planned:
@@ -216,14 +349,14 @@ class Network:
                 self._act(host, lambda: host.swim.exchange_failed(effect.id, "timed out", self.now))
 
         def serve() -> None:
-            assert target is not None
+            assert target is not None  # noqa: S101 - it was reachable
             reply = target.swim.serve(effect.request, host.endpoint, self.now)
             if reply is not None:
                 self._at(self.now + 3 * self._random.uniform(*self._delay), lambda: self._act(host, answer))
 
             def answer() -> None:
                 nonlocal answered
-                assert reply is not None
+                assert reply is not None  # noqa: S101 - it was given
                 if not answered and self.now <= effect.deadline and self._reachable(target, host):
                     answered = True
                     host.swim.exchange_answered(effect.id, reply, self.now)

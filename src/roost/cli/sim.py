@@ -1,0 +1,118 @@
+"""`roost sim`: figures of a detector profile from virtual time."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from roost.cli.client import json_option
+from roost.cli.exits import Exit, Failure
+from roost.simulator.plot import draw
+from roost.simulator.trials import FAULTS, Figures, Options, simulate
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--nodes", type=click.IntRange(2, 1000), default=3, show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(["lan", "wan", "default", "fast"]),
+    default="default",
+    show_default=True,
+)
+@click.option(
+    "--fault", type=click.Choice(FAULTS), default="cut", show_default=True, help="What befalls a node."
+)
+@click.option("--trials", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Faults tried.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 86_400),
+    default=60.0,
+    show_default=True,
+    help="Virtual time in which the living are watched.",
+)
+@click.option(
+    "--slow",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    show_default=True,
+    help="Percent of the nodes that do not run for a tenth of that time.",
+)
+@click.option(
+    "--loss", type=click.FloatRange(0, 90), default=0.0, show_default=True, help="Percent of packets lost."
+)
+@click.option("--witnesses/--no-witnesses", default=None, help="Default: as the profile has them.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG of the detection times."
+)
+@json_option
+def command(
+    *,
+    nodes: int,
+    profile: str,
+    fault: str,
+    trials: int,
+    seconds: float,
+    slow: float,
+    loss: float,
+    seed: int,
+    plot: Path | None,
+    witnesses: bool | None,
+    as_json: bool,
+) -> None:
+    """Simulate a cluster's detector: how soon a dead node is found, how often a living one is accused.
+
+    The machines are the speaker's own, on virtual time and a seeded network.
+    """
+    options = Options(
+        nodes=nodes,
+        profile=profile,
+        fault=fault,
+        trials=trials,
+        seconds=seconds,
+        slow=slow / 100,
+        loss=loss / 100,
+        witnesses=witnesses,
+        seed=seed,
+    )
+    figures = simulate(options, (lambda _: None) if as_json else _tell)
+    if plot is not None:
+        _write(plot, draw(options, figures))
+    if as_json:
+        click.echo(json.dumps(asdict(options) | figures.as_data()))
+    else:
+        _print(options, figures)
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{what:40}", nl=False, err=True)
+
+
+def _write(path: Path, picture: str) -> None:
+    try:
+        path.write_text(picture)
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror}", Exit.CANNOT_RUN) from error
+
+
+def _print(options: Options, figures: Figures) -> None:
+    data = figures.as_data()
+    _tell("")
+    if sys.stderr.isatty():
+        click.echo("\r", nl=False, err=True)
+    for label, key in (("first node knows", "first_ms"), ("all nodes know", "all_ms")):
+        spread = data[key]
+        told = f"p50 {spread['p50']:g} ms, p99 {spread['p99']:g} ms" if spread else "never"
+        click.echo(f"{options.fault}, {label:18} {told}")
+    click.echo(f"not found in time        {data['missed']} of {options.trials}")
+    click.echo(
+        f"false verdicts           {data['false_verdicts_per_hour']:g} an hour, "
+        f"on {data['accused_nodes']} nodes"
+    )
+    click.echo(f"packets                  {data['packets_per_node_second']:g} per node and second")
+    click.echo(f"probes                   {data['probes_per_node_second']:g} per node and second")
