@@ -280,7 +280,7 @@ class Network:
                 case AskLan():
                     self._ask_lan(host, witness)
                 case Tell(to, word):
-                    host.swim.tell(to, statement.encode(word), self.now)
+                    host.swim.tell(sorted(to), statement.encode(word), self.now)
                 case Declare(subject, evidence):
                     host.swim.declare_dead(subject, evidence, self.now)
         due = witness.next_wake()

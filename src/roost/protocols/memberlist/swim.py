@@ -44,6 +44,7 @@ from roost.protocols.memberlist.transmit import Transmitter
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData"]
 
+_TOLD_DIRECTLY: Final = 64  # members that hear a verdict of witnesses before gossip
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
 
@@ -218,12 +219,17 @@ class Swim:
         self._arm(now)
 
     def declare_dead(self, name: str, evidence: str, now: float) -> None:
-        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other."""
+        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other.
+
+        The others are told directly and at once, up to some: gossip is slower, and now and then misses one.
+        """
         now = self._advance(now)
         member = self._table.get(name)
         if member is not None and member.live and member is not self._table.me:
             dead = Dead(member.incarnation, name, self._table.me.name)
             self._rules.dead(dead, now, evidence)
+            for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
+                self._transmitter.send(other.endpoint, dead, to=other)
         self._arm(now)
 
     def tell(self, names: Iterable[str], payload: bytes, now: float) -> None:
