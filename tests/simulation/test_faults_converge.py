@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roost.model.ranking import digest
+from roost.protocols.witness.machine import TIMINGS
 from roost.simulator.network import Host, Network
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(8)]
@@ -60,7 +61,7 @@ def befall(network: Network, what: str, number: int) -> list[set[str]] | None:
 def test_at_rest_each_side_has_one_answerer_for_each_address(
     seed: int, schedule: list[tuple[str, int, float]]
 ) -> None:
-    network = Network(seed, "default", hosts=5, witnesses=True)
+    network = Network(seed, "default", hosts=5, witnesses=TIMINGS["default"])
     network.settle()
     network.look_for_the_lost()
     network.run(1.0)
@@ -79,7 +80,7 @@ def test_at_rest_each_side_has_one_answerer_for_each_address(
 @given(seed=st.integers(0, 2**32), number=st.integers(0, 4), loss=st.sampled_from([0.0, 0.05]))
 @settings(max_examples=30, deadline=None)
 def test_nothing_moves_but_from_the_node_that_failed(seed: int, number: int, loss: float) -> None:
-    network = Network(seed, "default", hosts=5, witnesses=True, udp_loss=loss)
+    network = Network(seed, "default", hosts=5, witnesses=TIMINGS["default"], udp_loss=loss)
     network.settle()
     network.run(2.0)
     hosts = list(network.hosts.values())
@@ -102,7 +103,7 @@ def test_a_frozen_process_alone_never_makes_its_kernel_dead_to_witnesses_before_
     seed: int, seconds: float
 ) -> None:
     """Its kernel answers on: only SWIM and the lifeline may judge the process."""
-    network = Network(seed, "default", hosts=5, witnesses=True)
+    network = Network(seed, "default", hosts=5, witnesses=TIMINGS["default"])
     network.settle()
     network.run(2.0)
     at = network.now

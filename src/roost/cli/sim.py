@@ -10,7 +10,7 @@ import click
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
 from roost.simulator.plot import draw
-from roost.simulator.trials import FAULTS, Figures, Options, simulate
+from roost.simulator.trials import FAULTS, PROFILES, Figures, Options, simulate
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option("--nodes", type=click.IntRange(2, 1000), default=3, show_default=True)
 @click.option(
     "--profile",
-    type=click.Choice(["lan", "wan", "default", "fast"]),
+    type=click.Choice(sorted(PROFILES)),
     default="default",
     show_default=True,
 )

@@ -23,7 +23,7 @@ from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig, UserData
 from roost.protocols.witness import statement
-from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Witness
+from roost.protocols.witness.machine import AskLan, Declare, Probe, Tell, Timing, Witness
 
 __all__ = ["Host", "Network"]
 
@@ -62,7 +62,7 @@ class Host:
 class Network:
     """Hosts n1, n2, ... on one segment. `delay`: one-way; `lateness`: of wakes; both spans in seconds.
 
-    `udp_loss` is the share of packets lost, each way. `witnesses` as the profile has them, or none.
+    `udp_loss` is the share of packets lost, each way. `witnesses`: the timing of theirs, or none.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Network:
         delay: tuple[float, float] = (0.0001, 0.001),
         lateness: tuple[float, float] = (0.0, 0.002),
         udp_loss: float = 0.0,
-        witnesses: bool = False,
+        witnesses: Timing | None = None,
     ) -> None:
         self.now = 1000.0
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
@@ -82,7 +82,7 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self.datagrams = 0
         self.probes = 0  # of witnesses
-        self._timing = TIMINGS[profile] if witnesses and isinstance(profile, str) else None
+        self._timing = witnesses
         self._random = random.Random(seed)  # noqa: S311 - a simulation
         self._delay = delay
         self._lateness = lateness

@@ -6,15 +6,21 @@ options, seed -> Network -> Figures
 import random
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from roost.protocols.memberlist import profile as profiles
 from roost.protocols.memberlist.messages import Status
+from roost.protocols.witness.machine import TIMINGS
 from roost.simulator.network import Host, Network
 
-__all__ = ["FAULTS", "Figures", "Options", "simulate"]
+__all__ = ["FAULTS", "PROFILES", "Figures", "Options", "simulate"]
 
 FAULTS: Final = ("cut", "kill", "freeze")
+# Beside those that speakers have: SWIM as its paper has it, with memberlist's timers and without Lifeguard.
+PROFILES: Final = profiles.PROFILES | {
+    "swim": replace(profiles.PROFILES["lan"], awareness_max_multiplier=1, suspicion_max_timeout_mult=1)
+}
 _WARM_UP: Final = 2.0  # seconds until witnesses have proven everybody and gossip is quiet
 _PATIENCE: Final = 60.0  # seconds within which a dead node must be found
 _FREEZE: Final = 1.0  # seconds that a slow node does not run at a stretch
@@ -103,8 +109,8 @@ def simulate(options: Options, progress: Callable[[str], None] = lambda _: None)
 
 
 def _network(options: Options, seed: int) -> Network:
-    witnesses = options.profile in ("default", "fast") if options.witnesses is None else options.witnesses
-    network = Network(seed, options.profile, hosts=options.nodes, witnesses=witnesses)
+    timing = None if options.witnesses is False else TIMINGS.get(options.profile)
+    network = Network(seed, PROFILES[options.profile], hosts=options.nodes, witnesses=timing)
     if options.nodes <= _JOIN:
         network.settle()
     else:
