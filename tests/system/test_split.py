@@ -1,12 +1,13 @@
 """A node that hears nobody takes over nothing; who is alone for good, or one of two, does."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.system.netns import NETNS
-from tests.system.speakers import Lan, lan, until
+from tests.system.speakers import Lan, Speaker, lan, until
 
 pytestmark = NETNS
 
@@ -30,7 +31,13 @@ def everything(nodes: Lan) -> list[str]:
 
 
 def gone(nodes: Lan, name: str) -> bool:
-    return all(speaker.verdicts()[name] == "dead" for speaker in nodes.speakers if speaker.name != name)
+    others = (speaker for speaker in nodes.speakers if speaker.name != name)
+    return all(speaker.verdicts()[name] == "unreachable" for speaker in others)
+
+
+def lost(speaker: Speaker) -> int:
+    """How many members this speaker holds for gone."""
+    return sum(verdict not in ("alive", "suspect") for verdict in speaker.verdicts().values())
 
 
 def test_a_node_that_is_cut_off_keeps_what_it_led_and_takes_nothing(nodes: Lan) -> None:
@@ -38,7 +45,7 @@ def test_a_node_that_is_cut_off_keeps_what_it_led_and_takes_nothing(nodes: Lan) 
     led = alone.answering()
     nodes.cut(alone)
     until(lambda: gone(nodes, alone.name), "the others have noticed")
-    until(lambda: list(alone.verdicts().values()).count("dead") == 2, "it has given all others up", 5.0)
+    until(lambda: lost(alone) == 2, "it has given all others up", 5.0)
     assert alone.status()["cut_off"] is True
     assert alone.answering() == led
     nodes.heal(alone)
@@ -51,7 +58,7 @@ def test_the_only_one_left_takes_over_when_a_client_asks(nodes: Lan) -> None:
     survivor = nodes.speakers[0]
     for other in nodes.speakers[1:]:
         nodes.cut(other)
-    until(lambda: list(survivor.verdicts().values()).count("dead") == 2, "it has lost both", 10.0)
+    until(lambda: lost(survivor) == 2, "it has lost both", 10.0)
     until(
         lambda: all(nodes.answerers(vip) == {survivor.name} for vip in VIPS),
         "it answers for everything once somebody else is heard",
@@ -69,3 +76,23 @@ def test_one_of_two_takes_over_even_if_it_hears_nobody(tmp_path: Path) -> None:
         until(lambda: second.answering() == set(VIPS) and first.answering() == set(VIPS), "both answer", 10.0)
         pair.heal(first)
         until(lambda: sorted(everything(pair)) == sorted(VIPS), "each is answered by one again", 5.0)
+
+
+def test_every_node_says_what_became_of_a_peer_and_what_shows_it(nodes: Lan) -> None:
+    """Its process alone was killed, so its host still answers: that is told apart from a dead host."""
+    victim, *others = nodes.speakers
+    victim.signal(signal.SIGKILL)
+
+    def all_say_so() -> bool:
+        members = [member for each in others for member in each.status()["members"]]
+        about = [member for member in members if member["name"] == victim.name]
+        return all(
+            member["verdict"] == "process gone" and "its process has ended" in member["evidence"]
+            for member in about
+        )
+
+    until(all_say_so, "both others say that its process is gone")
+    place = next(
+        each for each in others[0].ask(f"/v1/explain/{VIPS[0]}")["places"] if each["node"] == victim.name
+    )
+    assert "process gone" in place["why"]

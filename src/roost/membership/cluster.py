@@ -21,6 +21,7 @@ from roost.membership.metadata import Metadata, encode, parse
 from roost.membership.rejoin import Rejoiner
 from roost.membership.targets import parse_target
 from roost.model.node import Candidate, Node, Verdict
+from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.memberlist.effects import Fault, MemberChanged, UserData
 from roost.protocols.memberlist.keyring import Keyring
@@ -30,6 +31,9 @@ from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.protocols.memberlist.swim import Swim, SwimConfig
+from roost.protocols.verdicts import Ground
+from roost.protocols.verdicts import decode as decode_ground
+from roost.protocols.verdicts import encode as encode_ground
 from roost.runtime.bind import advertised_host
 from roost.runtime.memberlist_transport import MemberlistTransport
 
@@ -47,6 +51,8 @@ _VERDICTS: Final = MappingProxyType(
 )
 _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with full metadata
 _RESETTLE_WITH: Final = 3  # peers asked at once; the first one to answer is enough
+_TOLD: Final = 64  # members that are told the grounds of a verdict
+_SAME_TIME: Final = 5.0  # seconds between a verdict and its grounds, either way
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
 
@@ -129,6 +135,7 @@ class Cluster:
         self._faults = FaultLog(clock)
         self._started = clock()
         self._changed: set[str] = set()
+        self._grounds: dict[str, tuple[Ground, float]] = {}  # -> when it was heard
         self._transport: MemberlistTransport | None = None
         self._swim: Swim | None = None
         self._settling: asyncio.TimerHandle | None = None
@@ -218,11 +225,15 @@ class Cluster:
         if self._transport is not None:
             await self._transport.hold(target, established)
 
-    def declare_dead(self, name: str, evidence: str) -> None:
+    def declare_dead(self, ground: Ground) -> None:
         """Take a verdict from outside of SWIM and tell everybody; the member may refute it."""
-        if self._swim is not None and self._transport is not None:
-            self._swim.declare_dead(name, evidence, self._loop.time())
-            self._transport.flush()
+        if self._swim is None or self._transport is None:
+            return
+        self._note_ground(ground)
+        others = [member.name for member in self._swim.members.values() if member.live]
+        self._swim.tell(others[:_TOLD], encode_ground(ground), self._loop.time())
+        self._swim.declare_dead(ground.subject, ground.evidence, self._loop.time())
+        self._transport.flush()
 
     def tell(self, names: Iterable[str], payload: bytes) -> None:
         """Send a user message at once to each of the members `names`; losing it is allowed."""
@@ -297,8 +308,8 @@ class Cluster:
             self._take_change(effect)
         elif isinstance(effect, Fault):
             self._faults.take(effect, self._loop.time())
-        elif isinstance(effect, UserData) and self._on_message is not None:
-            self._on_message(effect.payload)
+        elif isinstance(effect, UserData):
+            self._take_message(effect.payload)
 
     def synchronized(self) -> None:
         """Hear that the full state of a peer is known (`memberlist_transport.Observer`)."""
@@ -306,15 +317,23 @@ class Cluster:
 
     def _describe(self, member: Member, since: datetime) -> ClusterMember:
         mine = member.name == self.name
+        verdict, evidence = self._ground(member)
         return ClusterMember(
             member.name,
             member.endpoint,
-            _VERDICTS[member.status],
+            verdict,
             since,
             member.incarnation,
-            member.evidence,
+            evidence,
             self._metadata if mine else parse(member.meta),
         )
+
+    def _ground(self, member: Member) -> tuple[Verdict, str]:
+        """Return the verdict on a member, and its evidence: what witnesses said at that time, if they did."""
+        ground, when = self._grounds.get(member.name, (None, 0.0))
+        if ground is not None and member.status is Status.DEAD and abs(when - member.since) < _SAME_TIME:
+            return ground.verdict, ground.evidence
+        return _VERDICTS[member.status], member.evidence
 
     def _take_change(self, change: MemberChanged) -> None:
         member = change.member
@@ -331,6 +350,19 @@ class Cluster:
         elif change.kind in ("join", "alive", "leave"):
             self._rejoiner.found(member.name)
         self._note_change(member.name)
+
+    def _take_message(self, payload: bytes) -> None:
+        try:
+            self._note_ground(decode_ground(payload))
+        except PacketError:
+            if self._on_message is not None:
+                self._on_message(payload)
+
+    def _note_ground(self, ground: Ground) -> None:
+        """Remember why a member is called dead; the word itself comes by memberlist's own message."""
+        if self._swim is not None and ground.subject in self._swim.members:
+            self._grounds = {name: each for name, each in self._grounds.items() if name in self._swim.members}
+            self._grounds[ground.subject] = (ground, self._loop.time())
 
     def _note_change(self, name: str) -> None:
         """Gather the changes of one turn of the loop into one call."""

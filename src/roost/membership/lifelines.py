@@ -13,6 +13,9 @@ from roost.protocols.machine import Endpoint
 
 __all__ = ["Hold", "Lifelines"]
 
+_AGAIN: Final = (
+    0.002  # seconds after a lifeline has ended until the next attempt, four times as many each time
+)
 _RETRY: Final = 1.0  # seconds between attempts to hold a peer that cannot be reached
 
 Hold = Callable[[Endpoint, Callable[[], None]], Awaitable[None]]
@@ -40,13 +43,18 @@ class Lifelines:
             self._tasks[key] = asyncio.get_running_loop().create_task(self._keep(*key))
 
     async def _keep(self, name: str, endpoint: Endpoint) -> None:
-        was_held = False
+        clock = asyncio.get_running_loop().time
+        ended = 0  # lifelines that ended soon, one after the other
         while True:
-            held = await self._attempt(name, endpoint, after_one=was_held)
-            if was_held or not held:
+            begin = clock()
+            if not await self._attempt(name, endpoint, after_one=ended > 0):
+                ended = 0
                 await asyncio.sleep(_RETRY)
-            # Else one has just ended: whether somebody still listens there is asked at once.
-            was_held = held
+                continue
+            # One has just ended: whether somebody still listens there is asked at once, and again, since a
+            # dying process's connections may be closed before its port is.
+            ended = 1 if clock() - begin > _RETRY else ended + 1
+            await asyncio.sleep(min(_AGAIN * 4 ** (ended - 1), _RETRY))
 
     async def _attempt(self, name: str, endpoint: Endpoint, *, after_one: bool) -> bool:
         """Hold until it ends and return whether it was ever held; `after_one` is one that has just ended."""

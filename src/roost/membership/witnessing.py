@@ -28,6 +28,7 @@ from roost.model.witnesses import duties
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
+from roost.protocols.verdicts import Ground
 from roost.protocols.witness import statement
 from roost.protocols.witness.machine import PROCESS, AskLan, Declare, Probe, Tell, Timing, Witness
 from roost.runtime.links import Link
@@ -60,7 +61,7 @@ class _Target:
 
 
 class Witnessing:
-    """Watches the peers that fall to node `me`; `declare(name, evidence)` takes a verdict.
+    """Watches the peers that fall to node `me`; `declare(ground)` takes a verdict.
 
     `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. `on_return(alone)`
     is called when a lost peer answers again, and with True when this node, having been cut off, hears others.
@@ -74,7 +75,7 @@ class Witnessing:
         timing: Timing | None,
         *,
         tell: Callable[[Iterable[str], bytes], None],
-        declare: Callable[[str, str], None],
+        declare: Callable[[Ground], None],
         hold: Hold,
         on_return: Callable[[bool], None],
         hosts: Callable[[], Iterable[tuple[IPAddress, bytes]]],
@@ -176,7 +177,7 @@ class Witnessing:
     def _follow_lost(self, members: Sequence[ClusterMember]) -> None:
         """Look for members that were declared dead, and no more for those that are back or have left."""
         for member in members:
-            if member.verdict is not Verdict.DEAD:
+            if member.verdict.active or member.verdict is Verdict.LEAVING:
                 self._lost.found([member.name])
             elif member.metadata.version and (target := self._target(member)):
                 self._lost.lost(member.name, target)
@@ -221,7 +222,8 @@ class Witnessing:
         return replace(target, address=address, frame=frame) if frame else None
 
     def _process_gone(self, name: str) -> None:
-        self._declare(name, "its process has ended: the lifeline was closed and its port is, too")
+        evidence = "its process has ended: the lifeline was closed and its port is, too"
+        self._declare(Ground(name, Verdict.PROCESS_GONE, evidence))
 
     def _open(self) -> None:
         used = {target.link for target in self._targets.values()}
@@ -275,8 +277,10 @@ class Witnessing:
     def _judge(self, subject: str, evidence: str) -> None:
         name = self._targets[subject].name
         self.counters["declared"] += 1
-        what = "its host" if subject == name else "its process (its host may live)"
-        self._declare(name, f"{what} is silent: {evidence}")
+        if subject == name:
+            self._declare(Ground(name, Verdict.UNREACHABLE, f"its host is silent: {evidence}"))
+        else:
+            self._declare(Ground(name, Verdict.PROCESS_GONE, f"its process is silent: {evidence}"))
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -37,6 +37,8 @@ class Peer:
             except asyncio.CancelledError:
                 self.cancelled = True
                 raise
+        if step == "hold-a-moment":
+            await asyncio.sleep(SHORT * 2)
         if step == "break":
             raise ConnectionResetError
 
@@ -77,6 +79,10 @@ async def test_an_end_and_a_closed_port_are_the_end_of_the_process(end: str) -> 
 )
 async def test_anything_less_is_not(script: tuple[str, ...]) -> None:
     assert await _gone(Peer(*script), len(script) + (script[-1] != "hold")) == []
+
+
+async def test_a_port_that_closes_a_moment_after_the_connections_is_noticed() -> None:
+    assert await _gone(Peer("hold-a-moment", "break", "break", "refuse"), 5) == ["n2"]
 
 
 async def test_it_is_told_once_and_held_again_when_the_process_is_back() -> None:
