@@ -22,7 +22,7 @@ from tests.system.speakers import lan, until
 from bench.contenders import VIP, Contender, Keepalived, Roost
 from roost.lab.records import outage
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _INTERVAL = 0.002  # seconds between pings
 _BASE = "keepalived 0.1 s"  # what everybody is compared with
@@ -37,14 +37,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="leave out what takes seconds to detect")
     options = parser.parse_args(arguments)
-    outages: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
-        for contender in _contenders(quick=options.quick):
-            outages.setdefault(contender.name, []).append(_cut(contender))
-        if not options.quick:
-            outages.setdefault(_DETECTOR, []).append(asyncio.run(_detection()))
-    for line in _table(outages):
+    for line in run(options.rounds, quick=options.quick):
         print(json.dumps(line))
+
+
+def run(rounds: int, *, quick: bool = False) -> list[dict[str, object]]:
+    """Return a line of figures for each contender."""
+    outages: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for contender in _contenders(quick=quick):
+            outages.setdefault(contender.name, []).append(_cut(contender))
+        if not quick:
+            outages.setdefault(_DETECTOR, []).append(asyncio.run(_detection()))
+    return _table(outages)
 
 
 def _contenders(*, quick: bool) -> list[Contender]:

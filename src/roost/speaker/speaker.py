@@ -18,21 +18,22 @@ from typing import Any, Final
 
 from roost import __version__
 from roost.announce.announcer import Announcer
-from roost.membership.cluster import Cluster, ClusterMember
-from roost.membership.metadata import Metadata
+from roost.membership.cluster import Cluster
+from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Move
-from roost.model.node import Candidate, Node, Verdict
+from roost.model.node import Candidate
 from roost.model.ranking import digest
 from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
-from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
+from roost.speaker import census
 from roost.speaker.clients import Clients
 from roost.speaker.damping import Damping
+from roost.speaker.delivery import Delivery
 from roost.speaker.drain import Drain
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
@@ -47,8 +48,6 @@ __all__ = ["Speaker"]
 
 _log = logging.getLogger("roost.speaker")
 
-_VERIFY_INTERVAL: Final = 5.0  # seconds between checks that the kernel keeps quiet about the addresses
-_WHOLE_VERIFY: Final = 6  # every so many of them look for the addresses too
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
@@ -95,7 +94,6 @@ class Speaker:
         self.wire = WireTruth()
         self.plan = Plan()
         self.problems: Sequence[Problem] = ()  # of this file on this host
-        self.undeliverable: Mapping[IPAddress, str] = {}
         self.witnessing = Witnessing(
             config.node,
             TIMINGS.get(config.membership.profile) if config.membership else None,
@@ -105,8 +103,7 @@ class Speaker:
             on_return=self._on_return,
             hosts=self._known_hosts,
         )
-        self._delivery = LocalDelivery(config.status.socket.parent / f"{config.node}.state")
-        self._delivered: frozenset[IPAddress] = frozenset()
+        self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._announce)
         self._handover = Handover()
         self._damping = Damping()
         self._macs: dict[bytes, str] = {}
@@ -130,12 +127,12 @@ class Speaker:
         self._check_environment()
         self.announcer.set_links(self.links.links)
         self._take_members()
-        await self._deliver()
+        await self.delivery.set(self.plan.local)
         self.cluster.set_metadata(self._metadata())
         await self.cluster.start()
         self._spawn(self._beat())
         self._spawn(self.clients.run())
-        self._spawn(self._verify_for_ever())
+        self._spawn(self.delivery.verify_for_ever())
 
     async def hand_over(self) -> None:
         """Leave the cluster, and answer for each address until its successor was heard or time is up."""
@@ -167,10 +164,7 @@ class Speaker:
         self.announcer.close()
         await self.cluster.stop()
         await self.links.stop()
-        try:
-            await self._delivery.clear()
-        except LocalDeliveryError as error:
-            _log.warning("addresses stay on this host, which does not answer for them: %s", error)
+        await self.delivery.clear()
 
     def reload(self, config: SpeakerConfig) -> None:
         """Put a valid configuration in force: only the difference is applied."""
@@ -210,9 +204,9 @@ class Speaker:
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self.announcer.set_links(links)
         self._check_environment()
-        self.cluster.set_metadata(self._metadata())
+        self._gossip()
         self._take_members()
-        self._spawn(self._verify())
+        self._spawn(self.delivery.verify())
 
     def _on_members(self, _names: frozenset[str]) -> None:
         self._take_members()
@@ -265,16 +259,23 @@ class Speaker:
                 extra={"losses": self._damping.losses, "seconds": self._damping.wait},
             )
             self._loop.call_at(self._damping.until, self._on_forgiven)
-            self.cluster.set_metadata(self._metadata())
+            self._gossip()
 
     def _on_forgiven(self) -> None:
-        self.cluster.set_metadata(self._metadata())
+        self._gossip()
         self._take_members()
 
     def _on_drain(self) -> None:
         _log.info("draining" if self.drain.draining else "draining no more")
-        self.cluster.set_metadata(self._metadata())
+        self._gossip()
         self._take_members()
+
+    def _gossip(self) -> None:
+        """Let the cluster know what this node says about itself now."""
+        try:
+            self.cluster.set_metadata(self._metadata())
+        except MetadataError as error:
+            _log.error("what this node says about itself stays as it was: %s", error)
 
     def _on_message(self, payload: bytes) -> None:
         with suppress(PacketError):
@@ -296,52 +297,25 @@ class Speaker:
         self.announcer.set_peers(self._macs)
         self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
         before = dict(self.election.candidates)
-        moves = self.election.update_candidates([self._candidate(member) for member in members])
-        self._apply()  # first of all: clients wait for this, nobody waits for the record
-        self.clients.follow(self.plan, self._peers(members))
-        self.witnessing.update(self.announcer.announcing, members, self._led(members))
-        self._record(moves, "", before)
-
-    def _peers(self, members: Sequence[ClusterMember]) -> frozenset[str]:
-        """Return the names of the other Roost nodes that are active."""
-        return frozenset(
-            member.name
+        can_announce = bool(self.announcer.macs)
+        moves = self.election.update_candidates(
+            census.candidate(member, mine=member.name == self.name, can_announce=can_announce)
             for member in members
-            if member.verdict.active and member.metadata.version and member.name != self.name
         )
+        self._apply()  # first of all: clients wait for this, nobody waits for the record
+        self.clients.follow(self.plan, census.peers(members, self.name))
+        led = census.led_by_peers(members, self.election.rankings.values(), self.config.digest, self._refused)
+        self.witnessing.update(self.announcer.announcing, members, led)
+        self._record(moves, "", before)
 
     def _measure_drain(self) -> tuple[int, int, float]:
         stragglers = self.clients.stragglers
         leads = len(self.election.led_by(self.name)) + len(self._handover.held)
         return leads, stragglers.packets, stragglers.last_packet
 
-    def _led(self, members: Sequence[ClusterMember]) -> dict[str, IPAddress]:
-        """Return an address of each peer that it answers for: only of those that want the same services."""
-        same = {member.name for member in members if member.metadata.digest == self.config.digest}
-        led: dict[str, IPAddress] = {}
-        for ranking in self.election.rankings.values():
-            if ranking.leader in same and ranking.service.name not in self._refused:
-                led.setdefault(ranking.leader, ranking.service.addresses[0])
-        return led
-
-    def _candidate(self, member: ClusterMember) -> Candidate:
-        mine = member.name == self.name
-        node = Node(
-            member.name,
-            member.metadata.labels,
-            speaker=mine or bool(member.metadata.version),
-            can_announce=bool(self.announcer.macs if mine else member.metadata.macs),
-        )
-        if member.verdict.active and member.metadata.draining:
-            return Candidate(node, Verdict.DRAINING, "asked for by an operator")
-        if member.verdict.active and member.metadata.waits:
-            evidence = f"it was lost {member.metadata.waits} times of late and waits before it leads again"
-            return Candidate(node, Verdict.DAMPED, evidence)
-        return Candidate(node, member.verdict, member.evidence)
-
     def _record(self, moves: Sequence[Move], why: str, before: Mapping[str, Candidate] | None = None) -> None:
         for move in moves:
-            reason = why or _reason(move, before or {}, self.election.candidates)
+            reason = why or census.reason(move, before or {}, self.election.candidates)
             self.history.record(move.service, move.new_leader, reason)
             _log.info(
                 "lead moved",
@@ -364,8 +338,8 @@ class Speaker:
             self.plan.leading if self.cluster.settled else (), self.plan.passed_on, self._loop.time()
         )
         self._announce()
-        if self.plan.local != self._delivered | self.undeliverable.keys():
-            self._spawn(self._deliver())
+        if not self.delivery.covers(self.plan.local):
+            self._spawn(self.delivery.set(self.plan.local))
 
     def _announce(self) -> None:
         self.announcer.set_known(self.plan.known)
@@ -378,7 +352,7 @@ class Speaker:
         answered = {
             address: patterns
             for address, patterns in leading.items()
-            if (address in self._delivered or address not in self.plan.local)
+            if (address in self.delivery.ready or address not in self.plan.local)
             and not self.wire.holder(address)
         }
         for address in self._handover.held:
@@ -404,31 +378,6 @@ class Speaker:
         self.announcer.ask(ask)
         self._announce()
 
-    async def _deliver(self) -> None:
-        """Give the host the addresses to terminate; those that it cannot have are noted with the reason."""
-        wanted = self.plan.local
-        try:
-            await self._delivery.set_addresses(wanted)
-            self.undeliverable = {}
-        except RefusedAddressesError as refused:
-            self._note_undeliverable(refused.reasons)
-        self._delivered = wanted - self.undeliverable.keys()
-        self._announce()
-
-    def _note_undeliverable(self, reasons: Mapping[IPAddress, str]) -> None:
-        for address, reason in reasons.items():
-            if self.undeliverable.get(address) != reason:
-                _log.error("%s", reason, extra={"address": canonical(address)})
-        self.undeliverable = dict(reasons)
-
-    async def _verify(self, *, guard_only: bool = False) -> None:
-        try:
-            await self._delivery.verify(guard_only=guard_only)
-        except RefusedAddressesError as refused:
-            self._note_undeliverable(refused.reasons)
-        except LocalDeliveryError as error:
-            _log.error("local delivery: %s", error)
-
     async def _beat(self) -> None:
         """Renew the lease; when it had run out, claim nothing before the cluster is known again."""
         self._lease.renew(self._loop.time())
@@ -438,11 +387,6 @@ class Speaker:
                 _log.warning("this process did not run for a while: asking the others before it answers")
                 self.cluster.resettle()
                 self._apply()
-
-    async def _verify_for_ever(self) -> None:
-        for round_ in itertools.count(1):
-            await asyncio.sleep(_VERIFY_INTERVAL)
-            await self._verify(guard_only=round_ % _WHOLE_VERIFY != 0)
 
     def _check_environment(self) -> None:
         """Hold the file against this host's addresses: what cannot run here is refused, alone."""
@@ -515,18 +459,3 @@ def _own_address(link: Link) -> IPAddress | None:
     """Return the address of a link that its kernel answers for: IPv4 before IPv6, global before local."""
     own = sorted((each.ip for each in link.addresses), key=lambda ip: (ip.version, ip.is_link_local))
     return own[0] if own else None
-
-
-def _reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> str:
-    """One clause on why the lead moved: the old leader's fate, or the new one's arrival."""
-    old = now.get(move.old_leader) if move.old_leader else None
-    if old is not None and not old.verdict.active:
-        return f"{move.old_leader} is {old.verdict.value}" + (f": {old.evidence}" if old.evidence else "")
-    if move.old_leader and old is None:
-        return f"{move.old_leader} is no longer known"
-    if move.new_leader is None:
-        return "no node can lead it"
-    known = before.get(move.new_leader)
-    if known is None or not known.verdict.active:
-        return f"{move.new_leader} came and stands first"
-    return f"{move.new_leader} stands first now"

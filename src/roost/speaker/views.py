@@ -203,7 +203,9 @@ class SpeakerViews:
         speaker = self._speaker
         problems = [str(p) for p in speaker.problems_of(service.name)]
         problems += [
-            speaker.undeliverable[each] for each in service.addresses if each in speaker.undeliverable
+            speaker.delivery.undeliverable[each]
+            for each in service.addresses
+            if each in speaker.delivery.undeliverable
         ]
         problems += [
             f"{canonical(address)} is left to {holder}, which gossip does not reach and the LAN does"
