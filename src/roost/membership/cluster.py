@@ -82,8 +82,8 @@ class Cluster:
     bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
     their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
     `candidates()` changed, `on_settled` is called when this node knows the others, `on_message` gets the
-    payloads of user messages, `on_accused` is called when others had declared this node dead; all run on the
-    event loop.
+    payloads of user messages, `on_accused` is called when others had declared this node dead, `on_silent`
+    when a witness says that it is silent; all run on the event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
     """
@@ -106,6 +106,7 @@ class Cluster:
         on_settled: Callable[[], None] | None = None,
         on_message: Callable[[bytes], None] | None = None,
         on_accused: Callable[[], None] | None = None,
+        on_silent: Callable[[], None] | None = None,
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
@@ -122,6 +123,7 @@ class Cluster:
         self._on_settled = on_settled
         self._on_message = on_message
         self._on_accused = on_accused
+        self._on_silent = on_silent
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
@@ -353,7 +355,10 @@ class Cluster:
 
     def _take_message(self, payload: bytes) -> None:
         try:
-            self._note_ground(decode_ground(payload))
+            ground = decode_ground(payload)
+            self._note_ground(ground)
+            if ground.subject == self.name and self._on_silent is not None:
+                self._on_silent()
         except PacketError:
             if self._on_message is not None:
                 self._on_message(payload)

@@ -36,7 +36,8 @@ class Metadata:
     first of these interfaces, in the same order (None where there is none): its kernel answers for them,
     which is how peers see that it lives. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
-    lost that many times of late, leads only what no other node can.
+    lost that many times of late, or `deaf` because it hears nobody on its links, leads only what no other
+    node can.
     """
 
     version: str = __version__
@@ -46,6 +47,7 @@ class Metadata:
     digest: str = ""
     draining: bool = False
     waits: int = 0
+    deaf: bool = False
 
 
 _FOREIGN: Final = Metadata(version="")
@@ -61,6 +63,7 @@ def encode(metadata: Metadata) -> bytes:
         "config": metadata.digest,
         "drain": metadata.draining,
         "waits": metadata.waits,
+        "deaf": metadata.deaf,
     }
     present = {key: value for key, value in document.items() if value}
     data = json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
@@ -91,6 +94,7 @@ def parse(meta: bytes) -> Metadata:
         addresses=_addresses(document.get("ips")),
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
+        deaf=document.get("deaf") is True,
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )
 

@@ -63,10 +63,10 @@ class _Target:
 class Witnessing:
     """Watches the peers that fall to node `me`; `declare(ground)` takes a verdict.
 
-    `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. `on_return(alone)`
-    is called when a lost peer answers again, and with True when this node, having been cut off, hears others.
-    `hosts()` gives some others of the LAN, with their hardware addresses (6 bytes). Without `timing` nothing
-    is watched.
+    `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. `on_cut_off()` is
+    called when this node hears nobody any more, `on_return(alone)` when a lost peer answers again, and with
+    True when this node, having been cut off, hears others. `hosts()` gives some others of the LAN, with their
+    hardware addresses (6 bytes). Without `timing` nothing is watched.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Witnessing:
         tell: Callable[[Iterable[str], bytes], None],
         declare: Callable[[Ground], None],
         hold: Hold,
+        on_cut_off: Callable[[], None],
         on_return: Callable[[bool], None],
         hosts: Callable[[], Iterable[tuple[IPAddress, bytes]]],
     ) -> None:
@@ -87,9 +88,11 @@ class Witnessing:
         self._processes = Witness(me, PROCESS)
         self._tell = tell
         self._declare = declare
+        self._on_cut_off = on_cut_off
         self._on_return = on_return
         self._hosts = hosts
         self._lost = LostPeers[_Target]()
+        self._asked_at = float("-inf")
         self._heard_at = float("-inf")  # from anybody else on the LAN, the loop's time
         self._woken = float("-inf")
         self._looking: asyncio.TimerHandle | None = None
@@ -151,6 +154,13 @@ class Witnessing:
             machine.receive(heard, self._loop.time())
         self._carry_out()
 
+    def accused(self) -> None:
+        """Hear from a peer, over gossip, that this host is silent on the LAN: find out whether it is deaf."""
+        if self._kernels is not None:
+            self._drain()
+            self._asked_at = self._loop.time()
+            self._loop.call_later(_DEAF, self._answer_accusation)
+
     def lan_heard(self) -> None:
         """Hear that somebody else spoke on a link that announces."""
         self._heard_at = self._loop.time() if self._kernels is not None else self._heard_at
@@ -196,11 +206,25 @@ class Witnessing:
             self._ask_lan()
         self._looking = self._loop.call_later(_LOST_INTERVAL, self._look_for_lost)
 
+    def _answer_accusation(self) -> None:
+        self._drain()
+        if self._heard_at < self._asked_at:
+            self._be_cut_off()
+
+    def _be_cut_off(self) -> None:
+        if not self.cut_off:
+            self.cut_off = True
+            _log.warning("nobody is heard any more: this node takes over nothing until it hears somebody")
+            self._on_cut_off()
+
     def _is_deaf(self) -> bool:
         """Tell whether several peers that used to answer, and all others, have been silent for a while."""
         assert self._kernels is not None  # noqa: S101 - asked for only while watching
         proven = sum(self._kernels.proven(name) for name in self._kernels.subjects)
-        return proven >= 2 and self._loop.time() - self._heard_at > _DEAF
+        return proven >= 2 and self._is_silent()
+
+    def _is_silent(self) -> bool:
+        return self._loop.time() - self._heard_at > _DEAF
 
     def _target(self, member: ClusterMember) -> _Target | None:
         """Return where the kernel of `member` can be asked: on the first link that reaches it."""
@@ -250,9 +274,8 @@ class Witnessing:
         if now - self._woken > _ASLEEP:
             self._heard_at = max(self._heard_at, now)  # who was not listening cannot say that nobody spoke
         self._woken = now
-        if not self.cut_off and self._is_deaf():
-            self.cut_off = True
-            _log.warning("nobody is heard any more: this node takes over nothing until it hears somebody")
+        if self._is_deaf():
+            self._be_cut_off()
         self._carry_out()
 
     def _drain(self) -> None:

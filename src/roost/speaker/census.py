@@ -22,6 +22,8 @@ def candidate(member: ClusterMember, *, mine: bool, can_announce: bool) -> Candi
     )
     if member.verdict.active and told.draining:
         return Candidate(node, Verdict.DRAINING, "asked for by an operator")
+    if member.verdict.active and told.deaf:
+        return Candidate(node, Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it")
     if member.verdict.active and told.waits:
         evidence = f"it was lost {told.waits} times of late and waits before it leads again"
         return Candidate(node, Verdict.DAMPED, evidence)

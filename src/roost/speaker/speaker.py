@@ -100,6 +100,7 @@ class Speaker:
             tell=self.cluster.tell,
             declare=self.cluster.declare_dead,
             hold=self.cluster.hold,
+            on_cut_off=self._gossip,
             on_return=self._on_return,
             hosts=self._known_hosts,
         )
@@ -244,6 +245,7 @@ class Speaker:
         self.cluster.rejoin_now()
         if alone:  # what others led is answered by others; whether any of them lives is asked first
             self._on_accused()
+            self._gossip()
             self.cluster.resettle(after_cut=True)
             self._apply()
 
@@ -260,6 +262,9 @@ class Speaker:
             )
             self._loop.call_at(self._damping.until, self._on_forgiven)
             self._gossip()
+
+    def _on_silent(self) -> None:
+        self.witnessing.accused()
 
     def _on_forgiven(self) -> None:
         self._gossip()
@@ -428,6 +433,7 @@ class Speaker:
             addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
             digest=self.config.digest,
             draining=self.drain.draining,
+            deaf=self.witnessing.cut_off,
             waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
         )
 
@@ -447,6 +453,7 @@ class Speaker:
             on_settled=self._on_settled,
             on_message=self._on_message,
             on_accused=self._on_accused,
+            on_silent=self._on_silent,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
