@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,18 @@ def test_a_stopped_process_is_found_and_comes_back(pair: Lan) -> None:
     leader.signal(signal.SIGCONT)
     pair.whole()
     pair.settle_on(WEB, {leader.name})
+
+
+def test_a_changed_hardware_address_is_no_death(tmp_path: Path) -> None:
+    """Bond failover, a moved virtual machine: in the quickest profile, whose witnesses wait 25 ms."""
+    with lan(tmp_path) as nodes:
+        nodes.configure([{"name": "web", "addresses": [WEB]}], profile="fast")
+        nodes.start()
+        time.sleep(1.0)  # silence means something only after a few answers
+        leader = nodes.leader(WEB)
+        for number in range(4):
+            leader.namespace.ip(f"link set eth0 address 02:00:00:00:10:0{number}")
+            time.sleep(0.4)
+        nodes.forget_macs()
+        nodes.settle_on(WEB, {leader.name})
+        assert not [line for node in nodes.speakers for line in node.text().splitlines() if ": dead" in line]

@@ -126,6 +126,10 @@ class Witnessing:
             {name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None}
         )
         kernels = {name: target for name in watched if (target := self._target(speakers[name]))}
+        for name, target in kernels.items():
+            if name in self._targets and self._targets[name] != target:
+                # It has just said so itself: what did not answer at its old place is not dead.
+                self._kernels.answered(name, self._loop.time())
         processes = {
             f"{name} {led[name]}": asked
             for name, target in kernels.items()

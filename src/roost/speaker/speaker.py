@@ -23,7 +23,7 @@ from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Move
-from roost.model.node import Candidate
+from roost.model.node import Candidate, Verdict
 from roost.model.ranking import digest
 from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
@@ -56,6 +56,7 @@ _ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
+_LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
 _AT_RESTART: Final = frozenset(
     {"node", "status", "membership", "membership.bind", "membership.advertise", "membership.join"}
     | {"membership.label", "membership.profile"}
@@ -225,7 +226,7 @@ class Speaker:
                 "handed over", extra={"address": canonical(address), "to": peer, "interface": interface}
             )
             self._announce()
-        elif address in self.plan.leading and self._ranks_before(peer, address):
+        elif address in self.plan.leading and self._is_lost(peer) and self._ranks_before(peer, address):
             if self.wire.heard(address, peer, self._loop.time()):
                 _log.warning(
                     "yielding an address to a peer that gossip does not reach and that still answers for it",
@@ -412,6 +413,11 @@ class Speaker:
         """What does not fit between a service of the file and this host."""
         at = next((at for at, each in enumerate(self.config.services) if each.name == service), None)
         return [problem for problem in self.problems if problem.field.startswith(f"services[{at}].")]
+
+    def _is_lost(self, peer: str) -> bool:
+        """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""
+        candidate = self.election.candidates.get(peer)
+        return candidate is None or candidate.verdict in _LOST
 
     def _ranks_before(self, peer: str, address: IPAddress) -> bool:
         """Tell whether `peer` stands before this node in the order for `address`, known to gossip or not."""

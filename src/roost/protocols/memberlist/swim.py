@@ -44,7 +44,7 @@ from roost.protocols.memberlist.transmit import Transmitter
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData"]
 
-_TOLD_DIRECTLY: Final = 64  # members that hear a verdict of witnesses before gossip
+_TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
 
@@ -228,9 +228,12 @@ class Swim:
         if member is not None and member.live and member is not self._table.me:
             dead = Dead(member.incarnation, name, self._table.me.name)
             self._rules.dead(dead, now, evidence)
-            for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
-                self._transmitter.send(other.endpoint, dead, to=other)
+            self._tell_directly(dead)
         self._arm(now)
+
+    def _tell_directly(self, message: Alive | Dead) -> None:
+        for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
+            self._transmitter.send(other.endpoint, message, to=other)
 
     def tell(self, names: Iterable[str], payload: bytes, now: float) -> None:
         """Send a user message at once to each member of `names` that is known."""
@@ -246,6 +249,7 @@ class Swim:
         _check_meta(meta)
         if meta != self._table.me.meta and self._table.me.live:
             self._rules.set_meta(meta)
+            self._tell_directly(self._table.me.as_alive())
         self._arm(now)
 
     def serve(self, request: Message, source: Endpoint, now: float) -> Message | None:
