@@ -39,7 +39,7 @@ _RECEIVE_BUFFER: Final = 4 << 20  # bytes: holds the burst of some 2,000 links a
 _SO_RCVBUFFORCE: Final = 33  # socket(7): beyond net.core.rmem_max, for CAP_NET_ADMIN
 _SKIP_STATISTICS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS: counters are half of a link's message
 _DUMP_DEADLINE: Final = 30.0  # seconds
-_COALESCE: Final = 0.01  # seconds in which changes are gathered into one call
+_COALESCE: Final = 0.003  # seconds in which changes are gathered into one call
 _RETRY_FIRST: Final = 0.1  # seconds before the first attempt after a fault, doubled up to:
 _RETRY_LAST: Final = 5.0
 
