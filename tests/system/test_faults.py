@@ -217,7 +217,7 @@ def test_a_stopped_process_is_found_and_comes_back(pair: Lan) -> None:
 
 
 def test_a_changed_hardware_address_is_no_death(tmp_path: Path) -> None:
-    """Bond failover, a moved virtual machine. The profile `fast` may err here on a busy host, and repair it."""
+    """Bond failover, a moved virtual machine. `fast` may err here on a busy host, and repairs it."""
     with lan(tmp_path) as nodes:
         nodes.configure([{"name": "web", "addresses": [WEB]}], profile="default")
         nodes.start()
