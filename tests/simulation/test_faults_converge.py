@@ -14,7 +14,7 @@ REST = 12.0  # seconds: SWIM's own verdicts, the rejoin, and some gossip
 
 faults = st.lists(
     st.tuples(
-        st.sampled_from(["cut", "halve", "heal", "freeze", "kill", "lossy", "clean"]),
+        st.sampled_from(["cut", "halve", "mute", "heal", "freeze", "kill", "lossy", "clean"]),
         st.integers(0, 4),
         st.floats(0.0, 2.0),
     ),
@@ -42,6 +42,10 @@ def befall(network: Network, what: str, number: int) -> list[set[str]] | None:
         case "halve":
             network.partition(hosts[:2], hosts[2:])
             return [{host.name for host in hosts[:2]}, {host.name for host in hosts[2:]}]
+        case "mute":
+            network.partition()
+            network.mute(victim)
+            return [{host.name for host in hosts if host is not victim}]
         case "heal":
             network.partition()
             return [{host.name for host in hosts}]
@@ -63,6 +67,7 @@ def test_at_rest_each_side_has_one_answerer_for_each_address(
 ) -> None:
     network = Network(seed, "default", hosts=5, witnesses=TIMINGS["default"])
     network.settle()
+    network.duplicated = 0.05
     network.look_for_the_lost()
     network.run(1.0)
     sides = [{host.name for host in network.hosts.values()}]

@@ -47,6 +47,7 @@ class Host:
     faults: list[Fault] = field(default_factory=list)
     planned: float | None = None
     planned_witness: float | None = None
+    lost: dict[str, Endpoint] = field(default_factory=dict)  # longer than SWIM remembers its dead
 
     @property
     def active(self) -> set[str]:
@@ -80,6 +81,7 @@ class Network:
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
         self.udp_loss = udp_loss
         self.hosts: dict[str, Host] = {}
+        self.duplicated = 0.0  # share of datagrams that arrive twice
         self.datagrams = 0
         self.probes = 0  # of witnesses
         self._timing = witnesses
@@ -90,6 +92,7 @@ class Network:
         self._serial = itertools.count()
         self._by_endpoint: dict[Endpoint, Host] = {}
         self._group: dict[str, int] = {}
+        self._blocked: set[tuple[str, str]] = set()
         for _ in range(hosts):
             self.add()
 
@@ -130,13 +133,11 @@ class Network:
     def look_for_the_lost(self) -> None:
         """From now on let hosts join again whoever they lost and can reach, as speakers do on the wire."""
         for host in self.hosts.values():
-            lost = [
-                member.endpoint
-                for member in host.swim.members.values()
-                if member.status is Status.DEAD and self._reachable(host, self._by_endpoint[member.endpoint])
+            reachable = [
+                lost for lost in host.lost.values() if self._reachable(host, self._by_endpoint[lost])
             ]
-            if lost:
-                self._act(host, partial(host.swim.join, lost[:1], self.now))
+            if reachable:
+                self._act(host, partial(host.swim.join, reachable[:1], self.now))
         self._at(self.now + _REJOIN, self.look_for_the_lost)
 
     def join_all(self) -> None:
@@ -172,7 +173,12 @@ class Network:
 
     def partition(self, *groups: Iterable[Host]) -> None:
         """Let only the members of one group hear each other; no group heals everything."""
+        self._blocked.clear()
         self._group = {host.name: number for number, group in enumerate(groups) for host in group}
+
+    def mute(self, host: Host) -> None:
+        """Lose whatever a host sends, while it hears everything, until the next partition."""
+        self._blocked |= {(host.name, other) for other in self.hosts}
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -246,6 +252,7 @@ class Network:
                     self._exchange(host, effect)
                 case MemberChanged():
                     host.changes.append((self.now, effect))
+                    self._remember(host, effect)
                     self._watch(host)
                 case UserData(payload):
                     self._hear(host, payload)
@@ -257,6 +264,12 @@ class Network:
             self._at(
                 max(due, self.now) + self._random.uniform(*self._lateness), lambda: self._wake(host, due)
             )
+
+    def _remember(self, host: Host, change: MemberChanged) -> None:
+        if change.kind == "dead":
+            host.lost[change.member.name] = change.member.endpoint
+        elif change.kind in ("join", "alive", "leave"):
+            host.lost.pop(change.member.name, None)
 
     def _watch(self, host: Host) -> None:
         """Let the host's witness follow who is there, as a speaker does on every change."""
@@ -293,7 +306,9 @@ class Network:
         """Ask a host's kernel, which answers as long as the host runs, whatever its process does."""
         self.probes += 1
         lost = self._random.random() < self.udp_loss or self._random.random() < self.udp_loss
-        if target is None or lost or not self._reachable(host, target):
+        if target is None or lost:
+            return
+        if not self._reachable(host, target) or not self._reachable(target, host):
             return
         at = self.now + self._random.uniform(*self._delay) + self._random.uniform(*self._delay)
         self._at(at, lambda: self._act(host, lambda: witness.answered(target.name, at)))
@@ -301,7 +316,8 @@ class Network:
     def _ask_lan(self, host: Host, witness: Witness) -> None:
         """Somebody on the larger side of a split answers whoever is on that side, too."""
         sizes = Counter(self._group.get(name) for name, each in self.hosts.items() if each.running)
-        if sizes and self._group.get(host.name) == sizes.most_common(1)[0][0]:
+        muted = any(source == host.name for source, _ in self._blocked)
+        if sizes and not muted and self._group.get(host.name) == sizes.most_common(1)[0][0]:
             at = self.now + 2 * self._random.uniform(*self._delay)
             self._at(at, lambda: self._act(host, lambda: witness.lan_answered(at)))
 
@@ -327,6 +343,7 @@ class Network:
             target is not None
             and target.running
             and self._group.get(source.name) == self._group.get(target.name)
+            and (source.name, target.name) not in self._blocked
         )
 
     def _send(self, host: Host, effect: SendDatagram) -> None:
@@ -334,10 +351,11 @@ class Network:
         target = self._by_endpoint.get(effect.target)
         if target is None or self._random.random() < self.udp_loss or not self._reachable(host, target):
             return
-        self._at(
-            self.now + self._random.uniform(*self._delay),
-            lambda: self._act(target, lambda: target.swim.receive(effect.data, host.endpoint, self.now)),
-        )
+        for _ in range(1 + (self._random.random() < self.duplicated)):
+            self._at(
+                self.now + self._random.uniform(*self._delay),
+                lambda: self._act(target, lambda: target.swim.receive(effect.data, host.endpoint, self.now)),
+            )
 
     def _exchange(self, host: Host, effect: OpenExchange) -> None:
         """Carry request and reply, three delays each way; silence ends at the deadline."""
