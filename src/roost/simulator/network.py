@@ -244,6 +244,7 @@ class Network:
             self._act(host, action)
 
     def _pump(self, host: Host) -> None:
+        changed = False
         for effect in host.swim.effects():
             match effect:
                 case SendDatagram():
@@ -253,11 +254,13 @@ class Network:
                 case MemberChanged():
                     host.changes.append((self.now, effect))
                     self._remember(host, effect)
-                    self._watch(host)
+                    changed = True
                 case UserData(payload):
                     self._hear(host, payload)
                 case Fault():
                     host.faults.append(effect)
+        if changed:
+            self._watch(host)
         due = host.swim.next_wake()
         if due is not None and (host.planned is None or due < host.planned):
             host.planned = due
