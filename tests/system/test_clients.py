@@ -86,5 +86,5 @@ def test_who_sends_on_to_a_node_that_lost_the_lead_is_corrected(tmp_path: Path) 
             time.sleep(5.0)  # until the last of the scheduled gratuitous rounds: only a correction can help
             mac = second.namespace.mac("eth0").hex(":")
             nodes.client.ip(f"neigh replace {VIPS[0]} lladdr {mac} dev eth0 nud reachable")
+            until(lambda: second.status()["counters"]["clients"]["stragglers_packets"], "it is noticed", 5.0)
             until(lambda: pinger.answered_by() == first.name, "the client is corrected", 5.0)
-            assert second.status()["counters"]["clients"]["stragglers_packets"] > 0

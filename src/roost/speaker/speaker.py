@@ -101,13 +101,14 @@ class Speaker:
             tell=self.cluster.tell,
             declare=self.cluster.declare_dead,
             hold=self.cluster.hold,
-            on_cut_off=self._gossip,
+            on_cut_off=self._on_cut_off,
             on_return=self._on_return,
             hosts=self._known_hosts,
         )
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._announce)
         self._handover = Handover()
         self._damping = Damping()
+        self._led_when_cut_off: frozenset[IPAddress] = frozenset()
         self._macs: dict[bytes, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -264,6 +265,11 @@ class Speaker:
             self._loop.call_at(self._damping.until, self._on_forgiven)
             self._gossip()
 
+    def _on_cut_off(self) -> None:
+        """Find that nobody is heard: tell those whom gossip may reach, and keep what is led."""
+        self._led_when_cut_off = frozenset(self.plan.leading)
+        self._gossip()
+
     def _on_silent(self) -> None:
         self.witnessing.accused()
 
@@ -336,7 +342,7 @@ class Speaker:
     def _apply(self) -> None:
         """Work out what this node does now, and do what has changed."""
         # Who hears nobody is most likely the one cut off: what others led is led by others now.
-        only = frozenset(self.plan.leading) if self.witnessing.cut_off else None
+        only = self._led_when_cut_off if self.witnessing.cut_off else None
         self.plan = plan(
             self.name, self.election.rankings.values(), self.election.candidates, self._refused, only
         )
