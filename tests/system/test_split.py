@@ -96,3 +96,23 @@ def test_every_node_says_what_became_of_a_peer_and_what_shows_it(nodes: Lan) -> 
         each for each in others[0].ask(f"/v1/explain/{VIPS[0]}")["places"] if each["node"] == victim.name
     )
     assert "process gone" in place["why"]
+
+
+def test_a_node_whose_kernel_answers_no_probes_is_judged_by_swim_alone_and_explain_says_so(
+    tmp_path: Path,
+) -> None:
+    """With arp_ignore 8 its kernel is silent for ever: that must not be taken for death."""
+    with lan(tmp_path) as nodes:
+        nodes.configure(SERVICES, profile="default")
+        mute, *others = nodes.speakers
+        mute.namespace.sysctl("net/ipv4/conf/eth0/arp_ignore", 8)
+        mac = mute.namespace.mac("eth0").hex(":")
+        for other in others:
+            other.namespace.ip(f"neigh replace {mute.address} lladdr {mac} dev eth0 nud permanent")
+        nodes.start()
+        time.sleep(2.0)
+        for other in others:
+            assert other.verdicts()[mute.name] == "alive"
+            assert other.ask(f"/v1/explain/{VIPS[0]}")["judged_by_swim_alone"] == [mute.name]
+        nodes.cut(mute)
+        until(lambda: all(each.verdicts()[mute.name] == "dead" for each in others), "SWIM finds it", 10.0)

@@ -52,5 +52,7 @@ def _draw(explanation: dict[str, Any]) -> None:
     console.print(places)
     for exclusion in explanation["exclusions"]:
         console.print(f"[dim]out:[/dim] {exclusion['node']}: {exclusion['why']}")
+    if unproven := explanation["judged_by_swim_alone"]:
+        console.print(f"[dim]judged by SWIM alone, no answers to probes: {', '.join(unproven)}[/dim]")
     for problem in explanation["problems"]:
         console.print(f"[yellow]{problem}[/yellow]")

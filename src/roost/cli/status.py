@@ -32,6 +32,10 @@ def _draw(status: dict[str, Any]) -> None:
         f"[bold]{status['node']}[/bold]  roost {status['version']}  up since {status['started_at']}"
         f"  profile {status['profile']}{settled}"
     )
+    if status["draining"]:
+        console.print("[yellow]draining: leads only what no other node can[/yellow]")
+    if status["cut_off"]:
+        console.print("[red]cut off: hears nobody on its links, takes over nothing[/red]")
     if error := status["config"]["error"]:
         console.print(f"[red]configuration: {error}; the last good one stays in force[/red]")
     console.print(_services(status))

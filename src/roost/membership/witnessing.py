@@ -99,13 +99,15 @@ class Witnessing:
         self._lifelines = Lifelines(hold, self._process_gone, self.counters)
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
+        self._watched: frozenset[str] = frozenset()
         self._targets: dict[str, _Target] = {}
         self._subjects: dict[tuple[int, IPAddress], str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def judges(self, name: str) -> bool:
-        """Tell whether this node watches `name` and its kernel has answered."""
-        return self._kernels is not None and self._kernels.proven(name)
+    def unproven(self) -> frozenset[str]:
+        """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
+        proven = self._kernels.proven if self._kernels is not None else lambda _: False
+        return frozenset(name for name in self._watched if not proven(name))
 
     def update(
         self, links: Sequence[Link], members: Sequence[ClusterMember], led: Mapping[str, IPAddress]
@@ -122,6 +124,7 @@ class Witnessing:
             member.name: member for member in members if member.verdict.active and member.metadata.version
         }
         watched = duties(self._me, speakers.keys())
+        self._watched = frozenset(watched)
         self._lifelines.update(
             {name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None}
         )

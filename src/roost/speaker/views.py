@@ -76,6 +76,7 @@ class SpeakerViews:
             raise UnknownNameError(f"no service has the name or address {key}")
         change = speaker.history.last(ranking.service.name)
         return explain(ranking, speaker.election.candidates) | {
+            "judged_by_swim_alone": sorted(speaker.witnessing.unproven()),
             "since": _iso(change.since),
             "change": change.why,
             "problems": self._problems(ranking.service),
