@@ -1,6 +1,6 @@
 """What a node says about itself in gossip: at most 512 bytes of JSON in memberlist's `Meta`.
 
-    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"ips":["192.0.2.11"],"config":"3f2a9c","drain":true,"waits":2}
+    {"roost":"0.1.0","labels":{"zone":"a"},"macs":["020000000001"],"ips":["192.0.2.11"],"links":["eth0"],"config":"3f2a9c","drain":true,"waits":2}
 
 Empty parts are left out. Peers that are no Roost nodes put anything there, or nothing: their metadata
 parses to an empty value. The version key is what marks a Roost node.
@@ -34,7 +34,8 @@ class Metadata:
     `version` is "" for nodes that do not run Roost. `macs` are 6 bytes each, of the announcing
     interfaces, so that peers know their frames from a stranger's. `addresses` are the node's own ones on the
     first of these interfaces, in the same order (None where there is none): its kernel answers for them,
-    which is how peers see that it lives. `digest` tells whether two nodes
+    which is how peers see that it lives. `interfaces` are the names of the
+    announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
     lost that many times of late, or `deaf` because it hears nobody on its links, leads only what no other
     node can.
@@ -44,6 +45,7 @@ class Metadata:
     labels: Mapping[str, str] = field(default_factory=dict)
     macs: tuple[bytes, ...] = ()
     addresses: tuple[IPAddress | None, ...] = ()
+    interfaces: tuple[str, ...] | None = None
     digest: str = ""
     draining: bool = False
     waits: int = 0
@@ -60,6 +62,7 @@ def encode(metadata: Metadata) -> bytes:
         "labels": dict(metadata.labels),
         "macs": [mac.hex() for mac in metadata.macs],
         "ips": ["" if each is None else canonical(each) for each in metadata.addresses],
+        "links": list(metadata.interfaces or ()),
         "config": metadata.digest,
         "drain": metadata.draining,
         "waits": metadata.waits,
@@ -92,6 +95,7 @@ def parse(meta: bytes) -> Metadata:
         labels=_labels(document.get("labels")),
         macs=_macs(document.get("macs")),
         addresses=_addresses(document.get("ips")),
+        interfaces=_names(document.get("links")),
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
         deaf=document.get("deaf") is True,
@@ -103,6 +107,12 @@ def _labels(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
         return {}
     return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    return tuple(name for name in value[:_MACS_LIMIT] if isinstance(name, str))
 
 
 def _macs(value: object) -> tuple[bytes, ...]:

@@ -66,6 +66,11 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
         (not node.speaker, Reason.NO_SPEAKER, "it gossips, but no Roost speaker runs there"),
         (not node.can_announce, Reason.NO_INTERFACE, "no interface there can announce now"),
         (
+            not _has_interface(service, node),
+            Reason.NO_INTERFACE,
+            "no interface that may announce it works there now",
+        ),
+        (
             local is not None and node.name not in local,
             Reason.NO_ENDPOINT,
             "no endpoint there can serve and traffic must stay local",
@@ -109,6 +114,13 @@ def interfaces_of(service: Service, node: Node) -> tuple[str, ...] | None:
 def interface_allowed(patterns: Iterable[str] | None, name: str) -> bool:
     """Tell whether the whole of `name` matches one of the regular expressions; None allows all."""
     return patterns is None or any(re.fullmatch(pattern, name) for pattern in patterns)
+
+
+def _has_interface(service: Service, node: Node) -> bool:
+    if node.interfaces is None:
+        return True
+    patterns = interfaces_of(service, node)
+    return any(interface_allowed(patterns, name) for name in node.interfaces)
 
 
 def _covering(service: Service, node: Node) -> list[Advertisement]:

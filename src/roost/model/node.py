@@ -40,6 +40,7 @@ class Node:
     excluded: bool = False  # node.kubernetes.io/exclude-from-external-load-balancers
     speaker: bool = True  # False for a member that gossips but announces nothing
     can_announce: bool = True  # False while no interface of the node can announce
+    interfaces: tuple[str, ...] | None = None  # those that can announce now, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,7 +354,8 @@ class Network:
         target = self._by_endpoint.get(effect.target)
         if target is None or self._random.random() < self.udp_loss or not self._reachable(host, target):
             return
-        for _ in range(1 + (self._random.random() < self.duplicated)):
+        twice = self.duplicated > 0 and self._random.random() < self.duplicated
+        for _ in range(1 + twice):
             self._at(
                 self.now + self._random.uniform(*self._delay),
                 lambda: self._act(target, lambda: target.swim.receive(effect.data, host.endpoint, self.now)),

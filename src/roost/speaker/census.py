@@ -11,14 +11,16 @@ from roost.model.ranking import Ranking
 __all__ = ["candidate", "led_by_peers", "peers", "reason"]
 
 
-def candidate(member: ClusterMember, *, mine: bool, can_announce: bool) -> Candidate:
-    """Return a member as a candidate; of this node itself (`mine`) it is known whether it `can_announce`."""
+def candidate(member: ClusterMember, own: Sequence[str] | None) -> Candidate:
+    """Return a member as a candidate; `own` are this node's announcing interfaces if it is this node."""
     told = member.metadata
+    mine = own is not None
     node = Node(
         member.name,
         told.labels,
         speaker=mine or bool(told.version),
-        can_announce=can_announce if mine else bool(told.macs),
+        can_announce=bool(own) if mine else bool(told.macs),
+        interfaces=tuple(own) if own is not None else told.interfaces,
     )
     if member.verdict.active and told.draining:
         return Candidate(node, Verdict.DRAINING, "asked for by an operator")

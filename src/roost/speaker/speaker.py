@@ -309,10 +309,9 @@ class Speaker:
         self.announcer.set_peers(self._macs)
         self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
         before = dict(self.election.candidates)
-        can_announce = bool(self.announcer.macs)
+        own = [link.name for link in self.announcer.announcing[:_MACS_TOLD]]  # what the others know of
         moves = self.election.update_candidates(
-            census.candidate(member, mine=member.name == self.name, can_announce=can_announce)
-            for member in members
+            census.candidate(member, own if member.name == self.name else None) for member in members
         )
         self._apply()  # first of all: clients wait for this, nobody waits for the record
         self.clients.follow(self.plan, census.peers(members, self.name))
@@ -443,6 +442,7 @@ class Speaker:
             labels=self.config.labels,
             macs=tuple(link.mac for link in links),
             addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
+            interfaces=tuple(link.name for link in links),
             digest=self.config.digest,
             draining=self.drain.draining,
             deaf=self.witnessing.cut_off,

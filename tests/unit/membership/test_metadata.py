@@ -26,12 +26,23 @@ OWN = st.none() | st.ip_addresses().filter(lambda ip: not ip.is_multicast and no
     LABELS,
     st.lists(st.binary(min_size=6, max_size=6), max_size=4),
     st.lists(OWN, max_size=2),
+    st.none() | st.tuples(st.text(min_size=1, max_size=15)),
     st.text("0123456789abcdef", max_size=16),
+    st.booleans(),
+    st.integers(0, 9),
 )
 def test_what_is_encoded_is_parsed(
-    labels: dict[str, str], macs: list[bytes], addresses: list[IPAddress | None], digest: str
+    labels: dict[str, str],
+    macs: list[bytes],
+    addresses: list[IPAddress | None],
+    links: tuple[str, ...] | None,
+    digest: str,
+    draining: bool,
+    waits: int,
 ) -> None:
-    metadata = Metadata("1.2.3", labels, tuple(macs), tuple(addresses), digest)
+    metadata = Metadata(
+        "1.2.3", labels, tuple(macs), tuple(addresses), links, digest, draining=draining, waits=waits
+    )
     try:
         encoded = encode(metadata)
     except UnicodeEncodeError:
@@ -40,11 +51,11 @@ def test_what_is_encoded_is_parsed(
 
 
 def test_the_form_on_the_wire() -> None:
-    own = IPv4Address("192.0.2.11")
-    metadata = Metadata("1.2.3", {"zone": "a"}, (bytes.fromhex("020000000001"),), (own, None), "3f2a")
+    own, macs = IPv4Address("192.0.2.11"), (bytes.fromhex("020000000001"),)
+    metadata = Metadata("1.2.3", {"zone": "a"}, macs, (own, None), ("eth0",), "3f2a")
     expected = (
         b'{"roost":"1.2.3","labels":{"zone":"a"},"macs":["020000000001"],'
-        b'"ips":["192.0.2.11",""],"config":"3f2a"}'
+        b'"ips":["192.0.2.11",""],"links":["eth0"],"config":"3f2a"}'
     )
     assert encode(metadata) == expected
     assert encode(Metadata("1.2.3")) == b'{"roost":"1.2.3"}'

@@ -1,5 +1,6 @@
 """The order of nodes is MetalLB's: published vectors of its own tests."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -207,3 +208,20 @@ def test_an_interface_pattern_matches_the_whole_name() -> None:
     assert not interface_allowed(("eth[0-9]",), "eth01")
     assert not interface_allowed((), "eth0")
     assert interface_allowed(None, "anything")
+
+
+def test_a_node_without_a_working_interface_that_may_announce_the_service_is_out() -> None:
+    """cilium#35507: carrier of the announcing interface is part of who may lead."""
+    web = service("192.0.2.1", replace(EVERYWHERE, interfaces=("eth1",)))
+    nodes = [
+        Node("n1", interfaces=("eth0",)),
+        Node("n2", interfaces=("eth0", "eth1")),
+        Node("n3"),
+        Node("n4", interfaces=()),
+    ]
+    ranking = rank(web, nodes)
+    assert {place.node for place in ranking.places} == {"n2", "n3"}
+    assert {(each.node, each.reason) for each in ranking.exclusions} == {
+        ("n1", Reason.NO_INTERFACE),
+        ("n4", Reason.NO_INTERFACE),
+    }

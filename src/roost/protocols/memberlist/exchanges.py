@@ -5,7 +5,7 @@ from typing import Final
 
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.effects import OpenExchange, Outbox
-from roost.protocols.memberlist.messages import Message
+from roost.protocols.memberlist.messages import Message, PushPull
 
 __all__ = ["Exchange", "Exchanges"]
 
@@ -14,11 +14,12 @@ _LIMIT: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One open request: to whom, of which kind, and until when (seconds) the driver may answer."""
+    """One open request: to whom, of which kind, until when (seconds) it may be answered; to join or not."""
 
     target: Endpoint
     kind: type[Message]
     deadline: float
+    join: bool
 
 
 class Exchanges:
@@ -37,7 +38,8 @@ class Exchanges:
             self._outbox.counters["exchanges_refused"] += 1
             return None
         self._last += 1
-        self._open[self._last] = Exchange(target, type(request), deadline)
+        join = isinstance(request, PushPull) and request.join
+        self._open[self._last] = Exchange(target, type(request), deadline, join)
         self._outbox.counters["exchanges_opened"] += 1
         self._outbox.put(OpenExchange(self._last, target, request, deadline))
         return self._last

@@ -44,6 +44,7 @@ from roost.protocols.memberlist.transmit import Transmitter
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData"]
 
+_WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
 _TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
@@ -270,6 +271,8 @@ class Swim:
         elif isinstance(reply, PushPull):
             self._outbox.counters["push_pulls"] += 1
             self._rules.merge(reply, now, exchange.target)
+            if exchange.join and self._table.me.live:
+                self._tell_directly(self._table.me.as_alive())  # gossip alone now and then misses one
         elif isinstance(reply, ErrorResponse):
             self._outbox.fault("exchange-refused", reply.text, exchange.target)
         else:
@@ -354,7 +357,7 @@ class Swim:
             case PushPull():
                 reply = self._state(join=request.join)  # as it is before the merge
                 self._outbox.counters["push_pulls"] += 1
-                self._rules.merge(request, now, source)
+                self._welcome(request, source, now)
                 return reply
             case UserMessage():
                 self._outbox.put_losable(UserData(request.payload, source))
@@ -365,6 +368,14 @@ class Swim:
             case _:
                 self._outbox.fault("unexpected-message", f"{_name(request)} on a stream", source)
                 return ErrorResponse(f"{_name(request)} does not belong on a stream")
+
+    def _welcome(self, state: PushPull, source: Endpoint, now: float) -> None:
+        """Merge a peer's state; of a few members that are new by it, the others hear directly."""
+        before = {name for name, member in self._table.view.items() if member.live}
+        self._rules.merge(state, now, source)
+        new = [name for name, member in self._table.view.items() if member.live and name not in before]
+        for name in new[:_WELCOMED]:
+            self._tell_directly(self._table.view[name].as_alive())
 
     def _is_for_me(self, ping: Ping, source: Endpoint) -> bool:
         if ping.node in ("", self._table.me.name):
