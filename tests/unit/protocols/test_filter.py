@@ -20,6 +20,8 @@ def passes(program: list[Instruction], frame: bytes, *, tagged: bool = False) ->
         code, jt, jf, k = program[at]
         at += 1
         match code:
+            case 0x20 if k == 0xFFFFF004:
+                accumulator = 0  # PACKET_HOST
             case 0x20 if k == 0xFFFFF030:
                 accumulator = int(tagged)
             case 0x20 | 0x28 | 0x30:
@@ -89,3 +91,26 @@ def test_two_thousand_scattered_addresses_still_fit() -> None:
     program = filters.build(scattered)
     assert len(program) <= MAX_INSTRUCTIONS
     assert all(passes(program, ask(address)) for address in scattered[::50])
+
+
+@given(st.sets(ipv4, min_size=1, max_size=300), st.sets(ipv6, min_size=1, max_size=300))
+def test_traffic_for_our_addresses_passes_and_neighbor_discovery_does_not(
+    ours4: set[IPv4Address], ours6: set[IPv6Address]
+) -> None:
+    program = filters.build_traffic([*ours4, *ours6])
+    assert len(program) <= MAX_INSTRUCTIONS
+    for v4 in list(ours4)[:10]:
+        assert passes(program, MAC + MAC + b"\x08\x00" + bytes(16) + v4.packed)
+    for v6 in list(ours6)[:10]:
+        header = MAC + MAC + b"\x86\xdd" + bytes(6)
+        assert passes(program, header + b"\x11\x40" + bytes(16) + v6.packed)
+        echo, solicitation = bytes([128]), bytes([135])
+        assert passes(program, header + b"\x3a\x40" + bytes(16) + v6.packed + echo)
+        assert not passes(program, header + b"\x3a\xff" + bytes(16) + v6.packed + solicitation)
+    assert not passes(program, ask(next(iter(ours4))))
+
+
+def test_traffic_for_others_does_not_pass() -> None:
+    program = filters.build_traffic([IPv4Address("192.0.2.200")])
+    assert not passes(program, MAC + MAC + b"\x08\x00" + bytes(16) + IPv4Address("192.0.2.201").packed)
+    assert not passes(filters.build_traffic([]), MAC + MAC + b"\x08\x00" + bytes(40))
