@@ -17,7 +17,9 @@ from roost.runtime.traffic_meter import TrafficMeter
 
 __all__ = ["Backoff", "Stragglers", "sender"]
 
-_LOOK: Final = 0.02  # seconds between two looks at the meters
+_LOOK: Final = 0.02  # seconds between two looks at the meters while packets come or may come
+_LOOK_RARELY: Final = 0.25  # seconds, otherwise
+_EAGER: Final = 2.0  # seconds after an address was lost or a packet came
 _FIRST: Final = 0.04  # seconds before a client that sends on is told again, doubled each time up to:
 _LAST: Final = 5.0
 _REMEMBERED: Final = 1024
@@ -36,6 +38,7 @@ class Stragglers:
         self._seen: dict[Sighting, None] = {}
         self._backoff = Backoff()
         self._timer: asyncio.TimerHandle | None = None
+        self._eager_until = float("-inf")
 
     def watch(self, addresses: Collection[IPAddress], links: Collection[Link]) -> None:
         """Watch for packets to exactly `addresses` that come in on `links`. Raises CapabilityError."""
@@ -52,13 +55,14 @@ class Stragglers:
         if changed:
             for meter in self._meters.values():
                 meter.set_addresses(addresses)
+            self._eager_until = asyncio.get_running_loop().time() + _EAGER
+            self._rest()
         if self._meters and self._timer is None:
             self._look()
 
     def close(self) -> None:
         """Stop watching."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._rest()
         for meter in self._meters.values():
             meter.close()
         self._meters.clear()
@@ -73,10 +77,17 @@ class Stragglers:
         if count:
             self.packets += count
             self.last_packet = now
+            self._eager_until = now + _EAGER
         if stale := [each for each in self._seen if self._backoff.due(each, now)]:
             self._on_stale(stale)
         self._seen.clear()
-        self._timer = loop.call_later(_LOOK, self._look)
+        pause = _LOOK if now < self._eager_until else _LOOK_RARELY
+        self._timer = loop.call_later(pause, self._look)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _on_packet(self, data: bytes) -> None:
         try:
