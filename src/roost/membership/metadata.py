@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from roost import __version__
-from roost.model.address import IPAddress, canonical
+from roost.model.address import IPAddress
 from roost.protocols.memberlist.messages import META_LIMIT
 
 __all__ = ["Metadata", "MetadataError", "encode", "parse"]
@@ -61,7 +61,7 @@ def encode(metadata: Metadata) -> bytes:
         "roost": metadata.version,
         "labels": dict(metadata.labels),
         "macs": [mac.hex() for mac in metadata.macs],
-        "ips": ["" if each is None else canonical(each) for each in metadata.addresses],
+        "ips": ["" if each is None else str(each) for each in metadata.addresses],
         "links": list(metadata.interfaces or ()),
         "config": metadata.digest,
         "drain": metadata.draining,

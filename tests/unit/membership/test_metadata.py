@@ -1,7 +1,7 @@
 """What nodes say of themselves in gossip: compact, bounded, and harmless whatever strangers write."""
 
 import json
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -89,3 +89,8 @@ def test_labels_that_do_not_fit_name_the_cure() -> None:
         MetadataError, match=r"30 labels and 0 interfaces take \d+ bytes.*limit of 512; shorten"
     ):
         encode(Metadata(labels=labels))
+
+
+def test_an_address_of_any_form_comes_back_as_it_was() -> None:
+    mapped = IPv6Address("::ffff:192.0.2.11")  # `canonical` would make this one IPv4
+    assert parse(encode(Metadata(addresses=(mapped,)))).addresses == (mapped,)
