@@ -1,0 +1,1 @@
+"""The cluster's process: gives addresses to Services, checks configuration, writes status."""

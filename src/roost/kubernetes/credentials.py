@@ -1,0 +1,173 @@
+"""How to reach the API server: from a kubeconfig, or from inside a pod."""
+
+import asyncio
+import base64
+import binascii
+import json
+import os
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+
+__all__ = ["Credentials", "CredentialsError", "find"]
+
+_IN_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_REREAD: Final = 60.0  # seconds after which a token's file is read again: the kubelet renews it
+_PLUGIN_DEADLINE: Final = 30.0  # seconds
+
+
+class CredentialsError(Exception):
+    """No way to the API server can be worked out; the text says what is missing and where."""
+
+
+@dataclass(slots=True)
+class Credentials:
+    """Where the API server is and who we are there; `namespace` is the context's or the pod's own."""
+
+    server: str
+    tls: ssl.SSLContext | None
+    namespace: str = ""
+    _token: Callable[[], str] | None = field(default=None, repr=False)
+    _cached: str = field(default="", repr=False)
+    _until: float = 0.0
+
+    async def token(self) -> str:
+        """Return the bearer token for now, or "" where a certificate speaks for us."""
+        if self._token is None:
+            return ""
+        if time.monotonic() >= self._until:
+            self._cached = await asyncio.to_thread(self._token)
+            self._until = time.monotonic() + _REREAD
+        return self._cached
+
+
+def find(environment: Mapping[str, str] = os.environ) -> Credentials:
+    """Return the credentials that KUBECONFIG names, or the pod's, or those of ~/.kube/config.
+
+    Raises CredentialsError.
+    """
+    if named := environment.get("KUBECONFIG"):
+        return _from_kubeconfig(Path(named.split(os.pathsep)[0]))
+    if environment.get("KUBERNETES_SERVICE_HOST"):
+        return _from_pod(environment)
+    default = Path("~/.kube/config").expanduser()
+    if default.exists():
+        return _from_kubeconfig(default)
+    raise CredentialsError("no API server is known: set KUBECONFIG, or run in a pod with a service account")
+
+
+def _from_pod(environment: Mapping[str, str]) -> Credentials:
+    host = environment["KUBERNETES_SERVICE_HOST"]
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    name = f"[{host}]" if ":" in host else host
+    token, authority, namespace = (_IN_POD / each for each in ("token", "ca.crt", "namespace"))
+    if not token.exists():
+        raise CredentialsError(f"{token} is missing: the pod needs a service account with a token")
+    tls = ssl.create_default_context(cafile=str(authority))
+    return Credentials(
+        f"https://{name}:{port}",
+        tls,
+        namespace.read_text().strip() if namespace.exists() else "",
+        lambda: token.read_text().strip(),
+    )
+
+
+def _from_kubeconfig(path: Path) -> Credentials:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise CredentialsError(f"{path} is no YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise CredentialsError(f"{path} is no kubeconfig")
+    context = _named(document, path, "contexts", "context", document.get("current-context"))
+    cluster = _named(document, path, "clusters", "cluster", context.get("cluster"))
+    user = _named(document, path, "users", "user", context["user"]) if context.get("user") else {}
+    server = str(cluster.get("server", "")).rstrip("/")
+    if urlsplit(server).scheme not in ("http", "https"):
+        raise CredentialsError(f"{path}: cluster.server {server!r} is no http(s) URL")
+    try:
+        tls = _tls(cluster, user, path.parent) if server.startswith("https") else None
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise CredentialsError(f"{path}: certificates cannot be used: {error}") from error
+    return Credentials(server, tls, str(context.get("namespace") or ""), _token_of(user, path))
+
+
+def _named(document: Mapping[str, Any], path: Path, plural: str, inner: str, name: object) -> dict[str, Any]:
+    for each in document.get(plural) or ():
+        if isinstance(each, dict) and each.get("name") == name:
+            return dict(each.get(inner) or {})
+    raise CredentialsError(f"{path}: {plural} has no entry named {name!r}")
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext:
+    authority = _content(cluster, "certificate-authority", folder)
+    tls = ssl.create_default_context(cadata=authority.decode("ascii") if authority else None)
+    if cluster.get("insecure-skip-tls-verify"):
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    certificate, key = (_content(user, f"client-{each}", folder) for each in ("certificate", "key"))
+    if certificate and key:
+        _load_pair(tls, certificate, key)
+    return tls
+
+
+def _load_pair(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Load a client's certificate; ssl reads files only, so they exist for a moment, for us alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        chain, secret = Path(folder, "crt"), Path(folder, "key")
+        chain.write_bytes(certificate)
+        secret.touch(mode=0o600)
+        secret.write_bytes(key)
+        tls.load_cert_chain(chain, secret)
+
+
+def _content(section: Mapping[str, Any], name: str, folder: Path) -> bytes:
+    if data := section.get(f"{name}-data"):
+        try:
+            return base64.b64decode(data)
+        except binascii.Error as error:
+            raise ValueError(f"{name}-data is no base64") from error
+    return (folder / str(section[name])).read_bytes() if section.get(name) else b""
+
+
+def _token_of(user: Mapping[str, Any], path: Path) -> Callable[[], str] | None:
+    if token := user.get("token"):
+        return lambda: str(token)
+    if file := user.get("tokenFile"):
+        return lambda: (path.parent / str(file)).read_text().strip()
+    if plugin := user.get("exec"):
+        return lambda: _token_of_plugin(plugin)
+    return None
+
+
+def _token_of_plugin(plugin: Mapping[str, Any]) -> str:
+    """Ask a credential plugin, as kubectl does (client.authentication.k8s.io). Raises CredentialsError."""
+    import subprocess  # noqa: PLC0415 - a rare way in, which no other process should pay for
+
+    extra = {str(each["name"]): str(each["value"]) for each in plugin.get("env") or ()}
+    request = {
+        "apiVersion": plugin.get("apiVersion"),
+        "kind": "ExecCredential",
+        "spec": {"interactive": False},
+    }
+    command = [str(plugin["command"]), *map(str, plugin.get("args") or ())]
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own kubeconfig names the command
+            command,
+            env={**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(request)},
+            capture_output=True,
+            timeout=_PLUGIN_DEADLINE,
+            check=True,
+        )
+        return str(json.loads(done.stdout)["status"]["token"])
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        raise CredentialsError(f"the credential plugin {command[0]} gave no token: {error}") from error
