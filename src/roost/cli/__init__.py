@@ -9,6 +9,7 @@ from roost import __version__
 __all__ = ["main"]
 
 _COMMANDS = {
+    "controller": "Give addresses to the Services of a Kubernetes cluster.",
     "speaker": "Announce service addresses from this node (runs in the foreground).",
     "check": "Validate a configuration file.",
     "status": "Show who leads what, and the members of the cluster.",

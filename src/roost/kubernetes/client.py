@@ -114,15 +114,24 @@ class Api:
         """Yield events until the server ends the watch; an event of type ERROR is raised."""
         target = _with_query(path, {"watch": "true", "allowWatchBookmarks": "true", **query})
         rest = b""
-        async with self._stream(target) as response:
-            if response.status != 200:
-                raise _error(response.status, await _read(response))
-            async for chunk in _translated(response.aiter_stream()):
-                *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > _MOST_LINE:
-                    raise ApiError(0, f"a watch event of more than {_MOST_LINE >> 20} MiB")
-                for line in lines:
-                    yield _event(line)
+        self.requests += 1
+        try:
+            async with self._pool.stream(
+                "GET",
+                self._credentials.server + target,
+                headers=await self._headers(""),
+                extensions={"timeout": _timeout(_SILENCE)},
+            ) as response:
+                if response.status != 200:
+                    raise _error(response.status, await _read(response))
+                async for chunk in response.aiter_stream():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    if len(rest) > _MOST_LINE:
+                        raise ApiError(0, f"a watch event of more than {_MOST_LINE >> 20} MiB")
+                    for line in lines:
+                        yield _event(line)
+        except _FAILURES as error:
+            raise _lost(error) from error
 
     async def _ask(
         self, method: str, target: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
@@ -156,9 +165,6 @@ class Api:
         except _FAILURES as error:
             raise _lost(error) from error
 
-    def _stream(self, target: str) -> "_Watch":
-        return _Watch(self, target)
-
     async def _headers(self, content_type: str) -> list[tuple[bytes, bytes]]:
         headers = [(b"Accept", b"application/json"), (b"User-Agent", b"roost")]
         if content_type:
@@ -170,34 +176,6 @@ class Api:
         return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
 
 
-class _Watch:
-    """The response to a watch, closed at the end of the `async with`."""
-
-    def __init__(self, api: Api, target: str) -> None:
-        self._api = api
-        self._target = target
-        self._response: httpcore.Response | None = None
-
-    async def __aenter__(self) -> httpcore.Response:
-        api = self._api
-        api.requests += 1
-        request = httpcore.Request(
-            "GET",
-            api._credentials.server + self._target,  # noqa: SLF001 - one class in two parts
-            headers=await api._headers(""),  # noqa: SLF001
-            extensions={"timeout": _timeout(_SILENCE)},
-        )
-        try:
-            self._response = await api._pool.handle_async_request(request)  # noqa: SLF001
-        except _FAILURES as error:
-            raise _lost(error) from error
-        return self._response
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            await self._response.aclose()
-
-
 _FAILURES: Final = (
     httpcore.NetworkError,
     httpcore.TimeoutException,
@@ -206,14 +184,6 @@ _FAILURES: Final = (
     OSError,
     TimeoutError,
 )
-
-
-async def _translated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except _FAILURES as error:
-        raise _lost(error) from error
 
 
 async def _read(response: httpcore.Response) -> bytes:

@@ -276,7 +276,7 @@ def _overlaps(networks: Sequence[IPNetwork], pools: Sequence[Pool]) -> Iterator[
         earlier = [("this pool", each) for each in networks[:at]]
         earlier += [(f'pool "{pool.name}"', each) for pool in pools for each in pool.networks]
         for owner, other in earlier:
-            if network.version == other.version and network.overlaps(other):  # type: ignore[arg-type]
+            if network.version == other.version and network.overlaps(other):
                 yield f"CIDR {network} overlaps with already defined CIDR {other} of {owner}"
                 break
 

@@ -61,8 +61,9 @@ class Mirror(Generic[T]):
         return MappingProxyType(self._items)
 
     def put(self, item: Object) -> None:
-        """Take an object from the answer to a write: the watch may tell later what is known already."""
-        self._take(item)
+        """Take an object from the answer to a write, which the watch may tell later; if it is still there."""
+        if key_of(item) in self._items:
+            self._take(item)
 
     async def run(self) -> None:
         """Keep the copy until cancelled."""

@@ -51,7 +51,7 @@ class KubeService:
     namespace: str
     name: str
     uid: str = ""
-    version: str = ""  # metadata.resourceVersion
+    version: str = field(default="", compare=False)  # metadata.resourceVersion
     created: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,87 @@
+"""`roost controller`: the cluster's process that gives addresses to Services."""
+
+import asyncio
+import socket
+from typing import Literal
+from uuid import uuid4
+
+import click
+
+from roost.cli.exits import Exit, Failure
+from roost.cli.metallb_options import accepted, log_level, switch
+from roost.observe.logs import configure
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is. Default: the pod's own."
+)
+@click.option("--lb-class", "load_balancer_class", default="", help="Handle only this loadBalancerClass.")
+@click.option("--quarantine", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="Seconds before a released address goes to another service.")  # fmt: skip
+@click.option("--finalizer/--no-finalizer", default=True, show_default=True,
+              help="Keep a deleted Service until its address is released.")  # fmt: skip
+@click.option("--leader-elect/--no-leader-elect", "elect", default=True, show_default=True,
+              help="Let one of several replicas work, by a Lease.")  # fmt: skip
+@click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name.")
+@click.option("--ml-secret-name", envvar="METALLB_ML_SECRET_NAME", default="",
+              help="Secret to make for the speakers' gossip.")  # fmt: skip
+@click.option("--deployment", envvar="METALLB_DEPLOYMENT", default="", help="Owner of that Secret.")
+@click.option("--port", "metrics_port", type=int, default=9120, show_default=True,
+              help="TCP port for metrics, 0 for none.")  # fmt: skip
+@click.option("--health-probe-port", "health_port", type=int, default=17472, show_default=True,
+              help="TCP port for /healthz, /readyz and /metrics, 0 for none.")  # fmt: skip
+@switch("--metallb-metrics", "Show metrics under MetalLB's names, too.")
+@click.option("--webhook-mode", "webhook", default="enabled", show_default=True,
+              type=click.Choice(["enabled", "disabled", "onlywebhook"]),
+              help="Whether changes of the configuration are checked when they are made.")  # fmt: skip
+@click.option("--cert-dir", "certificate_folder", default="", help="Where the webhook's certificates are.")
+@click.option("--cert-service-name", "certificate_service", default="metallb-webhook-service",
+              show_default=True)  # fmt: skip
+@click.option("--webhook-secret", "certificate_secret", default="metallb-webhook-cert", show_default=True)
+@switch("--disable-cert-rotation", "Leave the webhook's certificates to somebody else.")
+@click.option("--log-level", type=log_level, default="info", show_default=True)
+@click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
+@accepted("--webhook-http2", "--pprof-bind-address", "--tls-min-version", "--tls-cipher-suites",
+          "--tls-curve-preferences", "--metrics-cert-dir")  # fmt: skip
+def command(
+    namespace: str | None,
+    log_level: str,
+    log_format: Literal["human", "json"],
+    pod_name: str,
+    ml_secret_name: str,
+    *,
+    metallb_metrics: bool,
+    disable_cert_rotation: bool,
+    **given: object,
+) -> None:
+    """Give addresses of IPAddressPools to Services of type LoadBalancer.
+
+    Takes KUBECONFIG, or the pod's service account. MetalLB's own flags are taken; those without a meaning
+    here are named in the log.
+
+    Exit codes: 0 ended as asked, 3 cannot run.
+    """
+    configure(log_level, log_format)
+    # Imported here so that a wrong option is reported before everything is loaded.
+    from roost.controller.process import LostLeadershipError, run  # noqa: PLC0415
+    from roost.controller.settings import ControllerSettings  # noqa: PLC0415
+    from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415
+
+    try:
+        credentials = find()
+        where = namespace or credentials.namespace or "metallb-system"
+        settings = ControllerSettings(
+            namespace=where,
+            identity=pod_name or f"{socket.gethostname()}_{uuid4().hex[:8]}",
+            metallb_names=metallb_metrics,
+            gossip_secret=ml_secret_name,
+            rotate_certificates=not disable_cert_rotation,
+            pod=pod_name,
+            **given,  # type: ignore[arg-type]  # click has checked each by its option
+        )
+        asyncio.run(run(credentials, settings))
+    except (CredentialsError, LostLeadershipError) as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error

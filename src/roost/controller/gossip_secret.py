@@ -1,0 +1,56 @@
+"""The Secret that keeps the speakers' gossip from strangers: made once, never changed."""
+
+import base64
+import logging
+import secrets
+from typing import Any, Final
+
+from roost.controller.settings import ControllerSettings
+from roost.kubernetes.client import Api, ApiError, Resource
+
+__all__ = ["provide"]
+
+_log = logging.getLogger("roost.controller")
+
+_SECRETS: Final = Resource("api/v1", "secrets")
+_DEPLOYMENTS: Final = Resource("apis/apps/v1", "deployments")
+_KEY: Final = "secretkey"
+_SIZE: Final = 16  # random bytes, as unpadded base64 text of 22 characters: what MetalLB makes
+
+
+async def provide(api: Api, settings: ControllerSettings) -> None:
+    """Make the Secret unless it is there; what hinders that is logged."""
+    if not settings.gossip_secret:
+        return
+    text = base64.b64encode(secrets.token_bytes(_SIZE)).decode().rstrip("=")
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": settings.gossip_secret, "ownerReferences": await _owner(api, settings)},
+        "stringData": {_KEY: text},
+    }
+    try:
+        await api.create(_SECRETS.path(settings.namespace), body)
+        _log.info("gossip secret made", extra={"secret": settings.gossip_secret})
+    except ApiError as error:
+        if not error.conflict:
+            _log.error("the gossip secret %s cannot be made: %s", settings.gossip_secret, error)
+
+
+async def _owner(api: Api, settings: ControllerSettings) -> list[dict[str, Any]]:
+    """Return the reference that lets the Secret go with its Deployment."""
+    if not settings.deployment:
+        return []
+    try:
+        found = await api.get(_DEPLOYMENTS.path(settings.namespace, settings.deployment))
+    except ApiError as error:
+        _log.warning("the gossip secret gets no owner: %s", error)
+        return []
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": settings.deployment,
+            "uid": found["metadata"]["uid"],
+        }
+    ]

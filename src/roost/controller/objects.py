@@ -1,0 +1,64 @@
+"""The objects that the controller writes: whole, as `PUT` wants them. Pure."""
+
+import json
+from typing import Any, Final
+
+from roost.controller.convergence import Outcome
+from roost.kubernetes.resources import CLEANUP_FINALIZER, KubeService, Object
+from roost.model.address import canonical
+from roost.model.allocation import Allocator
+from roost.model.pool import UNCOUNTABLE, capacity
+
+__all__ = ["POOL_ANNOTATION", "pool_status", "service_to_write"]
+
+POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
+
+
+def service_to_write(service: KubeService, outcome: Outcome, *, finalizer: bool) -> dict[str, Any] | None:
+    """Return the Service as it should be, for its status subresource, or None when it is so already.
+
+    With `finalizer`, a service that holds addresses carries the clean-up finalizer, one that holds none does
+    not; without, the finalizer is only ever removed.
+    """
+    if outcome.left_alone:
+        return None
+    ingress = [canonical(address) for address in outcome.addresses]
+    keep = finalizer and bool(ingress)
+    if (
+        list(service.ingress) == ingress
+        and service.ingress_entries == len(ingress)
+        and service.annotations.get(POOL_ANNOTATION, "") == outcome.pool
+        and ((CLEANUP_FINALIZER in service.finalizers) == keep)
+    ):
+        return None
+    item: dict[str, Any] = json.loads(service.whole)
+    metadata = item["metadata"]
+    annotations = {key: value for key, value in service.annotations.items() if key != POOL_ANNOTATION}
+    if outcome.pool:
+        annotations[POOL_ANNOTATION] = outcome.pool
+    finalizers = [each for each in service.finalizers if each != CLEANUP_FINALIZER]
+    if keep:
+        finalizers.append(CLEANUP_FINALIZER)
+    metadata["annotations"], metadata["finalizers"] = annotations, finalizers
+    status = item.setdefault("status", {})
+    status["loadBalancer"] = {"ingress": [{"ip": ip, "ipMode": "VIP"} for ip in ingress]} if ingress else {}
+    return item
+
+
+def pool_status(allocator: Allocator, item: Object) -> dict[str, Any] | None:
+    """Return the pool's object with its counters as they are now, or None when it shows them already."""
+    pool = allocator.pools.get(item["metadata"]["name"])
+    if pool is None:
+        return None
+    usage = allocator.usage(pool.name)
+    status = {
+        "assignedIPv4": usage.ipv4,
+        "assignedIPv6": usage.ipv6,
+        "availableIPv4": _left(capacity(pool, 4), usage.ipv4),
+        "availableIPv6": _left(capacity(pool, 6), usage.ipv6),
+    }
+    return None if item.get("status") == status else {**item, "status": status}
+
+
+def _left(whole: int, used: int) -> int:
+    return whole if whole == UNCOUNTABLE else whole - used

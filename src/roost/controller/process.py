@@ -1,0 +1,104 @@
+"""The process around the controller: credentials, leader election, health, signals, and the end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from roost.controller.controller import Controller
+from roost.controller.gossip_secret import provide
+from roost.controller.metrics import metrics
+from roost.controller.settings import ControllerSettings
+from roost.kubernetes.client import Api
+from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.lease import LeaderLease
+from roost.observe.metrics import exposition
+from roost.runtime.http import HttpServer, Request, Response
+
+__all__ = ["LostLeadershipError", "run"]
+
+_log = logging.getLogger("roost.controller")
+
+_LEASE: Final = "roost-controller"
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class LostLeadershipError(Exception):
+    """Another replica works now, or may: this one has to end."""
+
+
+async def run(credentials: Credentials, settings: ControllerSettings) -> None:
+    """Work until a signal asks to end. Raises LostLeadershipError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    api = Api(credentials)
+    controller = Controller(api, settings)
+    lease = LeaderLease(api, settings.namespace, _LEASE, settings.identity)
+    server = HttpServer(_Answers(controller, settings).handle)
+    try:
+        for port in {settings.health_port, settings.metrics_port} - {0}:
+            await _listen(server, port)
+        await _until(stop, _work(api, settings, controller, lease))
+    finally:
+        await server.close()
+        await api.close()
+    _log.info("ended")
+
+
+async def _work(api: Api, settings: ControllerSettings, controller: Controller, lease: LeaderLease) -> None:
+    held = settings.elect and await lease.acquire()
+    try:
+        await provide(api, settings)
+        if not held:
+            await controller.run()
+            return
+        await _first(controller.run(), lease.keep())
+        raise LostLeadershipError("the lease is lost; another replica may work now")
+    except asyncio.CancelledError:
+        if held:
+            await lease.release()
+        raise
+
+
+async def _listen(server: HttpServer, port: int) -> None:
+    try:
+        await server.listen_tcp("0.0.0.0", port)  # noqa: S104 - the kubelet and Prometheus ask from outside
+    except OSError as error:
+        _log.error("nothing is served on port %d: %s", port, error.strerror or error)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    await _first(stop.wait(), work)
+
+
+async def _first(*works: Coroutine[Any, Any, Any]) -> None:
+    """Run coroutines until the first is done; cancel the others and wait for their end."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+class _Answers:
+    """Health and metrics over HTTP."""
+
+    def __init__(self, controller: Controller, settings: ControllerSettings) -> None:
+        self._controller = controller
+        self._settings = settings
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a probe or a scrape."""
+        if request.path in ("/healthz", "/readyz"):
+            return Response(200, b"ok\n", "text/plain")
+        if request.path == "/metrics":
+            found = metrics(self._controller, metallb_names=self._settings.metallb_names)
+            return Response(200, exposition(found), _EXPOSITION)
+        return Response(404, b"nothing is there\n", "text/plain")
