@@ -1,18 +1,23 @@
 """Talking to the real API server of a test, in plain blocking calls."""
 
 import json
+import os
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import yaml
+from tests.system.netns import Namespace
+
+from roost.kubernetes.definitions import definitions
 
 DEADLINE = 30.0  # seconds; generous, the machines are shared
 NAMESPACE = "metallb-system"
@@ -22,7 +27,8 @@ METALLB = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}"
 class Client:
     """One account at the API server."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, inside: Namespace | None = None) -> None:
+        self._inside = inside
         document = yaml.safe_load(kubeconfig.read_text())
         self.kubeconfig = kubeconfig
         self._server = document["clusters"][0]["cluster"]["server"]
@@ -35,7 +41,10 @@ class Client:
         request.add_header("Authorization", f"Bearer {self._token}")
         request.add_header("Content-Type", kind)
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(request, data, timeout=20, context=self._tls) as answer:
+        with (
+            self._inside.entered() if self._inside else nullcontext(),
+            urlopen(request, data, timeout=20, context=self._tls) as answer,
+        ):
             return json.load(answer)
 
     def get(self, path: str) -> Any:
@@ -104,6 +113,11 @@ def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -
     raise AssertionError(f"not within {deadline} s: {what}")
 
 
+def served(client: Client, path: str) -> bool:
+    """Tell whether there is something at `path`."""
+    return not missing(client, path)
+
+
 def missing(client: Client, path: str) -> bool:
     """Tell whether there is nothing at `path`."""
     try:
@@ -116,8 +130,6 @@ def missing(client: Client, path: str) -> bool:
 @contextmanager
 def roost(*arguments: str, kubeconfig: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a `roost` command against a cluster until the end of the block."""
-    import os
-
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "METALLB_NAMESPACE": NAMESPACE}
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -132,3 +144,13 @@ def roost(*arguments: str, kubeconfig: Path, log: Path) -> Iterator[subprocess.P
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def prepare(client: Client) -> None:
+    """Make a fresh API server know MetalLB's kinds and namespace."""
+    client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    for definition in definitions():
+        client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    for plural in ("ipaddresspools", "l2advertisements", "servicel2statuses", "communities"):
+        path = f"{METALLB}/{plural}"
+        until(partial(served, client, path), f"{plural} are served")

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -49,12 +50,13 @@ class Speaker:
         self.path.write_text(yaml.safe_dump(self.config))
 
     def start(self, *options: str) -> None:
+        self._spawn(["--config", str(self.path), *options], dict(os.environ))
+
+    def _spawn(self, options: Sequence[str], environment: dict[str, str]) -> None:
         inside = ["ip", "netns", "exec", self.namespace.name, sys.executable]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*inside, "-m", "roost", "speaker", "--config", str(self.path), *options],
-                stderr=log,
-                stdout=log,
+                [*inside, "-m", "roost", "speaker", *options], stderr=log, stdout=log, env=environment
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -98,14 +100,14 @@ class Speaker:
 class Lan:
     """Speakers n1, n2, ... and one client on a bridge; `switch` has their ports p0, p1, ... in this order."""
 
-    def __init__(self, net: Network, folder: Path, count: int) -> None:
+    def __init__(self, net: Network, folder: Path, count: int, *extra: Namespace) -> None:
         self.net = net
         self.speakers: list[Speaker] = []
         for number in range(1, count + 1):
             node = net.add(f"n{number}")
             self.speakers.append(Speaker(node, f"n{number}", f"192.0.2.{10 + number}", folder))
         self.client = net.add("client")
-        self.switch = net.lan(*(speaker.namespace for speaker in self.speakers), self.client)
+        self.switch = net.lan(*(speaker.namespace for speaker in self.speakers), self.client, *extra)
         for number, speaker in enumerate(self.speakers, 1):
             speaker.namespace.ip(f"addr add {speaker.address}/24 dev eth0")
             speaker.namespace.ip(f"addr add 2001:db8::{10 + number}/64 dev eth0")

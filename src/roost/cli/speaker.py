@@ -2,12 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from roost.cli.exits import Exit, Failure
-from roost.observe.logs import LEVELS, configure
+from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options
+from roost.cli.metallb_options import log_level
+from roost.observe.logs import configure
 
 __all__ = ["command"]
 
@@ -17,14 +19,25 @@ __all__ = ["command"]
     "--config",
     "path",
     type=click.Path(path_type=Path),
-    required=True,
     envvar="ROOST_CONFIG",
     help="The configuration file; SIGHUP reads it again.",
 )
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--kubernetes", is_flag=True, help="Announce the Services of a Kubernetes cluster instead.")
+@kubernetes_options
+@click.option("--log-level", type=log_level, default="info", show_default=True)
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
-def command(path: Path, log_level: str, log_format: Literal["human", "json"]) -> None:
+def command(
+    path: Path | None,
+    log_level: str,
+    log_format: Literal["human", "json"],
+    *,
+    kubernetes: bool,
+    **given: Any,
+) -> None:
     """Announce service addresses from this node, in the foreground, logging to stderr.
+
+    Services come from a file, or with --kubernetes from the API that KUBECONFIG or the pod's service account
+    leads to; then MetalLB's own flags and METALLB_* variables are understood.
 
     SIGHUP reloads the file; an invalid one changes nothing. SIGTERM (or SIGINT) hands every address
     over and leaves; a second one leaves at once.
@@ -32,7 +45,16 @@ def command(path: Path, log_level: str, log_format: Literal["human", "json"]) ->
     Exit codes: 0 left as asked, 1 the configuration is invalid, 3 this machine lacks a right or a free
     port.
     """
+    if kubernetes == (path is not None):
+        raise click.UsageError("say where services come from: --config FILE or --kubernetes")
     configure(log_level, log_format)
+    if path is None:
+        announce_cluster(**given)
+    else:
+        _announce_file(path)
+
+
+def _announce_file(path: Path) -> None:
     # Imported here so that a wrong option is reported before the whole speaker is loaded.
     from roost.speaker.errors import CannotRunError  # noqa: PLC0415
     from roost.speaker.process import run  # noqa: PLC0415

@@ -65,6 +65,10 @@ class Mirror(Generic[T]):
         if key_of(item) in self._items:
             self._take(item)
 
+    def add(self, item: Object) -> None:
+        """Take an object that was just created."""
+        self._take(item)
+
     async def run(self) -> None:
         """Keep the copy until cancelled."""
         wait = _FIRST_WAIT

@@ -102,6 +102,7 @@ class KubeNode:
     network_unavailable: bool = False
     ready: bool = True
     out_of_service: bool = False
+    addresses: tuple[str, ...] = ()  # InternalIP
 
     @property
     def excluded(self) -> bool:
@@ -190,6 +191,11 @@ def parse_node(item: Object) -> KubeNode:
         item["metadata"].get("labels") or {},
         network_unavailable=conditions.get("NetworkUnavailable") == "True",
         ready=conditions.get("Ready", "True") == "True",
+        addresses=tuple(
+            each["address"]
+            for each in (item.get("status") or {}).get("addresses") or ()
+            if each.get("type") == "InternalIP"
+        ),
         out_of_service=any(taint.get("key") == OUT_OF_SERVICE_TAINT for taint in taints),
     )
 

@@ -218,6 +218,10 @@ class Cluster:
         else:
             self._rejoiner.now()
 
+    def set_join(self, targets: Sequence[str]) -> None:
+        """Join through these from now on, texts as `parse_target` reads them. Raises ValueError."""
+        self._rejoiner.set_targets([parse_target(text) for text in targets])
+
     def rejoin_now(self) -> None:
         """Try every configured or lost peer again at once: something says that one may be back."""
         self._rejoiner.now()

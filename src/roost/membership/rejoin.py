@@ -63,6 +63,12 @@ class Rejoiner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def set_targets(self, targets: Sequence[JoinTarget]) -> None:
+        """Try exactly these targets from now on, new ones at once."""
+        if tuple(targets) != self._targets:
+            self._targets = tuple(targets)
+            self._asked.set()
+
     def now(self) -> None:
         """Ask for a round at once; many calls make one round."""
         self._asked.set()

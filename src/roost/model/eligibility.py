@@ -27,6 +27,8 @@ __all__ = [
 class Reason(Enum):
     """Why a node cannot lead a service; the value is the text that programs may rely on."""
 
+    WITHHELD = "withheld"
+    NOT_REGISTERED = "not registered"
     NOT_ADVERTISED = "not advertised"
     NETWORK_UNAVAILABLE = "network unavailable"
     EXCLUDED_BY_LABEL = "excluded by label"
@@ -60,6 +62,8 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
     """
     local = service.endpoint_nodes
     rules = (
+        (bool(service.withheld), Reason.WITHHELD, service.withheld),
+        (not node.registered, Reason.NOT_REGISTERED, "there is no Node object of that name"),
         (not _covering(service, node), Reason.NOT_ADVERTISED, _not_covered(service)),
         (node.network_unavailable, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable"),
         (node.excluded, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers"),

@@ -14,6 +14,7 @@ class Verdict(Enum):
     SUSPECT = "suspect"
     DRAINING = "draining"
     DAMPED = "damped"
+    NOT_READY = "not ready"
     LEAVING = "leaving"
     PROCESS_GONE = "process gone"
     UNREACHABLE = "unreachable"
@@ -27,7 +28,7 @@ class Verdict(Enum):
     @property
     def reluctant(self) -> bool:
         """Whether a node with this verdict leads only what no active one can."""
-        return self in (Verdict.DRAINING, Verdict.DAMPED)
+        return self in (Verdict.DRAINING, Verdict.DAMPED, Verdict.NOT_READY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Node:
     speaker: bool = True  # False for a member that gossips but announces nothing
     can_announce: bool = True  # False while no interface of the node can announce
     interfaces: tuple[str, ...] | None = None  # those that can announce now, where that is known
+    ready: bool = True  # False for one that its kubelet or the control plane gave up
+    registered: bool = True  # False for a member that the source of services does not know
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What is wanted: services, their addresses, and who may announce them where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from roost.model.address import IPAddress
+from roost.model.node import Node
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
 
@@ -81,20 +82,27 @@ class Service:
     """A named service with its addresses in the order of the source; the first one is elected on.
 
     `endpoint_nodes` is None for externalTrafficPolicy Cluster, else the names of the nodes that
-    have an endpoint able to serve (externalTrafficPolicy Local).
+    have an endpoint able to serve (externalTrafficPolicy Local). `withheld` is why no node at all may
+    announce it, "" when some may.
     """
 
     name: str
     addresses: tuple[IPAddress, ...]
     advertisements: tuple[Advertisement, ...]
     endpoint_nodes: frozenset[str] | None = None
+    withheld: str = ""
     deliver: Literal["local", "external"] = "local"
     ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """Everything a source wants from this node, as one immutable value; services sorted by name."""
+    """Everything a source wants, as one immutable value; services sorted by name.
+
+    Nodes with the same `digest` want the same; "" says nothing. `nodes` are all nodes by name where the
+    source knows them, None where gossip alone does.
+    """
 
     services: tuple[Service, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    nodes: Mapping[str, Node] | None = None

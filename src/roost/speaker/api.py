@@ -51,7 +51,7 @@ class Api:
         return _error(405, f"{request.method} is not offered for {request.path} here")
 
     def _get(self, request: Request) -> Response:
-        if request.path == "/healthz":
+        if request.path in ("/healthz", "/readyz"):
             return Response(200, b"ok\n", "text/plain")
         if request.path == "/metrics":
             return Response(

@@ -1,6 +1,7 @@
 """Members of the cluster as the election, the witnesses and the record of moves want them. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from roost.membership.cluster import ClusterMember
 from roost.model.address import IPAddress
@@ -8,20 +9,34 @@ from roost.model.election import Move
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
 
-__all__ = ["candidate", "led_by_peers", "peers", "reason"]
+__all__ = ["candidate", "candidates", "led_by_peers", "peers", "reason"]
 
 
-def candidate(member: ClusterMember, own: Sequence[str] | None) -> Candidate:
-    """Return a member as a candidate; `own` are this node's announcing interfaces if it is this node."""
+def candidate(
+    member: ClusterMember,
+    own: Sequence[str] | None,
+    known: Mapping[str, Node] | None = None,
+    *,
+    obliging: bool = True,
+) -> Candidate:
+    """Return a member as a candidate; `own` are this node's announcing interfaces if it is this node.
+
+    `known` are the nodes as the source of services knows them; then members that run another speaker are
+    speakers, too. Without `obliging`, a node that would rather not lead does: others in the cluster do not
+    understand that wish.
+    """
     told = member.metadata
     mine = own is not None
-    node = Node(
-        member.name,
-        told.labels,
-        speaker=mine or bool(told.version),
-        can_announce=bool(own) if mine else bool(told.macs),
+    roost = mine or bool(told.version)
+    base = Node(member.name, told.labels) if known is None else known.get(member.name)
+    node = replace(
+        base or Node(member.name, registered=False),
+        speaker=roost or known is not None,
+        can_announce=bool(own) if mine else bool(told.macs) or not roost,
         interfaces=tuple(own) if own is not None else told.interfaces,
     )
+    if not obliging:
+        return Candidate(node, member.verdict, member.evidence)
     if member.verdict.active and told.draining:
         return Candidate(node, Verdict.DRAINING, "asked for by an operator")
     if member.verdict.active and told.deaf:
@@ -41,6 +56,36 @@ def peers(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
     )
 
 
+def candidates(
+    members: Sequence[ClusterMember],
+    me: str,
+    own: Sequence[str],
+    known: Mapping[str, Node] | None,
+    *,
+    assumed: bool,
+) -> list[Candidate]:
+    """Return all candidates: the members, of whom `me` announces on `own`.
+
+    Where nobody gossips (`assumed`), every node that the source knows is taken for a speaker, and one that
+    the control plane gave up leads only what no other can.
+    """
+    foreign = any(member.verdict.active and not member.metadata.version for member in members)
+    obliging = known is None or not foreign
+    found = [
+        candidate(member, own if member.name == me else None, known, obliging=obliging) for member in members
+    ]
+    if assumed and known is not None:
+        named = {each.node.name for each in found}
+        found += [_assumed(node) for node in known.values() if node.name not in named]
+    return found
+
+
+def _assumed(node: Node) -> Candidate:
+    if node.ready:
+        return Candidate(node, Verdict.ALIVE, "assumed: nobody gossips")
+    return Candidate(node, Verdict.NOT_READY, "its Node object says that it is not ready")
+
+
 def led_by_peers(
     members: Sequence[ClusterMember],
     rankings: Iterable[Ranking],
@@ -48,6 +93,8 @@ def led_by_peers(
     refused: Collection[str],
 ) -> dict[str, IPAddress]:
     """Return an address of each peer that it answers for: only of those that want the same services."""
+    if not config_digest:
+        return {}
     same = {member.name for member in members if member.metadata.digest == config_digest}
     led: dict[str, IPAddress] = {}
     for ranking in rankings:

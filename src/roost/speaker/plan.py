@@ -30,23 +30,40 @@ def plan(
 ) -> Plan:
     """Return what node `me` does; services in `refused` cannot run on this host and are left alone.
 
-    Of what it would lead, it leads `only` these addresses when they are given.
+    Of what it would lead, it leads `only` these addresses when they are given. An address of several
+    services is answered by one node, on the interfaces of any of them that this node leads.
     """
     leading: dict[IPAddress, tuple[str, ...] | None] = {}
-    passed_on: set[IPAddress] = set()
     known: set[IPAddress] = set()
     local: set[IPAddress] = set()
-    for ranking in rankings:
+    wanted = [ranking for ranking in rankings if ranking.service.name not in refused]
+    leaders = _leaders(wanted)
+    for ranking in wanted:
         service = ranking.service
-        if service.name in refused:
-            continue
         known.update(service.addresses)
         if service.deliver == "local":
             local.update(service.addresses)
-        if ranking.leader == me:
-            patterns = interfaces_of(service, candidates[me].node)
-            wanted = (each for each in service.addresses if only is None or each in only)
-            leading.update(dict.fromkeys(wanted, patterns))
-        elif ranking.leader is not None:
-            passed_on.update(service.addresses)
-    return Plan(leading, frozenset(passed_on), frozenset(known), frozenset(local))
+        if ranking.leader != me:
+            continue
+        patterns = interfaces_of(service, candidates[me].node)
+        for address in service.addresses:
+            if leaders[address] == me and (only is None or address in only):
+                leading[address] = _union(leading[address], patterns) if address in leading else patterns
+    passed_on = frozenset(address for address, leader in leaders.items() if leader != me)
+    return Plan(leading, passed_on, frozenset(known), frozenset(local))
+
+
+def _leaders(rankings: Iterable[Ranking]) -> dict[IPAddress, str]:
+    """Return who leads each address: of services that share one, the first by name that has a leader says."""
+    found: dict[IPAddress, tuple[str, str]] = {}
+    for ranking in rankings:
+        if ranking.leader is None:
+            continue
+        mine = (ranking.service.name, ranking.leader)
+        for address in ranking.service.addresses:
+            found[address] = min(found.get(address, mine), mine)
+    return {address: leader for address, (_, leader) in found.items()}
+
+
+def _union(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if one is None or other is None else tuple(dict.fromkeys((*one, *other)))

@@ -14,22 +14,30 @@ from roost.runtime.bind import BindError
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import HttpServer, SocketPathError
 from roost.runtime.local_delivery import LocalDeliveryError
+from roost.settings import StatusConfig
 from roost.speaker.api import Api
 from roost.speaker.errors import CannotRunError
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
 from roost.standalone.loader import load
+from roost.standalone.source import FileSource
 
-__all__ = ["run"]
+__all__ = ["run", "serve"]
 
 _log = logging.getLogger("roost.speaker")
 
 
 async def run(path: Path, config: SpeakerConfig) -> None:
-    """Announce until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
+    """Announce what a file says until a signal asks to leave, then leave. Raises CannotRunError."""
+    speaker = Speaker(FileSource(path, config))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, speaker, path)
+    await serve(speaker)
+
+
+async def serve(speaker: Speaker) -> None:
+    """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
     stop, hurry = asyncio.Event(), asyncio.Event()
-    speaker = Speaker(path, config)
     views = SpeakerViews(speaker)
     local, remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
     loop = asyncio.get_running_loop()
@@ -39,9 +47,8 @@ async def run(path: Path, config: SpeakerConfig) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
-    loop.add_signal_handler(signal.SIGHUP, _reload, speaker)
     try:
-        await _start(speaker, local, remote, config)
+        await _start(speaker, local, remote)
         await stop.wait()
         await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
     finally:
@@ -51,14 +58,13 @@ async def run(path: Path, config: SpeakerConfig) -> None:
     _log.info("left")
 
 
-async def _start(speaker: Speaker, local: HttpServer, remote: HttpServer, config: SpeakerConfig) -> None:
-    if lacking := missing():
+async def _start(speaker: Speaker, local: HttpServer, remote: HttpServer) -> None:
+    config = speaker.config
+    if lacking := [name for name in missing() if name != "CAP_NET_ADMIN" or speaker.source.delivers_locally]:
         needs = "; ".join(f"{name} is missing, it is needed {NEEDED[name]}" for name in lacking)
         raise CannotRunError(f"{needs}; run as root or grant it (setcap, AmbientCapabilities=)")
     try:
-        await local.listen_unix(config.status.socket)
-        if endpoint := config.status.http:
-            await remote.listen_tcp(endpoint.host, endpoint.port)
+        await _listen(local, remote, config.status)
         await speaker.start()
     except (BindError, CapabilityError, LocalDeliveryError, MetadataError, SocketPathError) as error:
         raise CannotRunError(str(error)) from error
@@ -66,15 +72,28 @@ async def _start(speaker: Speaker, local: HttpServer, remote: HttpServer, config
         raise CannotRunError(f"cannot start: {error}") from error
 
 
-def _reload(speaker: Speaker) -> None:
-    loaded = load(speaker.path)
+async def _listen(local: HttpServer, remote: HttpServer, status: StatusConfig) -> None:
+    ports = [endpoint for endpoint in (status.http, status.probes) if endpoint is not None]
+    places = [local.listen_unix(status.socket)]
+    places += [remote.listen_tcp(endpoint.host, endpoint.port) for endpoint in ports]
+    for place in places:
+        try:
+            await place
+        except OSError as error:
+            if status.required:
+                raise
+            _log.error("questions are not answered there: %s", error)
+
+
+def _reload(speaker: Speaker, path: Path) -> None:
+    loaded = load(path)
     if loaded.config is None:
-        speaker.refuse(loaded.problems)
+        speaker.refuse([str(problem) for problem in loaded.problems if problem.severity == "error"])
         return
     for problem in loaded.problems:
         _log.warning("%s", problem)
     try:
-        speaker.reload(loaded.config)
+        speaker.reload(FileSource(path, loaded.config))
     except MetadataError as error:
         _log.error("labels are not gossiped: %s", error)
 

@@ -1,6 +1,6 @@
 """One node's parts and the changes that go from one to the next.
 
-    configuration, links -> Election <- Cluster         Election -> plan -> Announcer, LocalDelivery
+    source, links -> Election <- Cluster         Election -> plan -> Announcer, LocalDelivery
                                                         Announcer (claims heard) -> Handover, WireTruth
 
 What lives here: wiring. What it must not know: packet formats, file formats, how a command line looks.
@@ -10,10 +10,9 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from roost import __version__
@@ -22,6 +21,7 @@ from roost.membership.cluster import Cluster
 from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
+from roost.model.complaint import Complaint
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import digest
@@ -30,6 +30,7 @@ from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
 from roost.runtime.links import Link, LinkWatcher
+from roost.settings import SpeakerSettings, diff
 from roost.speaker import census
 from roost.speaker.clients import Clients
 from roost.speaker.damping import Damping
@@ -39,10 +40,8 @@ from roost.speaker.handover import Handover
 from roost.speaker.history import History
 from roost.speaker.lease import BEAT, Lease
 from roost.speaker.plan import Plan, plan
+from roost.speaker.source import Source
 from roost.speaker.wire import WireTruth
-from roost.standalone.config import SpeakerConfig, diff
-from roost.standalone.environment import environment_problems
-from roost.standalone.problems import Problem
 
 __all__ = ["Speaker"]
 
@@ -66,13 +65,14 @@ _AT_RESTART: Final = frozenset(
 class Speaker:
     """The node's parts: `start`, then changes flow by themselves, then `hand_over` and `stop`."""
 
-    def __init__(self, path: Path, config: SpeakerConfig) -> None:
-        self.path = path
+    def __init__(self, source: Source) -> None:
+        config = source.settings
+        self.source = source
         self.config = config
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.history = History(lambda: datetime.now(UTC))
-        self.election = Election(config.desired().services)
+        self.election = Election(source.desired.services)
         self.links = LinkWatcher(self._on_links)
         self.announcer = Announcer(
             interfaces=config.interfaces,
@@ -94,7 +94,7 @@ class Speaker:
         )
         self.wire = WireTruth()
         self.plan = Plan()
-        self.problems: Sequence[Problem] = ()  # of this file on this host
+        self.complaints: Sequence[Complaint] = ()  # of this source on this host
         self.witnessing = Witnessing(
             config.node,
             TIMINGS.get(config.membership.profile) if config.membership else None,
@@ -106,6 +106,8 @@ class Speaker:
             hosts=self._known_hosts,
         )
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._announce)
+        self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
+        self._running = False
         self._handover = Handover()
         self._damping = Damping()
         self._led_when_cut_off: frozenset[IPAddress] = frozenset()
@@ -127,15 +129,18 @@ class Speaker:
         self._loop = asyncio.get_running_loop()
         self._lease = Lease(self._loop.time())
         await self.links.start()
+        self.election.update_services(self.source.desired.services)
         self._check_environment()
         self.announcer.set_links(self.links.links)
         self._take_members()
-        await self.delivery.set(self.plan.local)
+        self._running = True
+        if self.source.delivers_locally:
+            await self.delivery.set(self.plan.local)
+            self._spawn(self.delivery.verify_for_ever())
         self.cluster.set_metadata(self._metadata())
         await self.cluster.start()
         self._spawn(self._beat())
         self._spawn(self.clients.run())
-        self._spawn(self.delivery.verify_for_ever())
 
     async def hand_over(self) -> None:
         """Leave the cluster, and answer for each address until its successor was heard or time is up."""
@@ -167,13 +172,16 @@ class Speaker:
         self.announcer.close()
         await self.cluster.stop()
         await self.links.stop()
-        await self.delivery.clear()
+        if self.source.delivers_locally:
+            await self.delivery.clear()
 
-    def reload(self, config: SpeakerConfig) -> None:
-        """Put a valid configuration in force: only the difference is applied."""
+    def reload(self, source: Source) -> None:
+        """Put another source in force: only the difference is applied."""
+        config = source.settings
         changed = diff(self.config, config)
         for field in sorted(changed & _AT_RESTART):
             _log.warning("%s takes effect at the next start", field)
+        self.source = source
         self.config = config
         self.config_error = None
         self.loaded = datetime.now(UTC)
@@ -184,20 +192,26 @@ class Speaker:
         )
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
-        self._check_environment()
-        services = config.desired().services
-        self._record(self.election.update_services(services), "the configuration changed")
-        self.history.keep({service.name for service in services})
         self.announcer.set_links(self.links.links)
-        self.cluster.set_metadata(self._metadata())
-        self._take_members()
+        self.update("the configuration changed")
         _log.info(
-            "configuration loaded", extra={"services": len(services), "changed": ",".join(sorted(changed))}
+            "configuration loaded",
+            extra={"services": len(self.election.rankings), "changed": ",".join(sorted(changed))},
         )
 
-    def refuse(self, problems: Sequence[Problem]) -> None:
+    def update(self, why: str) -> None:
+        """Follow what the source wants now. Raises MetadataError when that was too much to gossip."""
+        if not self._running:
+            return  # `start` looks at the source itself
+        services = self.source.desired.services
+        self._check_environment()
+        self._record(self.election.update_services(services), why)
+        self.history.keep({service.name for service in services})
+        self._take_members()
+        self.cluster.set_metadata(self._metadata())
+
+    def refuse(self, errors: Sequence[str]) -> None:
         """Keep the last good configuration and remember why the new one is not in force."""
-        errors = [str(problem) for problem in problems if problem.severity == "error"]
         self.config_error = "; ".join(errors)
         for error in errors:
             _log.error("the last good configuration stays in force: %s", error)
@@ -220,6 +234,7 @@ class Speaker:
 
     def _on_claim(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
         """Hear that another machine claims an address: its successor, a peer, or a stranger."""
+        peer = peer or self._foreign_leader(address)
         if peer is None:
             return
         if self._handover.claimed(address):
@@ -311,11 +326,19 @@ class Speaker:
         before = dict(self.election.candidates)
         own = [link.name for link in self.announcer.announcing[:_MACS_TOLD]]  # what the others know of
         moves = self.election.update_candidates(
-            census.candidate(member, own if member.name == self.name else None) for member in members
+            census.candidates(
+                members,
+                self.name,
+                own,
+                self.source.desired.nodes,
+                assumed=self.config.membership is None,
+            )
         )
         self._apply()  # first of all: clients wait for this, nobody waits for the record
         self.clients.follow(self.plan, census.peers(members, self.name))
-        led = census.led_by_peers(members, self.election.rankings.values(), self.config.digest, self._refused)
+        led = census.led_by_peers(
+            members, self.election.rankings.values(), self.source.desired.digest, self._refused
+        )
         self.witnessing.update(self.announcer.announcing, members, led)
         self._record(moves, "", before)
 
@@ -349,12 +372,15 @@ class Speaker:
             self.plan.leading if self.cluster.settled else (), self.plan.passed_on, self._loop.time()
         )
         self._announce()
-        if not self.delivery.covers(self.plan.local):
+        if self.source.delivers_locally and not self.delivery.covers(self.plan.local):
             self._spawn(self.delivery.set(self.plan.local))
 
     def _announce(self) -> None:
         self.announcer.set_known(self.plan.known)
-        self.announcer.set_announcements(self._answered())
+        answered = self._answered()
+        if answered != self.announcer.announcements:
+            self._loop.call_soon(self.on_answering)
+        self.announcer.set_announcements(answered)
         self._arm()
 
     def _answered(self) -> dict[IPAddress, tuple[str, ...] | None]:
@@ -400,24 +426,25 @@ class Speaker:
                 self._apply()
 
     def _check_environment(self) -> None:
-        """Hold the file against this host's addresses: what cannot run here is refused, alone."""
+        """Hold the source against this host's addresses: what cannot run here is refused, alone."""
         links = self.links.links
         local = [(link.name, address) for link in links for address in link.addresses]
-        problems = environment_problems(self.config, local, [link.name for link in links])
-        for problem in problems:
-            if problem not in self.problems:
-                _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
-        self.problems = problems
+        complaints = self.source.complaints(local, [link.name for link in links])
+        for each in complaints:
+            if each not in self.complaints:
+                _log.log(logging.ERROR if each.severity == "error" else logging.WARNING, "%s", each)
+        self.complaints = complaints
         self._refused = frozenset(
-            service.name
-            for service in self.config.services
-            if any(problem.severity == "error" for problem in self.problems_of(service.name))
+            each.service for each in complaints if each.service and each.severity == "error"
         )
 
-    def problems_of(self, service: str) -> list[Problem]:
-        """What does not fit between a service of the file and this host."""
-        at = next((at for at, each in enumerate(self.config.services) if each.name == service), None)
-        return [problem for problem in self.problems if problem.field.startswith(f"services[{at}].")]
+    def _foreign_leader(self, address: IPAddress) -> str | None:
+        """Return who leads `address`, if that node runs another speaker, whose MACs nobody gossips."""
+        ranking = self.election.ranking_of(address)
+        if ranking is None or ranking.leader in (None, self.name):
+            return None
+        member = next((each for each in self.cluster.members() if each.name == ranking.leader), None)
+        return ranking.leader if member and not member.metadata.version else None
 
     def _is_lost(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""
@@ -443,13 +470,13 @@ class Speaker:
             macs=tuple(link.mac for link in links),
             addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
             interfaces=tuple(link.name for link in links),
-            digest=self.config.digest,
+            digest=self.source.desired.digest,
             draining=self.drain.draining,
             deaf=self.witnessing.cut_off,
             waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
         )
 
-    def _make_cluster(self, config: SpeakerConfig) -> Cluster:
+    def _make_cluster(self, config: SpeakerSettings) -> Cluster:
         membership = config.membership
         if membership is None:
             return Cluster(config.node, bind=None, on_change=self._on_members, on_settled=self._on_settled)

@@ -39,11 +39,11 @@ class SpeakerViews:
             "draining": speaker.drain.draining,
             "profile": config.membership.profile if config.membership else None,
             "config": {
-                "path": str(speaker.path),
+                "path": speaker.source.origin,
                 "loaded_at": _iso(speaker.loaded),
-                "digest": config.digest,
+                "digest": speaker.source.desired.digest,
                 "error": speaker.config_error,
-                "warnings": [str(problem) for problem in speaker.problems],
+                "warnings": [str(each) for each in speaker.complaints],
             },
             "members": self._members(),
             "services": [self._service(ranking) for _, ranking in sorted(speaker.election.rankings.items())],
@@ -180,7 +180,7 @@ class SpeakerViews:
                 "labels": dict(member.metadata.labels),
                 "macs": [mac.hex(":") for mac in member.metadata.macs],
                 "roost": member.metadata.version or None,
-                "same_services": member.metadata.digest in ("", self._speaker.config.digest),
+                "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
             }
             for member in self._speaker.cluster.members()
         ]
@@ -202,7 +202,7 @@ class SpeakerViews:
     def _problems(self, service: Service) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
         speaker = self._speaker
-        problems = [str(p) for p in speaker.problems_of(service.name)]
+        problems = [str(each) for each in speaker.complaints if each.service == service.name]
         problems += [
             speaker.delivery.undeliverable[each]
             for each in service.addresses

@@ -4,7 +4,8 @@ What lives here: YAML within bounds, the schema, every problem with its line and
 as immutable values. What this package must not know: the running process.
 """
 
-from roost.standalone.config import SpeakerConfig, diff
+from roost.settings import diff
+from roost.standalone.config import SpeakerConfig
 from roost.standalone.environment import environment_problems
 from roost.standalone.loader import Loaded, load
 from roost.standalone.problems import Problem

@@ -11,16 +11,10 @@ from typing import Final, Literal, cast
 from pydantic_core import PydanticCustomError
 
 from roost.model.service import Port
+from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
 from roost.standalone import values
 from roost.standalone.checks import crossing
-from roost.standalone.config import (
-    AnnounceConfig,
-    MembershipConfig,
-    NodeSelection,
-    ServiceConfig,
-    SpeakerConfig,
-    StatusConfig,
-)
+from roost.standalone.config import NodeSelection, ServiceConfig, SpeakerConfig
 from roost.standalone.document import Document, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.findings import Found, read_sections

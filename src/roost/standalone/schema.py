@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
+from roost.settings import GRATUITOUS_RATE
 from roost.standalone import values
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "keys_at",
 ]
 
-GRATUITOUS_RATE: Final = 5000  # frames/second: 500 addresses are announced within 0.2 s, under 3 Mbit/s
 TERMINATION_GRACE: Final = 10.0  # seconds
 _MAX_LABEL: Final = 255  # bytes, as the wire has it
 

@@ -127,16 +127,17 @@ def test_nodes_select_by_name_or_labels(
 
 
 def test_desired_state_is_sorted_and_complete(read: Read) -> None:
-    desired = read(
+    config = read(
         "labels: {rack: a}\n"
         + services(
             "name: web, addresses: [192.0.2.2, '2001:db8::2'], interfaces: ['eth[01]'],"
             " ports: [{port: 53, protocol: UDP}]",
             "name: api, addresses: [192.0.2.1]",
         )
-    ).desired()
+    )
+    desired = config.desired()
     assert [service.name for service in desired.services] == ["api", "web"]
-    assert desired.labels == {"rack": "a"}
+    assert desired.digest == config.digest
     web = desired.services[1]
     assert web.addresses == (ip_address("192.0.2.2"), ip_address("2001:db8::2"))
     assert web.advertisements[0].interfaces == ("eth[01]",)

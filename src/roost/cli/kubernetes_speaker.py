@@ -1,0 +1,188 @@
+"""`roost speaker --kubernetes`: its options, as MetalLB's DaemonSet gives them, and what they come to."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+import yaml
+
+from roost.cli.exits import Exit, Failure
+from roost.cli.metallb_options import accepted, switch
+
+if TYPE_CHECKING:
+    from roost.settings import MembershipConfig, SpeakerSettings
+
+__all__ = ["announce_cluster", "kubernetes_options"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
+_OPTIONS: Final = (
+    click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
+    click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
+    click.option("--ml-bindaddr", envvar="METALLB_ML_BIND_ADDR", default="", help="Address to gossip at."),
+    click.option("--ml-bindport", envvar="METALLB_ML_BIND_PORT", type=int, default=7946, show_default=True),
+    click.option("--ml-labels", envvar="METALLB_ML_LABELS", default="", help="Labels of the speakers' pods."),
+    click.option(
+        "--ml-secret-key-path",
+        envvar="METALLB_ML_SECRET_KEY_PATH",
+        type=click.Path(path_type=Path),
+        help="Folder with the gossip secret.",
+    ),
+    switch("--ml-wan-config", "Gossip with memberlist's timers for wide areas."),
+    click.option(
+        "--profile",
+        type=click.Choice(["lan", "default", "fast"]),
+        envvar="ROOST_PROFILE",
+        default="default",
+        show_default=True,
+        help="How quickly a lost node is noticed.",
+    ),
+    click.option("--lb-class", default="", help="Handle only this loadBalancerClass."),
+    switch("--ignore-exclude-lb", "Announce from nodes labelled out of load balancing, too."),
+    click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name."),
+    click.option(
+        "--port",
+        type=int,
+        default=9120,
+        show_default=True,
+        help="TCP port for metrics and status, 0 for none.",
+    ),
+    click.option(
+        "--health-probe-port",
+        type=int,
+        default=17472,
+        show_default=True,
+        help="Port on 127.0.0.1, 0 for none.",
+    ),
+    click.option(
+        "--socket",
+        "socket_path",
+        type=click.Path(path_type=Path),
+        envvar="ROOST_SOCKET",
+        help="Where the commands ask. Default: /run/roost/NODE.sock.",
+    ),
+    click.option(
+        "--termination-grace",
+        type=click.FloatRange(min=0),
+        default=10.0,
+        show_default=True,
+        help="Seconds after SIGTERM in which addresses are handed over.",
+    ),
+    accepted(
+        "--host",
+        "--bgp-debounce-timeout",
+        "--frrk8s-namespace",
+        "--frrk8s-secret-passthrough",
+        "--pprof-bind-address",
+        "--tls-min-version",
+        "--tls-cipher-suites",
+        "--tls-curve-preferences",
+        "--metrics-cert-dir",
+    ),
+)
+
+
+def kubernetes_options(function: Function) -> Function:
+    """Give a command the options of a speaker on Kubernetes."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def announce_cluster(
+    *,
+    node_name: str | None,
+    namespace: str | None,
+    ml_labels: str,
+    lb_class: str,
+    pod_name: str,
+    ignore_exclude_lb: bool,
+    **given: Any,
+) -> None:
+    """Run the speaker; ends the command with one line when it cannot."""
+    from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415 - see the caller
+    from roost.kubernetes.gossip import SecretError  # noqa: PLC0415
+    from roost.speaker.errors import CannotRunError  # noqa: PLC0415
+    from roost.speaker.on_kubernetes import KubernetesOptions, run  # noqa: PLC0415
+
+    if not node_name:
+        raise click.UsageError("--kubernetes needs --node-name (or METALLB_NODE_NAME)")
+    try:
+        credentials = find()
+        options = KubernetesOptions(
+            namespace or credentials.namespace or "metallb-system",
+            ml_labels,
+            lb_class,
+            ignore_exclude_lb,
+            pod_name,
+        )
+        settings = _settings(node_name, gossips=bool(ml_labels), **given)
+        asyncio.run(run(credentials, settings, options))
+    except (CredentialsError, SecretError, CannotRunError) as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error
+
+
+def _settings(
+    node: str,
+    *,
+    socket_path: Path | None,
+    port: int,
+    health_probe_port: int,
+    termination_grace: float,
+    gossips: bool,
+    ml_bindaddr: str,
+    **gossip: Any,
+) -> "SpeakerSettings":
+    from roost.protocols.machine import Endpoint  # noqa: PLC0415
+    from roost.settings import AnnounceConfig, SpeakerSettings, StatusConfig  # noqa: PLC0415
+
+    return SpeakerSettings(
+        node=node,
+        labels={},
+        interfaces=_interfaces(),
+        membership=_membership(ml_bindaddr, **gossip) if gossips and ml_bindaddr else None,
+        status=StatusConfig(
+            socket_path or Path("/run/roost", f"{node}.sock"),
+            Endpoint("0.0.0.0", port) if port else None,  # noqa: S104 - Prometheus asks from outside
+            Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
+            required=False,
+        ),
+        announce=AnnounceConfig(),
+        termination_grace=termination_grace,
+    )
+
+
+def _membership(
+    host: str, *, ml_bindport: int, ml_secret_key_path: Path | None, ml_wan_config: bool, profile: str
+) -> "MembershipConfig":
+    from roost.kubernetes.gossip import derive_key, read_secret  # noqa: PLC0415
+    from roost.protocols.machine import Endpoint  # noqa: PLC0415
+    from roost.settings import MembershipConfig  # noqa: PLC0415
+
+    if ml_secret_key_path is None:
+        click.echo("gossip is not encrypted: METALLB_ML_SECRET_KEY_PATH is not set", err=True)
+    here = Endpoint(host, ml_bindport)
+    return MembershipConfig(
+        here,
+        here,
+        keys=() if ml_secret_key_path is None else (derive_key(read_secret(ml_secret_key_path)),),
+        profile="wan" if ml_wan_config else profile,
+    )
+
+
+def _interfaces() -> tuple[str, ...] | None:
+    """Return what interfaces may announce: all but those that the mounted file excludes."""
+    folder = Path(os.environ.get("ROOST_EXCLUDE_FILE", _EXCLUDED))
+    if not folder.exists():
+        return None
+    try:
+        patterns = (yaml.safe_load(folder.read_text()) or {}).get("announcedInterfacesToExclude") or []
+        joined = "|".join(f"(?:{re.compile(str(each)).pattern})" for each in patterns)
+    except (OSError, yaml.YAMLError, AttributeError, re.error) as error:
+        raise Failure(f"{folder} cannot be used: {error}", Exit.INVALID) from error
+    return (f"(?!.*?(?:{joined})).*",) if joined else None

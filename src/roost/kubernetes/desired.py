@@ -1,0 +1,138 @@
+"""From Services, their endpoints and MetalLB's configuration to what is to be announced. Pure.
+
+The rules are those of MetalLB's speaker. A service that nobody may announce stays in sight, with the reason.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+from roost.kubernetes.config import L2Advertisement, collapse
+from roost.kubernetes.resources import Endpoints, KubeNode, KubeService, addresses_in
+from roost.model.address import IPAddress, canonical
+from roost.model.node import Node
+from roost.model.pool import Pool
+from roost.model.service import Port, Service
+
+__all__ = ["Policy", "agree", "desired_service", "fingerprint", "node_facts"]
+
+_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The pools and advertisements in force, and the loadBalancerClass that is ours."""
+
+    pools: tuple[Pool, ...] = ()
+    advertisements: tuple[L2Advertisement, ...] = ()
+    load_balancer_class: str = ""
+
+    def pool_of(self, addresses: Sequence[IPAddress]) -> Pool | None:
+        """Return the pool whose networks hold all `addresses`, or None."""
+        return next((pool for pool in self.pools if all(pool.covers(each) for each in addresses)), None)
+
+
+def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy: Policy) -> Service | None:
+    """Return the service as the election takes it, or None when there is nothing to announce."""
+    if not service.is_load_balancer or service.load_balancer_class != policy.load_balancer_class:
+        return None
+    try:
+        addresses = addresses_in(service.ingress)
+    except ValueError:
+        return None
+    if not addresses:
+        return None
+    pool = policy.pool_of(addresses)
+    rules = (
+        []
+        if pool is None
+        else [each for each in policy.advertisements if each.selects(pool.name, service.labels)]
+    )
+    nodes, anywhere = _able(endpoints)
+    shares = service.annotation("allow-shared-ip") is not None
+    reasons = (
+        (pool is None, "its addresses are in no pool"),
+        (not anywhere, "no endpoint of it can serve"),
+        (
+            shares and any(rule.services for rule in rules),
+            "it may share its address, and an advertisement selects services",
+        ),
+    )
+    return Service(
+        service.key,
+        addresses,
+        tuple(rule.advertisement for rule in collapse(rules)),
+        endpoint_nodes=nodes if service.local else None,
+        withheld=next((reason for holds, reason in reasons if holds), ""),
+        deliver="external",
+        ports=tuple(
+            Port(port, protocol)  # type: ignore[arg-type]  # one of the three
+            for protocol, port in service.ports
+            if protocol in _PROTOCOLS
+        ),
+    )
+
+
+def agree(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Return the services by name, those that share an address with one set of endpoint nodes.
+
+    Their sets are equal in the end; while endpoints come and go one by one they are not, and one address
+    must not have two leaders meanwhile.
+    """
+    found = {service.name: service for service in services}
+    by_address: defaultdict[IPAddress, list[Service]] = defaultdict(list)
+    for service in found.values():
+        if service.endpoint_nodes is not None and not service.withheld:
+            by_address[service.addresses[0]].append(service)
+    for group in by_address.values():
+        if len(group) > 1:
+            sets = [service.endpoint_nodes or frozenset() for service in group]
+            common = frozenset.intersection(*sets) or frozenset.union(*sets)
+            for service in group:
+                found[service.name] = replace(service, endpoint_nodes=common)
+    return tuple(found[name] for name in sorted(found))
+
+
+def node_facts(node: KubeNode, *, ignore_exclude_label: bool, assumed: bool) -> Node:
+    """Return a Node as the election takes it.
+
+    With `assumed`, nobody gossips: the taint that declares a node shut down has to do for a verdict then.
+    """
+    excluded = node.excluded and not ignore_exclude_label
+    return Node(
+        node.name,
+        node.labels,
+        network_unavailable=node.network_unavailable,
+        excluded=excluded or (assumed and node.out_of_service),
+        ready=node.ready,
+    )
+
+
+def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
+    """Return 16 hexadecimal digits that are the same on speakers that elect from the same facts."""
+    total = 0
+    for service in services:
+        rules = [
+            (each.name, each.interfaces, each.selectors, each.preferences) for each in service.advertisements
+        ]
+        local = None if service.endpoint_nodes is None else sorted(service.endpoint_nodes)
+        addresses = [canonical(address) for address in service.addresses]
+        total ^= _number((service.name, addresses, rules, local, service.withheld))
+    for node in nodes.values():
+        total ^= _number(
+            (node.name, sorted(node.labels.items()), node.network_unavailable, node.excluded, node.ready)
+        )
+    return f"{total:016x}"
+
+
+def _able(endpoints: Iterable[Endpoints]) -> tuple[frozenset[str], bool]:
+    """Return the nodes with an endpoint that can serve, and whether there is one anywhere."""
+    slices = list(endpoints)
+    nodes = frozenset(node for each in slices for node in each.nodes)
+    return nodes, bool(nodes) or any(each.elsewhere for each in slices)
+
+
+def _number(facts: object) -> int:
+    return int.from_bytes(sha256(repr(facts).encode()).digest()[:8])

@@ -1,0 +1,113 @@
+"""A speaker whose services come from a Kubernetes API.
+
+The API is followed first, then gossip is joined: whom its peers take for a leader knows what to do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from roost.kubernetes.announced import Announced, AnnouncedService
+from roost.kubernetes.client import Api
+from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.source import KubernetesSource
+from roost.membership.metadata import MetadataError
+from roost.model.address import canonical
+from roost.model.eligibility import interface_allowed
+from roost.protocols.machine import Endpoint
+from roost.settings import SpeakerSettings
+from roost.speaker.process import serve
+from roost.speaker.speaker import Speaker
+
+__all__ = ["KubernetesOptions", "run"]
+
+_log = logging.getLogger("roost.speaker")
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesOptions:
+    """Where configuration is and which Services count; `labels` select the speakers' pods."""
+
+    namespace: str
+    labels: str = ""
+    load_balancer_class: str = ""
+    ignore_exclude_label: bool = False
+    pod: str = ""
+
+
+async def run(credentials: Credentials, settings: SpeakerSettings, options: KubernetesOptions) -> None:
+    """Announce what the cluster wants until a signal asks to leave. Raises CannotRunError."""
+    api = Api(credentials)
+    source = KubernetesSource(
+        api,
+        settings,
+        options.namespace,
+        load_balancer_class=options.load_balancer_class,
+        ignore_exclude_label=options.ignore_exclude_label,
+        labels=options.labels,
+        server=credentials.server,
+    )
+    following = asyncio.create_task(source.run())
+    try:
+        _log.info("learning what the cluster wants", extra={"server": credentials.server})
+        await source.synced()
+        await _announce(api, source, settings, options)
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await api.close()
+
+
+async def _announce(
+    api: Api, source: KubernetesSource, settings: SpeakerSettings, options: KubernetesOptions
+) -> None:
+    speaker = Speaker(source)
+    announced = Announced(api, options.namespace, settings.node, source.services, options.pod)
+
+    def changed(why: str) -> None:
+        try:
+            speaker.update(why)
+        except MetadataError as error:
+            _log.error("what this node says about itself stays as it was: %s", error)
+        told()
+
+    def joined(targets: Sequence[Endpoint]) -> None:
+        speaker.cluster.set_join([str(target) for target in targets])
+
+    def told() -> None:
+        announced.set(_announced(speaker))
+
+    joined(source.targets)
+    source.on_peers = joined
+    source.on_change = changed
+    speaker.on_answering = told
+    telling = asyncio.create_task(announced.run())
+    try:
+        await serve(speaker)
+    finally:
+        telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await telling
+
+
+def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
+    """Return the services that this node leads and answers for, with the interfaces where it does."""
+    found = {}
+    links = [link.name for link in speaker.announcer.links]
+    for name in speaker.election.led_by(speaker.name):
+        service = speaker.election.rankings[name].service
+        answered = [each for each in service.addresses if each in speaker.announcer.announcements]
+        if not answered:
+            continue
+        patterns = speaker.announcer.announcements[answered[0]]
+        used: tuple[str, ...] = ()
+        missing: tuple[str, ...] = ()
+        if patterns is not None:
+            used = speaker.announcer.interfaces_for(answered[0])
+            absent = not any(interface_allowed(patterns, link) for link in links)
+            missing = tuple(pattern.replace("\\", "") for pattern in patterns) if absent else ()
+        found[name] = AnnouncedService(tuple(canonical(each) for each in service.addresses), used, missing)
+    return found

@@ -1,0 +1,36 @@
+"""Where a speaker's services come from, as far as it has to know."""
+
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Protocol
+
+from roost.model.complaint import Complaint
+from roost.model.service import DesiredState
+from roost.settings import SpeakerSettings
+
+__all__ = ["Source"]
+
+
+class Source(Protocol):
+    """A file, or a Kubernetes API; when `desired` changes, `Speaker.update` is called."""
+
+    @property
+    def settings(self) -> SpeakerSettings:
+        """What the speaker is told at start."""
+
+    @property
+    def desired(self) -> DesiredState:
+        """What is to be announced, and what is known of the nodes."""
+
+    @property
+    def origin(self) -> str:
+        """What users know the source by."""
+
+    @property
+    def delivers_locally(self) -> bool:
+        """Whether services may end on this host, which then needs CAP_NET_ADMIN."""
+
+    def complaints(
+        self, local: Sequence[tuple[str, IPv4Interface | IPv6Interface]], links: Collection[str]
+    ) -> tuple[Complaint, ...]:
+        """Return what does not fit this host: `local` are (link, address), `links` all links' names."""

@@ -1,0 +1,49 @@
+"""A configuration file as a source of services."""
+
+import re
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from roost.model.complaint import Complaint
+from roost.model.service import DesiredState
+from roost.standalone.config import SpeakerConfig
+from roost.standalone.environment import IPInterface, environment_problems
+
+__all__ = ["FileSource"]
+
+_SERVICE: Final = re.compile(r"services\[(\d+)\]\.")
+
+
+class FileSource:
+    """One valid file: it never changes, a reload makes another one."""
+
+    delivers_locally = True
+
+    def __init__(self, path: Path, config: SpeakerConfig) -> None:
+        self.path = path
+        self.settings = config
+
+    @property
+    def origin(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    @cached_property
+    def desired(self) -> DesiredState:
+        """What the file wants announced."""
+        return self.settings.desired()
+
+    def complaints(
+        self, local: Sequence[tuple[str, IPInterface]], links: Collection[str]
+    ) -> tuple[Complaint, ...]:
+        """Return what of the file does not fit this host, in its order (see `environment_problems`)."""
+        return tuple(
+            Complaint(problem.severity, str(problem), self._service(problem.field))
+            for problem in environment_problems(self.settings, local, links)
+        )
+
+    def _service(self, field: str) -> str:
+        found = _SERVICE.match(field)
+        return self.settings.services[int(found[1])].name if found else ""

@@ -1,0 +1,216 @@
+"""A Kubernetes cluster of namespaces: a real control plane, nodes with real kube-proxies, pods and speakers.
+
+192.0.2.0/24, 2001:db8::/64: nodes n1.. (.11 ..), client (.101), API server (.250)
+198.51.100.0/24: pods, one on each node (n1's is .1), reached through their node
+198.18.0.0/16: cluster addresses
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.api import METALLB, NAMESPACE, Client, prepare, until
+from tests.system.netns import Namespace, Network, network
+from tests.system.speakers import Lan, Speaker
+
+from roost.lab.components.find import find
+from roost.lab.control_plane import ControlPlane
+
+__all__ = ["KubeLan", "kube_lan"]
+
+_API = "192.0.2.250"
+_LABELS = {"app": "metallb", "component": "speaker"}
+
+
+class KubeSpeaker(Speaker):
+    """A node whose speaker follows the API."""
+
+    environment: dict[str, str]
+
+    def start(self, *options: str) -> None:
+        where = ["--kubernetes", "--node-name", self.name, "--socket", str(self.socket)]
+        self._spawn([*where, *options], {**os.environ, **self.environment})
+
+
+class KubeLan(Lan):
+    """Nodes n1 .. and what makes them a cluster; `api` speaks for the administrator."""
+
+    def __init__(self, net: Network, folder: Path, count: int) -> None:
+        host = net.add("api")
+        super().__init__(net, folder, count, host)
+        self.folder = folder
+        host.ip(f"addr add {_API}/24 dev eth0")
+        self.control = ControlPlane(
+            folder / "control",
+            _API,
+            inside=["ip", "netns", "exec", host.name],
+            accounts={"roost-controller": "", "roost-speaker": ""},
+        )
+        self.control.start()
+        self.host = host
+        self.api = Client(self.control.kubeconfig(), host)
+        prepare(self.api)
+        self._controller: subprocess.Popen[bytes] | None = None
+        self._proxies: list[subprocess.Popen[bytes]] = []
+        for at, speaker in enumerate(self.speakers, 1):
+            self._register(at, speaker)
+            self._make_pod(at, speaker)
+
+    def start_controller(self, *options: str) -> None:
+        environment = {**os.environ, "KUBECONFIG": str(self.control.kubeconfig())}
+        environment["METALLB_NAMESPACE"] = NAMESPACE
+        inside = ["ip", "netns", "exec", self.host.name, sys.executable]
+        with (self.folder / "controller.log").open("ab") as log:
+            self._controller = subprocess.Popen(
+                [*inside, "-m", "roost", "controller", *options], stdout=log, stderr=log, env=environment
+            )
+
+    def stop_controller(self) -> None:
+        if self._controller is not None:
+            self._controller.terminate()
+            self._controller.wait(20)
+            self._controller = None
+
+    def start_proxies(self) -> None:
+        for speaker in self.speakers:
+            with (self.folder / f"proxy-{speaker.name}.log").open("ab") as log:
+                command = [
+                    *("ip", "netns", "exec", speaker.namespace.name, str(find("kube-proxy"))),
+                    f"--kubeconfig={self.control.kubeconfig('system:kube-proxy')}",
+                    f"--hostname-override={speaker.name}",
+                    "--proxy-mode=nftables",
+                    "--conntrack-max-per-core=0",
+                    "--conntrack-tcp-timeout-established=0",
+                    "--conntrack-tcp-timeout-close-wait=0",
+                ]
+                self._proxies.append(subprocess.Popen(command, stdout=log, stderr=log))
+
+    def gossip(self, *, membership: bool = True, **extra: str) -> None:
+        """Set every speaker's environment as MetalLB's DaemonSet does."""
+        for speaker in self.speakers:
+            assert isinstance(speaker, KubeSpeaker)
+            speaker.environment = {
+                "KUBECONFIG": str(self.control.kubeconfig()),
+                "METALLB_NAMESPACE": NAMESPACE,
+                "METALLB_POD_NAME": f"speaker-{speaker.name}",
+                **extra,
+            }
+            if membership:
+                speaker.environment |= {
+                    "METALLB_ML_BIND_ADDR": speaker.address,
+                    "METALLB_ML_BIND_PORT": "7946",
+                    "METALLB_ML_LABELS": "app=metallb,component=speaker",
+                }
+
+    def endpoints(self, service: str, *nodes: int, **conditions: bool) -> None:
+        """Say that the pods of the nodes with these numbers serve `service` on port 7 (UDP)."""
+        path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+        body: dict[str, Any] = {
+            "metadata": {"name": f"{service}-1", "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4",
+            "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
+            "endpoints": [
+                {
+                    "addresses": [f"198.51.100.{at}"],
+                    "nodeName": f"n{at}",
+                    "conditions": {"ready": True, "serving": True} | conditions,
+                }
+                for at in nodes
+            ],
+        }
+        known = [item["metadata"]["name"] for item in self.api.items(path)]
+        if f"{service}-1" in known:
+            self.api.patch(f"{path}/{service}-1", {"endpoints": body["endpoints"]})
+        else:
+            self.api.create(path, body)
+
+    def echo_service(self, name: str, **more: Any) -> str:
+        """Make a Service of the echo pods on all nodes; return its address."""
+        port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
+        self.api.service(name, **({"ports": [port]} | more))
+        self.endpoints(name, *range(1, len(self.speakers) + 1))
+        return str(until(lambda: self.api.ingress(name), f"{name} has an address")[0])
+
+    def set_node(self, name: str, **changes: Any) -> None:
+        """Patch a Node: `labels`, or `conditions` (type -> status)."""
+        if labels := changes.get("labels"):
+            self.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}})
+        if conditions := changes.get("conditions"):
+            found = [{"type": kind, "status": status} for kind, status in conditions.items()]
+            self.api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": found}})
+
+    def told(self, service: str) -> list[Any]:
+        """The ServiceL2Status objects of a service."""
+        return [
+            item["status"]
+            for item in self.api.items(f"{METALLB}/servicel2statuses")
+            if item["metadata"]["labels"]["metallb.io/service-name"] == service and item.get("status")
+        ]
+
+    def close(self) -> None:
+        super().close()
+        self.stop_controller()
+        for proxy in self._proxies:
+            proxy.kill()
+            proxy.wait()
+        self.control.stop()
+
+    def _register(self, at: int, speaker: Speaker) -> None:
+        """Make the Node and the speaker's Pod, as a kubelet would."""
+        speaker.__class__ = KubeSpeaker
+        node = {
+            "metadata": {"name": speaker.name, "labels": {"kubernetes.io/hostname": speaker.name}},
+            "spec": {"podCIDR": f"198.51.100.{at}/32"},
+        }
+        self.api.create("/api/v1/nodes", node)
+        status = {
+            "addresses": [{"type": "InternalIP", "address": speaker.address}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
+        self.api.patch(f"/api/v1/nodes/{speaker.name}/status", {"status": status})
+        pod = {
+            "metadata": {"name": f"speaker-{speaker.name}", "labels": _LABELS},
+            "spec": {
+                "nodeName": speaker.name,
+                "hostNetwork": True,
+                "containers": [{"name": "speaker", "image": "example.invalid/roost"}],
+            },
+        }
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        self.api.create(path, pod)
+        ip = {"podIP": speaker.address, "phase": "Running"}
+        self.api.patch(f"{path}/speaker-{speaker.name}/status", {"status": ip})
+
+    def _make_pod(self, at: int, speaker: Speaker) -> None:
+        """Make a namespace with the echo service behind the node, and routes to it everywhere."""
+        node, pod = speaker.namespace, self.net.add(f"pod{at}")
+        node.sysctl("net/ipv4/ip_forward", 1)
+        self.net.veth(node, "pod0", pod, "eth0")
+        pod.ip(f"addr add 198.51.100.{at}/32 dev eth0")
+        pod.ip(f"route add {speaker.address}/32 dev eth0")
+        pod.ip(f"route add default via {speaker.address} dev eth0")
+        node.ip(f"route add 198.51.100.{at}/32 dev pod0")
+        for other in self.speakers:
+            if other is not speaker:
+                other.namespace.ip(f"route add 198.51.100.{at}/32 via {speaker.address}")
+        pod.spawn(sys.executable, "-m", "roost.lab.echo", speaker.name, "7")
+
+
+@contextlib.contextmanager
+def kube_lan(folder: Path, count: int = 3) -> Iterator[KubeLan]:
+    """Give a cluster with `count` nodes; controller, proxies and speakers are not yet started."""
+    with network() as net:
+        made = KubeLan(net, folder, count)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def namespace_of(lan: KubeLan, name: str) -> Namespace:
+    """Return the namespace of the node with this name."""
+    return next(speaker.namespace for speaker in lan.speakers if speaker.name == name)
