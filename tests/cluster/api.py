@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,9 @@ def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -
     """Poll until `condition()` is truthy and return that; an AssertionError names `what`."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        with suppress(OSError):
+            if found := condition():
+                return found
         time.sleep(0.05)
     raise AssertionError(f"not within {deadline} s: {what}")
 

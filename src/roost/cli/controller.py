@@ -66,7 +66,7 @@ def command(
     """
     configure(log_level, log_format)
     # Imported here so that a wrong option is reported before everything is loaded.
-    from roost.controller.process import LostLeadershipError, run  # noqa: PLC0415
+    from roost.controller.process import run  # noqa: PLC0415
     from roost.controller.settings import ControllerSettings  # noqa: PLC0415
     from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415
 
@@ -83,5 +83,5 @@ def command(
             **given,  # type: ignore[arg-type]  # click has checked each by its option
         )
         asyncio.run(run(credentials, settings))
-    except (CredentialsError, LostLeadershipError) as error:
+    except CredentialsError as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error

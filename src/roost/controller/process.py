@@ -16,7 +16,7 @@ from roost.kubernetes.lease import LeaderLease
 from roost.observe.metrics import exposition
 from roost.runtime.http import HttpServer, Request, Response
 
-__all__ = ["LostLeadershipError", "run"]
+__all__ = ["run"]
 
 _log = logging.getLogger("roost.controller")
 
@@ -24,39 +24,39 @@ _LEASE: Final = "roost-controller"
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class LostLeadershipError(Exception):
-    """Another replica works now, or may: this one has to end."""
-
-
 async def run(credentials: Credentials, settings: ControllerSettings) -> None:
-    """Work until a signal asks to end. Raises LostLeadershipError."""
+    """Work until a signal asks to end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     api = Api(credentials)
-    controller = Controller(api, settings)
-    lease = LeaderLease(api, settings.namespace, _LEASE, settings.identity)
-    server = HttpServer(_Answers(controller, settings).handle)
+    answers = _Answers(settings)
+    server = HttpServer(answers.handle)
     try:
         for port in {settings.health_port, settings.metrics_port} - {0}:
             await _listen(server, port)
-        await _until(stop, _work(api, settings, controller, lease))
+        await _first(stop.wait(), _work(api, settings, answers))
     finally:
         await server.close()
         await api.close()
     _log.info("ended")
 
 
-async def _work(api: Api, settings: ControllerSettings, controller: Controller, lease: LeaderLease) -> None:
-    held = settings.elect and await lease.acquire()
+async def _work(api: Api, settings: ControllerSettings, answers: "_Answers") -> None:
+    """Work while the lease is held; when it is lost, forget everything and wait for it again."""
+    lease = LeaderLease(api, settings.namespace, _LEASE, settings.identity)
+    held = False
     try:
-        await provide(api, settings)
-        if not held:
-            await controller.run()
-            return
-        await _first(controller.run(), lease.keep())
-        raise LostLeadershipError("the lease is lost; another replica may work now")
+        while True:
+            held = settings.elect and await lease.acquire()
+            await provide(api, settings)
+            answers.controller = controller = Controller(api, settings)
+            if not held:
+                await controller.run()
+                return
+            await _first(controller.run(), lease.keep())
+            answers.controller = None
     except asyncio.CancelledError:
         if held:
             await lease.release()
@@ -68,10 +68,6 @@ async def _listen(server: HttpServer, port: int) -> None:
         await server.listen_tcp("0.0.0.0", port)  # noqa: S104 - the kubelet and Prometheus ask from outside
     except OSError as error:
         _log.error("nothing is served on port %d: %s", port, error.strerror or error)
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    await _first(stop.wait(), work)
 
 
 async def _first(*works: Coroutine[Any, Any, Any]) -> None:
@@ -88,10 +84,10 @@ async def _first(*works: Coroutine[Any, Any, Any]) -> None:
 
 
 class _Answers:
-    """Health and metrics over HTTP."""
+    """Health and metrics over HTTP; `controller` is None while another replica works."""
 
-    def __init__(self, controller: Controller, settings: ControllerSettings) -> None:
-        self._controller = controller
+    def __init__(self, settings: ControllerSettings) -> None:
+        self.controller: Controller | None = None
         self._settings = settings
 
     async def handle(self, request: Request) -> Response:
@@ -99,6 +95,7 @@ class _Answers:
         if request.path in ("/healthz", "/readyz"):
             return Response(200, b"ok\n", "text/plain")
         if request.path == "/metrics":
-            found = metrics(self._controller, metallb_names=self._settings.metallb_names)
+            names = self._settings.metallb_names
+            found = metrics(self.controller, metallb_names=names) if self.controller else ()
             return Response(200, exposition(found), _EXPOSITION)
         return Response(404, b"nothing is there\n", "text/plain")

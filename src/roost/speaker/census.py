@@ -74,10 +74,10 @@ def candidates(
     found = [
         candidate(member, own if member.name == me else None, known, obliging=obliging) for member in members
     ]
-    if assumed and known is not None:
-        named = {each.node.name for each in found}
-        found += [_assumed(node) for node in known.values() if node.name not in named]
-    return found
+    if not assumed or known is None:
+        return found
+    others = [node for node in known.values() if node.name != me]
+    return [_assumed(node) for node in (*(each.node for each in found), *others)]
 
 
 def _assumed(node: Node) -> Candidate:

@@ -27,6 +27,10 @@ class Source(Protocol):
         """What users know the source by."""
 
     @property
+    def trouble(self) -> Sequence[str]:
+        """What keeps the source from knowing the present, one line each."""
+
+    @property
     def delivers_locally(self) -> bool:
         """Whether services may end on this host, which then needs CAP_NET_ADMIN."""
 

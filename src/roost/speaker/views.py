@@ -43,6 +43,7 @@ class SpeakerViews:
                 "loaded_at": _iso(speaker.loaded),
                 "digest": speaker.source.desired.digest,
                 "error": speaker.config_error,
+                "trouble": list(speaker.source.trouble),
                 "warnings": [str(each) for each in speaker.complaints],
             },
             "members": self._members(),

@@ -20,6 +20,7 @@ class FileSource:
     """One valid file: it never changes, a reload makes another one."""
 
     delivers_locally = True
+    trouble: Sequence[str] = ()
 
     def __init__(self, path: Path, config: SpeakerConfig) -> None:
         self.path = path

@@ -1,0 +1,296 @@
+"""Speakers on a real API server: who announces, who follows when something changes, what clients see."""
+
+import hashlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.api import METALLB, until
+from tests.cluster.nodes import KubeLan, kube_lan
+from tests.interop.peers import build_go_agent
+from tests.system.netns import NETNS
+from tests.system.pinging import client
+
+from roost.lab.records import outage
+
+pytestmark = [*NETNS, pytest.mark.timeout(300)]
+
+POOL = ("192.0.2.200-192.0.2.220", "2001:db8::200/124")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLan]:
+    with kube_lan(tmp_path_factory.mktemp("cluster")) as lan:
+        lan.start_controller()
+        lan.start_proxies()
+        lan.gossip()
+        lan.start()
+        yield lan
+
+
+@pytest.fixture
+def lan(cluster: KubeLan) -> Iterator[KubeLan]:
+    """The cluster with a pool and one advertisement, all speakers running and nothing else."""
+    cluster.api.pool("pool", *POOL)
+    cluster.api.advertisement("everywhere")
+    yield cluster
+    for speaker in cluster.speakers:
+        cluster.heal(speaker)
+        cluster.set_node(
+            speaker.name,
+            labels={"node.kubernetes.io/exclude-from-external-load-balancers": None, "zone": None},
+            conditions={"NetworkUnavailable": "False", "Ready": "True"},
+        )
+        if speaker not in cluster.running():
+            speaker.start()
+    cluster.api.empty()
+    cluster.whole()
+    until(lambda: all(not each.status()["services"] for each in cluster.speakers), "nothing is left")
+
+
+def first_by_hash(address: str, *names: str) -> str:
+    """MetalLB's rule, written down a second time."""
+    return min(names, key=lambda name: hashlib.sha256(f"{name}#{address}".encode()).digest())
+
+
+def test_a_service_is_announced_by_the_node_that_metallb_would_elect(lan: KubeLan) -> None:
+    vip = lan.echo_service("web")
+    expected = first_by_hash(vip, "n1", "n2", "n3")
+    lan.settle_on(vip, {expected})
+    wanted = {"node": expected, "serviceName": "web", "serviceNamespace": "default", "interfaces": []}
+    until(lambda: lan.told("web") == [wanted], "one ServiceL2Status says so")
+    message = f'announcing from node "{expected}" with protocol "layer2"'
+    until(lambda: ("nodeAssigned", message) in lan.api.events("web"), "an event says so")
+    lan.api.delete("/api/v1/namespaces/default/services/web")
+    lan.settle_on(vip, set())
+    until(lambda: not lan.told("web"), "the ServiceL2Status is gone")
+
+
+def test_dual_stack_is_answered_in_both_families_by_one_node(lan: KubeLan) -> None:
+    lan.echo_service("web", ipFamilyPolicy="RequireDualStack", ipFamilies=["IPv4", "IPv6"])
+    v4, v6 = until(lambda: len(found := lan.api.ingress("web")) == 2 and found, "both addresses")
+    leader = first_by_hash(v4, "n1", "n2", "n3")
+    lan.settle_on(v4, {leader})
+    lan.settle_on(v6, {leader})
+
+
+def test_a_client_reaches_pods_and_hardly_notices_that_the_leader_is_cut_off(
+    lan: KubeLan, tmp_path: Path
+) -> None:
+    vip = lan.echo_service("web")
+    leader = lan.leader(vip)
+    others = [at for at, speaker in enumerate(lan.speakers, 1) if speaker is not leader]
+    lan.endpoints("web", *others)  # the pods that live on are the matter here, kube-proxy's delay is not
+    with client(lan, tmp_path, vip) as pinging:
+        assert pinging.answered_by() in {f"n{at}" for at in others}
+        cut = time.monotonic()
+        lan.cut(leader)
+        time.sleep(2)
+        pings = pinging.finish()
+    seen = outage(pings, cut - 0.5, cut + 2)
+    assert 0 < seen.longest < 1.5
+    assert pings.answered[-1]
+
+
+def test_local_traffic_policy_follows_endpoints_that_can_serve(lan: KubeLan) -> None:
+    vip = lan.echo_service("web", externalTrafficPolicy="Local")
+    lan.endpoints("web", 2)
+    lan.settle_on(vip, {"n2"})
+    lan.endpoints("web", 3, ready=False, serving=True, terminating=True)
+    lan.settle_on(vip, {"n3"})
+    lan.endpoints("web", 1, ready=False, serving=False)
+    lan.settle_on(vip, set())
+    explanation = lan.speakers[0].ask("/v1/explain/default%2Fweb")
+    assert explanation["leader"] is None
+    assert "no endpoint of it can serve" in str(explanation["exclusions"])
+    lan.endpoints("web", 1)
+    lan.settle_on(vip, {"n1"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": {"node.kubernetes.io/exclude-from-external-load-balancers": "true"}},
+        {"conditions": {"NetworkUnavailable": "True", "Ready": "True"}},
+    ],
+)
+def test_a_node_taken_out_of_load_balancing_does_not_announce(lan: KubeLan, change: dict[str, Any]) -> None:
+    vip = lan.echo_service("web")
+    first = lan.leader(vip).name
+    lan.set_node(first, **change)
+    second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+    lan.settle_on(vip, {second})
+    back = {"labels": dict.fromkeys(change.get("labels", {})), "conditions": {"NetworkUnavailable": "False"}}
+    lan.set_node(first, **back)
+    lan.settle_on(vip, {first})
+
+
+def test_a_node_that_is_not_ready_goes_on_announcing(lan: KubeLan) -> None:
+    vip = lan.echo_service("web")
+    first = lan.leader(vip)
+    lan.set_node(first.name, conditions={"Ready": "Unknown"})
+    lan.set_node(first.name, labels={"zone": "seen"})
+    until(lambda: "several" in first.text() or "node" in first.text(), "the change has arrived")
+    time.sleep(0.5)
+    assert lan.answerers(vip) == {first.name}
+
+
+def test_node_selectors_and_preferences_of_advertisements(lan: KubeLan) -> None:
+    vip = lan.echo_service("web")
+    order = sorted(("n1", "n2", "n3"), key=lambda name: hashlib.sha256(f"{name}#{vip}".encode()).digest())
+    lan.set_node(order[2], labels={"zone": "a"})
+    lan.set_node(order[1], labels={"zone": "a"})
+    path = f"{METALLB}/l2advertisements/everywhere"
+    preference = {"weight": 10, "preference": {"matchLabels": {"zone": "a"}}}
+    lan.api.patch(path, {"spec": {"preferredNodeSelectors": [preference]}})
+    lan.settle_on(vip, {order[1]})
+    lan.api.patch(path, {"spec": {"nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": order[2]}}]}})
+    lan.settle_on(vip, {order[2]})
+    lan.api.patch(path, {"spec": {"nodeSelectors": None, "preferredNodeSelectors": None}})
+    lan.settle_on(vip, {order[0]})
+    lan.api.patch(path, {"spec": {"serviceSelectors": [{"matchLabels": {"no": "such"}}]}})
+    lan.settle_on(vip, set())
+
+
+def test_an_interface_that_does_not_exist_is_told(lan: KubeLan) -> None:
+    lan.api.patch(f"{METALLB}/l2advertisements/everywhere", {"spec": {"interfaces": ["eth0"]}})
+    vip = lan.echo_service("web")
+    leader = lan.leader(vip).name
+    until(lambda: [each["interfaces"] for each in lan.told("web")] == [[{"name": "eth0"}]], "it says where")
+    lan.api.patch(f"{METALLB}/l2advertisements/everywhere", {"spec": {"interfaces": ["nic7"]}})
+    lan.settle_on(vip, set())
+    assert leader == first_by_hash(vip, "n1", "n2", "n3")
+    explanation = lan.speakers[0].ask("/v1/explain/default%2Fweb")
+    assert "no interface" in str(explanation["exclusions"])
+
+
+def test_nothing_is_withdrawn_while_the_api_is_silent_and_failover_works(lan: KubeLan) -> None:
+    """metallb#615."""
+    vip = lan.echo_service("web")
+    first = lan.leader(vip)
+    lan.control.kill("kube-apiserver")
+    try:
+        until(lambda: "cannot follow services" in first.text(), "the speaker says so")
+        time.sleep(1)
+        assert lan.answerers(vip) == {first.name}
+        lan.cut(first)
+        second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first.name}))
+        until(lambda: lan.answerers(vip) == {second}, "the next one answers")
+        status = next(each for each in lan.speakers if each.name == second).status()
+        assert "services" in str(status["config"]["trouble"])
+    finally:
+        lan.heal(first)
+        lan.control.start_api_server()
+    lan.settle_on(vip, {first.name})
+    late = lan.echo_service("late")
+    lan.settle_on(late, {first_by_hash(late, "n1", "n2", "n3")})
+
+
+def test_a_rolling_restart_of_all_speakers_loses_nothing(lan: KubeLan, tmp_path: Path) -> None:
+    vip = lan.echo_service("web")
+    lan.leader(vip)
+    with client(lan, tmp_path, vip) as pinging:
+        pinging.answered_by()
+        begin = time.monotonic()
+        for speaker in lan.speakers:
+            speaker.signal(signal.SIGTERM)
+            assert speaker.wait() == 0
+            speaker.start()
+            lan.whole()
+            lan.leader(vip)
+        end = time.monotonic()
+        pings = pinging.finish()
+    assert outage(pings, begin, end).lost == 0
+
+
+def test_speakers_of_metallb_and_roost_elect_the_same(lan: KubeLan) -> None:
+    """A Go memberlist with MetalLB's key stands for n3: MetalLB would answer where its ranking says so."""
+    secret = b"c29tZSBzZWNyZXQgYml0cw"  # 22 characters, as MetalLB makes them
+    folder = lan.folder / "ml_secret_key"
+    folder.mkdir(exist_ok=True)
+    (folder / "secretkey").write_bytes(secret)
+    key = (secret + hashlib.sha256(b"").digest())[:32]
+    foreign = lan.speakers[2]
+    try:
+        for speaker in lan.speakers:
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        lan.gossip(METALLB_ML_SECRET_KEY_PATH=str(folder))
+        for speaker in lan.speakers[:2]:
+            speaker.start()
+        agent = foreign.namespace.spawn(
+            *(str(build_go_agent()), "-name", "n3", "-bind", foreign.address, "-port", "7946"),
+            *("-keys", key.hex(), "-join", lan.speakers[0].address),
+        )
+        until(lambda: lan.speakers[0].verdicts().get("n3") == "alive", "both kinds see each other")
+        vips = [lan.echo_service(f"web{at}") for at in range(8)]
+        expected = {vip: first_by_hash(vip, "n1", "n2", "n3") for vip in vips}
+        assert {"n3"} < set(expected.values())
+        for vip, leader in expected.items():
+            lan.settle_on(vip, {leader} - {"n3"})  # the agent only gossips: nobody answers for its share
+        agent.terminate()
+        agent.wait(10)
+        for vip in vips:
+            lan.settle_on(vip, {first_by_hash(vip, "n1", "n2")})
+    finally:
+        for speaker in lan.running():
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        lan.gossip()
+        lan.start()
+
+
+def test_without_membership_every_node_is_taken_for_a_speaker(lan: KubeLan) -> None:
+    """metallb#2425; and, where nobody gossips, the Node's own word has to do (metallb#2514 #3116)."""
+    try:
+        for speaker in lan.speakers:
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        lan.gossip(membership=False)
+        for speaker in lan.speakers:
+            speaker.start()
+        vip = lan.echo_service("web")
+        first = first_by_hash(vip, "n1", "n2", "n3")
+        lan.settle_on(vip, {first})
+        lan.set_node(first, conditions={"Ready": "Unknown"})
+        second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+        lan.settle_on(vip, {second})
+        lan.set_node(first, conditions={"Ready": "True"})
+        lan.settle_on(vip, {first})
+    finally:
+        for speaker in lan.running():
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        lan.gossip()
+        lan.start()
+
+
+def test_services_that_share_an_address_are_announced_by_one_node(lan: KubeLan) -> None:
+    """metallb#2747 #805."""
+    key = {"metallb.io/allow-shared-ip": "k"}
+    one = lan.echo_service("one", annotations=key)
+    port = {"name": "echo", "port": 8, "protocol": "UDP", "targetPort": 7}
+    lan.api.service("two", annotations=key, ports=[port])
+    assert until(lambda: lan.api.ingress("two"), "an address") == [one]
+    leader = first_by_hash(one, "n1", "n2", "n3")
+    lan.settle_on(one, {leader})
+    lan.endpoints("two", 1)
+    until(lambda: [each["node"] for each in lan.told("two")] == [leader], "both are told")
+    lan.api.delete("/api/v1/namespaces/default/services/one")
+    until(lambda: not lan.told("one"), "the first is gone")
+    assert lan.answerers(one) == {leader}
+
+
+def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) -> None:
+    vip = lan.echo_service("web")
+    leader = lan.leader(vip).name
+    lan.api.pool("wrong", "192.0.2.205/33")
+    until(lambda: "invalid CIDR" in str(lan.speakers[0].status()["config"]["warnings"]), "it is told")
+    assert lan.answerers(vip) == {leader}
+    controller = (lan.folder / "controller.log").read_text()
+    assert "IPAddressPool wrong: spec.addresses[0]: invalid CIDR '192.0.2.205/33'" in controller
+    lan.api.delete(f"{METALLB}/ipaddresspools/wrong")
+    until(lambda: not lan.speakers[0].status()["config"]["warnings"], "all is well again")
