@@ -21,6 +21,7 @@ from roost.kubernetes.definitions import definitions
 
 DEADLINE = 30.0  # seconds; generous, the machines are shared
 NAMESPACE = "metallb-system"
+_DEPLOY = Path(__file__).parents[2] / "deploy"
 METALLB = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}"
 
 
@@ -114,6 +115,24 @@ def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -
     raise AssertionError(f"not within {deadline} s: {what}")
 
 
+def grant(client: Client) -> None:
+    """Give the accounts `roost-controller` and `roost-speaker` exactly the rights of the manifests."""
+    kinds = {
+        "ClusterRole": "clusterroles",
+        "ClusterRoleBinding": "clusterrolebindings",
+        "Role": f"namespaces/{NAMESPACE}/roles",
+        "RoleBinding": f"namespaces/{NAMESPACE}/rolebindings",
+    }
+    for item in yaml.safe_load_all((_DEPLOY / "manifests" / "rbac.yaml").read_text()):
+        if item["kind"] not in kinds:
+            continue
+        for subject in item.get("subjects", ()):
+            subject["kind"], subject["name"] = "User", f"roost-{subject['name']}"
+            subject.pop("namespace")
+            subject["apiGroup"] = "rbac.authorization.k8s.io"
+        client.create(f"/apis/rbac.authorization.k8s.io/v1/{kinds[item['kind']]}", item)
+
+
 def served(client: Client, path: str) -> bool:
     """Tell whether there is something at `path`."""
     return not missing(client, path)
@@ -155,3 +174,4 @@ def prepare(client: Client) -> None:
     for plural in ("ipaddresspools", "l2advertisements", "servicel2statuses", "communities"):
         path = f"{METALLB}/{plural}"
         until(partial(served, client, path), f"{plural} are served")
+    grant(client)

@@ -61,7 +61,8 @@ class KubeLan(Lan):
             self._make_pod(at, speaker)
 
     def start_controller(self, *options: str) -> None:
-        environment = {**os.environ, "KUBECONFIG": str(self.control.kubeconfig())}
+        kubeconfig = self.control.kubeconfig("roost-controller")  # exactly the rights of the manifests
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         environment["METALLB_NAMESPACE"] = NAMESPACE
         inside = ["ip", "netns", "exec", self.host.name, sys.executable]
         with (self.folder / "controller.log").open("ab") as log:
@@ -94,7 +95,7 @@ class KubeLan(Lan):
         for speaker in self.speakers:
             assert isinstance(speaker, KubeSpeaker)
             speaker.environment = {
-                "KUBECONFIG": str(self.control.kubeconfig()),
+                "KUBECONFIG": str(self.control.kubeconfig("roost-speaker")),
                 "METALLB_NAMESPACE": NAMESPACE,
                 "METALLB_POD_NAME": f"speaker-{speaker.name}",
                 **extra,

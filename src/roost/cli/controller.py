@@ -37,6 +37,7 @@ __all__ = ["command"]
 @click.option("--webhook-mode", "webhook", default="enabled", show_default=True,
               type=click.Choice(["enabled", "disabled", "onlywebhook"]),
               help="Whether changes of the configuration are checked when they are made.")  # fmt: skip
+@click.option("--webhook-port", type=int, default=9443, show_default=True)
 @click.option("--cert-dir", "certificate_folder", default="", help="Where the webhook's certificates are.")
 @click.option("--cert-service-name", "certificate_service", default="metallb-webhook-service",
               show_default=True)  # fmt: skip

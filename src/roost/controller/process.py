@@ -10,6 +10,7 @@ from roost.controller.controller import Controller
 from roost.controller.gossip_secret import provide
 from roost.controller.metrics import metrics
 from roost.controller.settings import ControllerSettings
+from roost.controller.webhook import Webhook
 from roost.kubernetes.client import Api
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.lease import LeaderLease
@@ -36,11 +37,20 @@ async def run(credentials: Credentials, settings: ControllerSettings) -> None:
     try:
         for port in {settings.health_port, settings.metrics_port} - {0}:
             await _listen(server, port)
-        await _first(stop.wait(), _work(api, settings, answers))
+        await _first(stop.wait(), _serve(api, settings, answers))
     finally:
         await server.close()
         await api.close()
     _log.info("ended")
+
+
+async def _serve(api: Api, settings: ControllerSettings, answers: "_Answers") -> None:
+    """Work, and check changes of the configuration, as far as each is wanted."""
+    async with asyncio.TaskGroup() as group:
+        if settings.webhook != "disabled":
+            group.create_task(Webhook(api, settings).run())
+        if settings.webhook != "onlywebhook":
+            group.create_task(_work(api, settings, answers))
 
 
 async def _work(api: Api, settings: ControllerSettings, answers: "_Answers") -> None:

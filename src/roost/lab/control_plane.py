@@ -88,6 +88,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={self.folder / 'accounts.key'}",
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
+            "--enable-aggregator-routing=true",  # webhooks are reached at their endpoints, without a proxy
             "--allow-privileged=true",
             "--v=1",
         )

@@ -1,14 +1,15 @@
 """A small HTTP/1.1 server for the local API: h11 for the protocol, asyncio streams for the bytes.
 
-One request per connection, no request bodies beyond a few kilobytes, a deadline on every read:
-enough for `roost status`, a metrics scrape and a dashboard, and nothing to attack.
+One request per connection, no request bodies beyond what the server was made for, a deadline on every read:
+enough for `roost status`, a metrics scrape and a webhook, and nothing to attack.
 """
 
 import asyncio
 import os
+import ssl
 import stat
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -33,6 +34,7 @@ class Request:
     method: str
     path: str
     query: dict[str, list[str]] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 class HttpServer:
     """Serves one handler on any number of unix sockets and TCP addresses."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, *, most_bytes: int = _MAX_BODY) -> None:
         self._handler = handler
+        self._most_bytes = most_bytes
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []
         self._connections = 0
@@ -77,9 +80,9 @@ class HttpServer:
         self._servers.append(server)
         self._sockets.append(path)
 
-    async def listen_tcp(self, host: str, port: int) -> None:
+    async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen on a TCP address; raises OSError when it is taken."""
-        self._servers.append(await asyncio.start_server(self._serve, host, port, limit=_MAX_BODY))
+        self._servers.append(await asyncio.start_server(self._serve, host, port, limit=_MAX_BODY, ssl=tls))
 
     async def close(self) -> None:
         """Stop listening and remove the sockets from the file system."""
@@ -106,7 +109,7 @@ class HttpServer:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_BODY)
         async with asyncio.timeout(_READ_DEADLINE):
-            request = await _read_request(connection, reader)
+            request = await _read_request(connection, reader, self._most_bytes)
         if request is None:
             return
         response = await self._handler(request)
@@ -123,23 +126,28 @@ class HttpServer:
         await writer.drain()
 
 
-async def _read_request(connection: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
+async def _read_request(
+    connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int
+) -> Request | None:
     request: Request | None = None
+    body = b""
     received = 0
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             data = await reader.read(_MAX_BODY)
             received += len(data)
-            if received > _MAX_BODY:
+            if received > most_bytes:
                 return None
             connection.receive_data(data)
         elif isinstance(event, h11.Request):
             target = urlsplit(event.target.decode("ascii", "replace"))
             request = Request(event.method.decode("ascii"), unquote(target.path), parse_qs(target.query))
         elif isinstance(event, h11.EndOfMessage):
-            return request
-        elif not isinstance(event, h11.Data):
+            return replace(request, body=body) if request is not None else None
+        elif isinstance(event, h11.Data):
+            body += event.data
+        else:
             return None
 
 

@@ -1,0 +1,166 @@
+"""The admission webhook: answers over TLS, with certificates that it keeps and renews in a Secret."""
+
+import asyncio
+import base64
+import binascii
+import json
+import logging
+import ssl
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from roost.controller import certificates
+from roost.controller.review import PATHS, mistakes_with, response
+from roost.controller.settings import ControllerSettings
+from roost.kubernetes.client import Api, ApiError, Resource
+from roost.runtime.http import HttpServer, Request, Response
+
+__all__ = ["Webhook"]
+
+_log = logging.getLogger("roost.controller")
+
+_SECRETS: Final = Resource("api/v1", "secrets")
+_HOOKS: Final = Resource("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations")
+_HOOK: Final = "metallb-webhook-configuration"
+_CHECK: Final = 12 * 3600.0  # seconds between two looks at the certificates
+_AGAIN: Final = 5.0  # seconds before a failed look is repeated
+_MOST: Final = 4 << 20  # bytes of a review: an object has at most 1.5 MiB, twice
+
+
+class Webhook:
+    """Serves reviews until cancelled; every replica does, whoever holds the lease."""
+
+    def __init__(self, api: Api, settings: ControllerSettings) -> None:
+        self._api = api
+        self._settings = settings
+        self._server = HttpServer(self._handle, most_bytes=_MOST)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._trouble = ""
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    async def run(self) -> None:
+        """Have certificates, then serve, and look after the certificates; until cancelled."""
+        serving = False
+        try:
+            while True:
+                good = await self._look_after_certificates()
+                if good and not serving:
+                    serving = await self._serve()
+                await asyncio.sleep(_CHECK if good else _AGAIN)
+        finally:
+            await self._server.close()
+
+    async def _serve(self) -> bool:
+        try:
+            await self._server.listen_tcp("0.0.0.0", self._settings.webhook_port, self._tls)  # noqa: S104
+        except OSError as error:
+            _log.error("no webhook on port %d: %s", self._settings.webhook_port, error.strerror or error)
+        return True
+
+    async def _look_after_certificates(self) -> bool:
+        """Load certificates, renewed where needed; tells whether there are any."""
+        try:
+            if not self._settings.rotate_certificates:
+                folder = Path(self._settings.certificate_folder or "/tmp/k8s-webhook-server/serving-certs")  # noqa: S108
+                self._tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+                return True
+            bundle = await self._bundle()
+            _load(self._tls, bundle)
+            await self._tell_authority(bundle)
+        except (ApiError, OSError) as error:
+            if str(error) != self._trouble:
+                _log.warning("the webhook has no certificates yet: %s", error)
+            self._trouble = str(error)
+            return False
+        self._trouble = ""
+        return True
+
+    async def _bundle(self) -> certificates.Bundle:
+        settings = self._settings
+        path = _SECRETS.path(settings.namespace, settings.certificate_secret)
+        name = f"{settings.certificate_service}.{settings.namespace}.svc"
+        now = datetime.now(UTC)
+        try:
+            secret = await self._api.get(path)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            bundle = certificates.make(name, now)
+            metadata = {"name": settings.certificate_secret}
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(bundle)}
+            await self._api.create(_SECRETS.path(settings.namespace), body)
+            return bundle
+        found = certificates.read(_decoded(secret))
+        good = certificates.renewed(found, name, now) if found else certificates.make(name, now)
+        if good != found:
+            await self._api.replace(path, {**secret, "data": _encoded(good)})
+            _log.info("the webhook's certificates are renewed")
+        return good
+
+    async def _tell_authority(self, bundle: certificates.Bundle) -> None:
+        """Let the API server trust the certificates; without a webhook configuration nobody asks."""
+        authority = base64.b64encode(bundle.ca_crt).decode()
+        try:
+            hooks = await self._api.get(_HOOKS.path(name=_HOOK))
+        except ApiError as error:
+            if error.not_found:
+                return
+            raise
+        wrong = [
+            each for each in hooks.get("webhooks") or () if each["clientConfig"].get("caBundle") != authority
+        ]
+        if wrong:
+            for each in wrong:
+                each["clientConfig"]["caBundle"] = authority
+            await self._api.replace(_HOOKS.path(name=_HOOK), hooks)
+
+    async def _handle(self, request: Request) -> Response:
+        plural = PATHS.get(request.path)
+        if plural is None or request.method != "POST":
+            return Response(404, b"nothing is there\n", "text/plain")
+        try:
+            asked = json.loads(request.body)["request"]
+            item = asked["object"]
+            item["metadata"]["name"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return Response(400, b"no AdmissionReview of an object\n", "text/plain")
+        try:
+            live = await self._live()
+            mistakes = mistakes_with(plural, item, live)
+        except ApiError as error:
+            return Response(500, f"cannot read the configuration: {error}\n".encode(), "text/plain")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return Response(400, b"the object does not fit its kind\n", "text/plain")
+        answer = response(asked, self._settings.namespace, mistakes)
+        return Response(200, json.dumps(answer).encode())
+
+    async def _live(self) -> dict[str, list[Any]]:
+        """Return the configuration as it is now."""
+        found = {}
+        for plural in PATHS.values():
+            resource = Resource("apis/metallb.io/v1beta1", plural)
+            found[plural] = (await self._api.get(resource.path(self._settings.namespace))).get("items") or []
+        return found
+
+
+def _load(tls: ssl.SSLContext, bundle: certificates.Bundle) -> None:
+    """Let new connections use these certificates; ssl reads files only, so they exist for a moment."""
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
+        key.touch(mode=0o600)
+        chain.write_bytes(bundle.tls_crt)
+        key.write_bytes(bundle.tls_key)
+        tls.load_cert_chain(chain, key)
+
+
+def _encoded(bundle: certificates.Bundle) -> dict[str, str]:
+    return {key: base64.b64encode(value).decode() for key, value in bundle.as_secret().items()}
+
+
+def _decoded(secret: dict[str, Any]) -> dict[str, bytes]:
+    try:
+        return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+    except binascii.Error:
+        return {}
