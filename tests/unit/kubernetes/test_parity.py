@@ -42,11 +42,9 @@ ENTRIES = st.sampled_from(
         ["198.51.100.255/32"],
         ["2001:db8::/127"],
         ["203.0.113.0/31", "2001:db8:1::/126"],
-        ["192.0.2.0/24"],
-        ["192.0.2.9-192.0.2.3"],
-        [" 192.0.2.0/24"],
     ]
 )
+WRONG = st.sampled_from([["192.0.2.0/24"], ["192.0.2.9-192.0.2.3"], [" 192.0.2.0/24"], ["198.51.100.0/30"]])
 ALLOCATION = st.none() | st.fixed_dictionaries(
     {},
     optional={
@@ -61,7 +59,10 @@ ALLOCATION = st.none() | st.fixed_dictionaries(
 @st.composite
 def pools(draw: st.DrawFn) -> list[dict[str, Any]]:
     found = []
-    for at, addresses in enumerate(draw(st.lists(ENTRIES, max_size=4))):
+    entries = draw(st.lists(ENTRIES, max_size=4, unique_by=str))
+    if draw(st.integers(0, 9)) == 0:
+        entries.append(draw(WRONG))
+    for at, addresses in enumerate(entries):
         spec: dict[str, Any] = {"addresses": addresses}
         if draw(st.booleans()):
             spec |= {"autoAssign": draw(st.booleans()), "avoidBuggyIPs": draw(st.booleans())}
@@ -93,8 +94,8 @@ def services(draw: st.DrawFn) -> list[dict[str, Any]]:
         annotations = {}
         if draw(st.integers(0, 3)) == 0:
             annotations["metallb.io/address-pool"] = draw(st.sampled_from(["pool0", "pool1", "ghost"]))
-        if draw(st.integers(0, 3)) == 0:
-            annotations["metallb.io/allow-shared-ip"] = draw(st.sampled_from(["k", ""]))
+        if draw(st.booleans()):
+            annotations["metallb.io/allow-shared-ip"] = draw(st.sampled_from(["k", "k", "k", ""]))
         if draw(st.integers(0, 4)) == 0:
             annotations["metallb.io/loadBalancerIPs"] = draw(
                 st.sampled_from(["192.0.2.1", "198.51.100.0", "192.0.2.1,2001:db8::1"])
