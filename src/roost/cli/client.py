@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from roost.cli.cluster import ask_cluster, is_known
 from roost.cli.exits import Exit, Failure
 from roost.runtime.http_client import NotASpeakerError, request
 
-__all__ = ["ask", "json_option", "socket_option"]
+__all__ = ["ask", "asks_cluster", "json_option", "socket_option"]
 
 socket_option = click.option(
     "--socket",
@@ -20,7 +21,7 @@ socket_option = click.option(
     type=click.Path(path_type=Path),
     envvar="ROOST_SOCKET",
     help="The speaker's API socket. Default: $ROOST_SOCKET, else the only socket in /run/roost"
-    " (or $XDG_RUNTIME_DIR/roost).",
+    " (or $XDG_RUNTIME_DIR/roost); without any, the speakers of the cluster that KUBECONFIG leads to.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -29,10 +30,12 @@ def ask(
     path: Path | None, *segments: str, query: Mapping[str, object] | None = None, method: str = "GET"
 ) -> Any:
     """Ask the speaker for /v1/`segments` and return its JSON; ends the command with one line on failure."""
-    sock = path or _default_socket()
     target = "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
     if query:
         target += "?" + urlencode(query, doseq=True)
+    if asks_cluster(path):
+        return ask_cluster(target)
+    sock = path or _default_socket()
     try:
         status, answer = request(method, sock, target)
     except (OSError, HTTPException) as error:
@@ -46,17 +49,29 @@ def ask(
     return answer
 
 
+def asks_cluster(path: Path | None) -> bool:
+    """Tell whether a cluster is asked: no socket is named, none is here, and kubectl would find a cluster."""
+    return path is None and not _sockets() and is_known()
+
+
+def _sockets() -> list[Path]:
+    return [path for folder in _folders() for path in sorted(folder.glob("*.sock"))]
+
+
+def _folders() -> list[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return [Path("/run/roost"), *([Path(runtime, "roost")] if runtime else [])]
+
+
 def _default_socket() -> Path:
-    folders = [Path("/run/roost")]
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        folders.append(Path(runtime, "roost"))
-    found = [path for folder in folders for path in sorted(folder.glob("*.sock"))]
+    found = _sockets()
     if len(found) == 1:
         return found[0]
     if not found:
-        looked = " or ".join(map(str, folders))
+        looked = " or ".join(map(str, _folders()))
         raise Failure(
-            f"no speaker's socket in {looked}; name it with --socket or ROOST_SOCKET", Exit.NO_SPEAKER
+            f"no speaker's socket in {looked}, and no KUBECONFIG; name one with --socket or ROOST_SOCKET",
+            Exit.NO_SPEAKER,
         )
     names = ", ".join(map(str, found))
     raise Failure(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from roost.cli.client import ask, json_option, socket_option
+from roost.cli.client import ask, asks_cluster, json_option, socket_option
+from roost.cli.cluster import wish_drain
 from roost.cli.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: 
     """Wish, and follow the node until it is done or time is up; the wish is repeated: packets get lost."""
     console = None if quiet else _console()
     wish = "false" if undo else "true"
+    if asks_cluster(path):
+        wish_drain(node, wish=not undo)
     end = time.monotonic() + deadline
     line = ""
     while True:

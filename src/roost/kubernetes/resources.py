@@ -14,6 +14,7 @@ from roost.model.address import IPAddress
 
 __all__ = [
     "CLEANUP_FINALIZER",
+    "DRAIN_ANNOTATION",
     "EXCLUDE_LABEL",
     "OUT_OF_SERVICE_TAINT",
     "Endpoints",
@@ -37,6 +38,7 @@ Object = Mapping[str, Any]
 CLEANUP_FINALIZER: Final = "service.kubernetes.io/load-balancer-cleanup"
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
+DRAIN_ANNOTATION: Final = "roost.io/drain"
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
 
@@ -103,6 +105,7 @@ class KubeNode:
     ready: bool = True
     out_of_service: bool = False
     addresses: tuple[str, ...] = ()  # InternalIP
+    drain: bool = False  # whether an operator wants its addresses elsewhere
 
     @property
     def excluded(self) -> bool:
@@ -196,6 +199,7 @@ def parse_node(item: Object) -> KubeNode:
             for each in (item.get("status") or {}).get("addresses") or ()
             if each.get("type") == "InternalIP"
         ),
+        drain=(item["metadata"].get("annotations") or {}).get(DRAIN_ANNOTATION) == "true",
         out_of_service=any(taint.get("key") == OUT_OF_SERVICE_TAINT for taint in taints),
     )
 

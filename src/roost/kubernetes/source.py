@@ -54,7 +54,7 @@ class KubernetesSource:
     """What a cluster wants of the speaker with `settings`; configuration is in `namespace`.
 
     `labels` select the speakers' pods, "" when nobody gossips. `on_change(why)` follows each change of
-    `desired`, `on_peers` each change of whom to join; neither before `synced`.
+    `desired`, `on_peers` each change of whom to join, `on_drain` the operator's wish; none before `synced`.
     """
 
     delivers_locally = False
@@ -75,6 +75,7 @@ class KubernetesSource:
         self.desired = DesiredState(nodes={})
         self.mistakes: tuple[Mistake, ...] = ()
         self.on_change: Callable[[str], None] = lambda _: None
+        self.on_drain: Callable[[bool], None] = lambda _: None
         self.on_peers: Callable[[Sequence[Endpoint]], None] = lambda _: None
         self._policy = Policy(load_balancer_class=load_balancer_class)
         self._ignore_exclude_label = ignore_exclude_label
@@ -111,6 +112,12 @@ class KubernetesSource:
         return tuple(
             f"{mirror.resource.plural}: {mirror.trouble}" for mirror in self._mirrors() if mirror.trouble
         )
+
+    @property
+    def drain(self) -> bool:
+        """Whether an operator wants this node's addresses elsewhere."""
+        node = self._nodes.items.get(self.settings.node)
+        return node is not None and node.drain
 
     @property
     def targets(self) -> tuple[Endpoint, ...]:
@@ -160,7 +167,7 @@ class KubernetesSource:
             touched.add(new.service)
         self._touch({each for each in touched if each in self._services.items}, "its endpoints changed")
 
-    def _on_node(self, key: str, _old: KubeNode | None, new: KubeNode | None) -> None:
+    def _on_node(self, key: str, old: KubeNode | None, new: KubeNode | None) -> None:
         if new is None:
             self._facts.pop(key, None)
         else:
@@ -169,6 +176,8 @@ class KubernetesSource:
                 ignore_exclude_label=self._ignore_exclude_label,
                 assumed=self.settings.membership is None,
             )
+        if key == self.settings.node and (before := bool(old and old.drain)) != bool(new and new.drain):
+            self.on_drain(not before)
         self._touch(set(), f"node {key} changed")
         self._on_pod()
 

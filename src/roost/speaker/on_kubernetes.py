@@ -80,8 +80,13 @@ async def _announce(
     def told() -> None:
         announced.set(_announced(speaker))
 
+    def drained(wish: bool) -> None:  # noqa: FBT001 - as the source calls it
+        speaker.drain.wish(settings.node, wish)
+
     joined(source.targets)
     source.on_peers = joined
+    source.on_drain = drained
+    speaker.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = told
     telling = asyncio.create_task(announced.run())

@@ -1,0 +1,87 @@
+"""Asking a cluster's speakers from wherever kubectl works: through the API server's proxy to their pods."""
+
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from roost.cli.exits import Exit, Failure
+
+__all__ = ["ask_cluster", "is_known", "wish_drain"]
+
+T = TypeVar("T")
+
+_SPEAKERS: Final = ("app=metallb,component=speaker", "app.kubernetes.io/component=speaker")
+_PORT: Final = "9120"
+
+
+def is_known() -> bool:
+    """Tell whether there is a cluster to ask."""
+    default = Path("~/.kube/config").expanduser()
+    return bool(os.environ.get("KUBECONFIG")) or default.exists()
+
+
+def ask_cluster(target: str) -> Any:
+    """Return what the first speaker that answers says at `target`; ends the command on failure."""
+    return _run(_ask(target))
+
+
+def wish_drain(node: str, *, wish: bool) -> None:
+    """Tell the speaker on `node`, by its Node object, whether to give its addresses away."""
+    _run(_annotate(node, wish=wish))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415 - only who asks a cluster loads all this
+
+    from roost.kubernetes.client import ApiError  # noqa: PLC0415
+    from roost.kubernetes.credentials import CredentialsError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except (ApiError, CredentialsError) as error:
+        raise Failure(str(error), Exit.NO_SPEAKER) from error
+
+
+async def _ask(target: str) -> Any:
+    from roost.kubernetes.client import Api, ApiError, Resource  # noqa: PLC0415
+    from roost.kubernetes.credentials import find  # noqa: PLC0415
+
+    credentials = find()
+    namespace = os.environ.get("METALLB_NAMESPACE") or "metallb-system"
+    api = Api(credentials)
+    pods = Resource("api/v1", "pods")
+    try:
+        names: dict[str, None] = {}
+        for labels in _SPEAKERS:
+            found = await api.get(pods.path(namespace), {"labelSelector": labels})
+            names.update(dict.fromkeys(pod["metadata"]["name"] for pod in found.get("items") or ()))
+        port = os.environ.get("ROOST_PORT", _PORT)
+        last = f"no speaker's pod in namespace {namespace}; set METALLB_NAMESPACE"
+        for name in names:
+            path = pods.path(namespace, f"{name}:{port}", "proxy") + target
+            try:
+                return await api.get(path)
+            except ApiError as error:
+                if error.status in (400, 404) and "error" in str(error):
+                    raise Failure(str(error), Exit.INVALID) from error
+                last = f"{name}: {error}"
+        raise Failure(f"no speaker answers ({last})", Exit.NO_SPEAKER)
+    finally:
+        await api.close()
+
+
+async def _annotate(node: str, *, wish: bool) -> None:
+    from roost.kubernetes.client import Api, ApiError, Resource  # noqa: PLC0415
+    from roost.kubernetes.credentials import find  # noqa: PLC0415
+    from roost.kubernetes.resources import DRAIN_ANNOTATION  # noqa: PLC0415
+
+    api = Api(find())
+    path = Resource("api/v1", "nodes").path(name=quote(node, safe=""))
+    try:
+        await api.patch(path, {"metadata": {"annotations": {DRAIN_ANNOTATION: "true" if wish else None}}})
+    except ApiError as error:
+        raise Failure(f"node {node}: {error}", Exit.INVALID) from error
+    finally:
+        await api.close()

@@ -1,0 +1,89 @@
+"""`roost check` on MetalLB's manifests: every mistake with its object and field, without a cluster."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from roost.cli import main
+
+GOOD = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: a, namespace: metallb-system}
+spec: {addresses: [192.0.2.0/28]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: l2, namespace: metallb-system}
+"""
+WRONG = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: metallb.io/v1beta1
+  kind: IPAddressPool
+  metadata: {name: a}
+  spec: {addresses: [192.0.2.0/33]}
+- {apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: b}, spec: {addresses: []}}
+- apiVersion: metallb.io/v1beta1
+  kind: L2Advertisement
+  metadata: {name: l2}
+  spec: {nodeSelectors: [{matchExpressions: [{key: k, operator: Near}]}]}
+"""
+DOUBTFUL = """
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: l2}
+spec: {ipAddressPools: [ghost]}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: peer}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kube-proxy, namespace: kube-system}
+data:
+  config.conf: |
+    mode: ipvs
+    ipvs: {strictARP: false}
+"""
+
+
+def check(folder: Path, text: str) -> tuple[int, str]:
+    path = folder / "manifests.yaml"
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["check", str(path)])
+    return done.exit_code, done.output
+
+
+def test_good_ones(tmp_path: Path) -> None:
+    code, output = check(tmp_path, GOOD)
+    assert (code, output.endswith("good: objects: 2\n")) == (0, True)
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    code, output = check(tmp_path, WRONG)
+    assert code == 1
+    assert "IPAddressPool a: spec.addresses[0]: invalid CIDR '192.0.2.0/33'" in output
+    assert "IPAddressPool b: spec.addresses: is empty" in output
+    assert "L2Advertisement l2: spec.nodeSelectors[0]: operator 'Near' is none of" in output
+    assert "3 errors" in output
+
+
+def test_what_is_allowed_and_hardly_meant(tmp_path: Path) -> None:
+    code, output = check(tmp_path, DOUBTFUL)
+    assert code == 0
+    assert "L2Advertisement l2: spec.ipAddressPools[0]: no pool 'ghost' here" in output
+    assert "BGPPeer peer: kind: has no effect" in output
+    assert "without ipvs.strictARP every node answers" in output
+
+
+def test_forms_that_the_api_server_would_refuse(tmp_path: Path) -> None:
+    pool = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\nspec: "
+    assert "spec.addresses: is no list of texts" in check(tmp_path, pool + "{addresses: 192.0.2.0/24}")[1]
+    assert "spec.addresses: is no list of texts" in check(tmp_path, pool + "{addresses: [1]}")[1]
+    assert "spec: is no mapping" in check(tmp_path, pool + "[]")[1]
+    assert "metadata.name: is missing" in check(tmp_path, "apiVersion: v1\nkind: Service\n")[1]
+    code, output = check(tmp_path, "apiVersion: v1\nkind: [")
+    assert (code, "is no YAML" in output) == (1, True)
