@@ -17,13 +17,13 @@ from tests.cluster.api import METALLB, NAMESPACE, Client, prepare, until
 from tests.system.netns import Namespace, Network, network
 from tests.system.speakers import Lan, Speaker
 
+from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, proxy_command
 from roost.lab.components.find import find
 from roost.lab.control_plane import ControlPlane
 
 __all__ = ["KubeLan", "kube_lan"]
 
 _API = "192.0.2.250"
-_LABELS = {"app": "metallb", "component": "speaker"}
 
 
 class KubeSpeaker(Speaker):
@@ -79,15 +79,9 @@ class KubeLan(Lan):
     def start_proxies(self) -> None:
         for speaker in self.speakers:
             with (self.folder / f"proxy-{speaker.name}.log").open("ab") as log:
-                command = [
-                    *("ip", "netns", "exec", speaker.namespace.name, str(find("kube-proxy"))),
-                    f"--kubeconfig={self.control.kubeconfig('system:kube-proxy')}",
-                    f"--hostname-override={speaker.name}",
-                    "--proxy-mode=nftables",
-                    "--conntrack-max-per-core=0",
-                    "--conntrack-tcp-timeout-established=0",
-                    "--conntrack-tcp-timeout-close-wait=0",
-                ]
+                proxy, kubeconfig = str(find("kube-proxy")), self.control.kubeconfig("system:kube-proxy")
+                inside = ("ip", "netns", "exec", speaker.namespace.name)
+                command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name)]
                 self._proxies.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def gossip(self, *, membership: bool = True, **extra: str) -> None:
@@ -110,19 +104,8 @@ class KubeLan(Lan):
     def endpoints(self, service: str, *nodes: int, **conditions: bool) -> None:
         """Say that the pods of the nodes with these numbers serve `service` on port 7 (UDP)."""
         path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
-        body: dict[str, Any] = {
-            "metadata": {"name": f"{service}-1", "labels": {"kubernetes.io/service-name": service}},
-            "addressType": "IPv4",
-            "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
-            "endpoints": [
-                {
-                    "addresses": [f"198.51.100.{at}"],
-                    "nodeName": f"n{at}",
-                    "conditions": {"ready": True, "serving": True} | conditions,
-                }
-                for at in nodes
-            ],
-        }
+        state = {"ready": True, "serving": True} | conditions
+        body = endpoint_slice(service, {f"n{at}": at for at in nodes}, state)
         known = [item["metadata"]["name"] for item in self.api.items(path)]
         if f"{service}-1" in known:
             self.api.patch(f"{path}/{service}-1", {"endpoints": body["endpoints"]})
@@ -163,42 +146,26 @@ class KubeLan(Lan):
     def _register(self, at: int, speaker: Speaker) -> None:
         """Make the Node and the speaker's Pod, as a kubelet would."""
         speaker.__class__ = KubeSpeaker
-        node = {
-            "metadata": {"name": speaker.name, "labels": {"kubernetes.io/hostname": speaker.name}},
-            "spec": {"podCIDR": f"198.51.100.{at}/32"},
-        }
-        self.api.create("/api/v1/nodes", node)
-        status = {
-            "addresses": [{"type": "InternalIP", "address": speaker.address}],
-            "conditions": [{"type": "Ready", "status": "True"}],
-        }
-        self.api.patch(f"/api/v1/nodes/{speaker.name}/status", {"status": status})
-        pod = {
-            "metadata": {"name": f"speaker-{speaker.name}", "labels": _LABELS},
-            "spec": {
-                "nodeName": speaker.name,
-                "hostNetwork": True,
-                "containers": [{"name": "speaker", "image": "example.invalid/roost"}],
-            },
-        }
+        self.api.create("/api/v1/nodes", node(speaker.name, at))
+        self.api.patch(f"/api/v1/nodes/{speaker.name}/status", node_status(speaker.address))
         path = f"/api/v1/namespaces/{NAMESPACE}/pods"
-        self.api.create(path, pod)
+        self.api.create(path, pod(f"speaker-{speaker.name}", speaker.name))
         ip = {"podIP": speaker.address, "phase": "Running"}
         self.api.patch(f"{path}/speaker-{speaker.name}/status", {"status": ip})
 
     def _make_pod(self, at: int, speaker: Speaker) -> None:
         """Make a namespace with the echo service behind the node, and routes to it everywhere."""
-        node, pod = speaker.namespace, self.net.add(f"pod{at}")
-        node.sysctl("net/ipv4/ip_forward", 1)
-        self.net.veth(node, "pod0", pod, "eth0")
-        pod.ip(f"addr add 198.51.100.{at}/32 dev eth0")
-        pod.ip(f"route add {speaker.address}/32 dev eth0")
-        pod.ip(f"route add default via {speaker.address} dev eth0")
-        node.ip(f"route add 198.51.100.{at}/32 dev pod0")
+        host, inner = speaker.namespace, self.net.add(f"pod{at}")
+        host.sysctl("net/ipv4/ip_forward", 1)
+        self.net.veth(host, "pod0", inner, "eth0")
+        inner.ip(f"addr add 198.51.100.{at}/32 dev eth0")
+        inner.ip(f"route add {speaker.address}/32 dev eth0")
+        inner.ip(f"route add default via {speaker.address} dev eth0")
+        host.ip(f"route add 198.51.100.{at}/32 dev pod0")
         for other in self.speakers:
             if other is not speaker:
                 other.namespace.ip(f"route add 198.51.100.{at}/32 via {speaker.address}")
-        pod.spawn(sys.executable, "-m", "roost.lab.echo", speaker.name, "7")
+        inner.spawn(sys.executable, "-m", "roost.lab.echo", speaker.name, "7")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """Speakers on a real API server: who announces, who follows when something changes, what clients see."""
 
 import hashlib
+import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -272,6 +274,34 @@ def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) ->
     assert "IPAddressPool wrong: spec.addresses[0]: invalid CIDR '192.0.2.205/33'" in controller
     lan.api.delete(f"{METALLB}/ipaddresspools/wrong")
     until(lambda: not lan.speakers[0].status()["config"]["warnings"], "all is well again")
+
+
+def cli(lan: KubeLan, *arguments: str) -> tuple[int, str]:
+    """Run a command as an operator with a kubeconfig would, on a machine without a speaker."""
+    environment = {**os.environ, "KUBECONFIG": str(lan.control.kubeconfig())}
+    inside = ["ip", "netns", "exec", lan.host.name, sys.executable, "-m", "roost"]
+    done = subprocess.run([*inside, *arguments], capture_output=True, text=True, check=False, env=environment)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_operator_asks_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
+    vip = lan.echo_service("web")
+    first = lan.leader(vip).name
+    code, text = cli(lan, "status", "--json")
+    assert code == 0, text
+    assert {each["name"] for each in json.loads(text)["members"]} == {"n1", "n2", "n3"}
+    code, text = cli(lan, "explain", vip, "--json")
+    assert json.loads(text)["leader"] == first, text
+    assert cli(lan, "explain", "192.0.2.9")[0] == 1
+    code, text = cli(lan, "what-if", "--down", first, "--json")
+    second = json.loads(text)["moves"][0]["after"]
+    assert second == first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+    code, text = cli(lan, "drain", first, "--json")
+    assert code == 0, text
+    lan.settle_on(vip, {second})
+    code, text = cli(lan, "drain", first, "--undo")
+    assert code == 0, text
+    lan.settle_on(vip, {first})
 
 
 # The last one: kube-proxy needs half a minute to find back to an API server that was away.

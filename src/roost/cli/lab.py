@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,6 +52,11 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
     show_default=True,
     help="Seconds that the drills busy and lossy last.",
 )
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    help="A real control plane and kube-proxies: a Service is announced, its leader cut off.",
+)
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option("--keep", is_flag=True, help="Keep it running at the end until Ctrl-C, to look around.")
@@ -68,6 +74,7 @@ def command(
     profile: str,
     interval: float,
     duration: float,
+    kubernetes: bool,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -83,6 +90,9 @@ def command(
         _leave_and_come_back()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    if kubernetes:
+        _tell_of_kubernetes(nodes, profile, as_json=as_json)
+        return
     options = Options(
         nodes=nodes,
         vips=vips,
@@ -113,6 +123,26 @@ def command(
         click.echo(json.dumps(facts | summary(found) | {"svg": str(path)}))
     else:
         _print(found, path)
+
+
+def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:
+    """Run the story on a real control plane."""
+    from roost.lab.kubernetes import tell  # noqa: PLC0415 - only who wants a cluster loads its parts
+
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        if not as_json:
+            click.echo(f"{time.monotonic() - began:6.2f} s  {line}")
+
+    try:
+        found = tell(nodes, profile, _FOLDER, say)
+    except LabError as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error
+    except KeyboardInterrupt:
+        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
+    if as_json:
+        click.echo(json.dumps(found.as_data()))
 
 
 def _leave_and_come_back() -> None:

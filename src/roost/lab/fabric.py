@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["Fabric", "Host", "LabError"]
+__all__ = ["Fabric", "Host", "LabError", "command"]
 
 _RUN: Final = Path("/run")
 _MANY: Final = "198.18.0.0/16"  # service addresses of large labs (RFC 2544)
@@ -40,31 +40,33 @@ class Fabric:
     """The bridge and its hosts, in the network namespace of this process, which is the lab's own."""
 
     def __init__(self, hosts: Iterable[Host]) -> None:
-        _run("mount", "-t", "tmpfs", "tmpfs", str(_RUN))
-        _run("ip", "link", "set", "lo", "up")
+        command("mount", "-t", "tmpfs", "tmpfs", str(_RUN))
+        command("ip", "link", "set", "lo", "up")
         for switch in ("br0", "br1"):
-            _run("ip", "link", "add", switch, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-            _run("ip", "link", "set", switch, "up")
+            command(
+                "ip", "link", "add", switch, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"
+            )
+            command("ip", "link", "set", switch, "up")
         for host in hosts:
             self._attach(host)
 
     def cut(self, host: Host) -> None:
         """Block the host's port without a word: its link stays up, nothing passes."""
-        _run("bridge", "link", "set", "dev", host.port, "state", "0")
+        command("bridge", "link", "set", "dev", host.port, "state", "0")
 
     def heal(self, host: Host) -> None:
         """Let the port forward again."""
-        _run("bridge", "link", "set", "dev", host.port, "state", "3")
+        command("bridge", "link", "set", "dev", host.port, "state", "3")
 
     def split(self, hosts: Iterable[Host]) -> None:
         """Put hosts on another switch that has no way to the first one; their links stay up."""
         for host in hosts:
-            _run("ip", "link", "set", host.port, "master", "br1")
+            command("ip", "link", "set", host.port, "master", "br1")
 
     def join(self, hosts: Iterable[Host]) -> None:
         """Put hosts back on the first switch."""
         for host in hosts:
-            _run("ip", "link", "set", host.port, "master", "br0")
+            command("ip", "link", "set", host.port, "master", "br0")
 
     def mute(self, host: Host) -> None:
         """Lose whatever the host sends; what is sent to it arrives."""
@@ -72,7 +74,7 @@ class Fabric:
 
     def unmute(self, host: Host) -> None:
         """Let what the host sends pass again."""
-        _run("nft", "delete", "table", "netdev", f"mute-{host.port}")
+        command("nft", "delete", "table", "netdev", f"mute-{host.port}")
 
     def deafen(self, host: Host) -> None:
         """Lose whatever is not sent to the host alone."""
@@ -86,22 +88,22 @@ class Fabric:
     def limit(self, host: Host, megabits: int) -> None:
         """Limit what the host gets to `megabits` per second; what is too much waits, then is lost."""
         rate = ("rate", f"{megabits}mbit", "burst", "32kbit", "latency", _LATENCY)
-        _run("tc", "qdisc", "replace", "dev", host.port, "root", "tbf", *rate)
+        command("tc", "qdisc", "replace", "dev", host.port, "root", "tbf", *rate)
 
     def _attach(self, host: Host) -> None:
-        _run("ip", "netns", "add", host.name)
+        command("ip", "netns", "add", host.name)
         cable = ("link", "add", host.port, "type", "veth", "peer", "name", "eth0", "netns", host.name)
-        _run("ip", *cable)
-        _run("ip", "link", "set", host.port, "master", "br0", "up")
+        command("ip", *cable)
+        command("ip", "link", "set", host.port, "master", "br0", "up")
         inside = ("ip", "-n", host.name)
         # Without duplicate address detection the addresses are there at once; nobody else is on this LAN.
         quick = "for each in default eth0; do echo 0 > /proc/sys/net/ipv6/conf/$each/accept_dad; done"
-        _run("nsenter", f"--net=/run/netns/{host.name}", "sh", "-c", quick)
-        _run(*inside, "link", "set", "lo", "up")
-        _run(*inside, "link", "set", "eth0", "up")
+        command("nsenter", f"--net=/run/netns/{host.name}", "sh", "-c", quick)
+        command(*inside, "link", "set", "lo", "up")
+        command(*inside, "link", "set", "eth0", "up")
         for address in host.addresses:
-            _run(*inside, "address", "add", address, "dev", "eth0")
-        _run(*inside, "route", "add", _MANY, "dev", "eth0")
+            command(*inside, "address", "add", address, "dev", "eth0")
+        command(*inside, "route", "add", _MANY, "dev", "eth0")
 
 
 def _nft(namespace: str, device: str, rule: str, table: str = "lab") -> None:
@@ -110,10 +112,11 @@ def _nft(namespace: str, device: str, rule: str, table: str = "lab") -> None:
         raise LabError("missing system package for this drill: nftables (on Debian: apt install nftables)")
     inside = ("ip", "netns", "exec", namespace) if namespace else ()
     hook = f"type filter hook ingress device {device} priority 0;"
-    _run(*inside, "nft", f"table netdev {table} {{ chain door {{ {hook}\n{rule}\n}}\n}}\n")
+    command(*inside, "nft", f"table netdev {table} {{ chain door {{ {hook}\n{rule}\n}}\n}}\n")
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def command(*words: str) -> None:
+    """Run a command. Raises LabError with what it said."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LabError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise LabError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")

@@ -1,0 +1,251 @@
+"""`roost lab --kubernetes`: a real control plane and real kube-proxies over nodes that are namespaces.
+
+192.0.2.0/24: nodes n1.. (.11 ..), the client (.101), the API server (.250)
+198.51.100.0/24: a pod on each node, reached through it
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from roost.kubernetes.client import Api, Resource
+from roost.kubernetes.credentials import find as find_credentials
+from roost.kubernetes.definitions import definitions
+from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, pod_address, proxy_command
+from roost.lab.components.find import MissingComponentError, find
+from roost.lab.control_plane import ControlPlane, ControlPlaneError
+from roost.lab.fabric import Fabric, Host, LabError, command
+from roost.lab.records import load, outage
+
+__all__ = ["Story", "tell"]
+
+_API: Final = "192.0.2.250"
+_NAMESPACE: Final = "metallb-system"
+_WAIT: Final = 60.0  # seconds for anything to happen
+_AFTER: Final = 2.0  # seconds that are looked at after the cut
+_PORT: Final = "7"
+
+_NAMESPACES: Final = Resource("api/v1", "namespaces")
+_NODES: Final = Resource("api/v1", "nodes")
+_PODS: Final = Resource("api/v1", "pods")
+_SERVICES: Final = Resource("api/v1", "services")
+_SLICES: Final = Resource("apis/discovery.k8s.io/v1", "endpointslices")
+_KINDS: Final = Resource("apis/apiextensions.k8s.io/v1", "customresourcedefinitions")
+_POOLS: Final = Resource("apis/metallb.io/v1beta1", "ipaddresspools")
+_ADVERTISEMENTS: Final = Resource("apis/metallb.io/v1beta1", "l2advertisements")
+_STATUSES: Final = Resource("apis/metallb.io/v1beta1", "servicel2statuses")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened: times in seconds; `outage` is what the client saw when the leader was cut off."""
+
+    nodes: int
+    address: str
+    leader: str
+    successor: str
+    ready_after: float
+    outage: float
+    lost: int
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        return {"drill": "kubernetes", **asdict(self)}
+
+
+def tell(nodes: int, profile: str, folder: Path, say: Callable[[str], None]) -> Story:
+    """Bring up a cluster, announce a Service, cut its leader off silently. Raises LabError."""
+    try:
+        return _Cluster(nodes, profile, folder, say).story()
+    except (MissingComponentError, ControlPlaneError) as error:
+        raise LabError(str(error)) from error
+
+
+class _Cluster:
+    """Nodes n1 .. with pods, proxies and speakers; the kernel takes all away with this process."""
+
+    def __init__(self, count: int, profile: str, folder: Path, say: Callable[[str], None]) -> None:
+        self.nodes = [Host(f"n{at}", [f"192.0.2.{10 + at}/24"]) for at in range(1, count + 1)]
+        self.client = Host("c1", ["192.0.2.101/24"])
+        self.fabric = Fabric([*self.nodes, self.client])
+        self.folder = folder
+        self.profile = profile
+        self.say = say
+        folder.mkdir(parents=True, exist_ok=True)
+        command("ip", "address", "add", f"{_API}/24", "dev", "br0")
+        for at, host in enumerate(self.nodes, 1):
+            self._make_pod(at, host)
+        self.control = ControlPlane(folder / "control", _API)
+
+    def story(self) -> Story:
+        """Do it all, telling each step."""
+        begin = time.monotonic()
+        self.say("starting etcd and kube-apiserver")
+        self.control.start()
+        os.environ["KUBECONFIG"] = str(self.control.kubeconfig())
+        os.environ["METALLB_NAMESPACE"] = _NAMESPACE
+        asyncio.run(self._register())
+        self.say(f"{len(self.nodes)} nodes: a kube-proxy, a pod and a speaker on each; a controller")
+        self._start_processes()
+        address, leader = asyncio.run(self._announce())
+        ready = time.monotonic() - begin
+        self.say(f"Service web has the address {address}, {leader} answers for it")
+        with self._pinging(address) as (answered, finish):
+            _until(answered, "the client reaches a pod")
+            self.say(f"the client reaches pod {answered()}; {leader} is cut off without a word")
+            cut = time.monotonic()
+            self.fabric.cut(next(host for host in self.nodes if host.name == leader))
+            time.sleep(_AFTER)
+            seen = outage(finish(), cut - 0.1, cut + _AFTER)
+        successor = asyncio.run(self._told(other_than=leader))
+        self.say(f"{successor} answers; the client lost {seen.lost} pings, {seen.longest * 1e3:.0f} ms")
+        self.control.stop()
+        return Story(len(self.nodes), address, leader, successor, ready, seen.longest, seen.lost)
+
+    async def _register(self) -> None:
+        """Make what an administrator and the kubelets would make."""
+        api = Api(find_credentials())
+        await api.create(_NAMESPACES.path(), {"metadata": {"name": _NAMESPACE}})
+        for definition in definitions():
+            await api.create(_KINDS.path(), definition)
+        for at, host in enumerate(self.nodes, 1):
+            address = f"192.0.2.{10 + at}"
+            await api.create(_NODES.path(), node(host.name, at))
+            await api.patch(_NODES.path(name=host.name, part="status"), node_status(address))
+            name = f"speaker-{host.name}"
+            await api.create(_PODS.path(_NAMESPACE), pod(name, host.name))
+            running = {"status": {"podIP": address, "phase": "Running"}}
+            await api.patch(_PODS.path(_NAMESPACE, name, "status"), running)
+        await api.close()
+
+    async def _announce(self) -> tuple[str, str]:
+        """Make a pool, an advertisement and a Service; return its address and who answers for it."""
+        api = Api(find_credentials())
+        version = {"apiVersion": "metallb.io/v1beta1"}
+        pool = {"metadata": {"name": "lab"}, "spec": {"addresses": ["192.0.2.200-192.0.2.220"]}}
+        await api.create(_POOLS.path(_NAMESPACE), {**version, "kind": "IPAddressPool", **pool})
+        rule = {"metadata": {"name": "lab"}}
+        await api.create(_ADVERTISEMENTS.path(_NAMESPACE), {**version, "kind": "L2Advertisement", **rule})
+        port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
+        spec = {"type": "LoadBalancer", "ports": [port]}
+        await api.create(_SERVICES.path("default"), {"metadata": {"name": "web"}, "spec": spec})
+        everywhere = {host.name: at for at, host in enumerate(self.nodes, 1)}
+        ready = {"ready": True, "serving": True}
+        await api.create(_SLICES.path("default"), endpoint_slice("web", everywhere, ready))
+        end = time.monotonic() + _WAIT
+        while time.monotonic() < end:
+            await asyncio.sleep(0.1)
+            status = (await api.get(_SERVICES.path("default", "web")))["status"]
+            told = await _nodes_told(api)
+            if (ingress := status["loadBalancer"].get("ingress")) and told:
+                leader = told[0]
+                others = {host.name: at for host, at in zip(self.nodes, range(1, 99), strict=False)}
+                others.pop(leader)  # its pod goes with the node; what is to be seen is the address
+                await api.patch(
+                    _SLICES.path("default", "web-1"),
+                    {"endpoints": endpoint_slice("web", others or everywhere, ready)["endpoints"]},
+                )
+                await api.close()
+                return ingress[0]["ip"], leader
+        raise LabError(f"no address was announced; the logs are in {self.folder}")
+
+    async def _told(self, other_than: str) -> str:
+        api = Api(find_credentials())
+        end = time.monotonic() + _WAIT
+        while time.monotonic() < end:
+            if (told := await _nodes_told(api)) and told != [other_than]:
+                await api.close()
+                return next(name for name in told if name != other_than)
+            await asyncio.sleep(0.1)
+        raise LabError(f"nobody took over; the logs are in {self.folder}")
+
+    def _start_processes(self) -> None:
+        quiet = ("--port=0", "--health-probe-port=0", "--webhook-mode=disabled")
+        with (self.folder / "controller.log").open("ab") as log:
+            subprocess.Popen([sys.executable, "-m", "roost", "controller", *quiet], stdout=log, stderr=log)
+        proxy, kubeconfig = str(find("kube-proxy")), str(self.control.kubeconfig("system:kube-proxy"))
+        for host in self.nodes:
+            inside = ("nsenter", f"--net=/run/netns/{host.name}")
+            with (self.folder / f"proxy-{host.name}.log").open("ab") as log:
+                arguments = [*inside, *proxy_command(proxy, kubeconfig, host.name)]
+                subprocess.Popen(arguments, stdout=log, stderr=log)
+            with (self.folder / f"{host.name}.log").open("ab") as log:
+                host.spawn(
+                    "roost",
+                    "speaker",
+                    "--kubernetes",
+                    f"--node-name={host.name}",
+                    f"--ml-bindaddr={host.addresses[0].split('/')[0]}",
+                    "--ml-labels=app=metallb,component=speaker",
+                    f"--socket={self.folder / host.name}.sock",
+                    f"--profile={self.profile}",
+                    log=log,
+                )
+
+    @contextmanager
+    def _pinging(self, address: str) -> Iterator[tuple[Callable[[], str], Callable[[], Any]]]:
+        """Ping every 2 ms; gives who answered last, and a function that ends it and returns all pings."""
+        file = self.folder / "pings.json"
+        process = self.client.spawn("roost.lab.client", str(file), "0.002", _PORT, address)
+        last = ""
+
+        def follow() -> None:
+            nonlocal last
+            assert process.stdout is not None  # noqa: S101 - spawned with a pipe
+            for line in process.stdout:
+                who, answered, _ = json.loads(line)[address]
+                last = str(who) if answered else ""
+
+        def finish() -> Any:
+            assert process.stdin is not None  # noqa: S101 - spawned with a pipe
+            process.stdin.close()
+            process.wait(10)
+            return load(json.loads(file.read_text()))[address]
+
+        threading.Thread(target=follow, daemon=True).start()
+        yield (lambda: last), finish
+
+    def _make_pod(self, at: int, host: Host) -> None:
+        """Make a namespace with the echo service behind a node, and routes to it on all nodes."""
+        name, gateway, address = f"pod{at}", f"192.0.2.{10 + at}", pod_address(at)
+        command("ip", "netns", "add", name)
+        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+        command("nsenter", f"--net=/run/netns/{host.name}", "sh", "-c", forward)
+        cable = ("type", "veth", "peer", "name", "eth0", "netns", name)
+        command("ip", "link", "add", "pod0", "netns", host.name, *cable)
+        command("ip", "-n", host.name, "link", "set", "pod0", "up")
+        for words in (
+            ("link", "set", "lo", "up"),
+            ("link", "set", "eth0", "up"),
+            ("address", "add", f"{address}/32", "dev", "eth0"),
+            ("route", "add", gateway, "dev", "eth0"),
+            ("route", "add", "default", "via", gateway, "dev", "eth0"),
+        ):
+            command("ip", "-n", name, *words)
+        for other in self.nodes:
+            way = ("dev", "pod0") if other is host else ("via", gateway)
+            command("ip", "-n", other.name, "route", "add", f"{address}/32", *way)
+        Host(name, []).spawn("roost.lab.echo", host.name, _PORT)
+
+
+async def _nodes_told(api: Api) -> list[str]:
+    """Return the nodes that say they announce."""
+    items = (await api.get(_STATUSES.path(_NAMESPACE))).get("items") or ()
+    return [item["status"]["node"] for item in items if item.get("status", {}).get("node")]
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + _WAIT
+    while not condition():
+        if time.monotonic() > end:
+            raise LabError(f"not within {_WAIT:.0f} s: {what}")
+        time.sleep(0.05)
