@@ -117,7 +117,14 @@ class KubeLan(Lan):
         port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
         self.api.service(name, **({"ports": [port]} | more))
         self.endpoints(name, *range(1, len(self.speakers) + 1))
-        return str(until(lambda: self.api.ingress(name), f"{name} has an address")[0])
+        address = str(until(lambda: self.api.ingress(name), f"{name} has an address")[0])
+        if self._proxies:
+            # A flow that begins before kube-proxy knows the address is never translated while it goes on.
+            until(lambda: all(self._proxied(each, address) for each in self.speakers), "proxies know it")
+        return address
+
+    def _proxied(self, speaker: Speaker, address: str) -> bool:
+        return address in speaker.namespace.run("nft", "list", "map", "ip", "kube-proxy", "service-ips")
 
     def set_node(self, name: str, **changes: Any) -> None:
         """Patch a Node: `labels`, or `conditions` (type -> status)."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +99,9 @@ class _Cluster:
         self._start_processes()
         address, leader = asyncio.run(self._announce())
         ready = time.monotonic() - begin
+        for host in self.nodes:
+            # A flow that begins before kube-proxy knows the address is never translated while it goes on.
+            _until(partial(_is_proxied, host, address), f"kube-proxy on {host.name} knows {address}")
         self.say(f"Service web has the address {address}, {leader} answers for it")
         with self._pinging(address) as (answered, finish):
             _until(answered, "the client reaches a pod")
@@ -241,6 +245,12 @@ async def _nodes_told(api: Api) -> list[str]:
     """Return the nodes that say they announce."""
     items = (await api.get(_STATUSES.path(_NAMESPACE))).get("items") or ()
     return [item["status"]["node"] for item in items if item.get("status", {}).get("node")]
+
+
+def _is_proxied(host: Host, address: str) -> bool:
+    listing = ("nft", "list", "map", "ip", "kube-proxy", "service-ips")
+    inside = ("nsenter", f"--net=/run/netns/{host.name}")
+    return address in subprocess.run([*inside, *listing], capture_output=True, text=True, check=False).stdout
 
 
 def _until(condition: Callable[[], object], what: str) -> None:
