@@ -64,7 +64,7 @@ async def _ask(target: str) -> Any:
             try:
                 return await api.get(path)
             except ApiError as error:
-                if error.status in (400, 404) and "error" in str(error):
+                if error.status in (400, 404) and not error.reason:  # the speaker's own answer
                     raise Failure(str(error), Exit.INVALID) from error
                 last = f"{name}: {error}"
         raise Failure(f"no speaker answers ({last})", Exit.NO_SPEAKER)

@@ -233,4 +233,8 @@ def _error(status: int, data: bytes) -> ApiError:
         found = _object(data)
     except ApiError:
         found = {"message": data[:200].decode("utf-8", "replace")}
-    return ApiError(status, str(found.get("message") or f"HTTP {status}"), str(found.get("reason") or ""))
+    return ApiError(
+        status,
+        str(found.get("message") or found.get("error") or f"HTTP {status}"),
+        str(found.get("reason") or ""),
+    )

@@ -102,6 +102,8 @@ class _Cluster:
         for host in self.nodes:
             # A flow that begins before kube-proxy knows the address is never translated while it goes on.
             _until(partial(_is_proxied, host, address), f"kube-proxy on {host.name} knows {address}")
+            gone = pod_address([each.name for each in self.nodes].index(leader) + 1)
+            _until(partial(_is_not_proxied, host, gone), f"kube-proxy on {host.name} forgot {gone}")
         self.say(f"Service web has the address {address}, {leader} answers for it")
         with self._pinging(address) as (answered, finish):
             _until(answered, "the client reaches a pod")
@@ -248,9 +250,18 @@ async def _nodes_told(api: Api) -> list[str]:
 
 
 def _is_proxied(host: Host, address: str) -> bool:
-    listing = ("nft", "list", "map", "ip", "kube-proxy", "service-ips")
+    return address in _rules(host, "map", "service-ips")
+
+
+def _is_not_proxied(host: Host, address: str) -> bool:
+    return address not in _rules(host, "table")
+
+
+def _rules(host: Host, kind: str, *name: str) -> str:
+    """Return what kube-proxy has set in a host's kernel."""
+    listing = ("nft", "list", kind, "ip", "kube-proxy", *name)
     inside = ("nsenter", f"--net=/run/netns/{host.name}")
-    return address in subprocess.run([*inside, *listing], capture_output=True, text=True, check=False).stdout
+    return subprocess.run([*inside, *listing], capture_output=True, text=True, check=False).stdout
 
 
 def _until(condition: Callable[[], object], what: str) -> None:
