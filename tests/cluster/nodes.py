@@ -123,15 +123,6 @@ class KubeLan(Lan):
             until(lambda: all(self._proxied(each, address) for each in self.speakers), "proxies know it")
         return address
 
-    def until_proxies_forgot(self, pod: int) -> None:
-        """Wait until no kube-proxy sends anything to the pod with this number."""
-        table = ("nft", "list", "table", "ip", "kube-proxy")
-        address = f"198.51.100.{pod}"
-        until(
-            lambda: all(address not in each.namespace.run(*table) for each in self.speakers),
-            f"no proxy knows {address}",
-        )
-
     def _proxied(self, speaker: Speaker, address: str) -> bool:
         return address in speaker.namespace.run("nft", "list", "map", "ip", "kube-proxy", "service-ips")
 
