@@ -65,6 +65,7 @@ class SpeakerSettings:
     status: StatusConfig
     announce: AnnounceConfig
     termination_grace: float
+    metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
 
 
 def diff(old: SpeakerSettings, new: SpeakerSettings) -> frozenset[str]:

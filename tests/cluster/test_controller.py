@@ -148,9 +148,13 @@ def test_the_pools_decide_and_a_wrong_one_changes_nothing(bench: Bench) -> None:
         assert until(lambda: api.ingress("a"), "an address") == ["192.0.2.0"]
         api.pool("overlapping", "192.0.2.0/24")
         until(lambda: "overlaps with already defined CIDR" in bench.log().read_text(), "it is told")
+        state = f"{METALLB}/configurationstates/controller"
+        until(lambda: api.get(state)["status"]["result"] == "Invalid", "the ConfigurationState says so")
+        assert "overlaps" in api.get(state)["status"]["conditions"][0]["message"]
         api.service("b")
         assert until(lambda: api.ingress("b"), "work goes on") == ["192.0.2.1"]
         api.delete(f"{METALLB}/ipaddresspools/overlapping")
+        until(lambda: api.get(state)["status"]["result"] == "Valid", "all is well again")
         api.patch(f"{METALLB}/ipaddresspools/p", {"spec": {"addresses": ["198.51.100.0/30"]}})
         until(lambda: api.ingress("a") == ["198.51.100.0"], "a moves")
         until(lambda: api.ingress("b") == ["198.51.100.1"], "b moves")

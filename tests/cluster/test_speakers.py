@@ -275,7 +275,10 @@ def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) ->
     assert lan.answerers(vip) == {leader}
     controller = (lan.folder / "controller.log").read_text()
     assert "IPAddressPool wrong: spec.addresses[0]: invalid CIDR '192.0.2.205/33'" in controller
+    state = f"{METALLB}/configurationstates/speaker-n1"
+    until(lambda: lan.api.get(state)["status"]["result"] == "Invalid", "the ConfigurationState says so")
     lan.api.delete(f"{METALLB}/ipaddresspools/wrong")
+    until(lambda: lan.api.get(state)["status"]["result"] == "Valid", "all is well again")
     until(lambda: not lan.speakers[0].status()["config"]["warnings"], "all is well again")
 
 

@@ -52,6 +52,7 @@ _OPTIONS: Final = (
         show_default=True,
         help="TCP port for metrics and status, 0 for none.",
     ),
+    switch("--metallb-metrics", "Show metrics under MetalLB's names, too."),
     click.option(
         "--health-probe-port",
         type=int,
@@ -135,6 +136,7 @@ def _settings(
     health_probe_port: int,
     termination_grace: float,
     gossips: bool,
+    metallb_metrics: bool,
     ml_bindaddr: str,
     **gossip: Any,
 ) -> "SpeakerSettings":
@@ -154,6 +156,7 @@ def _settings(
         ),
         announce=AnnounceConfig(),
         termination_grace=termination_grace,
+        metallb_metrics=metallb_metrics,
     )
 
 

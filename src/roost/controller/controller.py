@@ -21,6 +21,7 @@ from roost.controller.objects import POOL_ANNOTATION, pool_status, service_to_wr
 from roost.controller.settings import ControllerSettings
 from roost.kubernetes.client import Api, ApiError, Resource
 from roost.kubernetes.config import Mistake, check_communities, read_pools
+from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.events import Recorder, Reference
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import (
@@ -71,6 +72,13 @@ class Controller:
         self._settings = settings
         self._clock = clock
         self._recorder = Recorder(api, "metallb-controller")
+        self._state = ConfigurationState(
+            api,
+            settings.namespace,
+            "controller",
+            {"component-type": "controller"},
+            "poolReconcilerValid",
+        )
         self._dirty: dict[str, None] = {}
         self._waiting: set[str] = set()
         self._busy: set[str] = set()
@@ -91,6 +99,7 @@ class Controller:
             for mirror in (self.services, self.pools, self.namespaces, self.communities):
                 group.create_task(mirror.run())
             group.create_task(self._recorder.run())
+            group.create_task(self._state.run())
             for mirror in (self.services, self.pools, self.namespaces):
                 await mirror.synced.wait()
             for _ in range(_WRITERS):
@@ -158,6 +167,7 @@ class Controller:
             if mistake not in self.mistakes:
                 _log.error("the last good configuration stays in force: %s", mistake)
         self.mistakes = mistakes
+        self._state.set(mistakes)
         if mistakes:
             self.counters["errors"] += 1
             return

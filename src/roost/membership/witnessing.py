@@ -188,6 +188,10 @@ class Witnessing:
         self._sockets.clear()
         self._kernels = None
 
+    def last_heard(self, name: str) -> float | None:
+        """Return when the kernel of node `name` answered last, in the loop's time, where that is known."""
+        return self._kernels.heard(name) if self._kernels is not None else None
+
     def _machines(self) -> tuple[Witness, ...]:
         return (self._kernels, self._processes) if self._kernels is not None else ()
 

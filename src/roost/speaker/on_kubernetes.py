@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
+from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.source import KubernetesSource
 from roost.membership.metadata import MetadataError
@@ -67,7 +68,13 @@ async def _announce(
     speaker = Speaker(source)
     announced = Announced(api, options.namespace, settings.node, source.services, options.pod)
 
+    labels = {"component-type": "speaker", "node-name": settings.node}
+    name = f"speaker-{settings.node}"
+    state = ConfigurationState(api, options.namespace, name, labels, "configReconcilerValid")
+    state.set(source.mistakes)
+
     def changed(why: str) -> None:
+        state.set(source.mistakes)
         try:
             speaker.update(why)
         except MetadataError as error:
@@ -89,13 +96,13 @@ async def _announce(
     speaker.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = told
-    telling = asyncio.create_task(announced.run())
+    telling = [asyncio.create_task(work) for work in (announced.run(), state.run())]
     try:
         await serve(speaker)
     finally:
-        telling.cancel()
-        with suppress(asyncio.CancelledError):
-            await telling
+        for task in telling:
+            task.cancel()
+        await asyncio.gather(*telling, return_exceptions=True)
 
 
 def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:

@@ -25,6 +25,7 @@ from roost.model.complaint import Complaint
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import digest
+from roost.observe.histogram import Histogram
 from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
@@ -107,6 +108,7 @@ class Speaker:
         )
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._announce)
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
+        self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self._running = False
         self._handover = Handover()
         self._damping = Damping()
@@ -335,12 +337,22 @@ class Speaker:
             )
         )
         self._apply()  # first of all: clients wait for this, nobody waits for the record
+        self._measure(moves)
         self.clients.follow(self.plan, census.peers(members, self.name))
         led = census.led_by_peers(
             members, self.election.rankings.values(), self.source.desired.digest, self._refused
         )
         self.witnessing.update(self.announcer.announcing, members, led)
         self._record(moves, "", before)
+
+    def _measure(self, moves: Sequence[Move]) -> None:
+        """Note how long the addresses that came here by a failure went without a living leader."""
+        now = self._loop.time()
+        for move in moves:
+            if move.new_leader == self.name and move.old_leader and self._is_lost(move.old_leader):
+                heard = self.witnessing.last_heard(move.old_leader)
+                if heard is not None:
+                    self.failovers.observe(now - heard)
 
     def _measure_drain(self) -> tuple[int, int, float]:
         stragglers = self.clients.stragglers

@@ -155,7 +155,53 @@ class SpeakerViews:
                 (event,): float(count) for event, count in counters.items()
             }
             yield Metric(f"roost_{part}_events", f"What happened in {part}", "counter", ("event",), samples)
+        yield Metric(
+            "roost_source_trouble",
+            "Kinds of objects that the API server does not tell about now",
+            "gauge",
+            (),
+            {(): float(len(speaker.source.trouble))},
+        )
+        yield Metric(
+            "roost_failover_seconds",
+            "From a lost leader's last sign of life to the announcement here, for each address taken over",
+            "histogram",
+            histogram=speaker.failovers,
+        )
         yield from self._layer2_metrics()
+        if speaker.config.metallb_metrics:
+            yield from self._metallb_metrics()
+
+    def _metallb_metrics(self) -> Iterable[Metric]:
+        """The same facts under MetalLB's names; its counters lack the suffix that Prometheus wants."""
+        speaker = self._speaker
+        tallies = speaker.announcer.tallies
+        for event, name in (
+            ("requests", "metallb_layer2_requests_received"),
+            ("responses", "metallb_layer2_responses_sent"),
+            ("gratuitous", "metallb_layer2_gratuitous_sent"),
+        ):
+            samples: dict[tuple[str, ...], float] = {
+                (canonical(address),): float(count)
+                for address, tally in tallies.items()
+                if (count := getattr(tally, event))
+            }
+            yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
+        announced: dict[tuple[str, ...], float] = {
+            (name, "layer2", speaker.name, canonical(address)): 1.0
+            for name in speaker.election.led_by(speaker.name)
+            for address in speaker.election.rankings[name].service.addresses
+            if address in speaker.announcer.announcements
+        }
+        labels = ("service", "protocol", "node", "ip")
+        yield Metric("metallb_speaker_announced", "1 while this node answers", "gauge", labels, announced)
+        stale = speaker.config_error is not None or any(
+            each.severity == "error" and not each.service for each in speaker.complaints
+        )
+        for name, value in (("loaded", True), ("stale", stale)):
+            yield Metric(
+                f"metallb_k8s_client_config_{name}_bool", "As MetalLB's", "gauge", (), {(): float(value)}
+            )
 
     def _layer2_metrics(self) -> Iterable[Metric]:
         tallies = self._speaker.announcer.tallies

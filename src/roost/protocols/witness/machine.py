@@ -110,6 +110,11 @@ class Witness:
         self._woken = float("-inf")
         self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
 
+    def heard(self, subject: str) -> float | None:
+        """Return when `subject` answered last, or None when it is not watched or never did."""
+        watch = self._watches.get(subject)
+        return watch.heard if watch is not None and watch.answers else None
+
     @property
     def subjects(self) -> AbstractSet[str]:
         """Who is watched."""
