@@ -25,6 +25,8 @@ __all__ = ["command"]
               help="Keep a deleted Service until its address is released.")  # fmt: skip
 @click.option("--leader-elect/--no-leader-elect", "elect", default=True, show_default=True,
               help="Let one of several replicas work, by a Lease.")  # fmt: skip
+@click.option("--remove-finalizers", is_flag=True,
+              help="Take Roost's finalizers off all Services, and end.")  # fmt: skip
 @click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name.")
 @click.option("--ml-secret-name", envvar="METALLB_ML_SECRET_NAME", default="",
               help="Secret to make for the speakers' gossip.")  # fmt: skip
@@ -55,6 +57,7 @@ def command(
     ml_secret_name: str,
     *,
     metallb_metrics: bool,
+    remove_finalizers: bool,
     disable_cert_rotation: bool,
     **given: object,
 ) -> None:
@@ -69,10 +72,16 @@ def command(
     # Imported here so that a wrong option is reported before everything is loaded.
     from roost.controller.process import run  # noqa: PLC0415
     from roost.controller.settings import ControllerSettings  # noqa: PLC0415
+    from roost.kubernetes.client import ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415
 
     try:
         credentials = find()
+        if remove_finalizers:
+            from roost.controller.finalizers import remove_all  # noqa: PLC0415
+
+            click.echo(f"{asyncio.run(remove_all(credentials))} finalizers removed")
+            return
         where = namespace or credentials.namespace or "metallb-system"
         settings = ControllerSettings(
             namespace=where,
@@ -84,5 +93,5 @@ def command(
             **given,  # type: ignore[arg-type]  # click has checked each by its option
         )
         asyncio.run(run(credentials, settings))
-    except CredentialsError as error:
+    except (ApiError, CredentialsError) as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error
