@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,33 +49,35 @@ class _Status:
 
 
 class Announced:
-    """Keeps the cluster's objects true to what `set` was given last for `node`.
+    """Keeps the cluster's objects true to what `answered()` gives for `node`, by namespace/name.
 
     `pod` owns the objects where it is known, so that they go with it.
     """
 
     def __init__(
-        self, api: Api, namespace: str, node: str, services: Mapping[str, KubeService], pod: str = ""
+        self,
+        api: Api,
+        namespace: str,
+        node: str,
+        services: Mapping[str, KubeService],
+        answered: Callable[[], Mapping[str, AnnouncedService]],
+        *,
+        pod: str = "",
     ) -> None:
         self._api = api
         self._namespace = namespace
         self._node = node
         self._pod = pod
         self._services = services
+        self._answered = answered
         self._recorder = Recorder(api, "metallb-speaker", node)
         self._mirror: Mirror[_Status] = Mirror(api, STATUSES, _parse, self._on_status, namespace=namespace)
         self._wanted: dict[str, AnnouncedService] = {}
         self._news = asyncio.Event()
         self._owner: list[dict[str, Any]] | None = None
 
-    def set(self, announced: Mapping[str, AnnouncedService]) -> None:
-        """Take all services that this node answers for, by namespace/name; what is new is an event."""
-        before, self._wanted = self._wanted, dict(announced)
-        if before == self._wanted:
-            return
-        for key, each in self._wanted.items():
-            if before.get(key) != each and (service := self._services.get(key)):
-                self._say(service, each)
+    def changed(self) -> None:
+        """Look soon at what this node answers for."""
         self._news.set()
 
     async def run(self) -> None:
@@ -107,12 +109,20 @@ class Announced:
             await self._news.wait()
             await asyncio.sleep(_AFTER)
             self._news.clear()
+            self._look()
             try:
                 await self._round()
             except ApiError as error:
                 _log.warning("cannot tell who announces (ServiceL2Status): %s", error)
                 await asyncio.sleep(_AGAIN)
                 self._news.set()
+
+    def _look(self) -> None:
+        """Take what this node answers for now; what is new is an event."""
+        before, self._wanted = self._wanted, dict(self._answered())
+        for key, each in self._wanted.items():
+            if before.get(key) != each and (service := self._services.get(key)):
+                self._say(service, each)
 
     async def _round(self) -> None:
         """Bring the objects in line with what is wanted, some services at once."""
@@ -144,11 +154,17 @@ class Announced:
             await self._delete(each.name)
         if wanted is None:
             return
-        name = keep.name if keep else await self._create(key)
-        if keep is None or keep.told != self._node or keep.interfaces != wanted.interfaces:
-            await self._fill(name, key, wanted)
+        if keep is not None and keep.told == self._node and keep.interfaces == wanted.interfaces:
+            return
+        try:
+            path = STATUSES.path(self._namespace, keep.name) if keep else ""
+            item = await self._api.get(path) if path else await self._create(key)
+            await self._fill(item, key, wanted)
+        except ApiError as error:
+            if not (error.not_found or error.conflict):  # the watch tells what it is like now
+                raise
 
-    async def _create(self, key: str) -> str:
+    async def _create(self, key: str) -> Object:
         namespace, service = key.split("/", 1)
         labels = {_NODE: self._node, _NAME: service, _NAMESPACE: namespace}
         body = {
@@ -162,23 +178,18 @@ class Announced:
         }
         made = await self._api.create(STATUSES.path(self._namespace), body)
         self._mirror.add(made)
-        return str(made["metadata"]["name"])
+        return made
 
-    async def _fill(self, name: str, key: str, wanted: AnnouncedService) -> None:
+    async def _fill(self, item: Object, key: str, wanted: AnnouncedService) -> None:
         namespace, service = key.split("/", 1)
-        path = STATUSES.path(self._namespace, name)
-        try:
-            item = await self._api.get(path)
-            item["status"] = {
-                "node": self._node,
-                "serviceName": service,
-                "serviceNamespace": namespace,
-                "interfaces": [{"name": each} for each in wanted.interfaces],
-            }
-            self._mirror.put(await self._api.replace(f"{path}/status", item))
-        except ApiError as error:
-            if not (error.not_found or error.conflict):
-                raise
+        status = {
+            "node": self._node,
+            "serviceName": service,
+            "serviceNamespace": namespace,
+            "interfaces": [{"name": each} for each in wanted.interfaces],
+        }
+        path = STATUSES.path(self._namespace, item["metadata"]["name"], "status")
+        self._mirror.put(await self._api.replace(path, {**item, "status": status}))
 
     async def _delete(self, name: str) -> None:
         try:

@@ -46,7 +46,9 @@ SLICES: Final = Resource("apis/discovery.k8s.io/v1", "endpointslices")
 POOLS: Final = Resource("apis/metallb.io/v1beta1", "ipaddresspools")
 ADVERTISEMENTS: Final = Resource("apis/metallb.io/v1beta1", "l2advertisements")
 
-_TOGETHER: Final = 0.02  # seconds in which changes become one
+_TOGETHER: Final = 0.02  # seconds in which changes become one, more when they cost more:
+_SHARE: Final = 5  # following changes may take one part in so many of the time, in a burst
+_LONGEST: Final = 0.5  # seconds
 _SETTLED: Final = 1.0  # seconds without a change after which peers may hold this node to what it wants
 
 
@@ -100,6 +102,7 @@ class KubernetesSource:
         self._soon: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
         self._ready = False
+        self._cost = 0.0  # seconds that following the last change took
 
     @property
     def services(self) -> Mapping[str, KubeService]:
@@ -193,13 +196,19 @@ class KubernetesSource:
         self._dirty |= keys
         self._why[why] = None
         if self._ready and self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(_TOGETHER, self._flush)
+            wait = max(_TOGETHER, min(_SHARE * self._cost, _LONGEST))
+            self._soon = asyncio.get_running_loop().call_later(wait, self._flush)
 
     # -- what follows ------------------------------------------------------------------------------
 
     def _flush(self) -> None:
         """Work out the desired state anew, as far as something changed."""
         self._soon = None
+        begin = asyncio.get_running_loop().time()
+        self._follow()
+        self._cost = asyncio.get_running_loop().time() - begin
+
+    def _follow(self) -> None:
         mistakes = self.mistakes
         if self._config_dirty:
             self._load()

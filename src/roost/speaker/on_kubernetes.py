@@ -66,7 +66,14 @@ async def _announce(
     api: Api, source: KubernetesSource, settings: SpeakerSettings, options: KubernetesOptions
 ) -> None:
     speaker = Speaker(source)
-    announced = Announced(api, options.namespace, settings.node, source.services, options.pod)
+    announced = Announced(
+        api,
+        options.namespace,
+        settings.node,
+        source.services,
+        lambda: _announced(speaker),
+        pod=options.pod,
+    )
 
     labels = {"component-type": "speaker", "node-name": settings.node}
     name = f"speaker-{settings.node}"
@@ -79,13 +86,10 @@ async def _announce(
             speaker.update(why)
         except MetadataError as error:
             _log.error("what this node says about itself stays as it was: %s", error)
-        told()
+        announced.changed()
 
     def joined(targets: Sequence[Endpoint]) -> None:
         speaker.cluster.set_join([str(target) for target in targets])
-
-    def told() -> None:
-        announced.set(_announced(speaker))
 
     def drained(wish: bool) -> None:  # noqa: FBT001 - as the source calls it
         speaker.drain.wish(settings.node, wish)
@@ -95,7 +99,7 @@ async def _announce(
     source.on_drain = drained
     speaker.drain.draining = source.drain  # since before its start
     source.on_change = changed
-    speaker.on_answering = told
+    speaker.on_answering = announced.changed
     telling = [asyncio.create_task(work) for work in (announced.run(), state.run())]
     try:
         await serve(speaker)
