@@ -87,6 +87,22 @@ class Client:
         found = self.items("/api/v1/namespaces/default/events")
         return [(each["reason"], each["message"]) for each in found if each["involvedObject"]["name"] == name]
 
+    def allow(self, account: str, rules: list[tuple[str, str, str]]) -> None:
+        """Grant rights in the whole cluster: (API group, resources, verbs)."""
+        group = "rbac.authorization.k8s.io"
+        path = f"/apis/{group}/v1"
+        granted = [
+            {"apiGroups": [each], "resources": resources.split(), "verbs": verbs.split()}
+            for each, resources, verbs in rules
+        ]
+        self.create(f"{path}/clusterroles", {"metadata": {"name": account}, "rules": granted})
+        binding = {
+            "metadata": {"name": account},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": account},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": account}],
+        }
+        self.create(f"{path}/clusterrolebindings", binding)
+
     def empty(self) -> None:
         """Delete all that tests make."""
         for path in (f"{METALLB}/ipaddresspools", f"{METALLB}/l2advertisements"):

@@ -48,7 +48,7 @@ class KubeLan(Lan):
             folder / "control",
             _API,
             inside=["ip", "netns", "exec", host.name],
-            accounts={"roost-controller": "", "roost-speaker": ""},
+            accounts={"roost-controller": "", "roost-speaker": "", "metallb-speaker": ""},
         )
         self.control.start()
         self.host = host
@@ -84,12 +84,12 @@ class KubeLan(Lan):
                 command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name)]
                 self._proxies.append(subprocess.Popen(command, stdout=log, stderr=log))
 
-    def gossip(self, *, membership: bool = True, **extra: str) -> None:
+    def gossip(self, *, membership: bool = True, account: str = "roost-speaker", **extra: str) -> None:
         """Set every speaker's environment as MetalLB's DaemonSet does."""
         for speaker in self.speakers:
             assert isinstance(speaker, KubeSpeaker)
             speaker.environment = {
-                "KUBECONFIG": str(self.control.kubeconfig("roost-speaker")),
+                "KUBECONFIG": str(self.control.kubeconfig(account)),
                 "METALLB_NAMESPACE": NAMESPACE,
                 "METALLB_POD_NAME": f"speaker-{speaker.name}",
                 **extra,

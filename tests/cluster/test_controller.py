@@ -28,17 +28,21 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.control = ControlPlane(
-            folder / "control", port=_free_port(), accounts={"roost-controller": "", "roost-speaker": ""}
+            folder / "control",
+            port=_free_port(),
+            accounts={"roost-controller": "", "roost-speaker": "", "metallb-controller": ""},
         )
         self.control.start()
         self.api = Client(self.control.kubeconfig())
         prepare(self.api)
 
-    def controller(self, *options: str, name: str = "controller") -> AbstractContextManager[Popen[bytes]]:
+    def controller(
+        self, *options: str, name: str = "controller", account: str = "roost-controller"
+    ) -> AbstractContextManager[Popen[bytes]]:
         quiet = ("--port=0", "--health-probe-port=0", "--webhook-mode=disabled")
         return roost(
             *("controller", *quiet, *options),
-            kubeconfig=self.control.kubeconfig("roost-controller"),
+            kubeconfig=self.control.kubeconfig(account),
             log=self.log(name),
         )
 
@@ -149,12 +153,15 @@ def test_the_pools_decide_and_a_wrong_one_changes_nothing(bench: Bench) -> None:
         api.pool("overlapping", "192.0.2.0/24")
         until(lambda: "overlaps with already defined CIDR" in bench.log().read_text(), "it is told")
         state = f"{METALLB}/configurationstates/controller"
-        until(lambda: api.get(state)["status"]["result"] == "Invalid", "the ConfigurationState says so")
+        until(
+            lambda: api.get(state).get("status", {}).get("result") == "Invalid",
+            "the ConfigurationState says so",
+        )
         assert "overlaps" in api.get(state)["status"]["conditions"][0]["message"]
         api.service("b")
         assert until(lambda: api.ingress("b"), "work goes on") == ["192.0.2.1"]
         api.delete(f"{METALLB}/ipaddresspools/overlapping")
-        until(lambda: api.get(state)["status"]["result"] == "Valid", "all is well again")
+        until(lambda: api.get(state).get("status", {}).get("result") == "Valid", "all is well again")
         api.patch(f"{METALLB}/ipaddresspools/p", {"spec": {"addresses": ["198.51.100.0/30"]}})
         until(lambda: api.ingress("a") == ["198.51.100.0"], "a moves")
         until(lambda: api.ingress("b") == ["198.51.100.1"], "b moves")
@@ -234,6 +241,45 @@ def test_a_missing_right_is_named(bench: Bench) -> None:
         wanted = 'cannot list resource "namespaces"'
         until(lambda: wanted in bench.log().read_text(), "the log names it")
         assert "run one replica only" in bench.log().read_text()
+
+
+def test_under_metallbs_own_roles_it_works_alone(bench: Bench) -> None:
+    """Its ClusterRole and Role as MetalLB publishes them, as far as layer 2 needs them: no Leases."""
+    bench.api.allow(
+        "metallb-controller",
+        [
+            ("", "services namespaces", "get list watch"),
+            ("", "services/status", "update"),
+            ("", "events", "create patch"),
+            ("metallb.io", "configurationstates", "create delete get list patch update watch"),
+            ("metallb.io", "configurationstates/status", "get patch update"),
+            ("metallb.io", "ipaddresspools l2advertisements communities", "get list watch"),
+            ("metallb.io", "ipaddresspools/status", "update"),
+            ("", "secrets", "create delete get list patch update watch"),
+        ],
+    )
+    bench.api.pool("p", "192.0.2.0/30")
+    with bench.controller("--ml-secret-name=other", account="metallb-controller"):
+        bench.api.service("a")
+        assert until(lambda: bench.api.ingress("a"), "an address") == ["192.0.2.0"]
+        until(lambda: bench.api.events("a"), "an event")
+        bench.api.delete(f"{SERVICES}/a")
+        until(lambda: missing(bench.api, f"{SERVICES}/a"), "it is gone")
+    assert "no leader election" in bench.log().read_text()
+
+
+def test_the_way_back_takes_finalizers_off_and_nothing_else(bench: Bench) -> None:
+    bench.api.pool("p", "192.0.2.0/30")
+    with bench.controller():
+        bench.api.service("a")
+        until(lambda: bench.api.ingress("a"), "an address")
+    with bench.controller("--remove-finalizers") as process:
+        assert process.wait(20) == 0
+    found = bench.api.get(f"{SERVICES}/a")
+    assert not found["metadata"].get("finalizers")
+    assert bench.api.ingress("a") == ["192.0.2.0"]
+    bench.api.delete(f"{SERVICES}/a")
+    assert missing(bench.api, f"{SERVICES}/a")
 
 
 def test_metrics(bench: Bench) -> None:

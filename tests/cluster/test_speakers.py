@@ -219,11 +219,7 @@ def test_speakers_of_metallb_and_roost_elect_the_same(lan: KubeLan) -> None:
         for vip in vips:
             lan.settle_on(vip, {first_by_hash(vip, "n1", "n2")})
     finally:
-        for speaker in lan.running():
-            speaker.signal(signal.SIGTERM)
-            speaker.wait()
-        lan.gossip()
-        lan.start()
+        restart(lan)
 
 
 def test_without_membership_every_node_is_taken_for_a_speaker(lan: KubeLan) -> None:
@@ -244,11 +240,7 @@ def test_without_membership_every_node_is_taken_for_a_speaker(lan: KubeLan) -> N
         lan.set_node(first, conditions={"Ready": "True"})
         lan.settle_on(vip, {first})
     finally:
-        for speaker in lan.running():
-            speaker.signal(signal.SIGTERM)
-            speaker.wait()
-        lan.gossip()
-        lan.start()
+        restart(lan)
 
 
 def test_services_that_share_an_address_are_announced_by_one_node(lan: KubeLan) -> None:
@@ -276,9 +268,12 @@ def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) ->
     controller = (lan.folder / "controller.log").read_text()
     assert "IPAddressPool wrong: spec.addresses[0]: invalid CIDR '192.0.2.205/33'" in controller
     state = f"{METALLB}/configurationstates/speaker-n1"
-    until(lambda: lan.api.get(state)["status"]["result"] == "Invalid", "the ConfigurationState says so")
+    until(
+        lambda: lan.api.get(state).get("status", {}).get("result") == "Invalid",
+        "the ConfigurationState says so",
+    )
     lan.api.delete(f"{METALLB}/ipaddresspools/wrong")
-    until(lambda: lan.api.get(state)["status"]["result"] == "Valid", "all is well again")
+    until(lambda: lan.api.get(state).get("status", {}).get("result") == "Valid", "all is well again")
     until(lambda: not lan.speakers[0].status()["config"]["warnings"], "all is well again")
 
 
@@ -308,6 +303,65 @@ def test_an_operator_asks_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
     code, text = cli(lan, "drain", first, "--undo")
     assert code == 0, text
     lan.settle_on(vip, {first})
+
+
+def test_under_metallbs_own_roles(lan: KubeLan) -> None:
+    """The speaker's roles as MetalLB publishes them: pods may be listed, not watched; and its metrics."""
+    read = "get list watch"
+    lan.api.allow(
+        "metallb-speaker",
+        [
+            ("metallb.io", "servicel2statuses servicel2statuses/status", "*"),
+            ("metallb.io", "configurationstates configurationstates/status", "*"),
+            ("metallb.io", "ipaddresspools l2advertisements communities", read),
+            ("", "services endpoints nodes namespaces", read),
+            ("discovery.k8s.io", "endpointslices", read),
+            ("", "events", "create patch"),
+            ("", "pods", "list get"),
+        ],
+    )
+    try:
+        restart(lan, account="metallb-speaker")
+        vip = lan.echo_service("web")
+        leader = first_by_hash(vip, "n1", "n2", "n3")
+        lan.settle_on(vip, {leader})
+        until(lambda: [each["node"] for each in lan.told("web")] == [leader], "ServiceL2Status says so")
+        assert not lan.speakers[0].status()["config"]["trouble"]
+    finally:
+        restart(lan)
+
+
+def test_metrics_under_both_names(lan: KubeLan) -> None:
+    try:
+        for speaker in lan.running():
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        for speaker in lan.speakers:
+            speaker.start("--metallb-metrics")
+        vip = lan.echo_service("web")
+        leader = lan.leader(vip)
+        lan.settle_on(vip, {leader.name})
+        script = (
+            "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9120/metrics').read().decode())"
+        )
+        text = leader.namespace.run(sys.executable, "-c", script)
+        labels = f'ip="{vip}",node="{leader.name}",protocol="layer2",service="default/web"'
+        assert f"metallb_speaker_announced{{{labels}}} 1.0" in text
+        for name in ("requests_received", "responses_sent", "gratuitous_sent"):
+            assert f'metallb_layer2_{name}{{ip="{vip}"}} ' in text
+        assert "roost_failover_seconds_bucket" in text
+        assert "roost_source_trouble 0.0" in text
+    finally:
+        restart(lan)
+
+
+def restart(lan: KubeLan, **options: Any) -> None:
+    """Stop all speakers and start them with other settings."""
+    for speaker in lan.running():
+        speaker.signal(signal.SIGTERM)
+        speaker.wait()
+    lan.gossip(**options)
+    lan.start()
 
 
 # The last one: kube-proxy needs half a minute to find back to an API server that was away.

@@ -54,6 +54,7 @@ class Mirror(Generic[T]):
         self._items: dict[str, T] = {}
         self._versions: dict[str, int] = {}
         self._version = ""  # of the whole list, to watch from
+        self._watching = True
 
     @property
     def items(self) -> Mapping[str, T]:
@@ -76,9 +77,11 @@ class Mirror(Generic[T]):
             try:
                 if not self._version:
                     self._version = await self._list()
-                await self._watch()
+                if await self._may_watch():
+                    wait = _FIRST_WAIT
+                else:
+                    wait, self._version = _LONGEST_WAIT, ""
                 self.restarts += 1
-                wait = _FIRST_WAIT
             except ApiError as error:
                 if error.expired:
                     self._version = ""  # what happened meanwhile is forgotten there: compare all
@@ -109,6 +112,18 @@ class Mirror(Generic[T]):
             for key, value in list(self._items.items()):
                 self._on_change(key, None, value)
         return str(metadata.get("resourceVersion", ""))
+
+    async def _may_watch(self) -> bool:
+        """Watch until the server ends it; returns False where there is only the right to list."""
+        try:
+            await self._watch()
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            if self._watching:
+                _log.info("%s are listed now and then instead of watched: %s", self.resource.plural, error)
+            self._watching = False
+        return self._watching
 
     async def _watch(self) -> None:
         """Follow changes until the server ends the watch; continues where the last one ended."""
