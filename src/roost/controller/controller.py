@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 from roost.controller.convergence import converge, is_ours
-from roost.controller.objects import POOL_ANNOTATION, pool_status, service_to_write
+from roost.controller.objects import pool_status, service_to_write
 from roost.controller.settings import ControllerSettings
 from roost.kubernetes.client import Api, ApiError, Resource
 from roost.kubernetes.config import Mistake, check_communities, read_pools
@@ -25,6 +25,7 @@ from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.events import Recorder, Reference
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import (
+    POOL_ANNOTATION,
     KubeService,
     Namespace,
     Object,

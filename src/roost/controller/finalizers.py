@@ -1,9 +1,8 @@
 """Taking our finalizers off, for a controller that does not know them."""
 
-from roost.controller.objects import POOL_ANNOTATION
 from roost.kubernetes.client import Api, Resource
 from roost.kubernetes.credentials import Credentials
-from roost.kubernetes.resources import CLEANUP_FINALIZER
+from roost.kubernetes.resources import CLEANUP_FINALIZER, POOL_ANNOTATION
 
 __all__ = ["remove_all"]
 

@@ -1,17 +1,15 @@
 """The objects that the controller writes: whole, as `PUT` wants them. Pure."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from roost.controller.convergence import Outcome
-from roost.kubernetes.resources import CLEANUP_FINALIZER, KubeService, Object
+from roost.kubernetes.resources import CLEANUP_FINALIZER, POOL_ANNOTATION, KubeService, Object
 from roost.model.address import canonical
 from roost.model.allocation import Allocator
 from roost.model.pool import UNCOUNTABLE, capacity
 
-__all__ = ["POOL_ANNOTATION", "pool_status", "service_to_write"]
-
-POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
+__all__ = ["pool_status", "service_to_write"]
 
 
 def service_to_write(service: KubeService, outcome: Outcome, *, finalizer: bool) -> dict[str, Any] | None:

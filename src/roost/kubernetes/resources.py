@@ -17,6 +17,7 @@ __all__ = [
     "DRAIN_ANNOTATION",
     "EXCLUDE_LABEL",
     "OUT_OF_SERVICE_TAINT",
+    "POOL_ANNOTATION",
     "Endpoints",
     "KubeNode",
     "KubePod",
@@ -38,6 +39,7 @@ Object = Mapping[str, Any]
 CLEANUP_FINALIZER: Final = "service.kubernetes.io/load-balancer-cleanup"
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
+POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
@@ -139,8 +141,10 @@ def key_of(item: Object) -> str:
 
 
 def parse_service(item: Object, *, keep: bool = False) -> KubeService:
-    """Return a Service; with `keep`, what is needed to write it back is kept for load balancers."""
+    """Return a Service; with `keep`, what is needed to write it back is kept if that may be."""
     metadata, spec = item["metadata"], item.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
+    keep = keep and (spec.get("type") == "LoadBalancer" or POOL_ANNOTATION in annotations)
     entries = ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
     cluster_ips = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
     return KubeService(
@@ -151,7 +155,7 @@ def parse_service(item: Object, *, keep: bool = False) -> KubeService:
         version=metadata.get("resourceVersion", ""),
         created=metadata.get("creationTimestamp") or "",
         labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
+        annotations=annotations,
         type=spec.get("type") or "ClusterIP",
         load_balancer_class=spec.get("loadBalancerClass") or "",
         cluster_ips=tuple(cluster_ips),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
@@ -49,6 +50,7 @@ ADVERTISEMENTS: Final = Resource("apis/metallb.io/v1beta1", "l2advertisements")
 _TOGETHER: Final = 0.02  # seconds in which changes become one, more when they cost more:
 _SHARE: Final = 5  # following changes may take one part in so many of the time, in a burst
 _LONGEST: Final = 0.5  # seconds
+_PATIENCE: Final = 3.0  # seconds that a start waits for the list of pods
 _SETTLED: Final = 1.0  # seconds without a change after which peers may hold this node to what it wants
 
 
@@ -139,9 +141,13 @@ class KubernetesSource:
                 group.create_task(mirror.run())
 
     async def synced(self) -> None:
-        """Wait until all of it is known; `desired` holds it then."""
+        """Wait until all of it is known; `desired` holds it then. Pods may come later: nodes do, too."""
         for mirror in self._mirrors():
-            await mirror.synced.wait()
+            if mirror is not self._pods:
+                await mirror.synced.wait()
+        if self._pods is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._pods.synced.wait(), _PATIENCE)
         self._ready = True
         self._flush()
 

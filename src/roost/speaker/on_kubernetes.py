@@ -5,9 +5,10 @@ The API is followed first, then gossip is joined: whom its peers take for a lead
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, Final
 
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
@@ -23,6 +24,8 @@ from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker
 
 __all__ = ["KubernetesOptions", "run"]
+
+_AGAIN: Final = 5.0  # seconds before work beside the announcing is begun anew
 
 _log = logging.getLogger("roost.speaker")
 
@@ -50,7 +53,7 @@ async def run(credentials: Credentials, settings: SpeakerSettings, options: Kube
         labels=options.labels,
         server=credentials.server,
     )
-    following = asyncio.create_task(source.run())
+    following = asyncio.create_task(_for_ever(source.run, "following the API"))
     try:
         _log.info("learning what the cluster wants", extra={"server": credentials.server})
         await source.synced()
@@ -100,13 +103,26 @@ async def _announce(
     speaker.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = announced.changed
-    telling = [asyncio.create_task(work) for work in (announced.run(), state.run())]
+    telling = [
+        asyncio.create_task(_for_ever(announced.run, "telling who announces")),
+        asyncio.create_task(state.run()),
+    ]
     try:
         await serve(speaker)
     finally:
         for task in telling:
             task.cancel()
         await asyncio.gather(*telling, return_exceptions=True)
+
+
+async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+    """Do work beside the announcing, whatever comes: a mistake in it must not cost a running address."""
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - logged whole, and begun anew
+            _log.exception("%s failed; trying again", what)
+        await asyncio.sleep(_AGAIN)
 
 
 def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
