@@ -1,0 +1,128 @@
+"""What is to be announced of a Service, and what keeps all nodes from it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from roost.kubernetes.config import read_advertisements, read_pools
+from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts
+from roost.kubernetes.gossip import derive_key, peers
+from roost.kubernetes.resources import KubeNode, KubePod, KubeService, parse_endpoint_slice
+from roost.protocols.machine import Endpoint
+
+SERVICE = KubeService(
+    "ns/s", "ns", "s", type="LoadBalancer", ingress=("192.0.2.1",), ports=(("TCP", 80),), labels={"a": "b"}
+)
+
+
+def policy(**advertisement: Any) -> Policy:
+    pools, _ = read_pools([{"metadata": {"name": "p"}, "spec": {"addresses": ["192.0.2.0/30"]}}], [])
+    rules, _ = read_advertisements([{"metadata": {"name": "l2"}, "spec": advertisement}], {"p": {}})
+    return Policy(pools, rules)
+
+
+def slices(*nodes: str, **conditions: bool) -> list[Any]:
+    endpoints = [{"nodeName": node, "conditions": conditions} for node in nodes]
+    item = {"metadata": {"name": "s-1", "namespace": "ns", "labels": {}}, "endpoints": endpoints}
+    item["metadata"]["labels"] = {"kubernetes.io/service-name": "s"}  # type: ignore[index]
+    return [parse_endpoint_slice(item)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "conditions", "advertisement", "withheld"),
+    [
+        ({}, {"ready": True}, {}, ""),
+        ({}, {"ready": False, "serving": True}, {}, ""),
+        ({}, {"ready": True, "serving": False}, {}, ""),
+        ({}, {"ready": False}, {}, "no endpoint of it can serve"),
+        ({"ingress": ("198.51.100.1",)}, {"ready": True}, {}, "its addresses are in no pool"),
+        (
+            {"annotations": {"metallb.universe.tf/allow-shared-ip": ""}},
+            {"ready": True},
+            {"serviceSelectors": [{"matchLabels": {"a": "b"}}]},
+            "it may share its address, and an advertisement selects services",
+        ),
+        (
+            {"annotations": {"metallb.io/allow-shared-ip": "k"}},
+            {"ready": True},
+            {"serviceSelectors": [{"matchLabels": {"a": "c"}}]},
+            "",
+        ),
+    ],
+)
+def test_what_keeps_all_nodes_from_it(
+    changes: dict[str, Any], conditions: dict[str, bool], advertisement: dict[str, Any], withheld: str
+) -> None:
+    found = desired_service(replace(SERVICE, **changes), slices("n1", **conditions), policy(**advertisement))
+    assert found is not None
+    assert found.withheld == withheld
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "ClusterIP"},
+        {"ingress": ()},
+        {"ingress": ("nonsense",)},
+        {"load_balancer_class": "example.com/other"},
+    ],
+)
+def test_what_is_not_announced_at_all(changes: dict[str, Any]) -> None:
+    assert desired_service(replace(SERVICE, **changes), slices("n1"), policy()) is None
+
+
+def test_local_traffic_names_the_nodes() -> None:
+    found = desired_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
+    assert found is not None
+    assert found.endpoint_nodes == frozenset({"n1", "n2"})
+
+
+def test_services_of_one_address_agree_on_their_nodes() -> None:
+    one = desired_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
+    two = desired_service(replace(SERVICE, key="ns/t", local=True), slices("n2", "n3"), policy())
+    apart = desired_service(replace(SERVICE, key="ns/u", local=True), slices("n4"), policy())
+    assert one is not None
+    assert two is not None
+    assert apart is not None
+    assert [service.endpoint_nodes for service in agree([two, one])] == [frozenset({"n2"})] * 2
+    everywhere = frozenset({"n1", "n2", "n4"})
+    assert all(service.endpoint_nodes == everywhere for service in agree([one, apart]))
+
+
+def test_the_same_facts_have_the_same_fingerprint_in_any_order() -> None:
+    services = [
+        desired_service(replace(SERVICE, key=key, local=True), slices("n1", "n2"), policy(interfaces=["e"]))
+        for key in ("ns/a", "ns/b")
+    ]
+    known = [service for service in services if service]
+    nodes = {"n1": node_facts(KubeNode("n1", {"a": "b"}), ignore_exclude_label=False, assumed=False)}
+    assert fingerprint(known, nodes) == fingerprint(known[::-1], nodes)
+    assert fingerprint(known, nodes) != fingerprint(known[:1], nodes)
+    assert fingerprint(known, nodes) != fingerprint(known, {})
+
+
+@pytest.mark.parametrize(
+    ("node", "ignore", "assumed", "excluded"),
+    [
+        (KubeNode("n", {"node.kubernetes.io/exclude-from-external-load-balancers": ""}), False, False, True),
+        (KubeNode("n", {"node.kubernetes.io/exclude-from-external-load-balancers": ""}), True, False, False),
+        (KubeNode("n", out_of_service=True), False, False, False),
+        (KubeNode("n", out_of_service=True), False, True, True),
+    ],
+)
+def test_nodes(node: KubeNode, ignore: bool, assumed: bool, excluded: bool) -> None:
+    assert node_facts(node, ignore_exclude_label=ignore, assumed=assumed).excluded is excluded
+
+
+def test_the_key_is_derived_as_metallb_derives_it() -> None:
+    key = derive_key(b"c29tZSBzZWNyZXQgYml0cw")
+    assert key[:22] == b"c29tZSBzZWNyZXQgYml0cw"
+    assert key[22:].hex() == "e3b0c44298fc1c149afb"
+
+
+def test_pods_are_joined_and_nodes_where_there_are_none() -> None:
+    pods = [KubePod("ns/a", "", "192.0.2.11", "n1"), KubePod("ns/b", "", "192.0.2.12", "n2")]
+    nodes = [KubeNode("n1", addresses=("192.0.2.11",)), KubeNode("n3", addresses=("192.0.2.13",))]
+    assert peers("n1", pods, nodes, 7946) == (Endpoint("192.0.2.12", 7946),)
+    assert peers("n1", pods[:1], nodes, 7946) == (Endpoint("192.0.2.13", 7946),)
