@@ -263,7 +263,7 @@ def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) ->
     vip = lan.echo_service("web")
     leader = lan.leader(vip).name
     lan.api.pool("wrong", "192.0.2.205/33")
-    until(lambda: "invalid CIDR" in str(lan.speakers[0].status()["config"]["warnings"]), "it is told")
+    until(lambda: "invalid CIDR" in str(lan.speakers[0].status()["config"]["error"]), "it is told")
     assert lan.answerers(vip) == {leader}
     controller = (lan.folder / "controller.log").read_text()
     assert "IPAddressPool wrong: spec.addresses[0]: invalid CIDR '192.0.2.205/33'" in controller
@@ -274,7 +274,7 @@ def test_a_mistake_in_the_configuration_costs_nothing_that_runs(lan: KubeLan) ->
     )
     lan.api.delete(f"{METALLB}/ipaddresspools/wrong")
     until(lambda: lan.api.get(state).get("status", {}).get("result") == "Valid", "all is well again")
-    until(lambda: not lan.speakers[0].status()["config"]["warnings"], "all is well again")
+    until(lambda: lan.speakers[0].status()["config"]["error"] is None, "all is well again")
 
 
 def cli(lan: KubeLan, *arguments: str) -> tuple[int, str]:

@@ -36,6 +36,8 @@ def _draw(status: dict[str, Any]) -> None:
         console.print("[yellow]draining: leads only what no other node can[/yellow]")
     if status["cut_off"]:
         console.print("[red]cut off: hears nobody on its links, takes over nothing[/red]")
+    for line in status["config"]["trouble"]:
+        console.print(f"[yellow]the API server is not heard: {line}; what is known stays in force[/yellow]")
     if error := status["config"]["error"]:
         console.print(f"[red]configuration: {error}; the last good one stays in force[/red]")
     console.print(_services(status))

@@ -85,6 +85,7 @@ class Controller:
         self._busy: set[str] = set()
         self._writes: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self._failures: Counter[str] = Counter()
+        self._looking: set[asyncio.Task[None]] = set()
         self._config_changed = True
         self._pools_dirty = asyncio.Event()
         self._news = asyncio.Event()
@@ -96,6 +97,13 @@ class Controller:
 
     async def run(self) -> None:
         """Follow the API and write what follows, until cancelled."""
+        try:
+            await self._run()
+        finally:
+            for task in self._looking:
+                task.cancel()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for mirror in (self.services, self.pools, self.namespaces, self.communities):
                 group.create_task(mirror.run())
@@ -114,7 +122,8 @@ class Controller:
         if new is None:
             self._waiting.discard(key)
             self._failures.pop(key, None)
-            if self.allocator.release(key, self._clock()) is not None:
+            left = self.allocator.let_go(key)
+            if self.allocator.release(key, self._clock()) is not None or left:
                 self._released()
             return
         self._mark(key)
@@ -211,6 +220,8 @@ class Controller:
             self._recorder.say(about, event.type, event.reason, event.message)
         item = service_to_write(service, outcome, finalizer=self._settings.finalizer)
         if item is not None:
+            if before is not None:  # until the answer is here, users see the service with these
+                self.allocator.hold_back(set(before.addresses) - set(outcome.addresses), service.key)
             self._busy.add(service.key)
             self._writes.put_nowait((service.key, item))
 
@@ -235,34 +246,47 @@ class Controller:
     async def _write_for_ever(self) -> None:
         while True:
             key, item = await self._writes.get()
+            path = SERVICES.path(item["metadata"]["namespace"], item["metadata"]["name"])
             try:
-                await self._write(key, item)
-                self._failures.pop(key, None)
+                self.services.put(await self._api.replace(f"{path}/status", item))
             except ApiError as error:
-                self.counters["write errors"] += 1
-                await self._after_failure(key, error)
-            self._busy.discard(key)
-            self._news.set()
+                self._after_failure(key, path, error)
+            else:
+                self._failures.pop(key, None)
+                self._written(key)
 
-    async def _write(self, key: str, item: dict[str, Any]) -> None:
-        path = SERVICES.path(item["metadata"]["namespace"], item["metadata"]["name"])
-        try:
-            self.services.put(await self._api.replace(f"{path}/status", item))
-        except ApiError as error:
-            if not error.conflict:
-                raise
-            self.services.put(await self._api.get(path))  # somebody else wrote: decide again on that
-            self._mark(key)
+    def _written(self, key: str) -> None:
+        """Decide about the service again, when wanted: what the API server holds is known."""
+        self._busy.discard(key)
+        if self.allocator.let_go(key):
+            self._released()
+        self._news.set()
 
-    async def _after_failure(self, key: str, error: ApiError) -> None:
-        if error.not_found:
-            return  # it is gone: the watch tells the rest
+    def _after_failure(self, key: str, path: str, error: ApiError) -> None:
+        """Ask what the API server holds now: a write whose answer is lost may have been done."""
         self._failures[key] += 1
         wait = min(_FIRST_WAIT * 2 ** (self._failures[key] - 1), _LONGEST_WAIT)
-        _log.warning(
-            "cannot write a service, trying again: %s", error, extra={"service": key, "seconds": wait}
-        )
-        asyncio.get_running_loop().call_later(wait, self._mark, key)
+        if error.conflict:
+            wait = 0.0  # somebody else wrote
+        elif not error.not_found:
+            self.counters["write errors"] += 1
+            _log.warning(
+                "cannot write a service, trying again: %s", error, extra={"service": key, "seconds": wait}
+            )
+        task = asyncio.get_running_loop().create_task(self._look_again(key, path, wait))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def _look_again(self, key: str, path: str, wait: float) -> None:
+        await asyncio.sleep(wait)
+        try:
+            self.services.put(await self._api.get(path))
+        except ApiError as error:
+            if not error.not_found:
+                self._after_failure(key, path, error)
+                return
+        self._mark(key)
+        self._written(key)
 
     async def _count_for_ever(self) -> None:
         """Keep the pools' counters true."""

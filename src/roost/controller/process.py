@@ -31,6 +31,7 @@ async def run(credentials: Credentials, settings: ControllerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _log.info, "nothing to read again: the API tells of changes")
     api = Api(credentials)
     answers = _Answers(settings)
     server = HttpServer(answers.handle)

@@ -156,8 +156,8 @@ class KubernetesSource:
         local: Sequence[tuple[str, IPv4Interface | IPv6Interface]],  # noqa: ARG002 - the protocol's
         links: Collection[str],  # noqa: ARG002
     ) -> tuple[Complaint, ...]:
-        """Return the mistakes in the configuration, which keep the last good one in force."""
-        return tuple(Complaint("error", f"{mistake}") for mistake in self.mistakes)
+        """Return nothing: what a Service wants does not depend on this host."""
+        return ()
 
     # -- what comes in -----------------------------------------------------------------------------
 

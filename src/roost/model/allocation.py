@@ -86,6 +86,7 @@ class Allocator:
         self._usage: defaultdict[str, dict[int, int]] = defaultdict(lambda: {_V4: 0, _V6: 0})
         self._quarantine = quarantine
         self._released: dict[IPAddress, tuple[float, str]] = {}  # -> when, by whom
+        self._leaving: dict[IPAddress, str] = {}  # -> who is still seen with it
         self.set_pools(pools)
 
     @property
@@ -193,6 +194,18 @@ class Allocator:
                         self._released[address] = (now, service)
         return held
 
+    def hold_back(self, addresses: Iterable[IPAddress], service: str) -> None:
+        """Give these to nobody but `service`, which held them and is still seen with them, until `let_go`."""
+        self._leaving.update(dict.fromkeys(addresses, service))
+
+    def let_go(self, service: str) -> bool:
+        """Hold back nothing for `service` any more; tells whether there was anything."""
+        gone = [address for address, owner in self._leaving.items() if owner == service]
+        for address in gone:
+            del self._leaving[address]
+            self._free_again(address)
+        return bool(gone)
+
     def next_wake(self, now: float) -> float | None:
         """Return when the next address leaves quarantine, or None; what is over is forgotten."""
         ended = [address for address, (since, _) in self._released.items() if since + self._quarantine <= now]
@@ -281,7 +294,7 @@ class Allocator:
                 continue
             if pool.avoid_buggy and is_buggy(address):
                 continue
-            if self._in_quarantine(address, claim, now):
+            if self._in_quarantine(address, claim, now) or self._is_leaving(address, claim):
                 skipped = True
                 continue
             if not skipped:
@@ -290,6 +303,9 @@ class Allocator:
         if not skipped:
             self._first_free[network] = network.num_addresses
         return None
+
+    def _is_leaving(self, address: IPAddress, claim: Claim) -> bool:
+        return self._leaving.get(address, claim.service) != claim.service
 
     def _in_quarantine(self, address: IPAddress, claim: Claim, now: float) -> bool:
         released = self._released.get(address)
@@ -307,6 +323,8 @@ class Allocator:
 
     def _refusal(self, claim: Claim, address: IPAddress) -> str | None:
         """Return why `claim` cannot have `address` beside those who hold it, or None."""
+        if self._is_leaving(address, claim):
+            return f"{canonical(address)} is just being released by {self._leaving[address]}"
         for other in self._others(claim, address):
             text = f"can't share {canonical(address)} with {other.service}: "
             if not claim.sharing or not other.sharing:

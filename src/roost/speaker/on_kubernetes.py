@@ -5,6 +5,7 @@ The API is followed first, then gossip is joined: whom its peers take for a lead
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,13 +57,28 @@ async def run(credentials: Credentials, settings: SpeakerSettings, options: Kube
     following = asyncio.create_task(_for_ever(source.run, "following the API"))
     try:
         _log.info("learning what the cluster wants", extra={"server": credentials.server})
-        await source.synced()
-        await _announce(api, source, settings, options)
+        if await _is_known(source):
+            await _announce(api, source, settings, options)
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
         await api.close()
+
+
+async def _is_known(source: KubernetesSource) -> bool:
+    """Wait until the source knows what the cluster wants; False when a signal came first."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)  # until `serve` takes over
+    loop.add_signal_handler(signal.SIGHUP, _log.info, "nothing to read again: the API tells of changes")
+    waits = [asyncio.create_task(source.synced()), asyncio.create_task(stop.wait())]
+    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()
+    return not stop.is_set()
 
 
 async def _announce(
@@ -81,10 +97,17 @@ async def _announce(
     labels = {"component-type": "speaker", "node-name": settings.node}
     name = f"speaker-{settings.node}"
     state = ConfigurationState(api, options.namespace, name, labels, "configReconcilerValid")
-    state.set(source.mistakes)
+
+    def judged() -> None:
+        state.set(source.mistakes)
+        texts = [str(mistake) for mistake in source.mistakes]
+        if not texts:
+            speaker.config_error = None
+        elif "; ".join(texts) != speaker.config_error:
+            speaker.refuse(texts)
 
     def changed(why: str) -> None:
-        state.set(source.mistakes)
+        judged()
         try:
             speaker.update(why)
         except MetadataError as error:
@@ -97,6 +120,7 @@ async def _announce(
     def drained(wish: bool) -> None:  # noqa: FBT001 - as the source calls it
         speaker.drain.wish(settings.node, wish)
 
+    judged()
     joined(source.targets)
     source.on_peers = joined
     source.on_drain = drained

@@ -195,10 +195,7 @@ class SpeakerViews:
         }
         labels = ("service", "protocol", "node", "ip")
         yield Metric("metallb_speaker_announced", "1 while this node answers", "gauge", labels, announced)
-        stale = speaker.config_error is not None or any(
-            each.severity == "error" and not each.service for each in speaker.complaints
-        )
-        for name, value in (("loaded", True), ("stale", stale)):
+        for name, value in (("loaded", True), ("stale", speaker.config_error is not None)):
             yield Metric(
                 f"metallb_k8s_client_config_{name}_bool", "As MetalLB's", "gauge", (), {(): float(value)}
             )

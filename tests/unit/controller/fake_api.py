@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from roost.kubernetes.client import ApiError
@@ -24,6 +24,8 @@ class FakeApi:
         self.stop_at: int | None = None
         self.after_effect = False
         self.refusals: dict[int, ApiError] = {}
+        self.lost_answers: set[int] = set()
+        self.on_set: Callable[[], None] = lambda: None
         self._versions = itertools.count(1)
         self._log: list[tuple[int, str, str, dict[str, Any]]] = []
         self._news = asyncio.Condition()
@@ -35,6 +37,7 @@ class FakeApi:
         stored["metadata"]["resourceVersion"] = str(version)
         fresh = path not in self.objects
         self.objects[path] = stored
+        self.on_set()
         if stored["metadata"].get("deletionTimestamp") and not stored["metadata"].get("finalizers"):
             return self.remove(path)
         self._log.append((version, path, "ADDED" if fresh else kind, copy.deepcopy(stored)))
@@ -73,8 +76,9 @@ class FakeApi:
             raise ApiError(404, "gone", "NotFound")
         if current["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
             raise ApiError(409, "changed", "Conflict")
+        number = self.requests
         stored = self.set(target, dict(body))
-        self._count(effect=True)
+        self._count(effect=True, number=number)
         return stored
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
@@ -86,11 +90,14 @@ class FakeApi:
                     seen = version
             await asyncio.sleep(0.001)
 
-    def _count(self, *, effect: bool) -> None:
+    def _count(self, *, effect: bool, number: int = 0) -> None:
         """Die when it is time: before a request has its effect, or after it and before the answer."""
         if not effect:
             self.requests += 1
         if (refusal := self.refusals.pop(self.requests, None)) and not effect:
             raise refusal
+        if effect and number in self.lost_answers:
+            self.lost_answers.discard(number)
+            raise ApiError(0, "the answer is lost")
         if self.requests == self.stop_at and effect == self.after_effect:
             raise Stopped

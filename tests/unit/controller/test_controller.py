@@ -1,6 +1,7 @@
 """The controller, killed at any request: no address is ever given to two services that do not share it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ def service(name: str, *, key: str = "", **metadata: Any) -> dict[str, Any]:
 
 
 def ingress(api: FakeApi, name: str) -> list[str]:
-    status = api.objects[path(name)]["status"]
+    status = api.objects.get(path(name), {}).get("status", {})
     return [each["ip"] for each in status.get("loadBalancer", {}).get("ingress", ())]
 
 
@@ -62,7 +63,7 @@ def nobody_shares_by_mistake(api: FakeApi) -> None:
         assert len(names) == 1 or (len(keys) == 1 and keys != {""}), names
 
 
-async def work(api: FakeApi, seconds: float = 0.15, served: str = "") -> None:
+async def work(api: FakeApi, seconds: float = 0.15, served: Sequence[str] = "") -> None:
     """Run a controller for so long, or until it is killed, or all of `served` have addresses."""
     task = asyncio.create_task(Controller(cast("Api", api), SETTINGS).run())
     end = asyncio.get_running_loop().time() + seconds
@@ -92,6 +93,7 @@ def test_killed_at_any_request_it_gives_no_address_twice(
 ) -> None:
     async def story() -> None:
         api = cluster()
+        api.on_set = lambda: nobody_shares_by_mistake(api)
         for at, (request, after_effect) in enumerate(deaths):
             api.requests, api.stop_at, api.after_effect = 0, request, after_effect
             before = {name: ingress(api, name) for name in "abcd" if path(name) in api.objects}
@@ -132,6 +134,31 @@ async def test_an_error_at_any_request_is_got_over(error: ApiError, request_numb
     await work(api, 5.0, "abcd")
     assert all(ingress(api, name) for name in "abcd")
     nobody_shares_by_mistake(api)
+
+
+@pytest.mark.parametrize("request_number", range(4, 12))
+async def test_a_write_whose_answer_is_lost_is_looked_up(request_number: int) -> None:
+    api = cluster()
+    api.on_set = lambda: nobody_shares_by_mistake(api)
+    api.lost_answers = {request_number}
+    task = asyncio.create_task(work(api, 5.0, "abcdf"))
+    await asyncio.sleep(0.05)
+    api.set(path("f"), service("f", key="k"))  # a trigger for all that wait, in the midst of it
+    await task
+    assert all(ingress(api, name) for name in "abcdf")
+
+
+async def test_an_address_goes_on_only_when_nobody_is_seen_with_it_any_more() -> None:
+    api = cluster("abef")
+    await work(api, 5.0, "abef")
+    api.set(path("waits"), service("waits"))
+    api.on_set = lambda: nobody_shares_by_mistake(api)
+    for name in "ab":
+        item = api.objects[path(name)]
+        item["spec"]["type"] = "ClusterIP"
+        api.set(path(name), item)
+    await work(api, 5.0, ["waits"])
+    assert not ingress(api, "a")
 
 
 async def test_waiting_services_are_served_in_the_order_of_their_age() -> None:
