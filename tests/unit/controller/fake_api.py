@@ -25,6 +25,7 @@ class FakeApi:
         self.after_effect = False
         self.refusals: dict[int, ApiError] = {}
         self.lost_answers: set[int] = set()
+        self.slow: dict[str, float] = {}  # seconds before a write to a path has its effect
         self.on_set: Callable[[], None] = lambda: None
         self._versions = itertools.count(1)
         self._log: list[tuple[int, str, str, dict[str, Any]]] = []
@@ -70,7 +71,7 @@ class FakeApi:
     async def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         target = path.removesuffix("/status")
         self._count(effect=False)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.slow.get(target, 0))
         current = self.objects.get(target)
         if current is None:
             raise ApiError(404, "gone", "NotFound")

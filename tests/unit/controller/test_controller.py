@@ -154,6 +154,7 @@ async def test_an_address_goes_on_only_when_nobody_is_seen_with_it_any_more() ->
     api.set(path("waits"), service("waits"))
     api.on_set = lambda: nobody_shares_by_mistake(api)
     for name in "ab":
+        api.slow[path(name)] = 0.2
         item = api.objects[path(name)]
         item["spec"]["type"] = "ClusterIP"
         api.set(path(name), item)
