@@ -29,9 +29,11 @@ from roost.kubernetes.resources import (
     KubeService,
     Namespace,
     Object,
+    addresses_in,
     parse_namespace,
     parse_service,
 )
+from roost.model.address import IPAddress
 from roost.model.allocation import Allocator
 
 __all__ = ["Controller"]
@@ -220,8 +222,8 @@ class Controller:
             self._recorder.say(about, event.type, event.reason, event.message)
         item = service_to_write(service, outcome, finalizer=self._settings.finalizer)
         if item is not None:
-            if before is not None:  # until the answer is here, users see the service with these
-                self.allocator.hold_back(set(before.addresses) - set(outcome.addresses), service.key)
+            # Until the answer is here, users see the service with these.
+            self.allocator.hold_back(_seen(service) - set(outcome.addresses), service.key)
             self._busy.add(service.key)
             self._writes.put_nowait((service.key, item))
 
@@ -306,6 +308,14 @@ class Controller:
                         _log.warning("cannot write a pool's counters: %s", error)
                         await asyncio.sleep(_FIRST_WAIT * 4)
                         self._pools_dirty.set()
+
+
+def _seen(service: KubeService) -> set[IPAddress]:
+    """Return the addresses that status shows, as far as they are any."""
+    try:
+        return set(addresses_in(service.ingress))
+    except ValueError:
+        return set()
 
 
 def _precedence(service: KubeService) -> tuple[int, str, str]:
