@@ -305,6 +305,9 @@ class Allocator:
         return None
 
     def _is_leaving(self, address: IPAddress, claim: Claim) -> bool:
+        """Tell whether another service is still seen with `address`; who holds it keeps it all the same."""
+        if claim.service in self._tenants.get(address, ()):
+            return False
         return self._leaving.get(address, claim.service) != claim.service
 
     def _in_quarantine(self, address: IPAddress, claim: Claim, now: float) -> bool:

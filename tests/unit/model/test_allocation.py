@@ -188,6 +188,22 @@ def test_a_released_address_rests_but_not_for_its_own_service() -> None:
     assert str(allocator.allocate(claim("c"), Family.IPV4, 80).addresses[0]) == "1.2.4.4"
 
 
+def test_an_address_that_somebody_is_still_seen_with_goes_to_nobody_else() -> None:
+    allocator = Allocator([pool("p", "1.2.4.4/31")])
+    vip = [ip_address("1.2.4.4")]
+    allocator.hold_back(vip, "default/a")
+    with pytest.raises(AllocationError, match="just being released by default/a"):
+        allocator.assign(claim("b"), vip)
+    assert str(allocator.allocate(claim("b"), Family.IPV4, 0).addresses[0]) == "1.2.4.5"
+    allocator.assign(claim("a"), vip)
+    allocator.release("default/a", 0)
+    assert allocator.let_go("default/a")
+    assert not allocator.let_go("default/a")
+    allocator.assign(claim("c"), vip)
+    allocator.hold_back(vip, "default/a")  # seen with it by mistake: who holds it keeps it
+    allocator.assign(claim("c"), vip)
+
+
 @pytest.mark.parametrize(
     ("given", "v4", "v6"),
     [
