@@ -305,6 +305,23 @@ def test_an_operator_asks_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
     lan.settle_on(vip, {first})
 
 
+def test_whoever_announces_can_be_followed(lan: KubeLan) -> None:
+    """metallb#761."""
+    vip = lan.echo_service("web")
+    first = lan.leader(vip).name
+    environment = {**os.environ, "KUBECONFIG": str(lan.control.kubeconfig())}
+    inside = ["ip", "netns", "exec", lan.host.name, sys.executable, "-m", "roost"]
+    command = [*inside, "status", "--watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["to"] == first
+        lan.set_node(first, labels={"node.kubernetes.io/exclude-from-external-load-balancers": ""})
+        event = json.loads(watching.stdout.readline())
+        watching.terminate()
+    second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+    assert (event["addresses"], event["from"], event["to"]) == ([vip], first, second)
+
+
 def test_under_metallbs_own_roles(lan: KubeLan) -> None:
     """The speaker's roles as MetalLB publishes them: pods may be listed, not watched; and its metrics."""
     read = "get list watch"
