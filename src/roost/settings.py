@@ -65,6 +65,7 @@ class SpeakerSettings:
     status: StatusConfig
     announce: AnnounceConfig
     termination_grace: float
+    only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
 
 

@@ -322,6 +322,33 @@ def test_whoever_announces_can_be_followed(lan: KubeLan) -> None:
     assert (event["addresses"], event["from"], event["to"]) == ([vip], first, second)
 
 
+def test_only_nodes_on_the_subnet_when_that_is_wanted(lan: KubeLan) -> None:
+    """metallb#511 #737 #1412: here n3 alone has a link in the second subnet."""
+    lan.api.pool("second", "203.0.113.200-203.0.113.210")
+    alone = lan.speakers[2].namespace
+    alone.ip("addr add 203.0.113.13/24 dev eth0")
+    try:
+        for speaker in lan.running():
+            speaker.signal(signal.SIGTERM)
+            speaker.wait()
+        for speaker in lan.speakers:
+            speaker.start("--only-on-subnet")
+        vips = [
+            lan.echo_service(f"web{at}", annotations={"metallb.io/address-pool": "second"}) for at in range(4)
+        ]
+        until(lambda: set(vips) <= lan.speakers[2].answering(), "n3 answers for all of them")
+        assert {first_by_hash(vip, "n1", "n2", "n3") for vip in vips} > {"n3"}
+        explanation = lan.speakers[0].ask("/v1/explain/default%2Fweb0")
+        assert {each["node"]: each["reason"] for each in explanation["exclusions"]} == dict.fromkeys(
+            ("n1", "n2"), "not on subnet"
+        )
+        first = lan.echo_service("usual", annotations={"metallb.io/address-pool": "pool"})
+        lan.settle_on(first, {first_by_hash(first, "n1", "n2", "n3")})
+    finally:
+        alone.ip("addr del 203.0.113.13/24 dev eth0")
+        restart(lan)
+
+
 def test_under_metallbs_own_roles(lan: KubeLan) -> None:
     """The speaker's roles as MetalLB publishes them: pods may be listed, not watched; and its metrics."""
     read = "get list watch"

@@ -43,6 +43,10 @@ _OPTIONS: Final = (
         help="How quickly a lost node is noticed.",
     ),
     click.option("--lb-class", default="", help="Handle only this loadBalancerClass."),
+    switch(
+        "--only-on-subnet",
+        "Let only nodes announce an address that have a link in its subnet; on all speakers.",
+    ),
     switch("--ignore-exclude-lb", "Announce from nodes labelled out of load balancing, too."),
     click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name."),
     click.option(
@@ -137,6 +141,7 @@ def _settings(
     termination_grace: float,
     gossips: bool,
     metallb_metrics: bool,
+    only_on_subnet: bool,
     ml_bindaddr: str,
     **gossip: Any,
 ) -> "SpeakerSettings":
@@ -157,6 +162,7 @@ def _settings(
         announce=AnnounceConfig(),
         termination_grace=termination_grace,
         metallb_metrics=metallb_metrics,
+        only_on_subnet=only_on_subnet,
     )
 
 

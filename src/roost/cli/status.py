@@ -60,7 +60,8 @@ def _line(event: dict[str, Any]) -> str:
     if event["gone"]:
         return f"{event['service']} is gone"
     came = f" from {event['from']}" if event["from"] else ""
-    return f"{event['since']}  {event['service']} {' '.join(event['addresses'])} -> {event['to'] or 'nobody'}{came}"
+    what = f"{event['service']} {' '.join(event['addresses'])}"
+    return f"{event['since']}  {what} -> {event['to'] or 'nobody'}{came}"
 
 
 def _draw(status: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summariz
 from typing import Any, Final
 
 from roost.kubernetes.resources import Namespace, Object, plain
-from roost.model.pool import IPNetwork, Pool, Restriction
+from roost.model.address import IPNetwork
+from roost.model.pool import Pool, Restriction
 from roost.model.service import Advertisement, LabelSelector, Preference
 
 __all__ = [

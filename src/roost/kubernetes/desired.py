@@ -28,6 +28,7 @@ class Policy:
     pools: tuple[Pool, ...] = ()
     advertisements: tuple[L2Advertisement, ...] = ()
     load_balancer_class: str = ""
+    only_on_subnet: bool = False  # whether nodes need a link in an address's subnet
 
     def pool_of(self, addresses: Sequence[IPAddress]) -> Pool | None:
         """Return the pool whose networks hold all `addresses`, or None."""
@@ -66,6 +67,7 @@ def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy
         tuple(rule.advertisement for rule in collapse(rules)),
         endpoint_nodes=nodes if service.local else None,
         withheld=next((reason for holds, reason in reasons if holds), ""),
+        on_subnet=policy.only_on_subnet,
         deliver="external",
         ports=tuple(
             Port(port, protocol)  # type: ignore[arg-type]  # one of the three

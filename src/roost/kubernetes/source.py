@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
@@ -81,7 +82,7 @@ class KubernetesSource:
         self.on_change: Callable[[str], None] = lambda _: None
         self.on_drain: Callable[[bool], None] = lambda _: None
         self.on_peers: Callable[[Sequence[Endpoint]], None] = lambda _: None
-        self._policy = Policy(load_balancer_class=load_balancer_class)
+        self._policy = Policy(load_balancer_class=load_balancer_class, only_on_subnet=settings.only_on_subnet)
         self._ignore_exclude_label = ignore_exclude_label
         self._services: Mirror[KubeService] = Mirror(api, SERVICES, _lean, self._on_service)
         self._slices: Mirror[Endpoints] = Mirror(api, SLICES, parse_endpoint_slice, self._on_slice)
@@ -262,7 +263,7 @@ class KubernetesSource:
         if self.mistakes:
             self._config_dirty = False
             return
-        policy = Policy(pools, advertisements, self._policy.load_balancer_class)
+        policy = replace(self._policy, pools=pools, advertisements=advertisements)
         if self._drops_what_is_used(policy):
             return  # the controller moves the service first: its new status brings us here again
         self._config_dirty = False

@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from roost import __version__
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, IPNetwork
 from roost.protocols.memberlist.messages import META_LIMIT
 
 __all__ = ["Metadata", "MetadataError", "encode", "parse"]
@@ -38,7 +38,7 @@ class Metadata:
     announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
     lost that many times of late, or `deaf` because it hears nobody on its links, leads only what no other
-    node can.
+    node can. `networks` are the subnets of its announcing interfaces, None when it says nothing about them.
     """
 
     version: str = __version__
@@ -50,6 +50,7 @@ class Metadata:
     draining: bool = False
     waits: int = 0
     deaf: bool = False
+    networks: tuple[IPNetwork, ...] | None = None
 
 
 _FOREIGN: Final = Metadata(version="")
@@ -67,6 +68,7 @@ def encode(metadata: Metadata) -> bytes:
         "drain": metadata.draining,
         "waits": metadata.waits,
         "deaf": metadata.deaf,
+        "nets": [str(each) for each in metadata.networks or ()],
     }
     present = {key: value for key, value in document.items() if value}
     data = json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
@@ -99,6 +101,7 @@ def parse(meta: bytes) -> Metadata:
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
         deaf=document.get("deaf") is True,
+        networks=_networks(document.get("nets")),
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )
 
@@ -125,6 +128,18 @@ def _addresses(value: object) -> tuple[IPAddress | None, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(_address(text) for text in value[:_MACS_LIMIT])
+
+
+def _networks(value: object) -> tuple[IPNetwork, ...] | None:
+    if not isinstance(value, list):
+        return None
+    found = []
+    for text in value[:_MACS_LIMIT]:
+        try:
+            found.append(ip_network(text))
+        except (ValueError, TypeError):
+            return None
+    return tuple(found)
 
 
 def _address(value: object) -> IPAddress | None:

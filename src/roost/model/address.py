@@ -1,10 +1,11 @@
 """Service addresses and their one canonical text."""
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-__all__ = ["IPAddress", "canonical"]
+__all__ = ["IPAddress", "IPNetwork", "canonical"]
 
 IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
 
 
 def canonical(address: IPAddress) -> str:

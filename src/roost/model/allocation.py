@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from roost.model.address import IPAddress, canonical
-from roost.model.pool import IPNetwork, Pool, is_buggy
+from roost.model.address import IPAddress, IPNetwork, canonical
+from roost.model.pool import Pool, is_buggy
 
 __all__ = ["Allocation", "AllocationError", "Allocator", "Claim", "Family", "Usage"]
 

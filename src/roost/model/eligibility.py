@@ -35,6 +35,7 @@ class Reason(Enum):
     NO_ENDPOINT = "no endpoint"
     NO_SPEAKER = "no speaker"
     NO_INTERFACE = "no interface"
+    NOT_ON_SUBNET = "not on subnet"
     NOT_ACTIVE = "not active"
 
 
@@ -73,6 +74,11 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
             not _has_interface(service, node),
             Reason.NO_INTERFACE,
             "no interface that may announce it works there now",
+        ),
+        (
+            service.on_subnet and not _is_on_subnet(service, node),
+            Reason.NOT_ON_SUBNET,
+            "none of its links is in the subnet of the address",
         ),
         (
             local is not None and node.name not in local,
@@ -125,6 +131,14 @@ def _has_interface(service: Service, node: Node) -> bool:
         return True
     patterns = interfaces_of(service, node)
     return any(interface_allowed(patterns, name) for name in node.interfaces)
+
+
+def _is_on_subnet(service: Service, node: Node) -> bool:
+    """Tell whether each address is in the subnet of a link there; unknown subnets may be the right ones."""
+    return node.networks is None or all(
+        any(address.version == network.version and address in network for network in node.networks)
+        for address in service.addresses
+    )
 
 
 def _covering(service: Service, node: Node) -> list[Advertisement]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from roost.model.address import IPNetwork
+
 __all__ = ["Candidate", "Node", "Verdict"]
 
 
@@ -42,6 +44,7 @@ class Node:
     speaker: bool = True  # False for a member that gossips but announces nothing
     can_announce: bool = True  # False while no interface of the node can announce
     interfaces: tuple[str, ...] | None = None  # those that can announce now, where that is known
+    networks: tuple[IPNetwork, ...] | None = None  # of its announcing links, where that is known
     ready: bool = True  # False for one that its kubelet or the control plane gave up
     registered: bool = True  # False for a member that the source of services does not know
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, IPNetwork
 from roost.model.service import LabelSelector
 
-__all__ = ["UNCOUNTABLE", "IPNetwork", "Pool", "Restriction", "capacity", "is_buggy"]
-
-IPNetwork = IPv4Network | IPv6Network
+__all__ = ["UNCOUNTABLE", "Pool", "Restriction", "capacity", "is_buggy"]
 
 UNCOUNTABLE: Final = 2**63 - 1  # what a 64-bit counter shows for a network of 2^62 addresses or more
 _COUNTABLE_BITS: Final = 61

@@ -83,7 +83,8 @@ class Service:
 
     `endpoint_nodes` is None for externalTrafficPolicy Cluster, else the names of the nodes that
     have an endpoint able to serve (externalTrafficPolicy Local). `withheld` is why no node at all may
-    announce it, "" when some may.
+    announce it, "" when some may. With `on_subnet`, nodes without a link in the subnets of its addresses do
+    not.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Service:
     advertisements: tuple[Advertisement, ...]
     endpoint_nodes: frozenset[str] | None = None
     withheld: str = ""
+    on_subnet: bool = False
     deliver: Literal["local", "external"] = "local"
     ports: tuple[Port, ...] = ()
 

@@ -34,6 +34,7 @@ def candidate(
         speaker=roost or known is not None,
         can_announce=bool(own) if mine else bool(told.macs) or not roost,
         interfaces=tuple(own) if own is not None else told.interfaces,
+        networks=told.networks,
     )
     if not obliging:
         return Candidate(node, member.verdict, member.evidence)

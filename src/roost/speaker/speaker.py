@@ -20,7 +20,7 @@ from roost.announce.announcer import Announcer
 from roost.membership.cluster import Cluster
 from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
-from roost.model.address import IPAddress, canonical
+from roost.model.address import IPAddress, IPNetwork, canonical
 from roost.model.complaint import Complaint
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Verdict
@@ -53,6 +53,7 @@ _QUIET: Final = 1.0  # seconds without packets for its addresses after which a l
 _POLL: Final = 0.05  # seconds
 _MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
 _ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
+_NETWORKS_TOLD: Final = 6
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
@@ -485,6 +486,7 @@ class Speaker:
             digest=self.source.desired.digest,
             draining=self.drain.draining,
             deaf=self.witnessing.cut_off,
+            networks=_networks(links) if self.config.only_on_subnet else None,
             waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
         )
 
@@ -511,6 +513,12 @@ class Speaker:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _networks(links: Sequence[Link]) -> tuple[IPNetwork, ...]:
+    """Return the subnets of links, without link-local ones."""
+    found = (each.network for link in links for each in link.addresses if not each.is_link_local)
+    return tuple(dict.fromkeys(found))[:_NETWORKS_TOLD]
 
 
 def _own_address(link: Link) -> IPAddress | None:

@@ -1,7 +1,7 @@
 """What nodes say of themselves in gossip: compact, bounded, and harmless whatever strangers write."""
 
 import json
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from roost import __version__
 from roost.membership.metadata import Metadata, MetadataError, encode, parse
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, IPNetwork
 
 LABELS = st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=5)
 JSON = st.recursive(
@@ -30,6 +30,7 @@ OWN = st.none() | st.ip_addresses().filter(lambda ip: not ip.is_multicast and no
     st.text("0123456789abcdef", max_size=16),
     st.booleans(),
     st.integers(0, 9),
+    st.none() | st.tuples(st.ip_addresses().map(ip_network)),
 )
 def test_what_is_encoded_is_parsed(
     labels: dict[str, str],
@@ -39,9 +40,18 @@ def test_what_is_encoded_is_parsed(
     digest: str,
     draining: bool,
     waits: int,
+    networks: tuple[IPNetwork, ...] | None,
 ) -> None:
     metadata = Metadata(
-        "1.2.3", labels, tuple(macs), tuple(addresses), links, digest, draining=draining, waits=waits
+        "1.2.3",
+        labels,
+        tuple(macs),
+        tuple(addresses),
+        links,
+        digest,
+        draining=draining,
+        waits=waits,
+        networks=networks,
     )
     try:
         encoded = encode(metadata)
