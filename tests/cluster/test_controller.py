@@ -1,6 +1,8 @@
 """The controller on a real API server, with exactly the rights of the manifests."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import time
@@ -51,10 +53,13 @@ class Bench:
 
 
 def _free_port() -> int:
-    """Return the first of three ports that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return the first of three ports that nobody uses, below those that the kernel gives to clients."""
+    while True:
+        first = 20_000 + 3 * random.randrange(3000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in (first, first + 1, first + 2):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 @pytest.fixture(scope="module")

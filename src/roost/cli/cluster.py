@@ -45,22 +45,22 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _ask(target: str) -> Any:
-    from roost.kubernetes.client import Api, ApiError, Resource  # noqa: PLC0415
+    from roost.kubernetes.client import Api, ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import find  # noqa: PLC0415
+    from roost.kubernetes.kinds import PODS  # noqa: PLC0415
 
     credentials = find()
     namespace = os.environ.get("METALLB_NAMESPACE") or "metallb-system"
     api = Api(credentials)
-    pods = Resource("api/v1", "pods")
     try:
         names: dict[str, None] = {}
         for labels in _SPEAKERS:
-            found = await api.get(pods.path(namespace), {"labelSelector": labels})
+            found = await api.get(PODS.path(namespace), {"labelSelector": labels})
             names.update(dict.fromkeys(pod["metadata"]["name"] for pod in found.get("items") or ()))
         port = os.environ.get("ROOST_PORT", _PORT)
         last = f"no speaker's pod in namespace {namespace}; set METALLB_NAMESPACE"
         for name in names:
-            path = pods.path(namespace, f"{name}:{port}", "proxy") + target
+            path = PODS.path(namespace, f"{name}:{port}", "proxy") + target
             try:
                 return await api.get(path)
             except ApiError as error:
@@ -73,12 +73,13 @@ async def _ask(target: str) -> Any:
 
 
 async def _annotate(node: str, *, wish: bool) -> None:
-    from roost.kubernetes.client import Api, ApiError, Resource  # noqa: PLC0415
+    from roost.kubernetes.client import Api, ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import find  # noqa: PLC0415
+    from roost.kubernetes.kinds import NODES  # noqa: PLC0415
     from roost.kubernetes.resources import DRAIN_ANNOTATION  # noqa: PLC0415
 
     api = Api(find())
-    path = Resource("api/v1", "nodes").path(name=quote(node, safe=""))
+    path = NODES.path(name=quote(node, safe=""))
     try:
         await api.patch(path, {"metadata": {"annotations": {DRAIN_ANNOTATION: "true" if wish else None}}})
     except ApiError as error:

@@ -19,10 +19,11 @@ from typing import Any, Final
 from roost.controller.convergence import converge, is_ours
 from roost.controller.objects import pool_status, service_to_write
 from roost.controller.settings import ControllerSettings
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.config import Mistake, check_communities, read_pools
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.events import Recorder, Reference
+from roost.kubernetes.kinds import COMMUNITIES, NAMESPACES, POOLS, SERVICES
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import (
     POOL_ANNOTATION,
@@ -40,10 +41,6 @@ __all__ = ["Controller"]
 
 _log = logging.getLogger("roost.controller")
 
-SERVICES: Final = Resource("api/v1", "services")
-NAMESPACES: Final = Resource("api/v1", "namespaces")
-POOLS: Final = Resource("apis/metallb.io/v1beta1", "ipaddresspools")
-COMMUNITIES: Final = Resource("apis/metallb.io/v1beta1", "communities")
 
 _WRITERS: Final = 16
 _AT_ONCE: Final = 100  # services decided before the event loop breathes

@@ -1,12 +1,11 @@
 """Taking our finalizers off, for a controller that does not know them."""
 
-from roost.kubernetes.client import Api, Resource
+from roost.kubernetes.client import Api
 from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.kinds import SERVICES
 from roost.kubernetes.resources import CLEANUP_FINALIZER, POOL_ANNOTATION
 
 __all__ = ["remove_all"]
-
-_SERVICES = Resource("api/v1", "services")
 
 
 async def remove_all(credentials: Credentials) -> int:
@@ -17,12 +16,12 @@ async def remove_all(credentials: Credentials) -> int:
     api = Api(credentials)
     count = 0
     try:
-        for item in (await api.get(_SERVICES.path())).get("items") or ():
+        for item in (await api.get(SERVICES.path())).get("items") or ():
             metadata = item["metadata"]
             finalizers = metadata.get("finalizers") or ()
             if CLEANUP_FINALIZER in finalizers and POOL_ANNOTATION in (metadata.get("annotations") or {}):
                 metadata["finalizers"] = [each for each in finalizers if each != CLEANUP_FINALIZER]
-                path = _SERVICES.path(metadata["namespace"], metadata["name"], "status")
+                path = SERVICES.path(metadata["namespace"], metadata["name"], "status")
                 await api.replace(path, item)
                 count += 1
     finally:

@@ -6,14 +6,13 @@ import secrets
 from typing import Any, Final
 
 from roost.controller.settings import ControllerSettings
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
+from roost.kubernetes.kinds import DEPLOYMENTS, SECRETS
 
 __all__ = ["provide"]
 
 _log = logging.getLogger("roost.controller")
 
-_SECRETS: Final = Resource("api/v1", "secrets")
-_DEPLOYMENTS: Final = Resource("apis/apps/v1", "deployments")
 _KEY: Final = "secretkey"
 _SIZE: Final = 16  # random bytes, as unpadded base64 text of 22 characters: what MetalLB makes
 
@@ -30,7 +29,7 @@ async def provide(api: Api, settings: ControllerSettings) -> None:
         "stringData": {_KEY: text},
     }
     try:
-        await api.create(_SECRETS.path(settings.namespace), body)
+        await api.create(SECRETS.path(settings.namespace), body)
         _log.info("gossip secret made", extra={"secret": settings.gossip_secret})
     except ApiError as error:
         if not error.conflict:
@@ -42,7 +41,7 @@ async def _owner(api: Api, settings: ControllerSettings) -> list[dict[str, Any]]
     if not settings.deployment:
         return []
     try:
-        found = await api.get(_DEPLOYMENTS.path(settings.namespace, settings.deployment))
+        found = await api.get(DEPLOYMENTS.path(settings.namespace, settings.deployment))
     except ApiError as error:
         _log.warning("the gossip secret gets no owner: %s", error)
         return []

@@ -14,15 +14,15 @@ from typing import Any, Final
 from roost.controller import certificates
 from roost.controller.review import PATHS, mistakes_with, response
 from roost.controller.settings import ControllerSettings
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
+from roost.kubernetes.kinds import ADVERTISEMENTS, COMMUNITIES, HOOKS, POOLS, SECRETS
 from roost.runtime.http import HttpServer, Request, Response
 
 __all__ = ["Webhook"]
 
 _log = logging.getLogger("roost.controller")
 
-_SECRETS: Final = Resource("api/v1", "secrets")
-_HOOKS: Final = Resource("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations")
+_LIVE: Final = {each.plural: each for each in (POOLS, ADVERTISEMENTS, COMMUNITIES)}
 _HOOK: Final = "metallb-webhook-configuration"
 _CHECK: Final = 12 * 3600.0  # seconds between two looks at the certificates
 _AGAIN: Final = 5.0  # seconds before a failed look is repeated
@@ -79,7 +79,7 @@ class Webhook:
 
     async def _bundle(self) -> certificates.Bundle:
         settings = self._settings
-        path = _SECRETS.path(settings.namespace, settings.certificate_secret)
+        path = SECRETS.path(settings.namespace, settings.certificate_secret)
         name = f"{settings.certificate_service}.{settings.namespace}.svc"
         now = datetime.now(UTC)
         try:
@@ -90,7 +90,7 @@ class Webhook:
             bundle = certificates.make(name, now)
             metadata = {"name": settings.certificate_secret}
             body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(bundle)}
-            await self._api.create(_SECRETS.path(settings.namespace), body)
+            await self._api.create(SECRETS.path(settings.namespace), body)
             return bundle
         found = certificates.read(_decoded(secret))
         good = certificates.renewed(found, name, now) if found else certificates.make(name, now)
@@ -103,7 +103,7 @@ class Webhook:
         """Let the API server trust the certificates; without a webhook configuration nobody asks."""
         authority = base64.b64encode(bundle.ca_crt).decode()
         try:
-            hooks = await self._api.get(_HOOKS.path(name=_HOOK))
+            hooks = await self._api.get(HOOKS.path(name=_HOOK))
         except ApiError as error:
             if error.not_found:
                 return
@@ -114,7 +114,7 @@ class Webhook:
         if wrong:
             for each in wrong:
                 each["clientConfig"]["caBundle"] = authority
-            await self._api.replace(_HOOKS.path(name=_HOOK), hooks)
+            await self._api.replace(HOOKS.path(name=_HOOK), hooks)
 
     async def _handle(self, request: Request) -> Response:
         plural = PATHS.get(request.path)
@@ -139,8 +139,7 @@ class Webhook:
     async def _live(self) -> dict[str, list[Any]]:
         """Return the configuration as it is now."""
         found = {}
-        for plural in PATHS.values():
-            resource = Resource("apis/metallb.io/v1beta1", plural)
+        for plural, resource in _LIVE.items():
             found[plural] = (await self._api.get(resource.path(self._settings.namespace))).get("items") or []
         return found
 

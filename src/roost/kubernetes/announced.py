@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.events import Recorder, Reference
+from roost.kubernetes.kinds import L2_STATUSES, PODS
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import KubeService, Object
 
@@ -15,8 +16,6 @@ __all__ = ["Announced", "AnnouncedService"]
 
 _log = logging.getLogger("roost.kubernetes")
 
-STATUSES: Final = Resource("apis/metallb.io/v1beta1", "servicel2statuses")
-PODS: Final = Resource("api/v1", "pods")
 _NODE: Final = "metallb.io/node"
 _NAME: Final = "metallb.io/service-name"
 _NAMESPACE: Final = "metallb.io/service-namespace"
@@ -71,7 +70,7 @@ class Announced:
         self._services = services
         self._answered = answered
         self._recorder = Recorder(api, "metallb-speaker", node)
-        self._mirror: Mirror[_Status] = Mirror(api, STATUSES, _parse, self._on_status, namespace=namespace)
+        self._mirror: Mirror[_Status] = Mirror(api, L2_STATUSES, _parse, self._on_status, namespace=namespace)
         self._wanted: dict[str, AnnouncedService] = {}
         self._news = asyncio.Event()
         self._owner: list[dict[str, Any]] | None = None
@@ -157,7 +156,7 @@ class Announced:
         if keep is not None and keep.told == self._node and keep.interfaces == wanted.interfaces:
             return
         try:
-            path = STATUSES.path(self._namespace, keep.name) if keep else ""
+            path = L2_STATUSES.path(self._namespace, keep.name) if keep else ""
             item = await self._api.get(path) if path else await self._create(key)
             await self._fill(item, key, wanted)
         except ApiError as error:
@@ -176,7 +175,7 @@ class Announced:
                 "ownerReferences": await self._owners(),
             },
         }
-        made = await self._api.create(STATUSES.path(self._namespace), body)
+        made = await self._api.create(L2_STATUSES.path(self._namespace), body)
         self._mirror.add(made)
         return made
 
@@ -188,12 +187,12 @@ class Announced:
             "serviceNamespace": namespace,
             "interfaces": [{"name": each} for each in wanted.interfaces],
         }
-        path = STATUSES.path(self._namespace, item["metadata"]["name"], "status")
+        path = L2_STATUSES.path(self._namespace, item["metadata"]["name"], "status")
         self._mirror.put(await self._api.replace(path, {**item, "status": status}))
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._api.delete(STATUSES.path(self._namespace, name))
+            await self._api.delete(L2_STATUSES.path(self._namespace, name))
         except ApiError as error:
             if not error.not_found:
                 raise

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
+from roost.kubernetes.kinds import STATES
 
 __all__ = ["ConfigurationState"]
 
 _log = logging.getLogger("roost.kubernetes")
 
-_STATES: Final = Resource("apis/metallb.io/v1beta1", "configurationstates")
 _AFTER: Final = 0.2  # seconds in which changes become one write
 _AGAIN: Final = 5.0  # seconds before a failed write is repeated
 _LOOK: Final = 60.0  # seconds between two looks whether the object is still there
@@ -26,8 +26,8 @@ class ConfigurationState:
         self, api: Api, namespace: str, name: str, labels: Mapping[str, str], condition: str
     ) -> None:
         self._api = api
-        self._collection = _STATES.path(namespace)
-        self._path = _STATES.path(namespace, name)
+        self._collection = STATES.path(namespace)
+        self._path = STATES.path(namespace, name)
         self._name = name
         self._labels = {f"metallb.io/{key}": value for key, value in labels.items()}
         self._condition = condition

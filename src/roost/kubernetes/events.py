@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
+from roost.kubernetes.kinds import EVENTS
 
-__all__ = ["EVENTS", "Recorder", "Reference"]
+__all__ = ["Recorder", "Reference"]
 
 _log = logging.getLogger("roost.kubernetes")
 
-EVENTS: Final = Resource("api/v1", "events")
 _WAITING: Final = 4096  # events that wait to be written; the oldest are dropped
 _KNOWN: Final = 1024  # events whose repetition is counted instead of written anew
 _TOGETHER: Final = 4  # written at once

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.client import Api, ApiError
+from roost.kubernetes.kinds import LEASES
 
-__all__ = ["LEASES", "LeaderLease"]
+__all__ = ["LeaderLease"]
 
 _log = logging.getLogger("roost.kubernetes")
 
-LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases")
 DURATION: Final = 6  # seconds
 DEADLINE: Final = 4.0
 _RENEW: Final = 1.5

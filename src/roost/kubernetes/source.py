@@ -15,10 +15,11 @@ from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
-from roost.kubernetes.client import Api, Resource
+from roost.kubernetes.client import Api
 from roost.kubernetes.config import Mistake, read_advertisements, read_pools
 from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts
 from roost.kubernetes.gossip import peers
+from roost.kubernetes.kinds import ADVERTISEMENTS, NODES, PODS, POOLS, SERVICES, SLICES
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import (
     Endpoints,
@@ -41,12 +42,6 @@ __all__ = ["KubernetesSource"]
 
 _log = logging.getLogger("roost.kubernetes")
 
-SERVICES: Final = Resource("api/v1", "services")
-NODES: Final = Resource("api/v1", "nodes")
-PODS: Final = Resource("api/v1", "pods")
-SLICES: Final = Resource("apis/discovery.k8s.io/v1", "endpointslices")
-POOLS: Final = Resource("apis/metallb.io/v1beta1", "ipaddresspools")
-ADVERTISEMENTS: Final = Resource("apis/metallb.io/v1beta1", "l2advertisements")
 
 _TOGETHER: Final = 0.02  # seconds in which changes become one, more when they cost more:
 _SHARE: Final = 5  # following changes may take one part in so many of the time, in a burst

@@ -18,9 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from roost.kubernetes.client import Api, Resource
+from roost.kubernetes.client import Api
 from roost.kubernetes.credentials import find as find_credentials
 from roost.kubernetes.definitions import definitions
+from roost.kubernetes.kinds import (
+    ADVERTISEMENTS,
+    DEFINITIONS,
+    L2_STATUSES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    POOLS,
+    SERVICES,
+    SLICES,
+)
 from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, pod_address, proxy_command
 from roost.lab.components.find import MissingComponentError, find
 from roost.lab.control_plane import ControlPlane, ControlPlaneError
@@ -34,16 +45,6 @@ _NAMESPACE: Final = "metallb-system"
 _WAIT: Final = 60.0  # seconds for anything to happen
 _AFTER: Final = 2.0  # seconds that are looked at after the cut
 _PORT: Final = "7"
-
-_NAMESPACES: Final = Resource("api/v1", "namespaces")
-_NODES: Final = Resource("api/v1", "nodes")
-_PODS: Final = Resource("api/v1", "pods")
-_SERVICES: Final = Resource("api/v1", "services")
-_SLICES: Final = Resource("apis/discovery.k8s.io/v1", "endpointslices")
-_KINDS: Final = Resource("apis/apiextensions.k8s.io/v1", "customresourcedefinitions")
-_POOLS: Final = Resource("apis/metallb.io/v1beta1", "ipaddresspools")
-_ADVERTISEMENTS: Final = Resource("apis/metallb.io/v1beta1", "l2advertisements")
-_STATUSES: Final = Resource("apis/metallb.io/v1beta1", "servicel2statuses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +121,17 @@ class _Cluster:
     async def _register(self) -> None:
         """Make what an administrator and the kubelets would make."""
         api = Api(find_credentials())
-        await api.create(_NAMESPACES.path(), {"metadata": {"name": _NAMESPACE}})
+        await api.create(NAMESPACES.path(), {"metadata": {"name": _NAMESPACE}})
         for definition in definitions():
-            await api.create(_KINDS.path(), definition)
+            await api.create(DEFINITIONS.path(), definition)
         for at, host in enumerate(self.nodes, 1):
             address = f"192.0.2.{10 + at}"
-            await api.create(_NODES.path(), node(host.name, at))
-            await api.patch(_NODES.path(name=host.name, part="status"), node_status(address))
+            await api.create(NODES.path(), node(host.name, at))
+            await api.patch(NODES.path(name=host.name, part="status"), node_status(address))
             name = f"speaker-{host.name}"
-            await api.create(_PODS.path(_NAMESPACE), pod(name, host.name))
+            await api.create(PODS.path(_NAMESPACE), pod(name, host.name))
             running = {"status": {"podIP": address, "phase": "Running"}}
-            await api.patch(_PODS.path(_NAMESPACE, name, "status"), running)
+            await api.patch(PODS.path(_NAMESPACE, name, "status"), running)
         await api.close()
 
     async def _announce(self) -> tuple[str, str]:
@@ -138,26 +139,26 @@ class _Cluster:
         api = Api(find_credentials())
         version = {"apiVersion": "metallb.io/v1beta1"}
         pool = {"metadata": {"name": "lab"}, "spec": {"addresses": ["192.0.2.200-192.0.2.220"]}}
-        await api.create(_POOLS.path(_NAMESPACE), {**version, "kind": "IPAddressPool", **pool})
+        await api.create(POOLS.path(_NAMESPACE), {**version, "kind": "IPAddressPool", **pool})
         rule = {"metadata": {"name": "lab"}}
-        await api.create(_ADVERTISEMENTS.path(_NAMESPACE), {**version, "kind": "L2Advertisement", **rule})
+        await api.create(ADVERTISEMENTS.path(_NAMESPACE), {**version, "kind": "L2Advertisement", **rule})
         port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
         spec = {"type": "LoadBalancer", "ports": [port]}
-        await api.create(_SERVICES.path("default"), {"metadata": {"name": "web"}, "spec": spec})
+        await api.create(SERVICES.path("default"), {"metadata": {"name": "web"}, "spec": spec})
         everywhere = {host.name: at for at, host in enumerate(self.nodes, 1)}
         ready = {"ready": True, "serving": True}
-        await api.create(_SLICES.path("default"), endpoint_slice("web", everywhere, ready))
+        await api.create(SLICES.path("default"), endpoint_slice("web", everywhere, ready))
         end = time.monotonic() + _WAIT
         while time.monotonic() < end:
             await asyncio.sleep(0.1)
-            status = (await api.get(_SERVICES.path("default", "web")))["status"]
+            status = (await api.get(SERVICES.path("default", "web")))["status"]
             told = await _nodes_told(api)
             if (ingress := status["loadBalancer"].get("ingress")) and told:
                 leader = told[0]
                 others = {host.name: at for host, at in zip(self.nodes, range(1, 99), strict=False)}
                 others.pop(leader)  # its pod goes with the node; what is to be seen is the address
                 await api.patch(
-                    _SLICES.path("default", "web-1"),
+                    SLICES.path("default", "web-1"),
                     {"endpoints": endpoint_slice("web", others or everywhere, ready)["endpoints"]},
                 )
                 await api.close()
@@ -245,7 +246,7 @@ class _Cluster:
 
 async def _nodes_told(api: Api) -> list[str]:
     """Return the nodes that say they announce."""
-    items = (await api.get(_STATUSES.path(_NAMESPACE))).get("items") or ()
+    items = (await api.get(L2_STATUSES.path(_NAMESPACE))).get("items") or ()
     return [item["status"]["node"] for item in items if item.get("status", {}).get("node")]
 
 
