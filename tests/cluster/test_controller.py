@@ -233,6 +233,7 @@ def test_the_gossip_secret_is_made_once(bench: Bench) -> None:
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/memberlist"
     with bench.controller("--ml-secret-name=memberlist"):
         until(lambda: not missing(bench.api, path), "the Secret is there")
+        until(lambda: "ready" in bench.log().read_text(), "it is up")
     first = bench.api.get(path)["data"]["secretkey"]
     with bench.controller("--ml-secret-name=memberlist"):
         until(lambda: bench.log().read_text().count("ready") == 2, "it is up again")

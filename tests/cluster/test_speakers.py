@@ -305,6 +305,29 @@ def test_an_operator_asks_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
     lan.settle_on(vip, {first})
 
 
+def test_addresses_spread_evenly_when_that_is_wanted(lan: KubeLan) -> None:
+    """metallb#359 #439 #889 #2284: off by default; a failure moves what the lost node led, nothing else."""
+    lan.stop_controller()
+    lan.start_controller("--webhook-mode=disabled", "--spread")
+    try:
+        vips = [lan.echo_service(f"web{at}") for at in range(6)]
+        until(lambda: [len(each.answering()) for each in lan.speakers] == [2, 2, 2], "two on each node")
+        before = {vip: lan.leader(vip).name for vip in vips}
+        gone = lan.speakers[0]
+        lan.cut(gone)
+        rest = lan.speakers[1:]
+        until(lambda: {vip for each in rest for vip in each.answering()} == set(vips), "others take over")
+        for speaker in rest:
+            assert {vip for vip in vips if before[vip] == speaker.name} <= speaker.answering()
+        lan.heal(gone)
+        until(lambda: {vip: lan.leader(vip).name for vip in vips} == before, "all is as it was")
+        explanation = lan.speakers[1].ask(f"/v1/explain/{vips[0]}")
+        assert "the service prefers" in str(explanation["places"]) or before[vips[0]] == "n1"
+    finally:
+        lan.stop_controller()
+        lan.start_controller("--webhook-mode=disabled")
+
+
 def test_whoever_announces_can_be_followed(lan: KubeLan) -> None:
     """metallb#761."""
     vip = lan.echo_service("web")

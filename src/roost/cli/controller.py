@@ -25,6 +25,9 @@ __all__ = ["command"]
               help="Keep a deleted Service until its address is released.")  # fmt: skip
 @click.option("--leader-elect/--no-leader-elect", "elect", default=True, show_default=True,
               help="Let one of several replicas work, by a Lease.")  # fmt: skip
+@switch(
+    "--spread", "Let Services prefer nodes so that each leads about as many; not beside MetalLB speakers."
+)
 @click.option("--remove-finalizers", is_flag=True,
               help="Take Roost's finalizers off all Services, and end.")  # fmt: skip
 @click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name.")

@@ -16,22 +16,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from roost.controller.convergence import converge, is_ours
+from roost.controller.convergence import Outcome, converge, is_ours
 from roost.controller.objects import pool_status, service_to_write
 from roost.controller.settings import ControllerSettings
+from roost.controller.spreading import Spreading
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.config import Mistake, check_communities, read_pools
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.events import Recorder, Reference
-from roost.kubernetes.kinds import COMMUNITIES, NAMESPACES, POOLS, SERVICES
+from roost.kubernetes.kinds import COMMUNITIES, NAMESPACES, NODES, POOLS, SERVICES
 from roost.kubernetes.mirror import Mirror
 from roost.kubernetes.resources import (
     POOL_ANNOTATION,
+    PREFERRED_ANNOTATION,
+    KubeNode,
     KubeService,
     Namespace,
     Object,
     addresses_in,
     parse_namespace,
+    parse_node,
     parse_service,
 )
 from roost.model.address import IPAddress
@@ -68,8 +72,10 @@ class Controller:
         self.communities: Mirror[Object] = Mirror(
             api, COMMUNITIES, _whole, self._on_config, namespace=settings.namespace
         )
+        self.nodes: Mirror[KubeNode] = Mirror(api, NODES, parse_node, self._on_node)
         self._api = api
         self._settings = settings
+        self._spreading = Spreading()
         self._clock = clock
         self._recorder = Recorder(api, "metallb-controller")
         self._state = ConfigurationState(
@@ -104,11 +110,14 @@ class Controller:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for mirror in (self.services, self.pools, self.namespaces, self.communities):
+            needed: list[Mirror[Any]] = [self.services, self.pools, self.namespaces]
+            if self._settings.spread:
+                needed.append(self.nodes)
+            for mirror in (*needed, self.communities):
                 group.create_task(mirror.run())
             group.create_task(self._recorder.run())
             group.create_task(self._state.run())
-            for mirror in (self.services, self.pools, self.namespaces):
+            for mirror in needed:
                 await mirror.synced.wait()
             for _ in range(_WRITERS):
                 group.create_task(self._write_for_ever())
@@ -120,6 +129,7 @@ class Controller:
     def _on_service(self, key: str, _old: KubeService | None, new: KubeService | None) -> None:
         if new is None:
             self._waiting.discard(key)
+            self._spreading.forget(key)
             self._failures.pop(key, None)
             left = self.allocator.let_go(key)
             if self.allocator.release(key, self._clock()) is not None or left:
@@ -131,6 +141,12 @@ class Controller:
         self._pools_dirty.set()
         if old is None or new is None or _configures(old) != _configures(new):
             self._on_config()
+
+    def _on_node(self, _key: str, old: KubeNode | None, new: KubeNode | None) -> None:
+        """Look at all services when a node is gone for good, or the first ones came."""
+        if (old is None) != (new is None):
+            for service in self.services.items.values():
+                self._mark(service.key)
 
     def _on_config(self, *_: object) -> None:
         self._config_changed = True
@@ -217,12 +233,27 @@ class Controller:
         about = Reference("Service", service.namespace, service.name, service.uid, version=service.version)
         for event in outcome.events:
             self._recorder.say(about, event.type, event.reason, event.message)
-        item = service_to_write(service, outcome, finalizer=self._settings.finalizer)
+        item = service_to_write(
+            service,
+            outcome,
+            finalizer=self._settings.finalizer,
+            preferred=self._preferred(service, outcome) if self._settings.spread else None,
+        )
         if item is not None:
             # Until the answer is here, users see the service with these.
             self.allocator.hold_back(_seen(service) - set(outcome.addresses), service.key)
             self._busy.add(service.key)
             self._writes.put_nowait((service.key, item))
+
+    def _preferred(self, service: KubeService, outcome: Outcome) -> str:
+        """Return the node that the service shall prefer, "" while it has no address."""
+        if not outcome.addresses:
+            self._spreading.forget(service.key)
+            return ""
+        first = outcome.addresses[0]
+        current = service.annotations.get(PREFERRED_ANNOTATION, "")
+        tenants = sorted(self.allocator.tenants(first))
+        return self._spreading.choose(service.key, first, current, self.nodes.items, tenants)
 
     def _is_for_us(self, service: KubeService) -> bool:
         if service.is_load_balancer:

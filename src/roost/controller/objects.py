@@ -4,7 +4,13 @@ import json
 from typing import Any
 
 from roost.controller.convergence import Outcome
-from roost.kubernetes.resources import CLEANUP_FINALIZER, POOL_ANNOTATION, KubeService, Object
+from roost.kubernetes.resources import (
+    CLEANUP_FINALIZER,
+    POOL_ANNOTATION,
+    PREFERRED_ANNOTATION,
+    KubeService,
+    Object,
+)
 from roost.model.address import canonical
 from roost.model.allocation import Allocator
 from roost.model.pool import UNCOUNTABLE, capacity
@@ -12,11 +18,14 @@ from roost.model.pool import UNCOUNTABLE, capacity
 __all__ = ["pool_status", "service_to_write"]
 
 
-def service_to_write(service: KubeService, outcome: Outcome, *, finalizer: bool) -> dict[str, Any] | None:
+def service_to_write(
+    service: KubeService, outcome: Outcome, *, finalizer: bool, preferred: str | None = None
+) -> dict[str, Any] | None:
     """Return the Service as it should be, for its status subresource, or None when it is so already.
 
     With `finalizer`, a service that holds addresses carries the clean-up finalizer, one that holds none does
-    not; without, the finalizer is only ever removed.
+    not; without, the finalizer is only ever removed. `preferred` is the node for its annotation, "" for none,
+    None to leave that alone.
     """
     if outcome.left_alone:
         return None
@@ -26,6 +35,7 @@ def service_to_write(service: KubeService, outcome: Outcome, *, finalizer: bool)
         list(service.ingress) == ingress
         and service.ingress_entries == len(ingress)
         and service.annotations.get(POOL_ANNOTATION, "") == outcome.pool
+        and preferred in (None, service.annotations.get(PREFERRED_ANNOTATION, ""))
         and ((CLEANUP_FINALIZER in service.finalizers) == keep)
     ):
         return None
@@ -34,6 +44,9 @@ def service_to_write(service: KubeService, outcome: Outcome, *, finalizer: bool)
     annotations = {key: value for key, value in service.annotations.items() if key != POOL_ANNOTATION}
     if outcome.pool:
         annotations[POOL_ANNOTATION] = outcome.pool
+    if preferred is not None:
+        annotations.pop(PREFERRED_ANNOTATION, None)
+        annotations |= {PREFERRED_ANNOTATION: preferred} if preferred else {}
     finalizers = [each for each in service.finalizers if each != CLEANUP_FINALIZER]
     if keep:
         finalizers.append(CLEANUP_FINALIZER)

@@ -18,6 +18,7 @@ class ControllerSettings:
     quarantine: float = 0.0
     finalizer: bool = True
     elect: bool = True
+    spread: bool = False  # whether Services are given preferred nodes, evenly
     health_port: int = 17472
     metrics_port: int = 0
     metallb_names: bool = False  # whether metrics carry MetalLB's names, too

@@ -10,7 +10,13 @@ from hashlib import sha256
 from typing import Final
 
 from roost.kubernetes.config import L2Advertisement, collapse
-from roost.kubernetes.resources import Endpoints, KubeNode, KubeService, addresses_in
+from roost.kubernetes.resources import (
+    PREFERRED_ANNOTATION,
+    Endpoints,
+    KubeNode,
+    KubeService,
+    addresses_in,
+)
 from roost.model.address import IPAddress, canonical
 from roost.model.node import Node
 from roost.model.pool import Pool
@@ -68,6 +74,7 @@ def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy
         endpoint_nodes=nodes if service.local else None,
         withheld=next((reason for holds, reason in reasons if holds), ""),
         on_subnet=policy.only_on_subnet,
+        preferred=service.annotations.get(PREFERRED_ANNOTATION, ""),
         deliver="external",
         ports=tuple(
             Port(port, protocol)  # type: ignore[arg-type]  # one of the three
@@ -81,20 +88,25 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
     """Return the services by name, those that share an address with one set of endpoint nodes.
 
     Their sets are equal in the end; while endpoints come and go one by one they are not, and one address
-    must not have two leaders meanwhile.
+    must not have two leaders meanwhile. For the same reason they prefer the node of the first by name.
     """
-    found = {service.name: service for service in services}
+    found = {service.name: service for service in sorted(services, key=lambda service: service.name)}
     by_address: defaultdict[IPAddress, list[Service]] = defaultdict(list)
     for service in found.values():
-        if service.endpoint_nodes is not None and not service.withheld:
+        if not service.withheld:
             by_address[service.addresses[0]].append(service)
     for group in by_address.values():
-        if len(group) > 1:
-            sets = [service.endpoint_nodes or frozenset() for service in group]
-            common = frozenset.intersection(*sets) or frozenset.union(*sets)
-            for service in group:
-                found[service.name] = replace(service, endpoint_nodes=common)
-    return tuple(found[name] for name in sorted(found))
+        if len(group) == 1:
+            continue
+        sets = [service.endpoint_nodes for service in group if service.endpoint_nodes is not None]
+        common = frozenset.intersection(*sets) or frozenset.union(*sets) if sets else None
+        for service in group:
+            found[service.name] = replace(
+                service,
+                endpoint_nodes=None if service.endpoint_nodes is None else common,
+                preferred=group[0].preferred,
+            )
+    return tuple(found.values())
 
 
 def node_facts(node: KubeNode, *, ignore_exclude_label: bool, assumed: bool) -> Node:
@@ -121,7 +133,7 @@ def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
         ]
         local = None if service.endpoint_nodes is None else sorted(service.endpoint_nodes)
         addresses = [canonical(address) for address in service.addresses]
-        total ^= _number((service.name, addresses, rules, local, service.withheld))
+        total ^= _number((service.name, addresses, rules, local, service.withheld, service.preferred))
     for node in nodes.values():
         total ^= _number(
             (node.name, sorted(node.labels.items()), node.network_unavailable, node.excluded, node.ready)

@@ -18,6 +18,7 @@ __all__ = [
     "EXCLUDE_LABEL",
     "OUT_OF_SERVICE_TAINT",
     "POOL_ANNOTATION",
+    "PREFERRED_ANNOTATION",
     "Endpoints",
     "KubeNode",
     "KubePod",
@@ -41,6 +42,7 @@ EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
 POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
+PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
 

@@ -43,10 +43,14 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:
         return ""
-    if place is leader:
-        return "leads: first of the active nodes"
+    return "leads: first of the active nodes" if place is leader else _why_behind(place, leader)
+
+
+def _why_behind(place: Place, leader: Place) -> str:
     if place.score != leader.score:
         return f"less preferred than {leader.node} ({place.score} < {leader.score})"
+    if leader.preferred:
+        return f"the service prefers {leader.node}"
     return f"its hash comes after that of {leader.node}"
 
 

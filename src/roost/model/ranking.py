@@ -25,12 +25,14 @@ _DIGESTS_KEPT: Final = 1 << 14  # some 4 MB: 1,600 addresses on 10 nodes survive
 class Place:
     """A node that may lead a service, with all that its position follows from.
 
-    `digest` is 32 bytes; `credits` say where a score other than 0 comes from.
+    `digest` is 32 bytes; `credits` say where a score other than 0 comes from. A `preferred` one goes before
+    others of its score.
     """
 
     node: str
     digest: bytes
     credits: tuple[Credit, ...] = ()
+    preferred: bool = False
 
     @property
     def score(self) -> int:
@@ -38,9 +40,9 @@ class Place:
         return sum(credit.weight for credit in self.credits)
 
     @property
-    def key(self) -> tuple[int, bytes]:
+    def key(self) -> tuple[int, bool, bytes]:
         """What nodes are sorted by, ascending."""
-        return -self.score, self.digest
+        return -self.score, not self.preferred, self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,14 @@ class Ranking:
             if exclusion := exclusion_of(self.service, node):
                 exclusions.append(exclusion)
             else:
-                places.append(Place(node.name, digest(node.name, text), credits_of(self.service, node)))
+                places.append(
+                    Place(
+                        node.name,
+                        digest(node.name, text),
+                        credits_of(self.service, node),
+                        preferred=node.name == self.service.preferred,
+                    )
+                )
         places.sort(key=lambda place: place.key)
         exclusions.sort(key=lambda exclusion: exclusion.node)
         return Ranking(self.service, tuple(places), tuple(exclusions))

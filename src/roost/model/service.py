@@ -84,7 +84,7 @@ class Service:
     `endpoint_nodes` is None for externalTrafficPolicy Cluster, else the names of the nodes that
     have an endpoint able to serve (externalTrafficPolicy Local). `withheld` is why no node at all may
     announce it, "" when some may. With `on_subnet`, nodes without a link in the subnets of its addresses do
-    not.
+    not. `preferred` is a node that goes before others of its score.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Service:
     endpoint_nodes: frozenset[str] | None = None
     withheld: str = ""
     on_subnet: bool = False
+    preferred: str = ""
     deliver: Literal["local", "external"] = "local"
     ports: tuple[Port, ...] = ()
 
