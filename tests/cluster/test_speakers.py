@@ -403,8 +403,7 @@ def test_metrics_under_both_names(lan: KubeLan) -> None:
         for speaker in lan.running():
             speaker.signal(signal.SIGTERM)
             speaker.wait()
-        for speaker in lan.speakers:
-            speaker.start("--metallb-metrics")
+        lan.start("--metallb-metrics")
         vip = lan.echo_service("web")
         leader = lan.leader(vip)
         lan.settle_on(vip, {leader.name})

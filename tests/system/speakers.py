@@ -128,9 +128,9 @@ class Lan:
                 **more,
             )
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         for speaker in self.speakers:
-            speaker.start()
+            speaker.start(*options)
         self.whole()
 
     def whole(self) -> None:
