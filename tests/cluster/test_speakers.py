@@ -115,6 +115,28 @@ def test_local_traffic_policy_follows_endpoints_that_can_serve(lan: KubeLan) -> 
     lan.settle_on(vip, {"n1"})
 
 
+def test_the_lead_goes_to_new_endpoints_when_the_proxy_there_knows_them(lan: KubeLan, tmp_path: Path) -> None:
+    """metallb#474: kube-proxy's changes are a second apart; whoever led before serves until then."""
+    other = lan.echo_service("other")
+    vip = lan.echo_service("web", externalTrafficPolicy="Local")
+    first = first_by_hash(vip, "n1", "n2", "n3")
+    second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+    lan.endpoints("web", int(second[1]))
+    lan.settle_on(vip, {second})
+    with client(lan, tmp_path, vip) as pinging:
+        pinging.answered_by()
+        begin = time.monotonic()
+        lan.endpoints("other", 1)  # keeps every kube-proxy from changing anything for a second
+        time.sleep(0.05)
+        lan.endpoints("web", int(second[1]), int(first[1]))
+        lan.settle_on(vip, {first})
+        assert pinging.answered_by() == first
+        end = time.monotonic()
+        pings = pinging.finish()
+    assert outage(pings, begin, end).lost == 0
+    assert lan.answerers(other) == {first_by_hash(other, "n1", "n2", "n3")}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -81,6 +81,7 @@ def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy
             for protocol, port in service.ports
             if protocol in _PROTOCOLS
         ),
+        health_port=service.health_port if service.local else 0,
     )
 
 

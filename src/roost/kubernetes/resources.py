@@ -68,6 +68,7 @@ class KubeService:
     ip_family_policy: str = "SingleStack"
     load_balancer_ip: str = ""
     local: bool = False  # externalTrafficPolicy Local
+    health_port: int = 0  # healthCheckNodePort
     selector: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[tuple[str, int], ...] = ()  # (protocol, port)
     ingress: tuple[str, ...] = ()
@@ -165,6 +166,7 @@ def parse_service(item: Object, *, keep: bool = False) -> KubeService:
         ip_family_policy=spec.get("ipFamilyPolicy") or "SingleStack",
         load_balancer_ip=spec.get("loadBalancerIP") or "",
         local=spec.get("externalTrafficPolicy") == "Local",
+        health_port=spec.get("healthCheckNodePort") or 0,
         selector=spec.get("selector") or {},
         ports=tuple((port.get("protocol") or "TCP", port["port"]) for port in spec.get("ports") or ()),
         ingress=tuple(entry["ip"] for entry in entries if entry.get("ip")),

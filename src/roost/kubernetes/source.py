@@ -21,6 +21,7 @@ from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint
 from roost.kubernetes.gossip import peers
 from roost.kubernetes.kinds import ADVERTISEMENTS, NODES, PODS, POOLS, SERVICES, SLICES
 from roost.kubernetes.mirror import Mirror
+from roost.kubernetes.proxy_health import ProxyHealth
 from roost.kubernetes.resources import (
     Endpoints,
     KubeNode,
@@ -91,6 +92,7 @@ class KubernetesSource:
             self._pods = Mirror(
                 api, PODS, parse_pod, self._on_pod, namespace=namespace, selector={"labelSelector": labels}
             )
+        self._proxy = ProxyHealth()
         self._by_service: defaultdict[str, dict[str, Endpoints]] = defaultdict(dict)
         self._built: dict[str, Service] = {}
         self._facts: dict[str, Node] = {}
@@ -132,9 +134,12 @@ class KubernetesSource:
 
     async def run(self) -> None:
         """Follow the API until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for mirror in self._mirrors():
-                group.create_task(mirror.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for mirror in self._mirrors():
+                    group.create_task(mirror.run())
+        finally:
+            await self._proxy.close()
 
     async def synced(self) -> None:
         """Wait until all of it is known; `desired` holds it then. Pods may come later: nodes do, too."""
@@ -154,6 +159,11 @@ class KubernetesSource:
     ) -> tuple[Complaint, ...]:
         """Return nothing: what a Service wants does not depend on this host."""
         return ()
+
+    async def forwards(self, service: Service) -> bool:
+        """Tell whether this node's kube-proxy passes traffic on, as far as it says anything about it."""
+        node = self._nodes.items.get(self.settings.node)
+        return node is None or not await self._proxy.denies(node.addresses, service.health_port)
 
     # -- what comes in -----------------------------------------------------------------------------
 

@@ -62,6 +62,14 @@ class Ranking:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
         return next((at for at, place in enumerate(self.places, 1) if place.node == node), None)
 
+    def is_before(self, one: str, other: str) -> bool:
+        """Tell whether node `one` stands before `other`; by their hashes where one has no place."""
+        first, second = self.position(one), self.position(other)
+        if first is not None and second is not None:
+            return first < second
+        text = canonical(self.service.addresses[0])
+        return digest(one, text) < digest(other, text)
+
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
         """Return the same order, led by the first node in it of the first of `groups` that has one."""
         found = (place.node for group in groups for place in self.places if group(place.node))

@@ -84,7 +84,8 @@ class Service:
     `endpoint_nodes` is None for externalTrafficPolicy Cluster, else the names of the nodes that
     have an endpoint able to serve (externalTrafficPolicy Local). `withheld` is why no node at all may
     announce it, "" when some may. With `on_subnet`, nodes without a link in the subnets of its addresses do
-    not. `preferred` is a node that goes before others of its score.
+    not. `preferred` is a node that goes before others of its score. `health_port` is a TCP port (host order)
+    at which each node's proxy tells whether it has an endpoint there, 0 where none does.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Service:
     preferred: str = ""
     deliver: Literal["local", "external"] = "local"
     ports: tuple[Port, ...] = ()
+    health_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

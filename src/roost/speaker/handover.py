@@ -13,7 +13,7 @@ from roost.model.address import IPAddress
 
 __all__ = ["Handover"]
 
-HOLD: Final = 1.0  # seconds that an old leader waits for the new one's claim
+HOLD: Final = 4.0  # seconds that an old leader waits for the new one's claim
 
 
 class Handover:

@@ -5,7 +5,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Protocol
 
 from roost.model.complaint import Complaint
-from roost.model.service import DesiredState
+from roost.model.service import DesiredState, Service
 from roost.settings import SpeakerSettings
 
 __all__ = ["Source"]
@@ -33,6 +33,9 @@ class Source(Protocol):
     @property
     def delivers_locally(self) -> bool:
         """Whether services may end on this host, which then needs CAP_NET_ADMIN."""
+
+    async def forwards(self, service: Service) -> bool:
+        """Tell whether this node passes on the traffic of a service with a `health_port`."""
 
     def complaints(
         self, local: Sequence[tuple[str, IPv4Interface | IPv6Interface]], links: Collection[str]

@@ -10,21 +10,20 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from roost import __version__
 from roost.announce.announcer import Announcer
 from roost.membership.cluster import Cluster
 from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
-from roost.model.address import IPAddress, IPNetwork, canonical
+from roost.model.address import IPAddress, canonical
 from roost.model.complaint import Complaint
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Verdict
-from roost.model.ranking import digest
+from roost.model.service import Service
 from roost.observe.histogram import Histogram
 from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
@@ -37,10 +36,12 @@ from roost.speaker.clients import Clients
 from roost.speaker.damping import Damping
 from roost.speaker.delivery import Delivery
 from roost.speaker.drain import Drain
+from roost.speaker.forwarding import Forwarding
 from roost.speaker.handover import Handover
 from roost.speaker.history import History
 from roost.speaker.lease import BEAT, Lease
 from roost.speaker.plan import Plan, plan
+from roost.speaker.self_description import LINKS_TOLD, own_metadata
 from roost.speaker.source import Source
 from roost.speaker.wire import WireTruth
 
@@ -51,9 +52,6 @@ _log = logging.getLogger("roost.speaker")
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
-_MACS_TOLD: Final = 8  # hardware addresses in gossip: its metadata has 512 bytes for everything
-_ADDRESSES_TOLD: Final = 2  # of the node's own: for probes by its peers
-_NETWORKS_TOLD: Final = 6
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
@@ -112,6 +110,7 @@ class Speaker:
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self._running = False
         self._handover = Handover()
+        self._forwarding = Forwarding(self._forwards, self._announce)
         self._damping = Damping()
         self._led_when_cut_off: frozenset[IPAddress] = frozenset()
         self._macs: dict[bytes, str] = {}
@@ -171,6 +170,7 @@ class Speaker:
         if self._timer is not None:
             self._timer.cancel()
         self.witnessing.close()
+        self._forwarding.close()
         self.clients.close()
         self.announcer.close()
         await self.cluster.stop()
@@ -208,7 +208,9 @@ class Speaker:
             return  # `start` looks at the source itself
         services = self.source.desired.services
         self._check_environment()
-        self._record(self.election.update_services(services), why)
+        moves = self.election.update_services(services)
+        self._await_proxy(moves)
+        self._record(moves, why)
         self.history.keep({service.name for service in services})
         self._take_members()
         self.cluster.set_metadata(self._metadata())
@@ -232,6 +234,8 @@ class Speaker:
         self._take_members()
 
     def _on_settled(self) -> None:
+        here = (Move(name, None, self.name) for name in self.election.led_by(self.name))
+        self._await_proxy(here)  # this node may have started a moment ago, and its proxy, too
         self._take_members()
         self._apply()
 
@@ -245,7 +249,7 @@ class Speaker:
                 "handed over", extra={"address": canonical(address), "to": peer, "interface": interface}
             )
             self._announce()
-        elif address in self.plan.leading and self._is_lost(peer) and self._ranks_before(peer, address):
+        elif address in self.plan.leading and self._is_lost(peer) and self._stands_behind(peer, address):
             if self.wire.heard(address, peer, self._loop.time()):
                 _log.warning(
                     "yielding an address to a peer that gossip does not reach and that still answers for it",
@@ -327,7 +331,7 @@ class Speaker:
         self.announcer.set_peers(self._macs)
         self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
         before = dict(self.election.candidates)
-        own = [link.name for link in self.announcer.announcing[:_MACS_TOLD]]  # what the others know of
+        own = [link.name for link in self.announcer.announcing[:LINKS_TOLD]]  # what the others know of
         moves = self.election.update_candidates(
             census.candidates(
                 members,
@@ -337,6 +341,7 @@ class Speaker:
                 assumed=self.config.membership is None,
             )
         )
+        self._await_proxy(moves)
         self._apply()  # first of all: clients wait for this, nobody waits for the record
         self._measure(moves)
         self.clients.follow(self.plan, census.peers(members, self.name))
@@ -345,6 +350,20 @@ class Speaker:
         )
         self.witnessing.update(self.announcer.announcing, members, led)
         self._record(moves, "", before)
+
+    def _await_proxy(self, moves: Iterable[Move]) -> None:
+        """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""
+        for move in moves:
+            ranking = self.election.rankings.get(move.service)
+            lost = move.old_leader is not None and self._is_lost(move.old_leader)
+            if ranking and ranking.service.health_port and move.new_leader == self.name and not lost:
+                self._forwarding.expect(ranking.service, move.old_leader)
+            else:
+                self._forwarding.release(move.service)
+        self._forwarding.release_from(self._is_lost)
+
+    async def _forwards(self, service: Service) -> bool:
+        return await self.source.forwards(service)
 
     def _measure(self, moves: Sequence[Move]) -> None:
         """Note how long the addresses that came here by a failure went without a living leader."""
@@ -399,14 +418,16 @@ class Speaker:
     def _answered(self) -> dict[IPAddress, tuple[str, ...] | None]:
         """The addresses that this node answers for: led and ready here, or held for their successor."""
         leading = self.plan.leading if self.cluster.settled else {}
+        before, awaited = self.announcer.announcements, self._forwarding.awaited
         answered = {
             address: patterns
             for address, patterns in leading.items()
             if (address in self.delivery.ready or address not in self.plan.local)
+            and (address in before or address not in awaited)
             and not self.wire.holder(address)
         }
-        for address in self._handover.held:
-            answered.setdefault(address, self.announcer.announcements.get(address))
+        for address in self._handover.held & before.keys():
+            answered.setdefault(address, before[address])
         return answered
 
     def _arm(self) -> None:
@@ -464,29 +485,17 @@ class Speaker:
         candidate = self.election.candidates.get(peer)
         return candidate is None or candidate.verdict in _LOST
 
-    def _ranks_before(self, peer: str, address: IPAddress) -> bool:
-        """Tell whether `peer` stands before this node in the order for `address`, known to gossip or not."""
-        ranking = self.election.find(canonical(address))
-        if ranking is None:
-            return False
-        mine, theirs = ranking.position(self.name), ranking.position(peer)
-        if mine is not None and theirs is not None:
-            return theirs < mine
-        text = canonical(ranking.service.addresses[0])
-        return digest(peer, text) < digest(self.name, text)
+    def _stands_behind(self, peer: str, address: IPAddress) -> bool:
+        ranking = self.election.ranking_of(address)
+        return ranking is not None and ranking.is_before(peer, self.name)
 
     def _metadata(self) -> Metadata:
-        links = self.announcer.announcing[:_MACS_TOLD]
-        return Metadata(
-            version=__version__,
-            labels=self.config.labels,
-            macs=tuple(link.mac for link in links),
-            addresses=tuple(_own_address(link) for link in links[:_ADDRESSES_TOLD]),
-            interfaces=tuple(link.name for link in links),
+        return own_metadata(
+            self.announcer.announcing,
+            self.config,
             digest=self.source.desired.digest,
             draining=self.drain.draining,
             deaf=self.witnessing.cut_off,
-            networks=_networks(links) if self.config.only_on_subnet else None,
             waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
         )
 
@@ -513,15 +522,3 @@ class Speaker:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _networks(links: Sequence[Link]) -> tuple[IPNetwork, ...]:
-    """Return the subnets of links, without link-local ones."""
-    found = (each.network for link in links for each in link.addresses if not each.is_link_local)
-    return tuple(dict.fromkeys(found))[:_NETWORKS_TOLD]
-
-
-def _own_address(link: Link) -> IPAddress | None:
-    """Return the address of a link that its kernel answers for: IPv4 before IPv6, global before local."""
-    own = sorted((each.ip for each in link.addresses), key=lambda ip: (ip.version, ip.is_link_local))
-    return own[0] if own else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from roost.model.complaint import Complaint
-from roost.model.service import DesiredState
+from roost.model.service import DesiredState, Service
 from roost.standalone.config import SpeakerConfig
 from roost.standalone.environment import IPInterface, environment_problems
 
@@ -35,6 +35,10 @@ class FileSource:
     def desired(self) -> DesiredState:
         """What the file wants announced."""
         return self.settings.desired()
+
+    async def forwards(self, service: Service) -> bool:  # noqa: ARG002 - the protocol's
+        """Tell that it does: no service of a file has a proxy to ask."""
+        return True
 
     def complaints(
         self, local: Sequence[tuple[str, IPInterface]], links: Collection[str]

@@ -225,3 +225,12 @@ def test_a_node_without_a_working_interface_that_may_announce_the_service_is_out
         ("n1", Reason.NO_INTERFACE),
         ("n4", Reason.NO_INTERFACE),
     }
+
+
+def test_who_stands_before_whom_is_known_of_nodes_without_a_place_too() -> None:
+    ranking = rank(service("10.0.0.1"), [Node("node-a"), Node("node-c")])
+    assert ranking.is_before("node-a", "node-c")
+    assert not ranking.is_before("node-c", "node-a")
+    assert ranking.is_before("node-b", "node-a")  # b, a, c by their hashes; gossip never saw b
+    preferred = rank(replace(service("10.0.0.1"), preferred="node-c"), [Node("node-a"), Node("node-c")])
+    assert preferred.is_before("node-c", "node-a")

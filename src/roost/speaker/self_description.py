@@ -1,0 +1,47 @@
+"""What a node gossips about itself: memberlist's metadata has 512 bytes for all of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from roost import __version__
+from roost.membership.metadata import Metadata
+from roost.model.address import IPAddress, IPNetwork
+from roost.runtime.links import Link
+from roost.settings import SpeakerSettings
+
+__all__ = ["LINKS_TOLD", "own_metadata"]
+
+LINKS_TOLD: Final = 8
+_ADDRESSES_TOLD: Final = 2  # for probes by its peers
+_NETWORKS_TOLD: Final = 6
+
+
+def own_metadata(
+    links: Sequence[Link], settings: SpeakerSettings, *, digest: str, draining: bool, deaf: bool, waits: int
+) -> Metadata:
+    """Return the metadata of a node that announces on `links`, with what it says of its state."""
+    told = links[:LINKS_TOLD]
+    return Metadata(
+        version=__version__,
+        labels=settings.labels,
+        macs=tuple(link.mac for link in told),
+        addresses=tuple(_own_address(link) for link in told[:_ADDRESSES_TOLD]),
+        interfaces=tuple(link.name for link in told),
+        digest=digest,
+        draining=draining,
+        deaf=deaf,
+        networks=_networks(told) if settings.only_on_subnet else None,
+        waits=waits,
+    )
+
+
+def _networks(links: Sequence[Link]) -> tuple[IPNetwork, ...]:
+    """Return the subnets of links, without link-local ones."""
+    found = (each.network for link in links for each in link.addresses if not each.is_link_local)
+    return tuple(dict.fromkeys(found))[:_NETWORKS_TOLD]
+
+
+def _own_address(link: Link) -> IPAddress | None:
+    """Return the address of a link that its kernel answers for: IPv4 before IPv6, global before local."""
+    own = sorted((each.ip for each in link.addresses), key=lambda ip: (ip.version, ip.is_link_local))
+    return own[0] if own else None
