@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,25 @@ class KubeLan(Lan):
         else:
             self.api.create(path, body)
 
-    def echo_service(self, name: str, **more: Any) -> str:
+    @contextlib.contextmanager
+    def without_api(self, speaker: Speaker) -> Iterator[None]:
+        """Drop what this node sends to the API server."""
+        nft = partial(speaker.namespace.run, "nft")
+        nft("add table inet cut")
+        nft("add chain inet cut output { type filter hook output priority 0; }")
+        nft(f"add rule inet cut output ip daddr {_API} drop")
+        try:
+            yield
+        finally:
+            nft("delete table inet cut")
+
+    def echo_service(self, name: str, *, proxied: bool = True, **more: Any) -> str:
         """Make a Service of the echo pods on all nodes; return its address."""
         port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
         self.api.service(name, **({"ports": [port]} | more))
         self.endpoints(name, *range(1, len(self.speakers) + 1))
         address = str(until(lambda: self.api.ingress(name), f"{name} has an address")[0])
-        if self._proxies:
+        if self._proxies and proxied:
             # A flow that begins before kube-proxy knows the address is never translated while it goes on.
             until(lambda: all(self._proxied(each, address) for each in self.speakers), "proxies know it")
         return address

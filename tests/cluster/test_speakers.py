@@ -452,6 +452,31 @@ def restart(lan: KubeLan, **options: Any) -> None:
     lan.start()
 
 
+def test_a_speaker_that_alone_lost_the_api_gives_way_to_those_who_know(lan: KubeLan) -> None:
+    """It must neither hold on to what moved nor keep in the dark what is new and would be its own."""
+    vip = lan.echo_service("web", externalTrafficPolicy="Local")
+    names = {each.name for each in lan.speakers}
+    alone = next(each for each in lan.speakers if each.name == first_by_hash(vip, *names))
+    others = names - {alone.name}
+    second = first_by_hash(vip, *others)
+    lan.endpoints("web", int(alone.name[1]))
+    lan.settle_on(vip, {alone.name})
+    with lan.without_api(alone):
+        until(lambda: alone.status()["config"]["trouble"], "it notices that nobody answers", 60)
+        lan.endpoints("web", int(second[1]))
+        lan.settle_on(vip, {second})
+        news = [lan.echo_service(f"new{at}", proxied=False) for at in range(6)]
+        dark = [each for each in news if first_by_hash(each, *names) == alone.name]
+        until(lambda: all(lan.answerers(each) == {first_by_hash(each, *others)} for each in dark), "led", 90)
+        explanation = next(each for each in lan.speakers if each is not alone).ask(f"/v1/explain/{dark[0]}")
+        assert "does not hear of changes" in str(explanation)
+        assert lan.answerers(vip) == {second}
+    until(lambda: not alone.status()["config"]["trouble"], "it hears of changes again", 60)
+    for each in news:
+        lan.settle_on(each, {first_by_hash(each, *names)})
+    assert lan.answerers(vip) == {second}
+
+
 # The last one: kube-proxy needs half a minute to find back to an API server that was away.
 def test_nothing_is_withdrawn_while_the_api_is_silent_and_failover_works(lan: KubeLan) -> None:
     """metallb#615."""

@@ -6,7 +6,8 @@ best whether an answer that was lost may be asked for again.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -20,6 +21,12 @@ __all__ = ["Api", "ApiError", "Resource"]
 _CONNECT: Final = 5.0  # seconds
 _ANSWER: Final = 10.0  # seconds
 _SILENCE: Final = 120.0  # seconds without a word on a watch: bookmarks come every minute
+_KEEPALIVE: Final = (  # a server that vanished is noticed in 25 s, long before that
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 _MOST_LINE: Final = 16 << 20  # bytes of one watch event
 _MOST_BODY: Final = 256 << 20  # bytes of one answer
 _PATIENCE: Final = 3  # times that a request is repeated because the server asked for it
@@ -77,7 +84,10 @@ class Api:
     def __init__(self, credentials: Credentials, *, connections: int = 32) -> None:
         self._credentials = credentials
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=credentials.tls, max_connections=connections, keepalive_expiry=60.0
+            ssl_context=credentials.tls,
+            max_connections=connections,
+            keepalive_expiry=60.0,
+            socket_options=_KEEPALIVE,
         )
         self.requests = 0
 
@@ -110,8 +120,13 @@ class Api:
         """Delete the object at `path`."""
         await self._ask("DELETE", path)
 
-    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
-        """Yield events until the server ends the watch; an event of type ERROR is raised."""
+    async def watch(
+        self, path: str, query: Mapping[str, str], on_open: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield events until the server ends the watch; an event of type ERROR is raised.
+
+        `on_open()` is called once the server has agreed to tell of changes, which may be long before one.
+        """
         target = _with_query(path, {"watch": "true", "allowWatchBookmarks": "true", **query})
         rest = b""
         self.requests += 1
@@ -124,6 +139,7 @@ class Api:
             ) as response:
                 if response.status != 200:
                     raise _error(response.status, await _read(response))
+                on_open()
                 async for chunk in response.aiter_stream():
                     *lines, rest = (rest + chunk).split(b"\n")
                     if len(rest) > _MOST_LINE:

@@ -72,8 +72,9 @@ class Mirror(Generic[T]):
 
     async def run(self) -> None:
         """Keep the copy until cancelled."""
-        wait = _FIRST_WAIT
+        wait, clock = _FIRST_WAIT, asyncio.get_running_loop().time
         while True:
+            begin = clock()
             try:
                 if not self._version:
                     self._version = await self._list()
@@ -85,7 +86,7 @@ class Mirror(Generic[T]):
             except ApiError as error:
                 if error.expired:
                     self._version = ""  # what happened meanwhile is forgotten there: compare all
-                if self.trouble is None:
+                if clock() - begin > _LONGEST_WAIT:  # it was well for a while
                     wait = _FIRST_WAIT
                 self._note_trouble(error)
             await asyncio.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load
@@ -128,13 +129,12 @@ class Mirror(Generic[T]):
     async def _watch(self) -> None:
         """Follow changes until the server ends the watch; continues where the last one ended."""
         query = {"resourceVersion": self._version, "timeoutSeconds": str(_WATCH_FOR), **self._selector}
-        async for event in self._api.watch(self._path, query):
+        async for event in self._api.watch(self._path, query, self._heard):
             item = event["object"]
             if event["type"] == "DELETED":
                 self._drop(key_of(item))
             elif event["type"] in ("ADDED", "MODIFIED"):
                 self._take(item)
-            self._heard()
             self._version = str(item["metadata"]["resourceVersion"])
 
     def _take(self, item: Object, *, announce: bool = True) -> None:

@@ -37,8 +37,9 @@ class Metadata:
     which is how peers see that it lives. `interfaces` are the names of the
     announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
-    lost that many times of late, or `deaf` because it hears nobody on its links, leads only what no other
-    node can. `networks` are the subnets of its announcing interfaces, None when it says nothing about them.
+    lost that many times of late, or `deaf` because it hears nobody on its links, or `outdated`, leads only
+    what no other node can. A `blind` one does not hear of changes. `networks` are the subnets of its
+    announcing interfaces, None when it says nothing about them.
     """
 
     version: str = __version__
@@ -50,6 +51,8 @@ class Metadata:
     draining: bool = False
     waits: int = 0
     deaf: bool = False
+    blind: bool = False
+    outdated: bool = False
     networks: tuple[IPNetwork, ...] | None = None
 
 
@@ -68,6 +71,8 @@ def encode(metadata: Metadata) -> bytes:
         "drain": metadata.draining,
         "waits": metadata.waits,
         "deaf": metadata.deaf,
+        "blind": metadata.blind,
+        "outdated": metadata.outdated,
         "nets": [str(each) for each in metadata.networks or ()],
     }
     present = {key: value for key, value in document.items() if value}
@@ -101,6 +106,8 @@ def parse(meta: bytes) -> Metadata:
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
         deaf=document.get("deaf") is True,
+        blind=document.get("blind") is True,
+        outdated=document.get("outdated") is True,
         networks=_networks(document.get("nets")),
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )

@@ -17,6 +17,7 @@ class Verdict(Enum):
     DRAINING = "draining"
     DAMPED = "damped"
     NOT_READY = "not ready"
+    OUTDATED = "outdated"
     LEAVING = "leaving"
     PROCESS_GONE = "process gone"
     UNREACHABLE = "unreachable"
@@ -30,7 +31,7 @@ class Verdict(Enum):
     @property
     def reluctant(self) -> bool:
         """Whether a node with this verdict leads only what no active one can."""
-        return self in (Verdict.DRAINING, Verdict.DAMPED, Verdict.NOT_READY)
+        return self in (Verdict.DRAINING, Verdict.DAMPED, Verdict.NOT_READY, Verdict.OUTDATED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from roost.model.election import Move
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
 
-__all__ = ["candidate", "candidates", "led_by_peers", "peers", "reason"]
+__all__ = ["candidate", "candidates", "informed", "led_by_peers", "peers", "reason"]
 
 
 def candidate(
@@ -42,10 +42,17 @@ def candidate(
         return Candidate(node, Verdict.DRAINING, "asked for by an operator")
     if member.verdict.active and told.deaf:
         return Candidate(node, Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it")
+    if member.verdict.active and told.outdated:
+        return Candidate(node, Verdict.OUTDATED, "it does not hear of changes, and others do")
     if member.verdict.active and told.waits:
         evidence = f"it was lost {told.waits} times of late and waits before it leads again"
         return Candidate(node, Verdict.DAMPED, evidence)
     return Candidate(node, member.verdict, member.evidence)
+
+
+def informed(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
+    """Return the names of the other active Roost nodes that hear of changes."""
+    return peers((member for member in members if not member.metadata.blind), me)
 
 
 def peers(members: Iterable[ClusterMember], me: str) -> frozenset[str]:

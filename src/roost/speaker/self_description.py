@@ -17,7 +17,15 @@ _NETWORKS_TOLD: Final = 6
 
 
 def own_metadata(
-    links: Sequence[Link], settings: SpeakerSettings, *, digest: str, draining: bool, deaf: bool, waits: int
+    links: Sequence[Link],
+    settings: SpeakerSettings,
+    *,
+    digest: str,
+    draining: bool,
+    deaf: bool,
+    blind: bool,
+    outdated: bool,
+    waits: int,
 ) -> Metadata:
     """Return the metadata of a node that announces on `links`, with what it says of its state."""
     told = links[:LINKS_TOLD]
@@ -30,6 +38,8 @@ def own_metadata(
         digest=digest,
         draining=draining,
         deaf=deaf,
+        blind=blind,
+        outdated=outdated,
         networks=_networks(told) if settings.only_on_subnet else None,
         waits=waits,
     )

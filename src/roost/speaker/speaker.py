@@ -33,7 +33,6 @@ from roost.runtime.links import Link, LinkWatcher
 from roost.settings import SpeakerSettings, diff
 from roost.speaker import census
 from roost.speaker.clients import Clients
-from roost.speaker.damping import Damping
 from roost.speaker.delivery import Delivery
 from roost.speaker.drain import Drain
 from roost.speaker.forwarding import Forwarding
@@ -43,6 +42,7 @@ from roost.speaker.lease import BEAT, Lease
 from roost.speaker.plan import Plan, plan
 from roost.speaker.self_description import LINKS_TOLD, own_metadata
 from roost.speaker.source import Source
+from roost.speaker.standing import Standing
 from roost.speaker.wire import WireTruth
 
 __all__ = ["Speaker"]
@@ -83,6 +83,9 @@ class Speaker:
             on_heard=self._on_heard,
             may_answer=lambda: self._lease.valid(self._loop.time()),
         )
+        self._standing = Standing(
+            lambda: bool(self.source.trouble), lambda: bool(self._informed()), self._on_standing
+        )
         self.cluster = self._make_cluster(config)
         self.clients = Clients(config.node, self.announcer, self.election, self.cluster.tell)
         self.drain = Drain(
@@ -111,7 +114,6 @@ class Speaker:
         self._running = False
         self._handover = Handover()
         self._forwarding = Forwarding(self._forwards, self._announce)
-        self._damping = Damping()
         self._led_when_cut_off: frozenset[IPAddress] = frozenset()
         self._macs: dict[bytes, str] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -142,6 +144,7 @@ class Speaker:
         self.cluster.set_metadata(self._metadata())
         await self.cluster.start()
         self._spawn(self._beat())
+        self._spawn(self._standing.watch())
         self._spawn(self.clients.run())
 
     async def hand_over(self) -> None:
@@ -249,10 +252,11 @@ class Speaker:
                 "handed over", extra={"address": canonical(address), "to": peer, "interface": interface}
             )
             self._announce()
-        elif address in self.plan.leading and self._is_lost(peer) and self._stands_behind(peer, address):
+        elif address in self.plan.leading and (why := self._why_yield(peer, address)):
             if self.wire.heard(address, peer, self._loop.time()):
                 _log.warning(
-                    "yielding an address to a peer that gossip does not reach and that still answers for it",
+                    "yielding an address to a peer that answers for it, %s",
+                    why,
                     extra={"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
                 )
                 self.cluster.rejoin_now()
@@ -268,7 +272,7 @@ class Speaker:
         """Hear on the wire that a lost peer, or the whole LAN, is there again: gossip comes next."""
         self.cluster.rejoin_now()
         if alone:  # what others led is answered by others; whether any of them lives is asked first
-            self._on_accused()
+            self._standing.accused()
             self._gossip()
             self.cluster.resettle(after_cut=True)
             self._apply()
@@ -276,16 +280,6 @@ class Speaker:
     def _known_hosts(self) -> list[tuple[IPAddress, bytes]]:
         clients = self.announcer.clients.of(self.plan.known)
         return [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
-
-    def _on_accused(self) -> None:
-        """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
-        if self._damping.lost(self._loop.time()):
-            _log.warning(
-                "lost to the others again and again: waiting before leading",
-                extra={"losses": self._damping.losses, "seconds": self._damping.wait},
-            )
-            self._loop.call_at(self._damping.until, self._on_forgiven)
-            self._gossip()
 
     def _on_cut_off(self) -> None:
         """Find that nobody is heard: tell those whom gossip may reach, and keep what is led."""
@@ -295,7 +289,7 @@ class Speaker:
     def _on_silent(self) -> None:
         self.witnessing.accused()
 
-    def _on_forgiven(self) -> None:
+    def _on_standing(self) -> None:
         self._gossip()
         self._take_members()
 
@@ -329,7 +323,8 @@ class Speaker:
                 if len(self._macs) < _PEERS_REMEMBERED:
                     self._macs[mac] = member.name
         self.announcer.set_peers(self._macs)
-        self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
+        if not self._standing.blind:  # gossip sees them, and this node knows what they know
+            self.wire.forget(frozenset(m.name for m in members if m.verdict.active and m.name != self.name))
         before = dict(self.election.candidates)
         own = [link.name for link in self.announcer.announcing[:LINKS_TOLD]]  # what the others know of
         moves = self.election.update_candidates(
@@ -485,9 +480,18 @@ class Speaker:
         candidate = self.election.candidates.get(peer)
         return candidate is None or candidate.verdict in _LOST
 
-    def _stands_behind(self, peer: str, address: IPAddress) -> bool:
+    def _informed(self) -> frozenset[str]:
+        """Return the peers that hear of changes."""
+        return census.informed(self.cluster.members(), self.name)
+
+    def _why_yield(self, peer: str, address: IPAddress) -> str:
+        """Return why the claim of `peer` for an address that this node leads counts more, or ""."""
         ranking = self.election.ranking_of(address)
-        return ranking is not None and ranking.is_before(peer, self.name)
+        if self._is_lost(peer) and ranking is not None and ranking.is_before(peer, self.name):
+            return "that ranks before this node, and that gossip does not reach"
+        if self._standing.blind and peer in self._informed():
+            return "that hears of changes, which this node does not"
+        return ""
 
     def _metadata(self) -> Metadata:
         return own_metadata(
@@ -496,7 +500,9 @@ class Speaker:
             digest=self.source.desired.digest,
             draining=self.drain.draining,
             deaf=self.witnessing.cut_off,
-            waits=self._damping.losses if self._damping.waiting(self._loop.time()) else 0,
+            blind=self._standing.blind,
+            outdated=self._standing.outdated,
+            waits=self._standing.waits,
         )
 
     def _make_cluster(self, config: SpeakerSettings) -> Cluster:
@@ -514,7 +520,7 @@ class Speaker:
             on_change=self._on_members,
             on_settled=self._on_settled,
             on_message=self._on_message,
-            on_accused=self._on_accused,
+            on_accused=self._standing.accused,
             on_silent=self._on_silent,
         )
 

@@ -169,6 +169,31 @@ async def test_a_silent_server_changes_nothing() -> None:
     assert all(there for _, _, there in told)
 
 
+async def test_trouble_ends_when_a_watch_is_open_not_only_when_something_happens() -> None:
+    class QuietServer(Server):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(self.answers) > 1:
+                await super().serve(reader, writer)
+            else:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                await reader.read()
+                writer.close()
+
+    broken = answer("500 Internal Server Error", {"message": "etcd is away"})
+    server = QuietServer(listing("a"), broken, b"")
+    async with api(server) as client:
+        mirror: Mirror[Any] = Mirror(client, PODS, dict, lambda *_: None)
+        task = asyncio.create_task(mirror.run())
+        async with asyncio.timeout(20):
+            for troubled in (True, False):
+                while bool(mirror.trouble) is not troubled:
+                    await asyncio.sleep(0.01)
+        assert set(mirror.items) == {"default/a"}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_pages_are_put_together() -> None:
     first = {"items": [pod("a", 5)], "metadata": {"resourceVersion": "5", "continue": "more"}}
     server = Server(answer("200 OK", first), listing("b"), events())
