@@ -24,6 +24,7 @@ lint: dev
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/vulture
+	.venv/bin/hadolint Dockerfile
 
 unit: dev
 	.venv/bin/python -m pytest tests/unit $(ARGS)

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -46,20 +47,31 @@ func describe(node *memberlist.Node) *memberNode {
 type output struct {
 	mutex   sync.Mutex
 	encoder *json.Encoder
+	changes chan struct{} // holds one when members changed
 }
 
 func (o *output) write(l line) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
+	select {
+	case o.changes <- struct{}{}:
+	default:
+	}
 	l.Time = float64(time.Now().UnixNano()) / 1e9
 	if err := o.encoder.Encode(l); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func (o *output) NotifyJoin(node *memberlist.Node)   { o.write(line{Event: "join", Node: describe(node)}) }
-func (o *output) NotifyLeave(node *memberlist.Node)  { o.write(line{Event: "leave", Node: describe(node)}) }
-func (o *output) NotifyUpdate(node *memberlist.Node) { o.write(line{Event: "update", Node: describe(node)}) }
+func (o *output) NotifyJoin(node *memberlist.Node) {
+	o.write(line{Event: "join", Node: describe(node)})
+}
+func (o *output) NotifyLeave(node *memberlist.Node) {
+	o.write(line{Event: "leave", Node: describe(node)})
+}
+func (o *output) NotifyUpdate(node *memberlist.Node) {
+	o.write(line{Event: "update", Node: describe(node)})
+}
 func (o *output) NotifyConflict(existing, other *memberlist.Node) {
 	o.write(line{Event: "conflict", Node: describe(existing), Other: describe(other)})
 }
@@ -100,9 +112,11 @@ func main() {
 	gossipInterval := flag.Duration("gossip-interval", 0, "overrides the profile")
 	pushPullInterval := flag.Duration("push-pull-interval", 0, "overrides the profile")
 	join := flag.String("join", "", "addresses to join, comma separated")
+	link := flag.String("link", "", "interface to answer ARP on, as MetalLB's speaker would")
+	vips := flag.String("vips", "", "addresses to answer for where this node leads, comma separated")
 	flag.Parse()
 
-	out := &output{encoder: json.NewEncoder(os.Stdout)}
+	out := &output{encoder: json.NewEncoder(os.Stdout), changes: make(chan struct{}, 1)}
 	state := &delegate{meta: []byte(*meta)}
 	config := map[string]func() *memberlist.Config{
 		"lan": memberlist.DefaultLANConfig, "wan": memberlist.DefaultWANConfig, "local": memberlist.DefaultLocalConfig,
@@ -129,7 +143,23 @@ func main() {
 			log.Fatal(err)
 		}
 	}
+	if *link != "" {
+		answers, err := newResponder(list, *name, *link, parse(*vips))
+		if err != nil {
+			log.Fatal(err)
+		}
+		go answers.answer()
+		go answers.announce(out.changes)
+	}
 	serve(list, config.Keyring, state, out)
+}
+
+func parse(texts string) []netip.Addr {
+	var found []netip.Addr
+	for _, text := range strings.Split(texts, ",") {
+		found = append(found, netip.MustParseAddr(text))
+	}
+	return found
 }
 
 func override(setting *time.Duration, value time.Duration) {

@@ -82,7 +82,10 @@ class FakeApi:
         self._count(effect=True, number=number)
         return stored
 
-    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+    async def watch(
+        self, path: str, query: Mapping[str, str], on_open: Callable[[], None]
+    ) -> AsyncIterator[dict[str, Any]]:
+        on_open()
         plural, seen = path.rsplit("/", 1)[1], int(query["resourceVersion"])
         while True:
             for version, key, kind, item in list(self._log):
