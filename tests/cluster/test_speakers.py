@@ -100,7 +100,29 @@ def test_a_client_reaches_pods_and_hardly_notices_that_the_leader_is_cut_off(
     assert pings.answered[-1]
 
 
+def test_a_service_whose_endpoints_died_with_the_leader_is_told_from_a_lost_address(lan: KubeLan) -> None:
+    """metallb#298 #524 #733 #767 #1147: the address moves at once, and `explain` tells what does not work."""
+    vip = lan.echo_service("web")
+    leader = lan.leader(vip)
+    other = next(each for each in lan.speakers if each is not leader)
+
+    def problems() -> str:
+        return str(other.ask("/v1/explain/default%2Fweb")["problems"])
+
+    assert problems() == "[]"
+    lan.cut(leader)
+    until(lambda: lan.answerers(vip) not in (set(), {leader.name}), "another node answers")
+    assert f"endpoints on {leader.name} get their share" in problems()
+    lan.endpoints("web", int(leader.name[1]))
+    until(
+        lambda: f"no endpoint is left on a living node, all are on {leader.name}" in problems(), "it says so"
+    )
+    lan.heal(leader)
+    until(lambda: problems() == "[]", "all is well")
+
+
 def test_local_traffic_policy_follows_endpoints_that_can_serve(lan: KubeLan) -> None:
+    """metallb#474: one that ends and still serves counts."""
     vip = lan.echo_service("web", externalTrafficPolicy="Local")
     lan.endpoints("web", 2)
     lan.settle_on(vip, {"n2"})
@@ -195,6 +217,7 @@ def test_an_interface_that_does_not_exist_is_told(lan: KubeLan) -> None:
 
 
 def test_a_rolling_restart_of_all_speakers_loses_nothing(lan: KubeLan, tmp_path: Path) -> None:
+    """metallb#2677: SIGTERM, as at a node's graceful shutdown, hands everything over first."""
     vip = lan.echo_service("web")
     lan.leader(vip)
     with client(lan, tmp_path, vip) as pinging:

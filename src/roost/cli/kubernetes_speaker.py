@@ -21,6 +21,7 @@ __all__ = ["announce_cluster", "kubernetes_options"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
+_TIMERS: Final = Path("/etc/metallb/memberlist/config.json")
 _OPTIONS: Final = (
     click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
     click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
@@ -175,6 +176,8 @@ def _membership(
 
     if ml_secret_key_path is None:
         click.echo("gossip is not encrypted: METALLB_ML_SECRET_KEY_PATH is not set", err=True)
+    if _TIMERS.exists():
+        click.echo(f"{_TIMERS} is not used: --profile chooses the timers", err=True)
     here = Endpoint(host, ml_bindport)
     return MembershipConfig(
         here,

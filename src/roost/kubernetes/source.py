@@ -160,6 +160,13 @@ class KubernetesSource:
         """Return nothing: what a Service wants does not depend on this host."""
         return ()
 
+    def serving_nodes(self, service: str) -> frozenset[str] | None:
+        """Return the nodes with an endpoint that can serve; None when one is on no node."""
+        slices = self._by_service.get(service, {}).values()
+        if any(each.elsewhere for each in slices):
+            return None
+        return frozenset(node for each in slices for node in each.nodes)
+
     async def forwards(self, service: Service) -> bool:
         """Tell whether this node's kube-proxy passes traffic on, as far as it says anything about it."""
         node = self._nodes.items.get(self.settings.node)

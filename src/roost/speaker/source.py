@@ -34,6 +34,9 @@ class Source(Protocol):
     def delivers_locally(self) -> bool:
         """Whether services may end on this host, which then needs CAP_NET_ADMIN."""
 
+    def serving_nodes(self, service: str) -> frozenset[str] | None:
+        """Return the nodes with an endpoint of a service that can serve; None where that is not known."""
+
     async def forwards(self, service: Service) -> bool:
         """Tell whether this node passes on the traffic of a service with a `health_port`."""
 

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from roost import __version__
 from roost.model.address import canonical
 from roost.model.explain import explain
+from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import UnknownNameError, what_if
@@ -17,6 +18,8 @@ from roost.observe.metrics import Metric
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
+
+_DEAD: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 
 
 class SpeakerViews:
@@ -253,11 +256,27 @@ class SpeakerViews:
             if each in speaker.delivery.undeliverable
         ]
         problems += [
-            f"{canonical(address)} is left to {holder}, which gossip does not reach and the LAN does"
+            f"{canonical(address)} is left to {holder}, which answers for it on the LAN"
             for address in service.addresses
             if (holder := speaker.wire.holder(address))
         ]
-        return problems
+        return problems + self._dead_ends(service)
+
+    def _dead_ends(self, service: Service) -> list[str]:
+        """Tell of endpoints on dead nodes: traffic is still sent there, wherever the address is."""
+        serving = self._speaker.source.serving_nodes(service.name)
+        if not serving:
+            return []
+        candidates = self._speaker.election.candidates
+        dead = sorted(node for node in serving if node in candidates and candidates[node].verdict in _DEAD)
+        if not dead:
+            return []
+        if len(dead) == len(serving):
+            return [f"no endpoint is left on a living node, all are on {', '.join(dead)}"]
+        return [
+            f"endpoints on {', '.join(dead)} get their share of the connections and cannot serve, until the "
+            "control plane takes them out"
+        ]
 
     def _alarms(self) -> list[dict[str, Any]]:
         return [

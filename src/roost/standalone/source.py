@@ -36,6 +36,10 @@ class FileSource:
         """What the file wants announced."""
         return self.settings.desired()
 
+    def serving_nodes(self, service: str) -> frozenset[str] | None:  # noqa: ARG002 - the protocol's
+        """Return None: what serves behind an address is not in the file."""
+        return None
+
     async def forwards(self, service: Service) -> bool:  # noqa: ARG002 - the protocol's
         """Tell that it does: no service of a file has a proxy to ask."""
         return True

@@ -175,6 +175,7 @@ def test_what_is_held_follows_the_pools(pools: list[Pool], kept: str | None) -> 
 
 
 def test_a_released_address_rests_but_not_for_its_own_service() -> None:
+    """metallb#778: the lowest free address is not the next one given."""
     allocator = Allocator([pool("p", "1.2.4.4/31")], quarantine=60)
     allocator.allocate(claim("a"), Family.IPV4, 0)
     allocator.release("default/a", 10)
