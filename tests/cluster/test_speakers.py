@@ -22,6 +22,7 @@ from roost.lab.records import outage
 
 pytestmark = [*NETNS, pytest.mark.timeout(300)]
 
+WATCHED = ("services", "endpointslices", "nodes", "ipaddresspools", "l2advertisements", "servicel2statuses")
 POOL = ("192.0.2.200-192.0.2.220", "2001:db8::200/124")
 
 
@@ -543,3 +544,6 @@ def test_nothing_is_withdrawn_while_the_api_is_silent_and_failover_works(lan: Ku
     lan.settle_on(vip, {first.name})
     late = lan.echo_service("late")
     lan.settle_on(late, {first_by_hash(late, "n1", "n2", "n3")})
+    # A server that has just started refuses everything until it knows the roles.
+    assert not any(f"{kind} are listed now" in each.text() for each in lan.speakers for kind in WATCHED)
+    assert "no leader election" not in (lan.folder / "controller.log").read_text()

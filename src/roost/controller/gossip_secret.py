@@ -1,5 +1,6 @@
 """The Secret that keeps the speakers' gossip from strangers: made once, never changed."""
 
+import asyncio
 import base64
 import logging
 import secrets
@@ -14,13 +15,26 @@ __all__ = ["provide"]
 _log = logging.getLogger("roost.controller")
 
 _KEY: Final = "secretkey"
+_AGAIN: Final = 5.0  # seconds
 _SIZE: Final = 16  # random bytes, as unpadded base64 text of 22 characters: what MetalLB makes
 
 
 async def provide(api: Api, settings: ControllerSettings) -> None:
-    """Make the Secret unless it is there; what hinders that is logged."""
-    if not settings.gossip_secret:
-        return
+    """Make the Secret unless it is there; what hinders that is logged, and tried again."""
+    complaint = ""
+    while settings.gossip_secret:
+        try:
+            await _make(api, settings)
+        except ApiError as error:
+            if str(error) != complaint:
+                complaint = str(error)
+                _log.error("the gossip secret %s cannot be made: %s", settings.gossip_secret, error)
+            await asyncio.sleep(_AGAIN)
+        else:
+            return
+
+
+async def _make(api: Api, settings: ControllerSettings) -> None:
     text = base64.b64encode(secrets.token_bytes(_SIZE)).decode().rstrip("=")
     body = {
         "apiVersion": "v1",
@@ -32,8 +46,8 @@ async def provide(api: Api, settings: ControllerSettings) -> None:
         await api.create(SECRETS.path(settings.namespace), body)
         _log.info("gossip secret made", extra={"secret": settings.gossip_secret})
     except ApiError as error:
-        if not error.conflict:
-            _log.error("the gossip secret %s cannot be made: %s", settings.gossip_secret, error)
+        if not error.conflict:  # another replica's, or from before
+            raise
 
 
 async def _owner(api: Api, settings: ControllerSettings) -> list[dict[str, Any]]:
@@ -43,6 +57,8 @@ async def _owner(api: Api, settings: ControllerSettings) -> list[dict[str, Any]]
     try:
         found = await api.get(DEPLOYMENTS.path(settings.namespace, settings.deployment))
     except ApiError as error:
+        if not (error.not_found or error.forbidden):
+            raise
         _log.warning("the gossip secret gets no owner: %s", error)
         return []
     return [

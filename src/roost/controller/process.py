@@ -52,6 +52,7 @@ async def _serve(api: Api, settings: ControllerSettings, answers: "_Answers") ->
             group.create_task(Webhook(api, settings).run())
         if settings.webhook != "onlywebhook":
             group.create_task(_work(api, settings, answers))
+            group.create_task(provide(api, settings))
 
 
 async def _work(api: Api, settings: ControllerSettings, answers: "_Answers") -> None:
@@ -61,7 +62,6 @@ async def _work(api: Api, settings: ControllerSettings, answers: "_Answers") -> 
     try:
         while True:
             held = settings.elect and await lease.acquire()
-            await provide(api, settings)
             answers.controller = controller = Controller(api, settings)
             if not held:
                 await controller.run()

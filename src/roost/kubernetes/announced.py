@@ -22,6 +22,7 @@ _NAMESPACE: Final = "metallb.io/service-namespace"
 _AFTER: Final = 0.1  # seconds in which changes become one round
 _AGAIN: Final = 2.0  # seconds before a round that failed is repeated
 _AT_ONCE: Final = 8  # services written at once
+_OWNER_AGAIN: Final = 60.0  # seconds before a pod that was not found is asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Announced:
         self._mirror: Mirror[_Status] = Mirror(api, L2_STATUSES, _parse, self._on_status, namespace=namespace)
         self._wanted: dict[str, AnnouncedService] = {}
         self._news = asyncio.Event()
-        self._owner: list[dict[str, Any]] | None = None
+        self._owner: list[dict[str, Any]] = []
+        self._ask_for_owner_at = float("-inf")
 
     def changed(self) -> None:
         """Look soon at what this node answers for."""
@@ -198,17 +200,19 @@ class Announced:
                 raise
 
     async def _owners(self) -> list[dict[str, Any]]:
-        """Return the reference to this speaker's pod; asked for once."""
-        if self._owner is None:
-            self._owner = []
-            if self._pod:
-                try:
-                    found = await self._api.get(PODS.path(self._namespace, self._pod))
-                except ApiError as error:
-                    _log.info("ServiceL2Status objects get no owner: %s", error)
-                else:
-                    reference = {"apiVersion": "v1", "kind": "Pod", "name": self._pod}
-                    self._owner = [reference | {"uid": found["metadata"]["uid"]}]
+        """Return the reference to this speaker's pod, if there is one; then it is asked for once."""
+        now = asyncio.get_running_loop().time()
+        if self._pod and not self._owner and now >= self._ask_for_owner_at:
+            try:
+                found = await self._api.get(PODS.path(self._namespace, self._pod))
+            except ApiError as error:
+                if not (error.not_found or error.forbidden):
+                    raise
+                _log.info("ServiceL2Status objects get no owner: %s", error)
+                self._ask_for_owner_at = now + _OWNER_AGAIN
+                return []
+            reference = {"apiVersion": "v1", "kind": "Pod", "name": self._pod}
+            self._owner = [reference | {"uid": found["metadata"]["uid"]}]
         return self._owner
 
 

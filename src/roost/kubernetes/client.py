@@ -90,6 +90,12 @@ class Api:
             socket_options=_KEEPALIVE,
         )
         self.requests = 0
+        self._silent = False
+        self._recovery = asyncio.Event()
+
+    async def recovered(self) -> None:
+        """Wait until the server answers somebody after it did not answer somebody."""
+        await self._recovery.wait()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -137,6 +143,7 @@ class Api:
                 headers=await self._headers(""),
                 extensions={"timeout": _timeout(_SILENCE)},
             ) as response:
+                self._answered()
                 if response.status != 200:
                     raise _error(response.status, await _read(response))
                 on_open()
@@ -147,7 +154,7 @@ class Api:
                     for line in lines:
                         yield _event(line)
         except _FAILURES as error:
-            raise _lost(error) from error
+            raise self._lost(error) from error
 
     async def _ask(
         self, method: str, target: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
@@ -176,10 +183,21 @@ class Api:
                     content=content,
                     extensions={"timeout": _timeout(_ANSWER)},
                 ) as response:
+                    self._answered()
                     headers = {name.lower().decode(): value.decode() for name, value in response.headers}
                     return response.status, headers, await _read(response)
         except _FAILURES as error:
-            raise _lost(error) from error
+            raise self._lost(error) from error
+
+    def _answered(self) -> None:
+        if self._silent:
+            self._silent = False
+            self._recovery.set()
+            self._recovery = asyncio.Event()
+
+    def _lost(self, error: Exception) -> ApiError:
+        self._silent = True
+        return ApiError(0, f"no answer from the API server: {str(error) or type(error).__name__}")
 
     async def _headers(self, content_type: str) -> list[tuple[bytes, bytes]]:
         headers = [(b"Accept", b"application/json"), (b"User-Agent", b"roost")]
@@ -218,10 +236,6 @@ def _with_query(path: str, query: Mapping[str, str] | None) -> str:
 
 def _timeout(answer: float) -> dict[str, float]:
     return {"connect": _CONNECT, "read": answer, "write": _ANSWER, "pool": _ANSWER}
-
-
-def _lost(error: Exception) -> ApiError:
-    return ApiError(0, f"no answer from the API server: {str(error) or type(error).__name__}")
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -42,8 +42,9 @@ class ConfigurationState:
             self._news.set()
 
     async def run(self) -> None:
-        """Write until cancelled; ends where the cluster does not know the kind."""
+        """Write until cancelled; seldom where the cluster does not know the kind, or forbids it."""
         await self._news.wait()
+        complaint = ""
         while True:
             await asyncio.sleep(_AFTER)
             self._news.clear()
@@ -51,10 +52,11 @@ class ConfigurationState:
             try:
                 await self._write()
             except ApiError as error:
-                if error.not_found or error.forbidden:
+                if not (error.not_found or error.forbidden):
+                    wait = _AGAIN
+                elif str(error) != complaint:
+                    complaint, wait = str(error), _AGAIN  # it may have to do with the server's start
                     _log.info("no ConfigurationState is kept: %s", error)
-                    return
-                wait = _AGAIN
             try:
                 async with asyncio.timeout(wait):
                     await self._news.wait()

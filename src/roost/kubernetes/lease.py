@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from roost.kubernetes.client import Api, ApiError
-from roost.kubernetes.kinds import LEASES
+from roost.kubernetes.kinds import LEASES, SERVICES
 
 __all__ = ["LeaderLease"]
 
@@ -21,6 +21,7 @@ _log = logging.getLogger("roost.kubernetes")
 DURATION: Final = 6  # seconds
 DEADLINE: Final = 4.0
 _RENEW: Final = 1.5
+_REFUSED_FOR: Final = 3.0  # seconds
 
 
 class LeaderLease:
@@ -43,32 +44,57 @@ class LeaderLease:
         self._clock = clock
         self._seen: tuple[str, str] | None = None  # holder and time of renewal, as written
         self._seen_at = 0.0
+        self._may_hold = False  # known once it was held
+        self._refused_since: float | None = None
 
     async def acquire(self) -> bool:
         """Wait until this replica holds the lease.
 
         Returns False where there is no right to leases: then nobody can be kept out, and nothing is held.
         """
-        waited_for = ""
+        waited_for = complaint = ""
         while True:
+            holder = ""
             try:
                 holder = await self._try()
+                self._refused_since = None
             except ApiError as error:
-                if error.forbidden:
+                if await self._is_denied(error):
                     _log.warning(
                         "no leader election: %s; run one replica only, or grant the right to leases",
                         error,
                     )
                     return False
-                if not error.conflict:
+                if not error.conflict and str(error) != complaint:
+                    complaint = str(error)
                     _log.warning("cannot take the lease %s: %s", self._name, error)
-                holder = ""
             if holder == self._identity:
+                self._may_hold = True
                 return True
             if holder and holder != waited_for:
                 _log.info("waiting for another replica to end", extra={"holder": holder})
                 waited_for = holder
             await asyncio.sleep(_RENEW / 2)
+
+    async def _is_denied(self, error: ApiError) -> bool:
+        """Tell whether `error` says that there is no right to leases.
+
+        An API server that has just started refuses everything for a moment, until it knows the roles: a
+        refusal has to last, while something else that is needed anyway is allowed.
+        """
+        if not error.forbidden or self._may_hold:
+            self._refused_since = None
+            return False
+        now = self._clock()
+        if self._refused_since is None:
+            self._refused_since = now
+        if now - self._refused_since < _REFUSED_FOR:
+            return False
+        try:
+            await self._api.get(SERVICES.path(), {"limit": "1"})
+        except ApiError:
+            return False
+        return True
 
     async def keep(self) -> None:
         """Renew until that has failed for too long: whoever awaits this must stop working then."""

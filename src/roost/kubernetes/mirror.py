@@ -23,6 +23,7 @@ _PAGE: Final = "500"  # objects of one answer: bounds the memory that decoding t
 _WATCH_FOR: Final = 290  # seconds, after which the server ends a watch
 _FIRST_WAIT: Final = 0.2  # seconds before the second attempt, doubled each time up to:
 _LONGEST_WAIT: Final = 10.0
+_BELIEVED: Final = 3  # refusals in a row
 
 
 class Mirror(Generic[T]):
@@ -54,7 +55,8 @@ class Mirror(Generic[T]):
         self._items: dict[str, T] = {}
         self._versions: dict[str, int] = {}
         self._version = ""  # of the whole list, to watch from
-        self._watching = True
+        self._listed = False  # whether the last thing that succeeded is a list
+        self._refusals = 0  # of watches, each right after a list
 
     @property
     def items(self) -> Mapping[str, T]:
@@ -78,22 +80,32 @@ class Mirror(Generic[T]):
             try:
                 if not self._version:
                     self._version = await self._list()
-                if await self._may_watch():
-                    wait = _FIRST_WAIT
-                else:
-                    wait, self._version = _LONGEST_WAIT, ""
+                await self._watch()
+                wait = _FIRST_WAIT
                 self.restarts += 1
             except ApiError as error:
-                if error.expired:
-                    self._version = ""  # what happened meanwhile is forgotten there: compare all
+                if error.expired or error.forbidden:
+                    self._version = ""  # what happened meanwhile is not told: compare all
                 if clock() - begin > _LONGEST_WAIT:  # it was well for a while
                     wait = _FIRST_WAIT
-                self._note_trouble(error)
-            await asyncio.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load
-            wait = min(2 * wait, _LONGEST_WAIT)
+                if self._may_only_list(error):
+                    wait = _LONGEST_WAIT
+                else:
+                    self._note_trouble(error)
+            wait = min(2 * wait, _LONGEST_WAIT) if await self._passes(wait) else _FIRST_WAIT
+
+    async def _passes(self, wait: float) -> bool:
+        """Wait; False when that ended before, because the server answers again."""
+        try:
+            async with asyncio.timeout(wait * random.uniform(0.75, 1.25)):  # noqa: S311 - spreads load
+                await self._api.recovered()
+        except TimeoutError:
+            return True
+        return False
 
     async def _list(self) -> str:
         """Take all objects, page by page; return the version to watch from."""
+        self._listed = False
         seen: set[str] = set()
         query = {"limit": _PAGE, **self._selector}
         while True:
@@ -108,28 +120,30 @@ class Mirror(Generic[T]):
         for key in self._items.keys() - seen:
             self._drop(key)
         self._heard()
+        self._listed = True
         if not self.synced.is_set():
             self.synced.set()
             for key, value in list(self._items.items()):
                 self._on_change(key, None, value)
         return str(metadata.get("resourceVersion", ""))
 
-    async def _may_watch(self) -> bool:
-        """Watch until the server ends it; returns False where there is only the right to list."""
-        try:
-            await self._watch()
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            if self._watching:
-                _log.info("%s are listed now and then instead of watched: %s", self.resource.plural, error)
-            self._watching = False
-        return self._watching
+    def _may_only_list(self, error: ApiError) -> bool:
+        """Tell whether there is the right to list and none to watch: that is refused after each good list.
+
+        A server that has just started refuses everything for a moment, until it knows the roles.
+        """
+        if not error.forbidden or not self._listed:
+            self._refusals = 0
+            return False
+        self._refusals += 1
+        if self._refusals == _BELIEVED:
+            _log.info("%s are listed now and then instead of watched: %s", self.resource.plural, error)
+        return self._refusals >= _BELIEVED
 
     async def _watch(self) -> None:
         """Follow changes until the server ends the watch; continues where the last one ended."""
         query = {"resourceVersion": self._version, "timeoutSeconds": str(_WATCH_FOR), **self._selector}
-        async for event in self._api.watch(self._path, query, self._heard):
+        async for event in self._api.watch(self._path, query, self._opened):
             item = event["object"]
             if event["type"] == "DELETED":
                 self._drop(key_of(item))
@@ -157,6 +171,10 @@ class Mirror(Generic[T]):
         self._versions.pop(key, None)
         if old is not None:
             self._on_change(key, old, None)
+
+    def _opened(self) -> None:
+        self._listed, self._refusals = False, 0
+        self._heard()
 
     def _heard(self) -> None:
         if self.trouble is not None:

@@ -82,6 +82,9 @@ class FakeApi:
         self._count(effect=True, number=number)
         return stored
 
+    async def recovered(self) -> None:
+        await asyncio.Event().wait()
+
     async def watch(
         self, path: str, query: Mapping[str, str], on_open: Callable[[], None]
     ) -> AsyncIterator[dict[str, Any]]:

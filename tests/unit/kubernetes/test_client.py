@@ -207,6 +207,24 @@ async def test_without_the_right_to_watch_it_lists_again() -> None:
     assert told == [("default/a", False, True)]
 
 
+async def test_a_server_that_does_not_know_the_roles_yet_is_not_taken_for_one_that_forbids() -> None:
+    forbidden = answer("403 Forbidden", {"message": "may not"})
+    server = Server(
+        listing("a"),
+        events(),  # the server ends, and starts anew:
+        forbidden,
+        forbidden,
+        listing("a", "b", version=6),
+        forbidden,
+        listing("a", "b", version=6),
+        events(("ADDED", "c", 7)),
+        events(("ADDED", "d", 8)),
+        events(),
+    )
+    await follow(server, lambda items: len(items) == 4)
+    assert sum("watch=true" not in each for each in server.requests) == 4  # lists, one of them refused
+
+
 async def test_an_object_that_cannot_be_read_is_left_out() -> None:
     def parse(item: Any) -> str:
         return str(item["spec"]["x"])

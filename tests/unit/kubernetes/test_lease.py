@@ -1,5 +1,6 @@
 """One of several replicas: the lease as written, by clocks that need not agree."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -14,8 +15,14 @@ class Leases:
     def __init__(self) -> None:
         self.item: dict[str, Any] | None = None
         self.version = 0
+        self.knows_roles = {"leases": True, "services": True}
 
-    async def get(self, path: str) -> dict[str, Any]:
+    async def get(self, path: str, _query: dict[str, str] | None = None) -> dict[str, Any]:
+        for kind, known in self.knows_roles.items():
+            if kind in path and not known:
+                raise ApiError(403, f"may not get {kind}")
+        if path.endswith("services"):
+            return {}
         if self.item is None:
             raise ApiError(404, "none")
         return {**self.item, "metadata": {**self.item["metadata"]}, "spec": {**self.item["spec"]}}
@@ -89,3 +96,46 @@ async def test_of_two_that_take_over_at_once_one_loses() -> None:
 
 def test_who_holds_it_stops_before_anybody_else_may_start() -> None:
     assert DEADLINE < DURATION
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that sleeping moves on, so that nobody really sleeps."""
+    clock, really = Clock(), asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+        await really(0)
+
+    monkeypatch.setattr("roost.kubernetes.lease.asyncio.sleep", sleep)
+    return clock
+
+
+async def test_without_the_right_to_leases_nothing_is_held(clock: Clock) -> None:
+    leases = Leases()
+    leases.knows_roles["leases"] = False
+    assert not await replica(leases, "one", clock).acquire()
+    assert clock.now >= 3
+
+
+async def test_a_server_that_knows_no_roles_yet_does_not_make_two_replicas_work(clock: Clock) -> None:
+    leases = Leases()
+    leases.knows_roles.update(leases=False, services=False)
+    task = asyncio.create_task(replica(leases, "one", clock).acquire())
+    while clock.now < 60:
+        await asyncio.sleep(0)
+    assert not task.done()
+    leases.knows_roles.update(leases=True, services=True)
+    assert await task
+
+
+async def test_a_right_that_was_there_is_not_taken_for_missing(clock: Clock) -> None:
+    leases = Leases()
+    one = replica(leases, "one", clock)
+    assert await one.acquire()
+    leases.knows_roles["leases"] = False
+    task = asyncio.create_task(one.acquire())
+    while clock.now < 60:
+        await asyncio.sleep(0)
+    assert not task.done()
+    task.cancel()
