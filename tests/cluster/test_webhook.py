@@ -42,10 +42,11 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLan]:
                 "endpoints": [{"addresses": ["192.0.2.250"], "conditions": {"ready": True}}],
             },
         )
-        made.api.create(CONFIGURATION, configuration)
         old = make(NAME, datetime.now(UTC) - timedelta(days=400))
         made.api.create(SECRET, {"metadata": {"name": "metallb-webhook-cert"}, "data": _data(old)})
         made.start_controller()
+        until(lambda: "renewed" in (made.folder / "controller.log").read_text(), "the controller works")
+        made.api.create(CONFIGURATION, configuration)  # as `kubectl apply` does: last
         until(lambda: _authority(made), "the controller tells its authority")
         yield made
 
@@ -91,4 +92,12 @@ def test_what_is_good_passes_and_what_is_wrong_does_not(lan: KubeLan) -> None:
 def test_certificates_that_ran_out_were_renewed_under_the_same_authority(lan: KubeLan) -> None:
     data = lan.api.get(f"{SECRET}/metallb-webhook-cert")["data"]
     assert data["ca.crt"] == _authority(lan)
-    assert "renewed" in (lan.folder / "controller.log").read_text()
+
+
+def test_an_authority_that_somebody_took_out_comes_back(lan: KubeLan) -> None:
+    path = f"{CONFIGURATION}/metallb-webhook-configuration"
+    hooks = lan.api.get(path)
+    for hook in hooks["webhooks"]:
+        hook["clientConfig"].pop("caBundle")
+    lan.api.ask("PUT", path, hooks)
+    until(lambda: _authority(lan), "it is there again", 60)

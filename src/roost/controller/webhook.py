@@ -24,8 +24,8 @@ _log = logging.getLogger("roost.controller")
 
 _LIVE: Final = {each.plural: each for each in (POOLS, ADVERTISEMENTS, COMMUNITIES)}
 _HOOK: Final = "metallb-webhook-configuration"
-_CHECK: Final = 12 * 3600.0  # seconds between two looks at the certificates
-_AGAIN: Final = 5.0  # seconds before a failed look is repeated
+_CHECK: Final = 30.0  # seconds between two looks: an update of the manifests may have taken the authority out
+_AGAIN: Final = 5.0  # seconds after one that failed, or found no webhook configuration: it may come last
 _MOST: Final = 4 << 20  # bytes of a review: an object has at most 1.5 MiB, twice
 
 
@@ -38,6 +38,8 @@ class Webhook:
         self._server = HttpServer(self._handle, most_bytes=_MOST)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._trouble = ""
+        self._loaded = False
+        self._in_use: certificates.Bundle | None = None
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     async def run(self) -> None:
@@ -45,10 +47,10 @@ class Webhook:
         serving = False
         try:
             while True:
-                good = await self._look_after_certificates()
-                if good and not serving:
+                trusted = await self._look_after_certificates()
+                if self._loaded and not serving:
                     serving = await self._serve()
-                await asyncio.sleep(_CHECK if good else _AGAIN)
+                await asyncio.sleep(_CHECK if trusted else _AGAIN)
         finally:
             await self._server.close()
 
@@ -60,22 +62,25 @@ class Webhook:
         return True
 
     async def _look_after_certificates(self) -> bool:
-        """Load certificates, renewed where needed; tells whether there are any."""
+        """Load certificates, renewed where needed; tells whether the API server trusts them."""
         try:
             if not self._settings.rotate_certificates:
                 folder = Path(self._settings.certificate_folder or "/tmp/k8s-webhook-server/serving-certs")  # noqa: S108
                 self._tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-                return True
-            bundle = await self._bundle()
-            _load(self._tls, bundle)
-            await self._tell_authority(bundle)
+                self._loaded = trusted = True
+            else:
+                bundle = await self._bundle()
+                if bundle != self._in_use:
+                    _load(self._tls, bundle)
+                self._in_use, self._loaded = bundle, True
+                trusted = await self._tell_authority(bundle)
         except (ApiError, OSError) as error:
             if str(error) != self._trouble:
                 _log.warning("the webhook has no certificates yet: %s", error)
             self._trouble = str(error)
             return False
         self._trouble = ""
-        return True
+        return trusted
 
     async def _bundle(self) -> certificates.Bundle:
         settings = self._settings
@@ -99,14 +104,14 @@ class Webhook:
             _log.info("the webhook's certificates are renewed")
         return good
 
-    async def _tell_authority(self, bundle: certificates.Bundle) -> None:
-        """Let the API server trust the certificates; without a webhook configuration nobody asks."""
+    async def _tell_authority(self, bundle: certificates.Bundle) -> bool:
+        """Let the API server trust the certificates; False without a webhook configuration: nobody asks."""
         authority = base64.b64encode(bundle.ca_crt).decode()
         try:
             hooks = await self._api.get(HOOKS.path(name=_HOOK))
         except ApiError as error:
             if error.not_found:
-                return
+                return False
             raise
         wrong = [
             each for each in hooks.get("webhooks") or () if each["clientConfig"].get("caBundle") != authority
@@ -115,6 +120,7 @@ class Webhook:
             for each in wrong:
                 each["clientConfig"]["caBundle"] = authority
             await self._api.replace(HOOKS.path(name=_HOOK), hooks)
+        return True
 
     async def _handle(self, request: Request) -> Response:
         plural = PATHS.get(request.path)
