@@ -1,8 +1,9 @@
 """Handing an address over without a moment in which nobody answers.
 
 When the lead for an address goes to another living node, the old leader goes on answering until it
-has heard the new one's claim on the wire, or a short deadline has passed. Losing the lead to
-nobody, or a service that is gone, ends the answering at once. Pure: time comes in.
+has heard the new one's claim on the wire, or a deadline has passed. A new leader that has answered all along
+(two led after a split) claims nothing anew, so it is asked for. Losing the lead to nobody, or a service
+that is gone, ends the answering at once. Pure: time comes in, addresses to ask for come out.
 """
 
 from collections.abc import Collection
@@ -11,9 +12,11 @@ from typing import Final
 
 from roost.model.address import IPAddress
 
-__all__ = ["Handover"]
+__all__ = ["HOLD", "Handover"]
 
 HOLD: Final = 4.0  # seconds that an old leader waits for the new one's claim
+_ASK_AFTER: Final = 0.03  # seconds: most claims have come by then
+_ASK_INTERVAL: Final = 0.4  # seconds
 
 
 class Handover:
@@ -23,6 +26,7 @@ class Handover:
         self._hold = hold
         self._leading: frozenset[IPAddress] = frozenset()
         self._held: dict[IPAddress, float] = {}
+        self._next_ask: float | None = None
 
     @property
     def held(self) -> AbstractSet[IPAddress]:
@@ -39,18 +43,24 @@ class Handover:
         passed_on = frozenset(passed_on)
         self._held = {address: until for address, until in self._held.items() if address in passed_on}
         self._held.update(dict.fromkeys(lost, now + self._hold))
+        if lost:
+            self._next_ask = now + _ASK_AFTER
 
     def claimed(self, address: IPAddress) -> bool:
         """Take note that another node was heard claiming `address`; tells whether it was held."""
         return self._held.pop(address, None) is not None
 
-    def wake(self, now: float) -> bool:
-        """Let go of the addresses whose deadline has passed; tells whether there were any."""
-        expired = [address for address, until in self._held.items() if until <= now]
-        for address in expired:
-            del self._held[address]
-        return bool(expired)
+    def wake(self, now: float) -> frozenset[IPAddress]:
+        """Let go of the addresses whose deadline has passed; return those to ask the LAN for now."""
+        self._held = {address: until for address, until in self._held.items() if until > now}
+        if self._next_ask is None or self._next_ask > now:
+            return frozenset()
+        self._next_ask = now + _ASK_INTERVAL
+        return frozenset(self._held)
 
     def next_wake(self) -> float | None:
-        """When the next deadline passes, or None while nothing is held."""
-        return min(self._held.values(), default=None)
+        """When `wake` is wanted next, or None while nothing is held."""
+        if not self._held:
+            return None
+        first = min(self._held.values())
+        return first if self._next_ask is None else min(first, self._next_ask)

@@ -435,13 +435,13 @@ class Speaker:
 
     def _wake(self) -> None:
         now = self._loop.time()
-        self._handover.wake(now)
+        unclaimed = self._handover.wake(now)
         silent, ask = self.wire.wake(now)
         for address in silent:
             _log.warning(
                 "taking over an address whose holder fell silent", extra={"address": canonical(address)}
             )
-        self.announcer.ask(ask)
+        self.announcer.ask(ask | unclaimed)
         self._announce()
 
     async def _beat(self) -> None:
