@@ -87,11 +87,8 @@ class Webhook:
         path = SECRETS.path(settings.namespace, settings.certificate_secret)
         name = f"{settings.certificate_service}.{settings.namespace}.svc"
         now = datetime.now(UTC)
-        try:
-            secret = await self._api.get(path)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        secret = await self._api.find(path)
+        if secret is None:
             bundle = certificates.make(name, now)
             metadata = {"name": settings.certificate_secret}
             body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(bundle)}
@@ -107,12 +104,9 @@ class Webhook:
     async def _tell_authority(self, bundle: certificates.Bundle) -> bool:
         """Let the API server trust the certificates; False without a webhook configuration: nobody asks."""
         authority = base64.b64encode(bundle.ca_crt).decode()
-        try:
-            hooks = await self._api.get(HOOKS.path(name=_HOOK))
-        except ApiError as error:
-            if error.not_found:
-                return False
-            raise
+        hooks = await self._api.find(HOOKS.path(name=_HOOK))
+        if hooks is None:
+            return False
         wrong = [
             each for each in hooks.get("webhooks") or () if each["clientConfig"].get("caBundle") != authority
         ]

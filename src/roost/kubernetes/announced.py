@@ -158,8 +158,10 @@ class Announced:
         if keep is not None and keep.told == self._node and keep.interfaces == wanted.interfaces:
             return
         try:
-            path = L2_STATUSES.path(self._namespace, keep.name) if keep else ""
-            item = await self._api.get(path) if path else await self._create(key)
+            if keep is None:
+                item = await self._create(key)
+            else:
+                item = await self._api.get(L2_STATUSES.path(self._namespace, keep.name))
             await self._fill(item, key, wanted)
         except ApiError as error:
             if not (error.not_found or error.conflict):  # the watch tells what it is like now

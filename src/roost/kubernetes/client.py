@@ -16,7 +16,7 @@ import httpcore
 
 from roost.kubernetes.credentials import Credentials
 
-__all__ = ["Api", "ApiError", "Resource"]
+__all__ = ["HTTP_FAILURES", "Api", "ApiError", "Resource"]
 
 _CONNECT: Final = 5.0  # seconds
 _ANSWER: Final = 10.0  # seconds
@@ -31,6 +31,15 @@ _MOST_LINE: Final = 16 << 20  # bytes of one watch event
 _MOST_BODY: Final = 256 << 20  # bytes of one answer
 _PATIENCE: Final = 3  # times that a request is repeated because the server asked for it
 _LONGEST_WAIT: Final = 30.0  # seconds to wait for a busy server, whatever it asks for
+
+HTTP_FAILURES: Final = (  # what httpcore raises when no whole answer comes
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.ConnectionNotAvailable,
+    OSError,
+    TimeoutError,
+)
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
@@ -105,6 +114,15 @@ class Api:
         """Return the object, or the list, at `path`."""
         return await self._ask("GET", _with_query(path, query))
 
+    async def find(self, path: str) -> dict[str, Any] | None:
+        """Return the object at `path`, or None where there is none."""
+        try:
+            return await self.get(path)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return None
+
     async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object in the collection at `path`; return it."""
         return await self._ask("POST", path, body)
@@ -153,7 +171,7 @@ class Api:
                         raise ApiError(0, f"a watch event of more than {_MOST_LINE >> 20} MiB")
                     for line in lines:
                         yield _event(line)
-        except _FAILURES as error:
+        except HTTP_FAILURES as error:
             raise self._lost(error) from error
 
     async def _ask(
@@ -186,7 +204,7 @@ class Api:
                     self._answered()
                     headers = {name.lower().decode(): value.decode() for name, value in response.headers}
                     return response.status, headers, await _read(response)
-        except _FAILURES as error:
+        except HTTP_FAILURES as error:
             raise self._lost(error) from error
 
     def _answered(self) -> None:
@@ -208,16 +226,6 @@ class Api:
         except OSError as error:
             raise ApiError(0, f"the token cannot be read: {error}") from error
         return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
-
-
-_FAILURES: Final = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ConnectionNotAvailable,
-    OSError,
-    TimeoutError,
-)
 
 
 async def _read(response: httpcore.Response) -> bytes:

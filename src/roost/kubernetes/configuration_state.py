@@ -64,11 +64,8 @@ class ConfigurationState:
                 continue
 
     async def _write(self) -> None:
-        try:
-            item = await self._api.get(self._path)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        item = await self._api.find(self._path)
+        if item is None:
             body = {
                 "apiVersion": "metallb.io/v1beta1",
                 "kind": "ConfigurationState",

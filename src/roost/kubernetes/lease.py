@@ -126,11 +126,8 @@ class LeaderLease:
 
     async def _try(self) -> str:
         """Create, renew or take over; return who holds the lease now."""
-        try:
-            lease = await self._api.get(self._path)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        lease = await self._api.find(self._path)
+        if lease is None:
             body = {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",

@@ -3,11 +3,12 @@
 200 tells that this node has an endpoint of it that the kernel knows, 503 that it has none (yet).
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import httpcore
+
+from roost.kubernetes.client import HTTP_FAILURES
 
 __all__ = ["ProxyHealth"]
 
@@ -28,20 +29,10 @@ class ProxyHealth:
             try:
                 async with self._pool.stream("GET", url, extensions={"timeout": _TIMEOUTS}) as response:
                     return response.status == _NONE_HERE
-            except _SILENCE:
+            except HTTP_FAILURES:
                 continue
         return False
 
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
-
-
-_SILENCE: Final = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ConnectionNotAvailable,
-    OSError,
-    asyncio.TimeoutError,
-)

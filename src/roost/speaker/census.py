@@ -36,15 +36,15 @@ def candidate(
         interfaces=tuple(own) if own is not None else told.interfaces,
         networks=told.networks,
     )
-    if not obliging:
+    if not obliging or not member.verdict.active:
         return Candidate(node, member.verdict, member.evidence)
-    if member.verdict.active and told.draining:
+    if told.draining:
         return Candidate(node, Verdict.DRAINING, "asked for by an operator")
-    if member.verdict.active and told.deaf:
+    if told.deaf:
         return Candidate(node, Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it")
-    if member.verdict.active and told.outdated:
+    if told.outdated:
         return Candidate(node, Verdict.OUTDATED, "it does not hear of changes, and others do")
-    if member.verdict.active and told.waits:
+    if told.waits:
         evidence = f"it was lost {told.waits} times of late and waits before it leads again"
         return Candidate(node, Verdict.DAMPED, evidence)
     return Candidate(node, member.verdict, member.evidence)

@@ -53,7 +53,6 @@ _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leave
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
-_MOVES_LOGGED: Final = 8  # one line each; more at once become one line
 _PEERS_REMEMBERED: Final = 1024
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
 _AT_RESTART: Final = frozenset(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from roost.kubernetes.client import ApiError
+from roost.kubernetes.client import Api, ApiError
 
 __all__ = ["FakeApi", "Stopped"]
 
@@ -61,6 +61,8 @@ class FakeApi:
             raise ApiError(404, f"{path} is not there", "NotFound")
         items = [copy.deepcopy(item) for key, item in self.objects.items() if key.split("/")[-2] == plural]
         return {"items": items, "metadata": {"resourceVersion": str(next(self._versions))}}
+
+    find = Api.find  # as the real one: by `get`
 
     async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return {"metadata": {}, **body}  # events: nobody looks at them here

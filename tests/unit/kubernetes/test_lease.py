@@ -27,6 +27,8 @@ class Leases:
             raise ApiError(404, "none")
         return {**self.item, "metadata": {**self.item["metadata"]}, "spec": {**self.item["spec"]}}
 
+    find = Api.find  # as the real one: by `get`
+
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if self.item is not None:
             raise ApiError(409, "there is one")
