@@ -1,0 +1,203 @@
+"""What the decider wants done. The speaker carries it out on this host, the simulator on a simulated LAN."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.event import Event
+from roost.model.service import Service
+from roost.protocols.machine import Effect, Endpoint
+from roost.protocols.words.codec import Word
+from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.sightings import Sighting
+from roost.protocols.words.verdict import Ground
+
+__all__ = [
+    "Announce",
+    "Answer",
+    "Ask",
+    "AskHosts",
+    "AskProxy",
+    "Correct",
+    "Declare",
+    "Deliver",
+    "Describe",
+    "Follow",
+    "Happened",
+    "Hold",
+    "Isolate",
+    "Join",
+    "Listen",
+    "Probe",
+    "Renew",
+    "Resolve",
+    "Target",
+    "Teach",
+    "Tell",
+    "Vouch",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Effect):
+    """Answer for exactly these addresses, also when asked by unicast."""
+
+    announcements: Mapping[IPAddress, Announcement]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(Effect):
+    """Send one round of gratuitous ARP or unsolicited NA for each; report what found the queue full."""
+
+    addresses: tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Correct(Effect):
+    """Tell these clients alone, by unicast, that their addresses are here."""
+
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Effect):
+    """Ask the LAN who has each address, teaching nobody anything; the answers come as claims."""
+
+    addresses: tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renew(Effect):
+    """Requests may be answered until then (the machine's scale, seconds), and not a moment longer."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell(Effect):
+    """Send a word to each of the members `to`; losing it is allowed."""
+
+    to: tuple[str, ...]
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(Effect):
+    """Gossip this about the node itself; `state` are words for peers that exchange their whole state."""
+
+    metadata: Metadata
+    state: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declare(Effect):
+    """Tell everybody a verdict that was come to outside of SWIM; the member may refute it."""
+
+    ground: Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Vouch(Effect):
+    """Let SWIM's suspicion of `name` wait for `seconds`: it is heard, which `why` says for people."""
+
+    name: str
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Isolate(Effect):
+    """Accuse nobody in gossip while `isolated`: this node is the one that is cut off."""
+
+    isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Effect):
+    """Exchange whole states with these."""
+
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Effect):
+    """Find out the addresses of a host that is named in the configuration; report them."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Effect):
+    """Hold a lifeline to each of these (name -> endpoint), and report whose process has ended."""
+
+    peers: Mapping[str, Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address of node `name`, asked for by unicast at `mac` (6 bytes) on the link with index `link`."""
+
+    name: str
+    address: IPAddress
+    link: int
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Effect):
+    """Ask `target` once; the answer is reported with its time of arrival."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Effect):
+    """Listen for answers of exactly these targets."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskHosts(Effect):
+    """Ask hosts outside the cluster: `hosts` (address, MAC of 6 bytes) and neighbours the kernel knows."""
+
+    hosts: tuple[tuple[IPAddress, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Effect):
+    """Terminate exactly these addresses on this host, and report which ones could be had."""
+
+    addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class AskProxy(Effect):
+    """Find out whether this node's proxy passes on the traffic of `service`; report when it does."""
+
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Teach(Effect):
+    """Let this host's kernel know where a client is: `link` is an index, `mac` 6 bytes."""
+
+    link: int
+    client: IPAddress
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Follow(Effect):
+    """Count packets that still come here for exactly these addresses, and report who sends them."""
+
+    addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened(Effect):
+    """Something that people and programs may want to know."""
+
+    event: Event

@@ -1,0 +1,1 @@
+"""Why this node would rather not lead, by its own word."""

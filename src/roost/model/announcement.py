@@ -1,0 +1,28 @@
+"""What a responder is told to answer for one address."""
+
+from dataclasses import dataclass
+
+from roost.model.eligibility import interface_allowed
+
+__all__ = ["Announcement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Answer on the links whose whole names match one of `interfaces` (None: all), with the MAC `mac`.
+
+    `mac` is 6 bytes, None for the answering link's own.
+    """
+
+    interfaces: tuple[str, ...] | None = None
+    mac: bytes | None = None
+
+    def allows(self, link: str) -> bool:
+        """Tell whether to answer on the link named `link`."""
+        return interface_allowed(self.interfaces, link)
+
+    def joined(self, other: "Announcement") -> "Announcement":
+        """Return what two services that share the address want together: the links of either."""
+        if self.interfaces is None or other.interfaces is None:
+            return Announcement(None, self.mac)
+        return Announcement(tuple(dict.fromkeys((*self.interfaces, *other.interfaces))), self.mac)

@@ -1,0 +1,43 @@
+"""Who leads an address: the one answer that plan, witnesses, clients, views and `explain` share.
+
+An address may belong to several services. One node answers for it all the same: of the services that have a
+leader, the first by name decides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from roost.model.address import IPAddress
+from roost.model.ranking import Ranking
+
+__all__ = ["Lead", "lead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Node `node` leads `address` (None: nobody), `standbys` are next, best first; `why` for people.
+
+    `service` is the name of the one whose ranking decides.
+    """
+
+    address: IPAddress
+    node: str | None = None
+    standbys: tuple[str, ...] = ()
+    service: str = ""
+    why: str = "no service has this address"
+
+
+def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
+    """Return who leads `address`, given the rankings of all services that have it."""
+    ordered = sorted(rankings, key=lambda ranking: ranking.service.name)
+    if not ordered:
+        return Lead(address)
+    deciding = next((ranking for ranking in ordered if ranking.leader is not None), ordered[0])
+    name = deciding.service.name
+    standbys = tuple(place.node for place in deciding.places if place.node != deciding.leader)
+    if deciding.leader is None:
+        return Lead(address, None, standbys, name, f"no node can lead {name}")
+    why = f"first of those that can lead {name}"
+    if len(ordered) > 1:
+        why += f", which decides for {len(ordered)} services that share the address"
+    return Lead(address, deciding.leader, standbys, name, why)
