@@ -1,4 +1,4 @@
-"""Join targets: the text that an operator writes, and the endpoints it stands for."""
+"""Join targets: the text that an operator writes, and the endpoints it stands for. Pure."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
