@@ -18,7 +18,7 @@ from roost.announce.gratuitous import GratuitousSchedule
 from roost.announce.responder import LinkResponder, Tally
 from roost.model.address import IPAddress, canonical
 from roost.model.eligibility import interface_allowed
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 from roost.runtime.links import Link
 
 __all__ = ["Announcer", "LinkState"]

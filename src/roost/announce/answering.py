@@ -13,7 +13,7 @@ from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.errors import PacketError
 from roost.protocols.ethernet import Frame
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 
 __all__ = [
     "Answer",

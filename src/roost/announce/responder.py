@@ -24,7 +24,7 @@ from roost.announce.answering import (
 from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.protocols import filter as filters
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
 

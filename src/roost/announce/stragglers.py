@@ -11,7 +11,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 from roost.runtime.links import Link
 from roost.runtime.traffic_meter import TrafficMeter
 

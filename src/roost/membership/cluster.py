@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.membership.fault_log import FaultLog, FaultRecord
-from roost.membership.metadata import Metadata, encode, parse
 from roost.membership.rejoin import Rejoiner
 from roost.membership.targets import parse_target
 from roost.model.node import Candidate, Node, Verdict
@@ -31,9 +30,9 @@ from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.protocols.memberlist.swim import Swim, SwimConfig
-from roost.protocols.verdicts import Ground
-from roost.protocols.verdicts import decode as decode_ground
-from roost.protocols.verdicts import encode as encode_ground
+from roost.protocols.words import codec
+from roost.protocols.words.metadata import Metadata, encode, parse
+from roost.protocols.words.verdict import Ground
 from roost.runtime.bind import advertised_host
 from roost.runtime.memberlist_transport import MemberlistTransport
 
@@ -82,8 +81,8 @@ class Cluster:
     bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
     their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
     `candidates()` changed, `on_settled` is called when this node knows the others, `on_message` gets the
-    payloads of user messages, `on_accused` is called when others had declared this node dead, `on_silent`
-    when a witness says that it is silent; all run on the event loop.
+    words of peers but the grounds of verdicts, `on_accused` is called when others had declared this node
+    dead, `on_silent` when a witness says that it is silent; all run on the event loop.
 
     Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
     """
@@ -104,7 +103,7 @@ class Cluster:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_change: Callable[[frozenset[str]], None] | None = None,
         on_settled: Callable[[], None] | None = None,
-        on_message: Callable[[bytes], None] | None = None,
+        on_message: Callable[[codec.Word], None] | None = None,
         on_accused: Callable[[], None] | None = None,
         on_silent: Callable[[], None] | None = None,
     ) -> None:
@@ -136,6 +135,7 @@ class Cluster:
         )
         self._faults = FaultLog(clock)
         self._started = clock()
+        self._counters: Counter[str] = Counter()  # of messages that were not understood
         self._changed: set[str] = set()
         self._grounds: dict[str, tuple[Ground, float]] = {}  # -> when it was heard
         self._transport: MemberlistTransport | None = None
@@ -237,7 +237,7 @@ class Cluster:
             return
         self._note_ground(ground)
         others = [member.name for member in self._swim.members.values() if member.live]
-        self._swim.tell(others[:_TOLD], encode_ground(ground), self._loop.time())
+        self._swim.tell(others[:_TOLD], codec.encode(ground), self._loop.time())
         self._swim.declare_dead(ground.subject, ground.evidence, self._loop.time())
         self._transport.flush()
 
@@ -276,7 +276,7 @@ class Cluster:
     @property
     def counters(self) -> Mapping[str, int]:
         """What happened since the start, by name."""
-        total: Counter[str] = Counter()
+        total = self._counters.copy()
         if self._swim is not None and self._transport is not None:
             total.update(self._swim.counters)
             total.update(self._transport.counters)
@@ -359,13 +359,19 @@ class Cluster:
 
     def _take_message(self, payload: bytes) -> None:
         try:
-            ground = decode_ground(payload)
-            self._note_ground(ground)
-            if ground.subject == self.name and self._on_silent is not None:
-                self._on_silent()
+            word = codec.decode(payload)
+        except codec.UnknownWordError:
+            self._counters["unknown_words"] += 1
+            return
         except PacketError:
-            if self._on_message is not None:
-                self._on_message(payload)
+            self._counters["foreign_messages"] += 1
+            return
+        if isinstance(word, Ground):
+            self._note_ground(word)
+            if word.subject == self.name and self._on_silent is not None:
+                self._on_silent()
+        elif self._on_message is not None:
+            self._on_message(word)
 
     def _note_ground(self, ground: Ground) -> None:
         """Remember why a member is called dead; the word itself comes by memberlist's own message."""

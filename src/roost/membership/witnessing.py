@@ -28,9 +28,10 @@ from roost.model.witnesses import duties
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
-from roost.protocols.verdicts import Ground
-from roost.protocols.witness import statement
 from roost.protocols.witness.machine import PROCESS, AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.words.codec import encode
+from roost.protocols.words.statement import Statement
+from roost.protocols.words.verdict import Ground
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import PacketSocket
 
@@ -147,18 +148,13 @@ class Witnessing:
         self._processes.watch({key: watched[target.name] for key, target in processes.items()}, now)
         self._carry_out()
 
-    def receive(self, payload: bytes) -> None:
-        """Take a user message of a peer."""
+    def receive(self, statement: Statement) -> None:
+        """Take the word of another witness."""
         if self._kernels is None:
-            return
-        try:
-            heard = statement.decode(payload)
-        except PacketError:
-            self.counters["foreign_messages"] += 1
             return
         self._drain()
         for machine in self._machines():
-            machine.receive(heard, self._loop.time())
+            machine.receive(statement, self._loop.time())
         self._carry_out()
 
     def accused(self) -> None:
@@ -301,7 +297,7 @@ class Witnessing:
                         self._probe(self._targets[subject])
                     case Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
-                        self._tell(to, statement.encode(word))
+                        self._tell(to, encode(word))
                     case AskLan():
                         self._ask_lan()
                     case Declare(subject, evidence):

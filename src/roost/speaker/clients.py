@@ -13,7 +13,8 @@ from roost.announce.announcer import Announcer
 from roost.announce.stragglers import Stragglers
 from roost.model.address import IPAddress
 from roost.model.election import Election
-from roost.protocols.sightings import News, Sighting, encode
+from roost.protocols.words.codec import encode
+from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.runtime.neighbours import Neighbours
 from roost.speaker.client_gossip import ClientGossip
 from roost.speaker.plan import Plan
@@ -105,8 +106,8 @@ class Clients:
             if ranking is not None and ranking.leader not in (None, self._me):
                 by_leader.setdefault(str(ranking.leader), []).append(sighting)
         for leader, sightings in by_leader.items():
-            for payload in encode(News.STALE, sightings):
-                self._tell([leader], payload)
+            for word in Sightings.batches(News.STALE, sightings):
+                self._tell([leader], encode(word))
 
     def _successors(self, vip: IPAddress) -> list[str]:
         ranking = self._election.ranking_of(vip)

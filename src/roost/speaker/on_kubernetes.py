@@ -16,10 +16,10 @@ from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.source import KubernetesSource
-from roost.membership.metadata import MetadataError
 from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
+from roost.protocols.words.metadata import MetadataError
 from roost.settings import SpeakerSettings
 from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker

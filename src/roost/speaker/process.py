@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from roost.announce.responder import CapabilityError
-from roost.membership.metadata import MetadataError
+from roost.protocols.words.metadata import MetadataError
 from roost.runtime.bind import BindError
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import HttpServer, SocketPathError

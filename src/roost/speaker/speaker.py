@@ -11,13 +11,11 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from roost.announce.announcer import Announcer
 from roost.membership.cluster import Cluster
-from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.complaint import Complaint
@@ -25,10 +23,13 @@ from roost.model.election import Election, Move
 from roost.model.node import Candidate, Verdict
 from roost.model.service import Service
 from roost.observe.histogram import Histogram
-from roost.protocols import draining, sightings
-from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.words.codec import Word
+from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.metadata import Metadata, MetadataError
+from roost.protocols.words.sightings import Sighting, Sightings
+from roost.protocols.words.statement import Statement
 from roost.runtime.links import Link, LinkWatcher
 from roost.settings import SpeakerSettings, diff
 from roost.speaker import census
@@ -261,7 +262,7 @@ class Speaker:
                 self.cluster.rejoin_now()
             self._announce()
 
-    def _on_client(self, sighting: sightings.Sighting) -> None:
+    def _on_client(self, sighting: Sighting) -> None:
         self.clients.new(sighting)
 
     def _on_heard(self) -> None:
@@ -304,14 +305,16 @@ class Speaker:
         except MetadataError as error:
             _log.error("what this node says about itself stays as it was: %s", error)
 
-    def _on_message(self, payload: bytes) -> None:
-        with suppress(PacketError):
-            self.clients.receive(*sightings.decode(payload))
-            return
-        with suppress(PacketError):
-            self.drain.receive(draining.decode(payload))
-            return
-        self.witnessing.receive(payload)
+    def _on_message(self, word: Word) -> None:
+        match word:
+            case Sightings(news, sightings):
+                self.clients.receive(news, sightings)
+            case Ask() | Progress():
+                self.drain.receive(word)
+            case Statement():
+                self.witnessing.receive(word)
+            case _:
+                pass  # the cluster keeps grounds itself; nobody acts on the other words yet
 
     # -- what goes on ----------------------------------------------------------------------------
 

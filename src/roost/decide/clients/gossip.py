@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.sightings import News, Sighting, encode
+from roost.protocols.words.codec import encode
+from roost.protocols.words.sightings import News, Sighting, Sightings
 
 __all__ = ["ClientGossip"]
 
@@ -43,4 +44,8 @@ class ClientGossip:
             del self._untold[sighting]
             for name in self._successors(sighting.vip):
                 by_node.setdefault(name, []).append(sighting)
-        return [(name, payload) for name, told in by_node.items() for payload in encode(News.KNOWN, told)]
+        return [
+            (name, encode(word))
+            for name, told in by_node.items()
+            for word in Sightings.batches(News.KNOWN, told)
+        ]

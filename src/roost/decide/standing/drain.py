@@ -6,7 +6,8 @@ wish (from here or from a peer) -> gossiped by the node itself -> every election
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from roost.protocols.draining import Ask, Progress, encode
+from roost.protocols.words.codec import encode
+from roost.protocols.words.draining import Ask, Progress
 
 __all__ = ["Drain"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from roost import __version__
-from roost.membership.metadata import Metadata
 from roost.model.address import IPAddress, IPNetwork
+from roost.protocols.words.metadata import Metadata
 from roost.runtime.links import Link
 from roost.settings import SpeakerSettings
 

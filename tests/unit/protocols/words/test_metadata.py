@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost import __version__
-from roost.membership.metadata import Metadata, MetadataError, encode, parse
 from roost.model.address import IPAddress, IPNetwork
+from roost.protocols.words.metadata import Metadata, MetadataError, encode, parse
 
 LABELS = st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=5)
 JSON = st.recursive(
