@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.announce.claims import Alarm, ClaimBook
-from roost.announce.clients import ClientTable
+from roost.decide.clients.table import ClientTable
 from roost.announce.gratuitous import GratuitousSchedule
 from roost.announce.responder import LinkResponder, Tally
 from roost.model.address import IPAddress, canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.words.sightings import Sighting
-from roost.runtime.links import Link
+from roost.model.link import Link
 
 __all__ = ["Announcer", "LinkState"]
 

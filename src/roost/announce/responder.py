@@ -25,7 +25,7 @@ from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.protocols import filter as filters
 from roost.protocols.words.sightings import Sighting
-from roost.runtime.links import Link
+from roost.model.link import Link
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
 
 __all__ = ["CapabilityError", "LinkResponder", "Responder", "Tally"]

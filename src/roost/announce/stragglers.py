@@ -12,7 +12,7 @@ from roost.model.address import IPAddress
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 from roost.protocols.words.sightings import Sighting
-from roost.runtime.links import Link
+from roost.model.link import Link
 from roost.runtime.traffic_meter import TrafficMeter
 
 __all__ = ["Backoff", "Stragglers", "sender"]

@@ -55,6 +55,11 @@ class Succession:
             self._awaited[address] = _Awaited(leader, now + wait)
             self._soonest = min(self._soonest, now + wait)
 
+    def stand_in(self, address: IPAddress, leader: str) -> None:
+        """Stand in for `leader` at once: it was awaited long enough."""
+        self._awaited.pop(address, None)
+        self._mute[address] = leader
+
     def forget(self, addresses: Iterable[IPAddress]) -> None:
         """Await nothing for these, and stand in for nobody."""
         for address in addresses:

@@ -18,7 +18,7 @@ from typing import Final
 
 from roost.membership.fault_log import FaultLog, FaultRecord
 from roost.membership.rejoin import Rejoiner
-from roost.membership.targets import parse_target
+from roost.decide.join_target import parse_target
 from roost.model.node import Candidate, Node, Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint

@@ -32,7 +32,7 @@ from roost.protocols.witness.machine import PROCESS, AskLan, Declare, Probe, Tel
 from roost.protocols.words.codec import encode
 from roost.protocols.words.statement import Statement
 from roost.protocols.words.verdict import Ground
-from roost.runtime.links import Link
+from roost.model.link import Link
 from roost.runtime.packet_socket import PacketSocket
 
 __all__ = ["Witnessing"]

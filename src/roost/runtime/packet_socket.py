@@ -17,7 +17,7 @@ from typing import Final
 
 from roost.protocols.filter import Instruction
 from roost.protocols.ndp import solicited_node, solicited_node_mac
-from roost.runtime.links import Link
+from roost.model.link import Link
 
 __all__ = ["CapabilityError", "PacketSocket", "Sent"]
 

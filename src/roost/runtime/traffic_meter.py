@@ -5,7 +5,7 @@ from typing import Final
 
 from roost.model.address import IPAddress
 from roost.protocols import filter as filters
-from roost.runtime.links import Link
+from roost.model.link import Link
 from roost.runtime.packet_socket import PacketSocket
 
 __all__ = ["TrafficMeter"]

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.clients import ClientTable
+from roost.decide.clients.table import ClientTable
 from roost.protocols.words.sightings import Sighting
 
 VIPS = [IPv4Address("192.0.2.200") + number for number in range(4)]
