@@ -14,7 +14,7 @@ from roost.runtime.bind import BindError
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import HttpServer, SocketPathError
 from roost.runtime.local_delivery import LocalDeliveryError
-from roost.settings import StatusConfig
+from roost.settings import StatusConfig, in_force
 from roost.speaker.api import Api
 from roost.speaker.errors import CannotRunError
 from roost.speaker.speaker import Speaker
@@ -92,8 +92,11 @@ def _reload(speaker: Speaker, path: Path) -> None:
         return
     for problem in loaded.problems:
         _log.warning("%s", problem)
+    config, waiting = in_force(speaker.config, loaded.config)
+    for field in sorted(waiting):
+        _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
     try:
-        speaker.reload(FileSource(path, loaded.config))
+        speaker.reload(FileSource(path, config))
     except MetadataError as error:
         _log.error("labels are not gossiped: %s", error)
 

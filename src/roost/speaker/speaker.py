@@ -55,10 +55,6 @@ _POLL: Final = 0.05  # seconds
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _PEERS_REMEMBERED: Final = 1024
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
-_AT_RESTART: Final = frozenset(
-    {"node", "status", "membership", "membership.bind", "membership.advertise", "membership.join"}
-    | {"membership.label", "membership.profile"}
-)
 
 
 class Speaker:
@@ -181,11 +177,9 @@ class Speaker:
             await self.delivery.clear()
 
     def reload(self, source: Source) -> None:
-        """Put another source in force: only the difference is applied."""
+        """Put another source in force, whose settings passed `in_force`: only the difference is applied."""
         config = source.settings
         changed = diff(self.config, config)
-        for field in sorted(changed & _AT_RESTART):
-            _log.warning("%s takes effect at the next start", field)
         self.source = source
         self.config = config
         self.config_error = None
