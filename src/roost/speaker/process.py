@@ -6,21 +6,23 @@ SIGHUP reloads; SIGTERM or SIGINT hands over and leaves; a second one, or `termi
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from roost.announce.responder import CapabilityError
 from roost.membership.metadata import MetadataError
+from roost.runtime import signals
 from roost.runtime.bind import BindError
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import HttpServer, SocketPathError
 from roost.runtime.local_delivery import LocalDeliveryError
-from roost.settings import StatusConfig, in_force
+from roost.settings import StatusConfig
 from roost.speaker.api import Api
 from roost.speaker.errors import CannotRunError
+from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
-from roost.standalone.loader import load
 from roost.standalone.source import FileSource
 
 __all__ = ["run", "serve"]
@@ -31,12 +33,16 @@ _log = logging.getLogger("roost.speaker")
 async def run(path: Path, config: SpeakerConfig) -> None:
     """Announce what a file says until a signal asks to leave, then leave. Raises CannotRunError."""
     speaker = Speaker(FileSource(path, config))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, speaker, path)
-    await serve(speaker)
+    reloader = Reloader(speaker, path)
+    signals.handle(asyncio.get_running_loop(), signal.SIGHUP, reloader.request)
+    await serve(speaker, beside=reloader.run)
 
 
-async def serve(speaker: Speaker) -> None:
-    """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
+async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start.
+
+    `beside` runs while the speaker announces, and is cancelled as soon as it is to leave.
+    """
     stop, hurry = asyncio.Event(), asyncio.Event()
     views = SpeakerViews(speaker)
     local, remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
@@ -46,10 +52,10 @@ async def serve(speaker: Speaker) -> None:
         (hurry if stop.is_set() else stop).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop)
+        signals.handle(loop, number, asked_to_stop)
     try:
         await _start(speaker, local, remote)
-        await stop.wait()
+        await _first(stop.wait(), *([beside()] if beside else ()))
         await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
     finally:
         await local.close()
@@ -85,23 +91,7 @@ async def _listen(local: HttpServer, remote: HttpServer, status: StatusConfig) -
             _log.error("questions are not answered there: %s", error)
 
 
-def _reload(speaker: Speaker, path: Path) -> None:
-    loaded = load(path)
-    if loaded.config is None:
-        speaker.refuse([str(problem) for problem in loaded.problems if problem.severity == "error"])
-        return
-    for problem in loaded.problems:
-        _log.warning("%s", problem)
-    config, waiting = in_force(speaker.config, loaded.config)
-    for field in sorted(waiting):
-        _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
-    try:
-        speaker.reload(FileSource(path, config))
-    except MetadataError as error:
-        _log.error("labels are not gossiped: %s", error)
-
-
-async def _first(*works: object, within: float) -> None:
+async def _first(*works: object, within: float | None = None) -> None:
     """Run coroutines until the first is done or `within` seconds have passed; the rest is cancelled."""
     tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
     done, pending = await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
