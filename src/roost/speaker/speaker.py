@@ -66,6 +66,7 @@ class Speaker:
         self.config = config
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
+        self.waiting_for = ""  # what has to be there before it starts
         self.history = History(lambda: datetime.now(UTC))
         self.election = Election(source.desired.services)
         self.links = LinkWatcher(self._on_links)
@@ -288,6 +289,8 @@ class Speaker:
 
     def _on_drain(self) -> None:
         _log.info("draining" if self.drain.draining else "draining no more")
+        if not self._running:
+            return  # `start` tells it
         self._gossip()
         self._take_members()
 
