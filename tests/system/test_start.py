@@ -90,3 +90,15 @@ def test_signals_work_while_an_address_is_waited_for(alone: Lan) -> None:
 def _page(namespace: Namespace) -> str:
     """Return /metrics as the namespace sees it, "" while nobody answers."""
     return namespace.run(sys.executable, "-c", ASK)
+
+
+@pytest.mark.parametrize("taken", ["addr {} 192.0.2.200/32 dev lo", "route {} local 192.0.2.200 dev lo"])
+def test_an_address_that_the_host_had_is_answered_once_it_is_given_up(alone: Lan, taken: str) -> None:
+    node = alone.speakers[0]
+    node.namespace.ip(taken.format("add"))
+    node.write(membership=None)
+    node.start()
+    until(lambda: "is already an address of this host" in node.text(), "the refusal is told")
+    node.namespace.ip(taken.format("del"))
+    until(lambda: "held at last" in node.text(), "it is tried again")
+    alone.settle_on("192.0.2.200", {"n1"})

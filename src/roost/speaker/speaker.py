@@ -396,7 +396,7 @@ class Speaker:
         )
         self._announce()
         if self.source.delivers_locally and not self.delivery.covers(self.plan.local):
-            self._spawn(self.delivery.set(self.plan.local))
+            self._spawn(self.delivery.follow(self.plan.local))
 
     def _announce(self) -> None:
         self.announcer.set_known(self.plan.known)
