@@ -20,6 +20,7 @@ from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
 from roost.protocols.words.metadata import MetadataError
+from roost.runtime import signals
 from roost.settings import SpeakerSettings
 from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker
@@ -70,8 +71,8 @@ async def _is_known(source: KubernetesSource) -> bool:
     """Wait until the source knows what the cluster wants; False when a signal came first."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)  # until `serve` takes over
-    loop.add_signal_handler(signal.SIGHUP, _log.info, "nothing to read again: the API tells of changes")
+        signals.handle(loop, number, stop.set)  # until `serve` takes over
+    signals.handle(loop, signal.SIGHUP, lambda: _log.info("nothing to read again: the API tells of changes"))
     waits = [asyncio.create_task(source.synced()), asyncio.create_task(stop.wait())]
     done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

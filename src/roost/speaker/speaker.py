@@ -56,10 +56,6 @@ _POLL: Final = 0.05  # seconds
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 _PEERS_REMEMBERED: Final = 1024
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
-_AT_RESTART: Final = frozenset(
-    {"node", "status", "membership", "membership.bind", "membership.advertise", "membership.join"}
-    | {"membership.label", "membership.profile"}
-)
 
 
 class Speaker:
@@ -71,6 +67,7 @@ class Speaker:
         self.config = config
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
+        self.waiting_for = ""  # what has to be there before it starts
         self.history = History(lambda: datetime.now(UTC))
         self.election = Election(source.desired.services)
         self.links = LinkWatcher(self._on_links)
@@ -182,11 +179,9 @@ class Speaker:
             await self.delivery.clear()
 
     def reload(self, source: Source) -> None:
-        """Put another source in force: only the difference is applied."""
+        """Put another source in force, whose settings passed `in_force`: only the difference is applied."""
         config = source.settings
         changed = diff(self.config, config)
-        for field in sorted(changed & _AT_RESTART):
-            _log.warning("%s takes effect at the next start", field)
         self.source = source
         self.config = config
         self.config_error = None
@@ -295,6 +290,8 @@ class Speaker:
 
     def _on_drain(self) -> None:
         _log.info("draining" if self.drain.draining else "draining no more")
+        if not self._running:
+            return  # `start` tells it
         self._gossip()
         self._take_members()
 
@@ -402,7 +399,7 @@ class Speaker:
         )
         self._announce()
         if self.source.delivers_locally and not self.delivery.covers(self.plan.local):
-            self._spawn(self.delivery.set(self.plan.local))
+            self._spawn(self.delivery.follow(self.plan.local))
 
     def _announce(self) -> None:
         self.announcer.set_known(self.plan.known)

@@ -38,6 +38,7 @@ class SpeakerViews:
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
             "settled": speaker.cluster.settled,
+            "waiting_for": speaker.waiting_for,
             "cut_off": speaker.witnessing.cut_off,
             "draining": speaker.drain.draining,
             "profile": config.membership.profile if config.membership else None,
