@@ -8,7 +8,7 @@ import pytest
 
 from roost.model.address import IPAddress
 from roost.runtime.local_delivery import LocalDeliveryError, RefusedAddressesError
-from roost.speaker.delivery import Delivery
+from roost.deliver.local import Delivery
 
 ONE, TWO = ip_address("192.0.2.200"), ip_address("2001:db8::200")
 BOTH: frozenset[IPAddress] = frozenset({ONE, TWO})

@@ -18,6 +18,7 @@ from roost.decide.announcing import Announcing
 from roost.decide.answer_lease import AnswerLease
 from roost.decide.answers import Answers
 from roost.decide.asking import Asking
+from roost.decide.claims import Alarm
 from roost.decide.clients.clients import Clients
 from roost.decide.contention import Contender, Disputes, reason_to_yield
 from roost.decide.delivery import Delivered
@@ -31,6 +32,8 @@ from roost.decide.effects import (
     Happened,
     Isolate,
     Join,
+    Notice,
+    Open,
     Renew,
     Tell,
 )
@@ -61,6 +64,7 @@ from roost.protocols.machine import Effect, Endpoint, Randomness
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
 from roost.protocols.words.macs import Macs
+from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Statement
 from roost.protocols.words.unable import Unable
@@ -146,9 +150,26 @@ class Decider:
         """Tell whether requests may be answered at `now`: this process has run without a gap."""
         return self._lease.valid(now)
 
+    def alarms(self, now: float) -> tuple[Alarm, ...]:
+        """Return the claims of others that somebody has to look at."""
+        return self._announcing.alarms(now)
+
     def drain_progress(self, node: str, now: float) -> draining.Progress | None:
         """Return how far `node` is with draining, or None before it has said so."""
         return self.drain.progress(node, now)
+
+    def metadata(self, now: float) -> Metadata:
+        """Return what this node says of itself."""
+        return own_metadata(
+            self.announcing,
+            self.settings,
+            digest=self.desired.digest,
+            draining=self.drain.draining,
+            deaf=self.isolation.cut_off,
+            blind=self.standing.blind,
+            outdated=self.standing.outdated,
+            waits=self.standing.waits(now),
+        )
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -183,6 +204,8 @@ class Decider:
         able = (link for link in links if not link.loopback and not why_silent(link, self.settings.interfaces))
         before = self.announcing
         self.announcing = tuple(sorted(able, key=lambda link: link.index))
+        if self.announcing != before:
+            self._emit(Open(self.announcing))
         plugged_again = self.isolation.plug(carrier=has_carrier(links, self.settings.bind))
         if self.isolation.unplugged:
             self._emit(Isolate(isolated=True))
@@ -399,7 +422,11 @@ class Decider:
         if self.me not in self.election.candidates:
             return  # before the first look at the members
         if self.election.ranked_anew:
+            known = self.plan.known
             self.plan.take_all(self._refused)
+            if self.plan.known != known:
+                self.clients.table.keep(self.plan.known)
+                self._emit(Notice(self.plan.known))
             changed = self.plan.known | self._leaders.keys() | self._answers.now.keys()
         else:
             changed = self.plan.take_moves(move.service for move in moves)
@@ -767,23 +794,13 @@ class Decider:
             self._refresh(now)
 
     def _describe(self, now: float) -> None:
-        metadata = own_metadata(
-            self.announcing,
-            self.settings,
-            digest=self.desired.digest,
-            draining=self.drain.draining,
-            deaf=self.isolation.cut_off,
-            blind=self.standing.blind,
-            outdated=self.standing.outdated,
-            waits=self.standing.waits(now),
-        )
         known: dict[str, tuple[bytes, ...]] = {}
         for mac, name in self._macs.items():
             known[name] = (*known.get(name, ()), mac)
         words: list[Word] = list(Macs.batches(known.items()))
         if self.inability.word.addresses:
             words.append(self.inability.word)
-        self._extend(self._description.of(metadata, tuple(words)))
+        self._extend(self._description.of(self.metadata(now), tuple(words)))
 
     def _tell_all(self, word: Word) -> None:
         peers = tuple(sorted(census.peers(self.members, self.me)))

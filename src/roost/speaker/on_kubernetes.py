@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from roost.decide.join_target import JoinTarget
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
@@ -19,7 +20,6 @@ from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
-from roost.protocols.words.metadata import MetadataError
 from roost.runtime import signals
 from roost.settings import SpeakerSettings
 from roost.speaker.process import serve
@@ -109,23 +109,20 @@ async def _announce(
 
     def changed(why: str) -> None:
         judged()
-        try:
-            speaker.update(why)
-        except MetadataError as error:
-            _log.error("what this node says about itself stays as it was: %s", error)
+        speaker.update(why)
         announced.changed()
 
     def joined(targets: Sequence[Endpoint]) -> None:
-        speaker.cluster.set_join([str(target) for target in targets])
+        speaker.join([JoinTarget(target.host, target.port) for target in targets])
 
     def drained(wish: bool) -> None:  # noqa: FBT001 - as the source calls it
-        speaker.drain.wish(settings.node, wish)
+        speaker.wish(settings.node, wish=wish)
 
     judged()
     joined(source.targets)
     source.on_peers = joined
     source.on_drain = drained
-    speaker.drain.draining = source.drain  # since before its start
+    speaker.decider.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = announced.changed
     telling = [
@@ -153,13 +150,14 @@ async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) ->
 def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
     """Return the services that this node leads and answers for, with the interfaces where it does."""
     found = {}
-    links = [link.name for link in speaker.announcer.links]
-    for name in speaker.election.led_by(speaker.name):
-        service = speaker.election.rankings[name].service
-        answered = [each for each in service.addresses if each in speaker.announcer.announcements]
+    decider = speaker.decider
+    links = [link.name for link in speaker.links.links]
+    for name in decider.election.led_by(speaker.name):
+        service = decider.election.rankings[name].service
+        answered = [each for each in service.addresses if each in decider.announcements]
         if not answered:
             continue
-        patterns = speaker.announcer.announcements[answered[0]]
+        patterns = decider.announcements[answered[0]].interfaces
         used: tuple[str, ...] = ()
         missing: tuple[str, ...] = ()
         if patterns is not None:

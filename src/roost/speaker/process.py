@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from roost.announce.responder import CapabilityError
+from roost.runtime.packet_socket import CapabilityError
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import signals
 from roost.runtime.bind import BindError, address_to_come
@@ -73,8 +73,15 @@ async def _announce(
 ) -> None:
     try:
         await _start(speaker)
-        await _first(stop.wait(), *([beside()] if beside else ()))
-        await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
+        working = asyncio.ensure_future(speaker.run())
+        await _first(stop.wait(), asyncio.shield(working), *([beside()] if beside else ()))
+        handing_over = speaker.hand_over()
+        grace = speaker.config.termination_grace
+        await _first(hurry.wait(), asyncio.shield(working), handing_over, within=grace)
+        working.cancel()
+    except* Exception as failures:
+        # A part that does nothing any more must not look as if it did: the peers take over, systemd restarts.
+        raise CannotRunError(f"a part of the speaker has failed: {failures.exceptions[0]!r}") from failures
     finally:
         await speaker.stop()
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from pathlib import Path
 
-from roost.protocols.words.metadata import MetadataError
 from roost.settings import in_force
 from roost.speaker.speaker import Speaker
 from roost.standalone.loader import load
@@ -51,7 +50,4 @@ class Reloader:
         config, waiting = in_force(self._speaker.config, loaded.config)
         for field in sorted(waiting):
             _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
-        try:
-            self._speaker.reload(FileSource(self._path, config))
-        except MetadataError as error:
-            _log.error("labels are not gossiped: %s", error)
+        self._speaker.reload(FileSource(self._path, config))

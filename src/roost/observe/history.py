@@ -1,8 +1,10 @@
 """Since when each service has its leader, and what changed it last: the memory behind `explain`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+
+from roost.model.event import Event, Happening
 
 __all__ = ["Change", "History"]
 
@@ -24,11 +26,16 @@ class History:
         self._started = clock()
         self._changes: dict[str, Change] = {}
 
+    def follow(self, event: Event) -> None:
+        """Take an event."""
+        if event.what is Happening.LEAD_MOVED:
+            self.record(event.facts["service"], event.facts["to"], event.facts["why"])
+
     def record(self, service: str, leader: str | None, why: str) -> None:
         """Note that `service` is led by `leader` from now on."""
         self._changes[service] = Change(leader, self._clock(), why)
 
-    def keep(self, services: set[str]) -> None:
+    def keep(self, services: Collection[str]) -> None:
         """Forget every service outside `services`."""
         self._changes = {name: change for name, change in self._changes.items() if name in services}
 

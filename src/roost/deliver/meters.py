@@ -1,42 +1,36 @@
-"""Clients that still send here for addresses that another node answers for now.
+"""Packets that still come here for addresses that another node answers for, counted by the kernel.
 
-links, addresses -> a meter per link -> packets counted, and the clients to be told, each less and less often
+links, addresses -> a meter per link -> packets and some of their senders, looked at now and then
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.link import Link
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 from roost.protocols.words.sightings import Sighting
-from roost.model.link import Link
 from roost.runtime.traffic_meter import TrafficMeter
 
-__all__ = ["Backoff", "Stragglers", "sender"]
+__all__ = ["Meters", "sender"]
 
 _LOOK: Final = 0.02  # seconds between two looks at the meters while packets come or may come
 _LOOK_RARELY: Final = 0.25  # seconds, otherwise
 _EAGER: Final = 2.0  # seconds after an address was lost or a packet came
-_FIRST: Final = 0.04  # seconds before a client that sends on is told again, doubled each time up to:
-_LAST: Final = 5.0
-_REMEMBERED: Final = 1024
 _IPV4: Final = 0x0800
 
 
-class Stragglers:
-    """Follows packets for some addresses; `on_stale` gets clients that have to be told where to send."""
+class Meters:
+    """Follows packets for some addresses; `on_packets(count, senders)` is called at each look."""
 
-    def __init__(self, on_stale: Callable[[Sequence[Sighting]], None]) -> None:
-        self.packets = 0  # since the start, as the kernel counts
-        self.last_packet = float("-inf")  # the loop's time, seconds
-        self._on_stale = on_stale
+    def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None]) -> None:
+        self._on_packets = on_packets
         self._addresses: frozenset[IPAddress] = frozenset()
         self._meters: dict[Link, TrafficMeter] = {}
         self._seen: dict[Sighting, None] = {}
-        self._backoff = Backoff()
         self._timer: asyncio.TimerHandle | None = None
         self._eager_until = float("-inf")
 
@@ -75,14 +69,12 @@ class Stragglers:
         now = loop.time()
         count = sum(meter.read() for meter in self._meters.values())
         if count:
-            self.packets += count
-            self.last_packet = now
             self._eager_until = now + _EAGER
-        if stale := [each for each in self._seen if self._backoff.due(each, now)]:
-            self._on_stale(stale)
-        self._seen.clear()
         pause = _LOOK if now < self._eager_until else _LOOK_RARELY
         self._timer = loop.call_later(pause, self._look)
+        if count or self._seen:
+            seen, self._seen = self._seen, {}
+            self._on_packets(count, seen)
 
     def _rest(self) -> None:
         if self._timer is not None:
@@ -96,23 +88,6 @@ class Stragglers:
             return
         if found.vip in self._addresses:
             self._seen[found] = None
-
-
-class Backoff:
-    """How often each client is told: at once, then at doubled distances. Pure."""
-
-    def __init__(self) -> None:
-        self._next: dict[Sighting, tuple[float, float]] = {}  # -> when, and the distance after that
-
-    def due(self, sighting: Sighting, now: float) -> bool:
-        """Tell whether the client is to be told at `now`, and count it as done."""
-        when, distance = self._next.get(sighting, (now, _FIRST))
-        if now < when:
-            return False
-        if sighting not in self._next and len(self._next) >= _REMEMBERED:
-            del self._next[next(iter(self._next))]
-        self._next[sighting] = (now + distance, min(2 * distance, _LAST))
-        return True
 
 
 def sender(data: bytes) -> Sighting:
