@@ -228,6 +228,7 @@ class Decider:
             self.settling.gossiped = True
         if any(name not in before for name in active) and self.inability.word.addresses:
             self._tell_all(self.inability.word)
+        self.yielding.identify(self._macs)
         if not self.standing.blind:  # gossip sees them, and this node knows what they know
             self._reconsider(self.yielding.forget(active), now)
         self._vouching.follow(members, now)
@@ -239,8 +240,8 @@ class Decider:
             self._settled("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
-        """Hear that `by` had declared this node dead; what a node says that is lost itself does not count."""
-        if not self._is_lost(by) and not self.isolation.isolated:
+        """Hear that `by` had declared this node dead; the word of a node that is lost itself does not count."""
+        if by not in ("", self.me) and not self._is_lost(by) and not self.isolation.isolated:
             self._lost_to_others(now)
 
     def hear(self, word: Word, now: float) -> None:

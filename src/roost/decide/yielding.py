@@ -7,7 +7,7 @@ one address of each holder at a time; when no answer comes any more it takes ove
 addresses to ask for come out.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -75,6 +75,11 @@ class Yielding:
         holder.addresses[address] = 0
         holder.until = max(holder.until, now + self._patience)
         return True
+
+    def identify(self, names: Mapping[bytes, str]) -> None:
+        """Learn which nodes have which hardware addresses: who was a stranger may be none."""
+        for holder in self._holders.values():
+            holder.peer = names.get(holder.mac, holder.peer)
 
     def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
         """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""
