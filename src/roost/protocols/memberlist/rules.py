@@ -272,7 +272,9 @@ class Rules:
         self._outbox.fault("name-conflict", detail, source)
 
     def _name_at(self, endpoint: Endpoint) -> str:
-        return next((name for name, each in self._table.view.items() if each.endpoint.host == endpoint.host), "")
+        return next(
+            (name for name, each in self._table.view.items() if each.endpoint.host == endpoint.host), ""
+        )
 
     def _report(self, kind: Change, member: Member, evidence: str, by: str = "") -> None:
         self._outbox.counters[f"member_{kind}"] += 1
