@@ -66,13 +66,13 @@ class State:
         self.asking = Asking()
         self.readiness = Readiness()
         self.answers = Answers(
-            self.plan,
-            self.succession,
-            self.handover,
-            self.yielding,
-            self.asking,
-            self.delivery,
-            self.readiness,
+            plan=self.plan,
+            succession=self.succession,
+            handover=self.handover,
+            yielding=self.yielding,
+            asking=self.asking,
+            delivered=self.delivery,
+            readiness=self.readiness,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
