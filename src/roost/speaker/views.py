@@ -17,6 +17,7 @@ from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import UnknownNameError, what_if
 from roost.observe.metrics import Metric
+from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -39,6 +40,7 @@ class SpeakerViews:
             "version": __version__,
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
+            "problems": [asdict(each) for each in problems(speaker, time.monotonic())],
             "settled": speaker.decider.state.settling.settled,
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,
