@@ -1,0 +1,1 @@
+"""What nodes say to each other (stand-ins until the real ones land)."""
