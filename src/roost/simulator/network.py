@@ -15,7 +15,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
-from roost.model.witnesses import duties
+from roost.decide.witnessing.duties import duties
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Endpoint, SendDatagram
 from roost.protocols.memberlist.messages import CURRENT_VERSIONS, NodeState, PushPull, Status
