@@ -12,7 +12,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.model.node import Verdict
-from roost.model.service import DesiredState
+from roost.model.service import DesiredState, Service
 from roost.protocols.machine import Effect, Endpoint, Randomness
 from roost.protocols.words.codec import Word
 from roost.protocols.words.metadata import Metadata
@@ -41,6 +41,8 @@ class FakeDecider:
         self.answering: dict[IPAddress, Announcement] = {}
         self.rejoin = 0.0
         self.grown: list[int] = []
+        self.woken = 0
+        self.salt = ""
         self._effects: list[Effect] = []
 
     def start(self, now: float) -> None:
@@ -56,12 +58,16 @@ class FakeDecider:
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         self.links = links
+        if self.fault == "fails" and not links[0].carrier:
+            raise ZeroDivisionError
         self._describe()
         self._apply(now)
 
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         self.members = members
-        peers = {m.name: m.endpoint for m in members if m.is_roost and m.name != self.facts.name and m.endpoint}
+        peers = {
+            m.name: m.endpoint for m in members if m.is_roost and m.name != self.facts.name and m.endpoint
+        }
         self._effects.append(do.Hold(peers))
         self._apply(now)
 
@@ -81,15 +87,12 @@ class FakeDecider:
             self._apply(now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
-        if self.fault == "grows":
-            self.grown.extend(range(20))
+        pass
 
     def answered(self, link_index: int, address: IPAddress, mac: bytes, at: float) -> None:
         pass
 
-    def delivered(
-        self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
-    ) -> None:
+    def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         self.ready = ready
         self._apply(now)
 
@@ -123,6 +126,10 @@ class FakeDecider:
             self.settles = now + 0.7
             self.rejoin = now
         self.until = now + LEASE
+        self.woken += 1
+        if self.fault == "grows":
+            self.grown.extend(range(20))
+        self.salt = str(self.woken // 260) if self.fault == "wanders" else ""
         if now >= self.rejoin:
             self.rejoin = now + 2.0
             known = {member.endpoint for member in self.members if member.verdict.active}
@@ -149,12 +156,12 @@ class FakeDecider:
         led: dict[IPAddress, Announcement] = {}
         for service in self.desired.services if self.settled and self._is_up() else ():
             for address in service.addresses:
-                if self._leads(service.name, service.advertisements[0].names, service.endpoint_nodes):
-                    if address in self.ready or service.deliver == "external":
-                        led[address] = Announcement()
+                able = address in self.ready or service.deliver == "external"
+                if able and self._leads(service):
+                    led[address] = Announcement()
         lost = self.answering.keys() - led.keys() if self._is_up() else set()
         self.held = {address: self.held.get(address, now + HOLD) for address in lost}
-        for address, until in self.held.items():
+        for address, until in self.held.items() if self.fault != "lets go" else ():
             if until > now or self.fault == "never stops":
                 led[address] = Announcement()
         if led != self.answering:
@@ -165,9 +172,12 @@ class FakeDecider:
     def _is_up(self) -> bool:
         return any(link.carrier for link in self.links)
 
-    def _leads(self, service: str, names: frozenset[str], endpoints: frozenset[str] | None) -> bool:
+    def _leads(self, service: Service) -> bool:
+        names, endpoints = service.advertisements[0].names, service.endpoint_nodes
+
         def rank(member: ClusterMember) -> tuple[bool, bytes]:
-            return member.metadata.draining, sha256(f"{member.name}#{service}".encode()).digest()
+            key = f"{member.name}#{service.name}#{self.salt}"
+            return member.metadata.draining, sha256(key.encode()).digest()
 
         able = [
             member

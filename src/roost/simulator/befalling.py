@@ -69,7 +69,7 @@ class Befalling:
             host.process.resume()
 
     def _stop(self, fault: Fault, by: int) -> None:
-        """Kill, or ask to leave; whoever is still leaving when the time is up is killed, and started again."""
+        """Kill, or ask to leave; whoever is still leaving when the time is up is killed. Then start again."""
         host = self._host(fault)
         host.stopped += by
         if by > 0 and fault.kind == "term":
@@ -113,7 +113,9 @@ class Befalling:
     def _drain(self, fault: Fault, by: int) -> None:
         """Let an operator ask, here or through a peer; the end is told to the node itself."""
         host = self._host(fault)
-        others = (each for each in self._world.hosts.values() if each.process is not None and each is not host)
+        others = (
+            each for each in self._world.hosts.values() if each.process is not None and each is not host
+        )
         peer = next(others, None) if fault.way == "peer" and by > 0 else None
         (peer or host).wish(fault.node, wish=by > 0)
 

@@ -1,6 +1,6 @@
 """A client with Linux's neighbour table, which pings every service address again and again.
 
-The rules are those of `arp_process` and `neigh_update` in Linux 6: an entry is made by the own question alone;
+The rules are those of `arp_process` and `neigh_update` in Linux 6: the own question alone makes an entry;
 another hardware address is believed from gratuitous ARP at once and from a reply a second after the last
 change; an entry that is not confirmed goes stale, is used for a while, is asked for by unicast, fails.
 """

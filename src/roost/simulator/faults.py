@@ -1,6 +1,6 @@
 """What befalls a simulated cluster, as data: faults, whole schedules, and how they are drawn.
 
-A schedule is everything that a run depends on, so that the same schedule always gives the same run. Drawing is
+A schedule is everything that a run depends on: the same schedule always gives the same run. It is drawn
 swarm style: each run has its own few kinds of faults, its own pace and its own cluster, because a mix of
 everything hides what two kinds alone bring about.
 """

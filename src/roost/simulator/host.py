@@ -37,13 +37,17 @@ _GRACE: Final = 10.0  # seconds after which it ends anyway
 
 @dataclass(slots=True)
 class Surroundings:
-    """What hosts share: time, the LAN, each other, and who is told what happened (who, what, words)."""
+    """What hosts share: time, the LAN, each other, and who is told what happened.
+
+    `note` takes who, what, and words for people.
+    """
 
     clock: Clock
     lan: Lan
     make: MakeDecider
     profile: str
     note: Callable[[str, str, str], None]
+    answers_changed: Callable[[], None]
     hosts: dict[Endpoint, "Host"] = field(default_factory=dict)
 
 
@@ -135,6 +139,10 @@ class Host:
             return False
         return self._lan.connected(self.port, other.port)
 
+    def answers_changed(self) -> None:
+        """Tell that this host may answer for other addresses from now on."""
+        self._around.answers_changed()
+
     def note(self, what: str, text: str) -> None:
         """Tell what happened here."""
         self._around.note(self.name, what, text)
@@ -158,6 +166,7 @@ class Host:
             return
         self.epoch += 1
         process.end()
+        self.answers_changed()
         self.port.macs[1:] = []
         self.kernel.followed = frozenset()
         for other in self._around.hosts.values():

@@ -18,7 +18,7 @@ _NEIGHBOURS: Final = 8
 
 
 class Kernel:
-    """`passed_on` are addresses whose traffic any node passes on; `report(packets, seen)` tells of stragglers."""
+    """`passed_on` are addresses that a proxy serves; `report(packets, seen)` hears of stragglers."""
 
     def __init__(self, clock: Clock, report: Callable[[int, tuple[Sighting, ...]], None]) -> None:
         self.delivered: frozenset[IPAddress] = frozenset()

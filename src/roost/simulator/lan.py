@@ -1,7 +1,7 @@
 """One LAN of one or two switches that learn where hardware addresses are.
 
 Frames are routed, not carried: `unicast` and `broadcast` say which ports a frame reaches now, and teach the
-switches as it would. What a frame holds is between the two stations, so that a ping costs a call and no event.
+switches as it would. What a frame holds is between the two stations: so a ping costs a call and no event.
 An address that moved is looked for at its old port until it speaks at the new one; an unknown one is flooded.
 """
 
@@ -128,15 +128,17 @@ class Lan:
         """Return the port that a frame from `source` (at `port`) to `target` reaches, None if it is lost."""
         if not port.sends or (port.loss and self._chance.random() < port.loss):
             return None
-        table = self._tables[port.switch]
+        here = port.switch
+        table = self._tables[here]
         table[source] = port
         at = table.get(target)
         if at is None:
-            at = self._find(target, port.switch)
+            at = self._find(target, here)
         if at is _UPLINK:
-            at = self._cross(source, target, 1 - port.switch)
-        if not isinstance(at, Port) or not at.hears or target not in at.macs:
-            return None
+            here = 1 - here
+            at = self._cross(source, target, here)
+        if not isinstance(at, Port) or not at.hears or at.switch != here or target not in at.macs:
+            return None  # nobody there, nobody any more, or somebody else
         return None if at.loss and self._chance.random() < at.loss else at
 
     def broadcast(self, port: Port, source: bytes) -> list[Port]:

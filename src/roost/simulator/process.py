@@ -291,6 +291,7 @@ class Process:
         )
         virtual = [told.mac for told in self.announcements.values() if told.mac is not None]
         self.host.port.macs[1:] = sorted(set(virtual))
+        self.host.answers_changed()
 
     def _announce(self, effect: do.Announce) -> None:
         """Send a round of gratuitous ARP: a burst, heard or lost as one."""

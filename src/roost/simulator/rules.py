@@ -104,12 +104,18 @@ class Judge:
         self._before: tuple[object, ...] = ()
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
+        world.on_answers = self._at_a_change
         world.clock.after(bounds.look, self._tick)
 
     def _tick(self) -> None:
         self._look(self._world.clock.now)
         if self.violation is None:
             self._world.clock.after(self._bounds.look, self._tick)
+
+    def _at_a_change(self) -> None:
+        """Look between two looks: a planned move must not cost a moment."""
+        if self._planned is not None:
+            self._look(self._world.clock.now)
 
     def _look(self, now: float) -> None:
         hosts = self._world.hosts.values()

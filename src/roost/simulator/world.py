@@ -4,6 +4,7 @@ Schedule -> World -> hosts, clients; faults begin and end when it says
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -45,10 +46,11 @@ class World:
         self.active = 0  # faults
         self.begun = 0
         self.last_fault = START  # when one began or ended last
+        self.on_answers: Callable[[], None] = lambda: None  # called when other addresses are answered for
         self._recording = record
         self._seed = schedule.seed
         self.lan = Lan(schedule.switches, self._chance("lan"))
-        around = Surroundings(self.clock, self.lan, make, schedule.profile, self._note)
+        around = Surroundings(self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed)
         self.hosts = {name: self._host(around, name, at) for at, name in enumerate(schedule.names)}
         self.services = {spec.name: spec for spec in schedule.services}
         self.clients = [self._client(number) for number in range(schedule.clients)]
@@ -122,6 +124,9 @@ class World:
     def _note(self, who: str, what: str, text: str) -> None:
         if self._recording:
             self.record.append(Entry(self.time(), who, what, text))
+
+    def _answers_changed(self) -> None:
+        self.on_answers()
 
     def _client_moved(self, client: Client, address: IPAddress, who: str | None) -> None:
         self._note(client.name, "ping", f"{address} {who or 'nobody'}")
