@@ -1,1 +1,0 @@
-"""What nodes say to each other (stand-ins until the real ones land)."""
