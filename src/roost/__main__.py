@@ -1,5 +1,5 @@
 """`python -m roost` is the same command as `roost`."""
 
-from roost.cli import main
+from roost.entry import main
 
 main()

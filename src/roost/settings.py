@@ -1,13 +1,21 @@
 """What a speaker is told at start, whichever source its services come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from roost.protocols.machine import Endpoint
 
-__all__ = ["GRATUITOUS_RATE", "AnnounceConfig", "MembershipConfig", "SpeakerSettings", "StatusConfig", "diff"]
+__all__ = [
+    "GRATUITOUS_RATE",
+    "AnnounceConfig",
+    "MembershipConfig",
+    "SpeakerSettings",
+    "StatusConfig",
+    "diff",
+    "in_force",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,27 @@ class SpeakerSettings:
     termination_grace: float
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
+
+
+_WHILE_RUNNING: Final = frozenset({"membership.keys"})  # of membership; all else of it waits for a restart
+_AT_RESTART: Final = frozenset({"node", "status", "membership"})  # sockets, and names that peers remember
+
+Settings = TypeVar("Settings", bound=SpeakerSettings)
+
+
+def in_force(running: SpeakerSettings, wanted: Settings) -> tuple[Settings, frozenset[str]]:
+    """Return what a running speaker follows when it is told `wanted`, and the fields that wait for a restart.
+
+    Those keep the value of `running`, named as in `diff`.
+    """
+    waiting = frozenset(
+        name for name in diff(running, wanted) - _WHILE_RUNNING if name.partition(".")[0] in _AT_RESTART
+    )
+    membership = running.membership
+    if membership and wanted.membership:
+        membership = replace(membership, keys=wanted.membership.keys)
+    kept = replace(wanted, node=running.node, status=running.status, membership=membership)
+    return kept, waiting
 
 
 def diff(old: SpeakerSettings, new: SpeakerSettings) -> frozenset[str]:

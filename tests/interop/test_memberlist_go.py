@@ -10,10 +10,10 @@ from tests.interop.clusters import inject, member, roost, sees
 from tests.interop.peers import GoAgent, free_port, go_agent, loopback, until
 
 from roost.membership.cluster import Cluster
-from roost.membership.metadata import Metadata
 from roost.model.node import Verdict
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.messages import Dead, Suspect
+from roost.protocols.words.metadata import Metadata
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("go_binary")]
 

@@ -11,9 +11,9 @@ from tests.interop.clusters import BRISK, member, roost, sees
 from tests.interop.peers import PORT, loopback, until
 
 from roost.membership.cluster import Cluster
-from roost.membership.metadata import Metadata
 from roost.model.node import Verdict
 from roost.protocols.machine import Endpoint
+from roost.protocols.words.metadata import Metadata
 from roost.runtime.memberlist_transport import BindError
 
 

@@ -7,9 +7,9 @@ from tests.interop.clusters import roost, sees
 from tests.interop.peers import SerfAgent, serf_agent, until
 
 from roost.membership.cluster import Cluster
-from roost.membership.metadata import Metadata
 from roost.model.node import Verdict
 from roost.protocols.memberlist.messages import Versions
+from roost.protocols.words.metadata import Metadata
 
 pytestmark = pytest.mark.interop
 

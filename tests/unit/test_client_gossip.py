@@ -2,7 +2,8 @@
 
 from ipaddress import IPv4Address
 
-from roost.protocols.sightings import News, Sighting, decode
+from roost.protocols.words.codec import decode
+from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.speaker.client_gossip import ClientGossip
 
 VIP = IPv4Address("192.0.2.200")
@@ -17,7 +18,7 @@ def test_each_successor_hears_of_each_client_once() -> None:
     gossip.add([*sightings(3), *sightings(3)])
     told = gossip.round()
     assert sorted(name for name, _ in told) == ["n2", "n3"]
-    assert [decode(payload) for _, payload in told] == [(News.KNOWN, tuple(sightings(3)))] * 2
+    assert [decode(payload) for _, payload in told] == [Sightings(News.KNOWN, tuple(sightings(3)))] * 2
     assert gossip.round() == []
 
 
@@ -26,7 +27,8 @@ def test_many_clients_take_several_rounds_of_bounded_size() -> None:
     gossip.add(sightings(1000))
     rounds = []
     while told := gossip.round():
-        rounds.append(sum(len(decode(payload)[1]) for _, payload in told))
+        words = [decode(payload) for _, payload in told]
+        rounds.append(sum(len(word.sightings) for word in words if isinstance(word, Sightings)))
     assert rounds == [200] * 5
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from roost.protocols.draining import Ask, Progress, decode
+from roost.protocols.words.codec import Word, decode
+from roost.protocols.words.draining import Ask, Progress
 from roost.speaker.drain import Drain
 
 
@@ -10,7 +11,7 @@ class Node:
     """A node's drain, and what it sends and does."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[list[str], Ask | Progress]] = []
+        self.sent: list[tuple[list[str], Word]] = []
         self.changes = 0
         self.now = 100.0
         self.measured = (3, 0, float("-inf"))

@@ -1,295 +1,143 @@
-"""All links of this node, and which addresses are answered on them.
+"""All links that announce: one responder each, told the same; what they hear goes up.
 
-links, addresses -> Announcer -> one responder per link; one gratuitous schedule over all of them, and one
-for the clients that are told by unicast
+decider -> Announcer -> responder of each link        frames -> responder -> on_claim, on_client
 """
 
-import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from roost.announce.claims import Alarm, ClaimBook
-from roost.announce.clients import ClientTable
-from roost.announce.gratuitous import GratuitousSchedule
-from roost.announce.responder import LinkResponder, Tally
-from roost.model.address import IPAddress, canonical
-from roost.model.eligibility import interface_allowed
-from roost.protocols.sightings import Sighting
-from roost.runtime.links import Link
+from roost.announce.responder import Responder, ResponderMaker, Tally
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.link import Link
+from roost.protocols.words.sightings import Sighting
 
-__all__ = ["Announcer", "LinkState"]
+__all__ = ["Announcer"]
 
 _log = logging.getLogger("roost.announce")
 
-_PORT_KINDS: Final = frozenset({"bridge", "bond", "team", "hsr", "openvswitch"})
-_CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
-_QUIET: Final = 10.0  # seconds between two log lines about one stranger
-
-OnClaim = Callable[[IPAddress, bytes, str, str | None], None]
-Announcements = Mapping[IPAddress, tuple[str, ...] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class LinkState:
-    """Whether a link announces, and if not, why."""
-
-    name: str
-    mac: str
-    announcing: bool
-    reason: str
+_SAME: Final = ("name", "mac", "up", "carrier")  # facts of a link with which its socket goes on working
 
 
 class Announcer:
-    """Answers for addresses on every link that can announce, and tells the LAN when it takes them over.
+    """Keeps a responder on each link that announces. `make(link, heard)` makes one; it may raise OSError.
 
-    `interfaces` are regular expressions for whole names (None: all that can), `rate` gratuitous frames
-    per second over everything, `refresh` seconds between gratuitous rounds (None: none). `on_claim`
-    hears of every claim of another machine: address, its MAC, the link's name, the peer's name or None;
-    `on_client` of clients that are new here, `on_heard` of any question or claim. Requests are answered only
-    while `may_answer()` holds.
+    `on_claim(address, mac, interface)` hears of every claim of another machine, `on_client` of who asks.
     """
 
     def __init__(
         self,
+        make: ResponderMaker,
         *,
-        interfaces: tuple[str, ...] | None,
-        rate: float,
-        refresh: float | None,
-        on_claim: OnClaim,
-        on_client: Callable[[Sighting], None] = lambda _: None,
-        on_heard: Callable[[], None] = lambda: None,
-        may_answer: Callable[[], bool] = lambda: True,
+        on_claim: Callable[[IPAddress, bytes, str], None],
+        on_client: Callable[[Sighting], None],
     ) -> None:
         self.counters: Counter[str] = Counter()
-        self.tallies: dict[IPAddress, Tally] = {}
-        self.announcements: Announcements = {}
-        self._interfaces = interfaces
-        self.clients = ClientTable()
-        self._schedule = GratuitousSchedule[IPAddress](rate, refresh)
-        self._news = GratuitousSchedule[Sighting](rate, rounds=_CLIENT_ROUNDS)
+        self.failed: Mapping[int, str] = {}  # index of a link -> why it cannot be opened
+        self._make = make
         self._on_claim = on_claim
         self._on_client = on_client
-        self._on_heard = on_heard
-        self._may_answer = may_answer
-        self._claims = ClaimBook()
-        self._known: frozenset[IPAddress] = frozenset()
-        self._peers: Mapping[bytes, str] = {}
-        self._links: Sequence[Link] = ()
-        self._states: tuple[LinkState, ...] = ()
-        self._responders: dict[int, LinkResponder] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._next_line: dict[bytes, float] = {}
+        self._announcements: Mapping[IPAddress, Announcement] = {}
+        self._noticed: frozenset[IPAddress] = frozenset()
+        self._until = float("-inf")
+        self._responders: dict[int, Responder] = {}
+        self._past: dict[IPAddress, Tally] = {}  # of links that are closed
 
     @property
-    def announcing(self) -> tuple[Link, ...]:
-        """The links that announce, by index."""
-        return tuple(self._responders[index].link for index in sorted(self._responders))
-
-    @property
-    def macs(self) -> tuple[bytes, ...]:
-        """The hardware addresses of the links that announce, by link index."""
-        return tuple(link.mac for link in self.announcing)
-
-    @property
-    def links(self) -> tuple[LinkState, ...]:
-        """Every link but lo, and why it does not announce if it does not."""
-        return self._states
-
-    @property
-    def alarms(self) -> tuple[Alarm, ...]:
-        """Claims of others for addresses that this node answered for."""
-        return self._claims.alarms(time.time())
+    def tallies(self) -> Mapping[IPAddress, Tally]:
+        """What was counted for each address that is noticed, over all links."""
+        total = {address: Tally() for address in self._noticed}
+        for counts in (self._past, *(each.counts() for each in self._responders.values())):
+            for address in counts.keys() & total.keys():
+                total[address].add(counts[address])
+        return total
 
     def interfaces_for(self, address: IPAddress) -> tuple[str, ...]:
         """Return the names of the links on which `address` is answered."""
-        if address not in self.announcements:
-            return ()
-        patterns = self.announcements[address]
-        names = (responder.link.name for responder in self._responders.values())
-        return tuple(sorted(name for name in names if interface_allowed(patterns, name)))
+        how = self._announcements.get(address)
+        names = (each.link.name for each in self._responders.values())
+        return tuple(sorted(name for name in names if how is not None and how.allows(name)))
 
-    def configure(self, *, interfaces: tuple[str, ...] | None, rate: float, refresh: float | None) -> None:
-        """Change what the constructor was given; links are looked at again."""
-        self._interfaces = interfaces
-        self._schedule.rate, self._schedule.refresh = rate, refresh
-        self._news.rate = rate
-        self.set_links(self._links)
-
-    def set_links(self, links: Sequence[Link]) -> None:
-        """Follow the host's links: open, close, and announce again where a link came or changed.
-
-        Raises CapabilityError when packet sockets are refused to this process.
-        """
-        self._links = links
-        states = {link.index: self._judge(link) for link in links if not link.loopback}
-        able = {link.index: link for link in links if link.index in states and not states[link.index]}
-        for index in list(self._responders):
-            if index not in able or _differs(self._responders[index].link, able[index]):
-                self._responders.pop(index).close()
-        opened = False
-        for index, link in able.items():
-            if index in self._responders:
-                self._responders[index].link = link
-                continue
+    def open(self, links: Sequence[Link]) -> None:
+        """Answer on exactly these links. Raises CapabilityError when that is refused to this process."""
+        wanted = {link.index: link for link in links}
+        for index, responder in list(self._responders.items()):
+            if index in wanted and not _differs(responder.link, wanted[index]):
+                responder.link = wanted.pop(index)
+            else:
+                self._close(index)
+        failed: dict[int, str] = {}
+        for index, link in wanted.items():
             try:
                 self._open(link)
-                opened = True
             except OSError as error:  # gone or down since netlink told us; it will tell that too
-                states[index] = f"cannot be opened: {error.strerror or error}"
-        self._states = tuple(
-            LinkState(link.name, link.mac.hex(":"), not states[link.index], states[link.index])
-            for link in links
-            if link.index in states
-        )
-        if opened:
-            self._take(self.announcements)
+                failed[index] = f"cannot be opened: {error.strerror or error}"
+                _log.debug("link %s %s", link.name, failed[index])
+        self.failed = failed
 
-    def set_known(self, addresses: frozenset[IPAddress]) -> None:
-        """Listen for frames about all service addresses, led here or elsewhere."""
-        if addresses != self._known:
-            self._known = addresses
-            self.clients.keep(addresses)
-            self.tallies = {address: self.tallies.get(address) or Tally() for address in addresses}
-            for responder in self._responders.values():
-                responder.set_known(self.tallies)
-
-    def set_peers(self, peers: Mapping[bytes, str]) -> None:
-        """Know the hardware addresses of the cluster's other nodes from a stranger's."""
-        self._peers = dict(peers)
-
-    def set_announcements(self, announcements: Announcements) -> None:
-        """Answer for exactly these addresses from now on; new ones are told to the LAN at once."""
-        if announcements == self.announcements:
-            return
-        before, self.announcements = self.announcements, dict(announcements)
+    def notice(self, addresses: frozenset[IPAddress]) -> None:
+        """Hear frames about exactly these addresses."""
+        self._noticed = addresses
+        self._past = {address: tally for address, tally in self._past.items() if address in addresses}
         for responder in self._responders.values():
-            responder.set_answered(self.announcements)
-        lost = before.keys() - self.announcements.keys()
-        self._schedule.drop(lost)
-        self._news.drop(self.clients.of(lost))
-        for address in lost:
-            self._claims.forget(address)
-        self._take(
-            [
-                each
-                for each, patterns in announcements.items()
-                if each not in before or before[each] != patterns
-            ]
-        )
+            responder.notice(addresses)
 
-    def correct(self, sightings: Iterable[Sighting]) -> None:
-        """Tell clients that still use another node where the addresses are that this node answers for."""
-        ours = [each for each in sightings if each.vip in self.announcements]
-        for each in ours:
-            self.clients.note(each)
-        self._news.take(ours, self._now())
-        self._send_due()
+    def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
+        """Answer for exactly these."""
+        self._announcements = announcements
+        for responder in self._responders.values():
+            responder.answer(announcements)
 
-    def ask(self, addresses: Collection[IPAddress]) -> None:
+    def renew(self, until: float) -> None:
+        """Answer until then, in the loop's time."""
+        self._until = until
+        for responder in self._responders.values():
+            responder.renew(until)
+
+    def announce(self, addresses: Collection[IPAddress]) -> set[IPAddress]:
+        """Send gratuitous frames; return those that found a send queue full."""
+        return {each for responder in self._responders.values() for each in responder.announce(addresses)}
+
+    def tell(self, sightings: Collection[Sighting]) -> None:
+        """Tell clients by unicast."""
+        for responder in self._responders.values():
+            responder.tell(sightings)
+
+    def ask(self, addresses: Iterable[IPAddress]) -> None:
         """Ask the LAN who has each of `addresses`; the answers come as claims."""
+        asked = tuple(addresses)
         for responder in self._responders.values():
-            responder.ask(addresses)
+            responder.ask(asked)
 
     def close(self) -> None:
         """Fall silent on every link."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for responder in self._responders.values():
-            responder.close()
-        self._responders.clear()
+        for index in list(self._responders):
+            self._close(index)
 
-    def _judge(self, link: Link) -> str:
-        """Return why a link cannot announce, or an empty text."""
-        rules = (
-            (not interface_allowed(self._interfaces, link.name), "not among the configured interfaces"),
-            (link.master_kind in _PORT_KINDS, f"is a port of a {link.master_kind}"),
-            (not link.mac, "has no hardware address"),
-            (link.no_arp or not link.broadcast, "does not do ARP"),
-            (not link.up, "is down"),
-            (not link.carrier, "has no carrier"),
-        )
-        return next((reason for holds, reason in rules if holds), "")
+    def claimed(self, address: IPAddress, mac: bytes, interface: str) -> None:
+        """Hear of a claim (`roost.announce.responder.Heard`)."""
+        self._on_claim(address, mac, interface)
+
+    def asked(self, sighting: Sighting) -> None:
+        """Hear of a question (`roost.announce.responder.Heard`)."""
+        self._on_client(sighting)
 
     def _open(self, link: Link) -> None:
-        responder = LinkResponder(
-            link,
-            self.tallies,
-            self.counters,
-            on_claim=self._heard,
-            on_asker=self._asked,
-            may_answer=self._may_answer,
-        )
-        responder.set_answered(self.announcements)
+        responder = self._make(link, self)
+        responder.notice(self._noticed)
+        responder.renew(self._until)
+        responder.answer(self._announcements)
         self._responders[link.index] = responder
 
-    def _heard(self, address: IPAddress, mac: bytes, interface: str) -> None:
-        """Sort a claim heard on a link; ours are those of another link of this same host."""
-        if mac in self.macs:
-            return
-        self._on_heard()
-        peer = self._peers.get(mac)
-        self._on_claim(address, mac, interface, peer)
-        if address not in self.announcements:  # not ours, or just handed over to whom we heard
-            return
-        self._note(address, mac, interface, peer)
-        if self._claims.may_defend(address, self._now()):
-            self.counters["defences"] += 1
-            self._schedule.again([address], self._now())
-            self._send_due()
-
-    def _asked(self, sighting: Sighting) -> None:
-        self._on_heard()
-        if self.clients.note(sighting):
-            self._on_client(sighting)
-
-    def _note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
-        alarm = self._claims.note(address, mac, interface, peer, time.time())
-        now = self._now()
-        if now < self._next_line.get(mac, now):
-            return
-        if len(self._next_line) > 256:
-            self._next_line.clear()
-        self._next_line[mac] = now + _QUIET
-        _log.warning(
-            "an address that this node answers for is claimed by %s",
-            f"peer {peer}" if peer else "a stranger",
-            extra={
-                "address": canonical(address),
-                "mac": mac.hex(":"),
-                "interface": interface,
-                "count": alarm.count,
-            },
-        )
-
-    def _take(self, addresses: Collection[IPAddress]) -> None:
-        if addresses:
-            self._schedule.take(addresses, self._now())
-            self._news.take(self.clients.of(addresses), self._now())
-            self._send_due()
-
-    def _send_due(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        cost = 2 * max(1, len(self._responders))
-        due = self._schedule.wake(self._now(), cost)
-        told = self._news.wake(self._now(), cost)
-        for responder in self._responders.values():
-            self._schedule.again(responder.announce(due), self._now())
-            responder.tell(told)
-        wakes = [when for each in (self._schedule, self._news) if (when := each.next_wake()) is not None]
-        if wakes:
-            self._timer = asyncio.get_running_loop().call_at(min(wakes), self._send_due)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+    def _close(self, index: int) -> None:
+        responder = self._responders.pop(index)
+        for address, tally in responder.counts().items():
+            self._past.setdefault(address, Tally()).add(tally)
+        responder.close()
 
 
 def _differs(old: Link, new: Link) -> bool:
     """Tell whether a socket opened for `old` is of no use for `new`: renamed, another MAC, was down."""
-    facts = ("name", "mac", "up", "carrier")
-    return any(getattr(old, fact) != getattr(new, fact) for fact in facts)
+    return any(getattr(old, fact) != getattr(new, fact) for fact in _SAME)

@@ -13,7 +13,7 @@ from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.errors import PacketError
 from roost.protocols.ethernet import Frame
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 
 __all__ = [
     "Answer",
@@ -22,9 +22,9 @@ __all__ = [
     "Dropped",
     "Outcome",
     "correction_frames",
-    "decide",
     "gratuitous_frames",
     "probe_frame",
+    "respond",
 ]
 
 _UNSPECIFIED: Final = IPv6Address(0)
@@ -67,18 +67,19 @@ class Dropped:
 Outcome = Answer | Asked | Claimed | Dropped
 
 
-def decide(
+def respond(
     data: bytes,
     mac: bytes,
-    answered: Callable[[IPAddress], bool],
+    answered: Callable[[IPAddress], bytes | None],
     known: Container[IPAddress],
     *,
     router: bool = False,
 ) -> Outcome:
     """Decide about the frame `data` that came in on a link with hardware address `mac`.
 
-    `answered` tells whether this node answers for an address on that link, `known` holds all service
-    addresses. `router` is the Router flag of advertisements: whether this host forwards IPv6 there.
+    `answered` gives the hardware address with which this node answers for an address on that link, None
+    where it does not; `known` holds all service addresses. `router` is the Router flag of advertisements:
+    whether this host forwards IPv6 there.
     """
     try:
         frame = ethernet.parse(data)
@@ -96,7 +97,7 @@ def decide(
 
 
 def _arp(
-    frame: Frame, mac: bytes, answered: Callable[[IPAddress], bool], known: Container[IPAddress]
+    frame: Frame, mac: bytes, answered: Callable[[IPAddress], bytes | None], known: Container[IPAddress]
 ) -> Outcome:
     packet = arp.parse(frame.payload)
     if packet.sender_mac != frame.source:
@@ -111,16 +112,16 @@ def _arp(
     if reason := next((reason for holds, reason in rules if holds), ""):
         return Dropped(reason)
     asker = Sighting(packet.target, packet.sender, packet.sender_mac) if int(packet.sender) else None
-    if not answered(packet.target):
+    if (own := answered(packet.target)) is None:
         return Asked(packet.target, asker)
-    reply = arp.Arp(arp.REPLY, mac, packet.target, packet.sender_mac, packet.sender)
+    reply = arp.Arp(arp.REPLY, own, packet.target, packet.sender_mac, packet.sender)
     return Answer(packet.target, ethernet.build(frame.source, mac, ethernet.ARP, reply.encode()), asker)
 
 
 def _ndp(
     frame: Frame,
     mac: bytes,
-    answered: Callable[[IPAddress], bool],
+    answered: Callable[[IPAddress], bytes | None],
     known: Container[IPAddress],
     *,
     router: bool,
@@ -136,14 +137,14 @@ def _ndp(
         return Dropped("spoofed_sender")
     probing = message.source == _UNSPECIFIED  # duplicate address detection: everybody hears the answer
     asker = None if probing else Sighting(message.target, message.source, frame.source)
-    if not answered(message.target):
+    if (own := answered(message.target)) is None:
         return Asked(message.target, asker)
     reply = ndp.Advertisement(
         # From the address itself: it works on links whose link-local address is missing or late.
         message.target,
         _ALL_NODES if probing else message.source,
         message.target,
-        mac,
+        own,
         router=router,
         solicited=not probing,
     )

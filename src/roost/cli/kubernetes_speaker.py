@@ -1,6 +1,5 @@
 """`roost speaker --kubernetes`: its options, as MetalLB's DaemonSet gives them, and what they come to."""
 
-import asyncio
 import os
 import re
 from collections.abc import Callable
@@ -113,6 +112,7 @@ def announce_cluster(
     """Run the speaker; ends the command with one line when it cannot."""
     from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415 - see the caller
     from roost.kubernetes.gossip import SecretError  # noqa: PLC0415
+    from roost.runtime import signals  # noqa: PLC0415
     from roost.speaker.errors import CannotRunError  # noqa: PLC0415
     from roost.speaker.on_kubernetes import KubernetesOptions, run  # noqa: PLC0415
 
@@ -128,7 +128,7 @@ def announce_cluster(
             pod_name,
         )
         settings = _settings(node_name, gossips=bool(ml_labels), **given)
-        asyncio.run(run(credentials, settings, options))
+        signals.run(run(credentials, settings, options))
     except (CredentialsError, SecretError, CannotRunError) as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error
 

@@ -1,6 +1,5 @@
 """`roost speaker`: the process on every node."""
 
-import asyncio
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +55,7 @@ def command(
 
 def _announce_file(path: Path) -> None:
     # Imported here so that a wrong option is reported before the whole speaker is loaded.
+    from roost.runtime import signals  # noqa: PLC0415
     from roost.speaker.errors import CannotRunError  # noqa: PLC0415
     from roost.speaker.process import run  # noqa: PLC0415
     from roost.standalone.loader import load  # noqa: PLC0415
@@ -66,6 +66,6 @@ def _announce_file(path: Path) -> None:
     if loaded.config is None:
         raise Failure(f"{path} is invalid; nothing was started", Exit.INVALID)
     try:
-        asyncio.run(run(path, loaded.config))
+        signals.run(run(path, loaded.config))
     except CannotRunError as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error

@@ -73,6 +73,8 @@ def _draw(status: dict[str, Any]) -> None:
         f"[bold]{status['node']}[/bold]  roost {status['version']}  up since {status['started_at']}"
         f"  profile {status['profile']}{settled}"
     )
+    if waiting := status.get("waiting_for"):
+        console.print(f"[yellow]not started yet: waiting for {waiting}[/yellow]")
     if status["draining"]:
         console.print("[yellow]draining: leads only what no other node can[/yellow]")
     if status["cut_off"]:

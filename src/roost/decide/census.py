@@ -1,53 +1,81 @@
 """Members of the cluster as the election, the witnesses and the record of moves want them. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from roost.membership.cluster import ClusterMember
+from roost.decide.members import ClusterMember
+from roost.decide.plan import Plan
 from roost.model.address import IPAddress
-from roost.model.election import Move
+from roost.model.election import Election, Move
 from roost.model.node import Candidate, Node, Verdict
-from roost.model.ranking import Ranking
 
-__all__ = ["candidate", "candidates", "informed", "led_by_peers", "peers", "reason"]
+__all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
 
 
-def candidate(
-    member: ClusterMember,
-    own: Sequence[str] | None,
-    known: Mapping[str, Node] | None = None,
-    *,
-    obliging: bool = True,
-) -> Candidate:
-    """Return a member as a candidate; `own` are this node's announcing interfaces if it is this node.
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Who can lead, as node `me` has to see it.
 
-    `known` are the nodes as the source of services knows them; then members that run another speaker are
-    speakers, too. Without `obliging`, a node that would rather not lead does: others in the cluster do not
-    understand that wish.
+    `own` are the names of this node's announcing links. `known` are the nodes as the source of services
+    knows them, None where gossip alone does; then members that run another speaker are no speakers.
+    `assumed`: nobody gossips, so every node that the source knows is taken for a speaker. `unable` are the
+    addresses that nodes cannot hold, by their own word.
     """
-    told = member.metadata
-    mine = own is not None
-    roost = mine or bool(told.version)
-    base = Node(member.name, told.labels) if known is None else known.get(member.name)
-    node = replace(
-        base or Node(member.name, registered=False),
-        speaker=roost or known is not None,
-        can_announce=bool(own) if mine else bool(told.macs) or not roost,
-        interfaces=tuple(own) if own is not None else told.interfaces,
-        networks=told.networks,
-    )
-    if not obliging or not member.verdict.active:
+
+    me: str
+    own: tuple[str, ...] = ()
+    known: Mapping[str, Node] | None = None
+    assumed: bool = False
+    leaving: bool = False
+    unable: Mapping[str, frozenset[IPAddress]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def candidates(self, members: Sequence[ClusterMember]) -> list[Candidate]:
+        """Return all candidates: the members, and where nobody gossips the source's nodes."""
+        foreign = any(member.verdict.active and not member.metadata.version for member in members)
+        # Who runs another speaker would not know of a node's wish not to lead.
+        obliging = self.known is None or not foreign
+        found = [self._candidate(member, obliging=obliging) for member in members]
+        if not self.assumed or self.known is None:
+            return found
+        others = [node for node in self.known.values() if node.name != self.me]
+        return [_assumed(node) for node in (*(each.node for each in found), *others)]
+
+    def _candidate(self, member: ClusterMember, *, obliging: bool) -> Candidate:
+        node = self._node(member)
+        if member.name == self.me and self.leaving:
+            return Candidate(node, Verdict.LEAVING, "asked to leave")
+        if obliging and member.verdict.active and (wish := _wish(member)):
+            return Candidate(node, *wish)
         return Candidate(node, member.verdict, member.evidence)
+
+    def _node(self, member: ClusterMember) -> Node:
+        told = member.metadata
+        mine = member.name == self.me
+        roost = mine or bool(told.version)
+        base = Node(member.name, told.labels) if self.known is None else self.known.get(member.name)
+        return replace(
+            base or Node(member.name, registered=False),
+            speaker=roost or self.known is not None,
+            can_announce=bool(self.own) if mine else bool(told.macs) or not roost,
+            interfaces=self.own if mine else told.interfaces,
+            networks=told.networks,
+            unable=self.unable.get(member.name, frozenset()),
+        )
+
+
+def _wish(member: ClusterMember) -> tuple[Verdict, str] | None:
+    """Return why a member would rather not lead, by its own word."""
+    told = member.metadata
     if told.draining:
-        return Candidate(node, Verdict.DRAINING, "asked for by an operator")
+        return Verdict.DRAINING, "asked for by an operator"
     if told.deaf:
-        return Candidate(node, Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it")
+        return Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it"
     if told.outdated:
-        return Candidate(node, Verdict.OUTDATED, "it does not hear of changes, and others do")
+        return Verdict.OUTDATED, "it does not hear of changes, and others do"
     if told.waits:
-        evidence = f"it was lost {told.waits} times of late and waits before it leads again"
-        return Candidate(node, Verdict.DAMPED, evidence)
-    return Candidate(node, member.verdict, member.evidence)
+        return Verdict.DAMPED, f"it was lost {told.waits} times of late and waits before it leads again"
+    return None
 
 
 def informed(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
@@ -64,30 +92,6 @@ def peers(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
     )
 
 
-def candidates(
-    members: Sequence[ClusterMember],
-    me: str,
-    own: Sequence[str],
-    known: Mapping[str, Node] | None,
-    *,
-    assumed: bool,
-) -> list[Candidate]:
-    """Return all candidates: the members, of whom `me` announces on `own`.
-
-    Where nobody gossips (`assumed`), every node that the source knows is taken for a speaker, and one that
-    the control plane gave up leads only what no other can.
-    """
-    foreign = any(member.verdict.active and not member.metadata.version for member in members)
-    obliging = known is None or not foreign
-    found = [
-        candidate(member, own if member.name == me else None, known, obliging=obliging) for member in members
-    ]
-    if not assumed or known is None:
-        return found
-    others = [node for node in known.values() if node.name != me]
-    return [_assumed(node) for node in (*(each.node for each in found), *others)]
-
-
 def _assumed(node: Node) -> Candidate:
     if node.ready:
         return Candidate(node, Verdict.ALIVE, "assumed: nobody gossips")
@@ -95,19 +99,20 @@ def _assumed(node: Node) -> Candidate:
 
 
 def led_by_peers(
-    members: Sequence[ClusterMember],
-    rankings: Iterable[Ranking],
-    config_digest: str,
-    refused: Collection[str],
+    members: Iterable[ClusterMember], plan: Plan, election: Election, digest: str
 ) -> dict[str, IPAddress]:
     """Return an address of each peer that it answers for: only of those that want the same services."""
-    if not config_digest:
-        return {}
-    same = {member.name for member in members if member.metadata.digest == config_digest}
+    same = [member.name for member in members if digest and member.metadata.digest == digest]
     led: dict[str, IPAddress] = {}
-    for ranking in rankings:
-        if ranking.leader in same and ranking.service.name not in refused:
-            led.setdefault(ranking.leader, ranking.service.addresses[0])
+    for name in same:
+        addresses = (
+            address
+            for service in sorted(election.led_by(name))
+            for address in election.rankings[service].service.addresses
+            if plan.lead(address).node == name
+        )
+        if (first := next(addresses, None)) is not None:
+            led[name] = first
     return led
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.event import Event
+from roost.model.link import Link
 from roost.model.service import Service
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.words.codec import Word
@@ -29,6 +30,8 @@ __all__ = [
     "Isolate",
     "Join",
     "Listen",
+    "Notice",
+    "Open",
     "Probe",
     "Renew",
     "Resolve",
@@ -164,6 +167,20 @@ class AskHosts(Effect):
     """Ask hosts outside the cluster: `hosts` (address, MAC of 6 bytes) and neighbours the kernel knows."""
 
     hosts: tuple[tuple[IPAddress, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Effect):
+    """Hear questions and claims about exactly these addresses: all that are wanted, led here or not."""
+
+    addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Effect):
+    """Answer, ask and announce on exactly these links."""
+
+    links: tuple[Link, ...]
 
 
 @dataclass(frozen=True, slots=True)

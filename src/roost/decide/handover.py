@@ -24,8 +24,7 @@ class Handover:
 
     def __init__(self, hold: float = HOLD) -> None:
         self._hold = hold
-        self._leading: frozenset[IPAddress] = frozenset()
-        self._held: dict[IPAddress, float] = {}
+        self._held: dict[IPAddress, float] = {}  # -> until when
         self._next_ask: float | None = None
 
     @property
@@ -33,30 +32,31 @@ class Handover:
         """The addresses still answered for the sake of the handover."""
         return self._held.keys()
 
-    def lead(self, leading: Collection[IPAddress], passed_on: Collection[IPAddress], now: float) -> None:
-        """Take the addresses that this node leads, and those that another living node leads.
-
-        An address that was led a moment ago and is now in `passed_on` is held; one in neither is let go.
-        """
-        lost = self._leading.intersection(passed_on)
-        self._leading = frozenset(leading)
-        passed_on = frozenset(passed_on)
-        self._held = {address: until for address, until in self._held.items() if address in passed_on}
-        self._held.update(dict.fromkeys(lost, now + self._hold))
-        if lost:
+    def pass_on(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Hold addresses that this node answered for and that another living node leads now."""
+        new = [address for address in addresses if address not in self._held]
+        self._held.update(dict.fromkeys(new, now + self._hold))
+        if new:
             self._next_ask = now + _ASK_AFTER
+
+    def let_go(self, addresses: Collection[IPAddress]) -> None:
+        """Hold these no longer: this node leads them again, or nobody does."""
+        for address in addresses:
+            self._held.pop(address, None)
 
     def claimed(self, address: IPAddress) -> bool:
         """Take note that another node was heard claiming `address`; tells whether it was held."""
         return self._held.pop(address, None) is not None
 
-    def wake(self, now: float) -> frozenset[IPAddress]:
-        """Let go of the addresses whose deadline has passed; return those to ask the LAN for now."""
-        self._held = {address: until for address, until in self._held.items() if until > now}
+    def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
+        """Return (addresses to ask the LAN for now, addresses whose deadline has passed)."""
+        over = frozenset(address for address, until in self._held.items() if until <= now)
+        for address in over:
+            del self._held[address]
         if self._next_ask is None or self._next_ask > now:
-            return frozenset()
+            return frozenset(), over
         self._next_ask = now + _ASK_INTERVAL
-        return frozenset(self._held)
+        return frozenset(self._held), over
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is held."""

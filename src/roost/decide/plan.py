@@ -1,69 +1,86 @@
-"""From rankings to what this node does: which addresses it leads, passes on, knows and terminates."""
+"""From rankings to what this node does: which addresses it leads, passes on, knows and terminates.
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+Kept up to date at the cost of what moves: on a death only the addresses of moved services are looked at.
+"""
+
+from collections.abc import Collection, Iterable
 
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.election import Election
 from roost.model.eligibility import interfaces_of
-from roost.model.node import Candidate
-from roost.model.ranking import Ranking
+from roost.model.lead import Lead
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan"]
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """What one node does about all addresses. `leading` maps to interface patterns, None for all."""
+    """What node `me` does about all addresses, as the election has it.
 
-    leading: Mapping[IPAddress, tuple[str, ...] | None] = field(default_factory=dict)
-    passed_on: frozenset[IPAddress] = frozenset()  # led by another node that is active
-    known: frozenset[IPAddress] = frozenset()
-    local: frozenset[IPAddress] = frozenset()  # to be terminated on this host
-
-
-def plan(
-    me: str,
-    rankings: Iterable[Ranking],
-    candidates: Mapping[str, Candidate],
-    refused: Collection[str],
-    only: Collection[IPAddress] | None = None,
-) -> Plan:
-    """Return what node `me` does; services in `refused` cannot run on this host and are left alone.
-
-    Of what it would lead, it leads `only` these addresses when they are given. An address of several
-    services is answered by one node, on the interfaces of any of them that this node leads.
+    Services in `refused` cannot run on this host and are left alone. An address of several services is
+    answered by one node, on the interfaces of any of them that this node leads.
     """
-    leading: dict[IPAddress, tuple[str, ...] | None] = {}
-    known: set[IPAddress] = set()
-    local: set[IPAddress] = set()
-    wanted = [ranking for ranking in rankings if ranking.service.name not in refused]
-    leaders = _leaders(wanted)
-    for ranking in wanted:
-        service = ranking.service
-        known.update(service.addresses)
-        if service.deliver == "local":
-            local.update(service.addresses)
-        if ranking.leader != me:
-            continue
-        patterns = interfaces_of(service, candidates[me].node)
-        for address in service.addresses:
-            if leaders[address] == me and (only is None or address in only):
-                leading[address] = _union(leading[address], patterns) if address in leading else patterns
-    passed_on = frozenset(address for address, leader in leaders.items() if leader != me)
-    return Plan(leading, passed_on, frozenset(known), frozenset(local))
 
+    def __init__(self, me: str, election: Election) -> None:
+        self.leading: dict[IPAddress, Announcement] = {}
+        self.passed_on: set[IPAddress] = set()  # led by another node
+        self.known: frozenset[IPAddress] = frozenset()
+        self.local: frozenset[IPAddress] = frozenset()  # to be terminated on this host
+        self._me = me
+        self._election = election
+        self._refused: frozenset[str] = frozenset()
 
-def _leaders(rankings: Iterable[Ranking]) -> dict[IPAddress, str]:
-    """Return who leads each address: of services that share one, the first by name that has a leader says."""
-    found: dict[IPAddress, tuple[str, str]] = {}
-    for ranking in rankings:
-        if ranking.leader is None:
-            continue
-        mine = (ranking.service.name, ranking.leader)
-        for address in ranking.service.addresses:
-            found[address] = min(found.get(address, mine), mine)
-    return {address: leader for address, (_, leader) in found.items()}
+    def take_all(self, refused: Collection[str]) -> None:
+        """Look at everything anew: services, their rankings, or what this host can run have changed."""
+        self._refused = frozenset(refused)
+        services = [
+            ranking.service for name, ranking in self._election.rankings.items() if name not in self._refused
+        ]
+        self.known = frozenset(address for each in services for address in each.addresses)
+        self.local = frozenset(
+            address for each in services if each.deliver == "local" for address in each.addresses
+        )
+        self.leading.clear()
+        self.passed_on.clear()
+        self._place_all(self.known)
 
+    def take_moves(self, services: Iterable[str]) -> frozenset[IPAddress]:
+        """Follow the services whose leader has changed; return their addresses."""
+        rankings = self._election.rankings
+        addresses = frozenset(
+            address
+            for name in services
+            if name in rankings and name not in self._refused
+            for address in rankings[name].service.addresses
+        )
+        self._place_all(addresses)
+        return addresses
 
-def _union(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if one is None or other is None else tuple(dict.fromkeys((*one, *other)))
+    def lead(self, address: IPAddress) -> Lead:
+        """Return who leads `address`, without the services that this host cannot run."""
+        return self._election.lead_of(address, without=self._refused)
+
+    def _place_all(self, addresses: Iterable[IPAddress]) -> None:
+        for address in addresses:
+            self._place(address)
+
+    def _place(self, address: IPAddress) -> None:
+        self.leading.pop(address, None)
+        self.passed_on.discard(address)
+        node = self.lead(address).node
+        if node == self._me:
+            self.leading[address] = self._announcement(address)
+        elif node is not None:
+            self.passed_on.add(address)
+
+    def _announcement(self, address: IPAddress) -> Announcement:
+        me = self._election.candidates[self._me].node
+        wanted = [
+            Announcement(interfaces_of(ranking.service, me))
+            for ranking in self._election.rankings_of(address)
+            if ranking.leader == self._me and ranking.service.name not in self._refused
+        ]
+        whole, *others = wanted
+        for other in others:
+            whole = whole.joined(other)
+        return whole

@@ -1,61 +1,128 @@
-"""Peers that gossip holds for dead and the LAN proves alive.
+"""Addresses that this node would answer for, and leaves to another machine that does.
 
-When only gossip is cut (a firewall rule on its port), both sides elect a leader for every address
-and both would answer. The claims that they hear from each other settle it: the worse-ranked node
-yields an address to a better-ranked peer as long as that peer is heard answering for it. While it
-yields, it keeps asking for the address; when no answer comes any more, it takes over. Pure: time
-comes in, addresses to ask for come out.
+When only gossip is cut (a firewall rule on its port, a wrong key), both sides elect a leader for every
+address and both would answer. The claims that they hear from each other settle it: the worse-ranked node
+yields to the better-ranked peer, and whom gossip has never reached yields to anybody. While a node yields
+it goes on asking, one address of each holder at a time; when no answer comes any more it takes over. Pure:
+time comes in, addresses to ask for come out.
 """
 
+from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Final
 
 from roost.model.address import IPAddress
 
-__all__ = ["WireTruth"]
+__all__ = ["PATIENCE", "Holder", "Yielding"]
 
-PATIENCE: Final = 1.5  # seconds without an answer after which the peer's hold on an address ends
-ASK_INTERVAL: Final = 0.4  # seconds between two asks for one address
+PATIENCE: Final = 0.4  # seconds without any answer after which the holder's hold on its addresses ends
+_INTERVAL: Final = 0.12  # seconds between two questions to one holder
+_MISSES: Final = 3  # questions for one address that the holder leaves open while it answers for others
 
 
-class WireTruth:
-    """The addresses that this node leads by gossip and yields to what it hears; bounded by what it leads."""
+@dataclass(slots=True)
+class Holder:
+    """The machine at `mac` (6 bytes): node `peer`, or a stranger (None). `until` is when its hold ends."""
 
-    def __init__(self, patience: float = PATIENCE, interval: float = ASK_INTERVAL) -> None:
+    mac: bytes
+    peer: str | None
+    until: float
+    next_ask: float
+    addresses: dict[IPAddress, int] = field(default_factory=dict)  # -> questions open, the next one first
+
+
+class Yielding:
+    """The addresses yielded, by holder; bounded by what this node would answer for."""
+
+    def __init__(self, patience: float = PATIENCE, interval: float = _INTERVAL) -> None:
         self._patience = patience
         self._interval = interval
-        self._holders: dict[IPAddress, tuple[str, float]] = {}  # address -> (peer, until)
-        self._next_ask: float | None = None
+        self._holders: dict[bytes, Holder] = {}
+        self._of: dict[IPAddress, Holder] = {}
 
-    def heard(self, address: IPAddress, peer: str, now: float) -> bool:
-        """Take note that `peer`, ranked better, answers for `address`; tells whether that is news."""
-        known = self._holders.get(address)
-        self._holders[address] = (peer, now + self._patience)
-        if self._next_ask is None:
-            self._next_ask = now + self._interval
-        return known is None or known[0] != peer
+    @property
+    def addresses(self) -> AbstractSet[IPAddress]:
+        """The addresses yielded."""
+        return self._of.keys()
 
-    def holder(self, address: IPAddress) -> str | None:
-        """Return the peer that `address` is yielded to, or None."""
-        holder = self._holders.get(address)
-        return holder[0] if holder else None
+    def heard(
+        self, address: IPAddress, peer: str | None, mac: bytes, now: float, *, extra: float = 0.0
+    ) -> bool:
+        """Yield `address` to the machine at `mac`; tells whether that is news.
 
-    def forget(self, peers: frozenset[str]) -> None:
-        """Drop what is yielded to `peers`: gossip sees them again and decides by itself."""
-        self._holders = {address: held for address, held in self._holders.items() if held[0] not in peers}
+        `extra` seconds of patience let two that yield to each other come back one after the other.
+        """
+        holder = self._holders.setdefault(mac, Holder(mac, peer, now, now + self._interval))
+        holder.peer = peer
+        holder.until = max(holder.until, now + self._patience + extra)
+        before = self._of.get(address)
+        if before is not None and before is not holder:
+            self._drop(address)
+        holder.addresses[address] = 0
+        self._of[address] = holder
+        return before is not holder
+
+    def holder(self, address: IPAddress) -> Holder | None:
+        """Return the machine that `address` is yielded to, or None."""
+        return self._of.get(address)
+
+    def refresh(self, address: IPAddress, mac: bytes, now: float) -> bool:
+        """Take note that the machine at `mac` still answers; tells whether `address` is yielded to it."""
+        holder = self._of.get(address)
+        if holder is None or holder.mac != mac:
+            return False
+        holder.addresses[address] = 0
+        holder.until = max(holder.until, now + self._patience)
+        return True
+
+    def identify(self, names: Mapping[bytes, str]) -> None:
+        """Learn which nodes have which hardware addresses: who was a stranger may be none."""
+        for holder in self._holders.values():
+            holder.peer = names.get(holder.mac, holder.peer)
+
+    def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
+        """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""
+        return self._let_go([holder for holder in self._holders.values() if holder.peer in peers])
+
+    def keep(self, addresses: Collection[IPAddress]) -> None:
+        """Forget all but these: the others are not this node's to answer for any more."""
+        for address in self._of.keys() - set(addresses):
+            self._drop(address)
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
-        """Return (addresses whose holder has fallen silent, addresses to ask for now)."""
-        silent = frozenset(address for address, (_, until) in self._holders.items() if until <= now)
-        for address in silent:
-            del self._holders[address]
-        due = self._next_ask is not None and self._next_ask <= now
-        if due or not self._holders:
-            self._next_ask = now + self._interval if self._holders else None
-        return silent, frozenset(self._holders) if due else frozenset()
+        """Return (addresses that nobody is heard to answer for any more, addresses to ask for now)."""
+        silent = set(self._let_go([each for each in self._holders.values() if each.until <= now]))
+        ask = frozenset(self._questions(now, silent))
+        for address in silent & self._of.keys():
+            self._drop(address)
+        return frozenset(silent), ask
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is yielded."""
-        if not self._holders:
-            return None
-        first = min(until for _, until in self._holders.values())
-        return first if self._next_ask is None else min(first, self._next_ask)
+        return min((min(each.until, each.next_ask) for each in self._holders.values()), default=None)
+
+    def _questions(self, now: float, silent: set[IPAddress]) -> Iterator[IPAddress]:
+        for holder in self._holders.values():
+            if holder.next_ask > now:
+                continue
+            holder.next_ask = now + self._interval
+            address = next(iter(holder.addresses))
+            asked = holder.addresses.pop(address) + 1  # to the end: each one gets its turn
+            holder.addresses[address] = asked
+            if asked > _MISSES:
+                silent.add(address)
+            else:
+                yield address
+
+    def _let_go(self, holders: Collection[Holder]) -> frozenset[IPAddress]:
+        gone = frozenset(address for holder in holders for address in holder.addresses)
+        for address in gone:
+            self._drop(address)
+        return gone
+
+    def _drop(self, address: IPAddress) -> None:
+        holder = self._of.pop(address)
+        del holder.addresses[address]
+        if not holder.addresses:
+            self._holders.pop(holder.mac, None)

@@ -1,91 +1,76 @@
-"""The cluster as one node lives in it: who is a member, in which state, and why.
+"""Gossip over real sockets: the SWIM machine, its members as values, and what the decider asks of it.
 
-    sockets -> MemberlistTransport -> Swim -> Cluster -> candidates (the election), members (status)
+    sockets -> MemberlistTransport -> Swim -> Cluster -> Listener        decider -> tell, join, ...
 
-Without a bind endpoint there is no membership: the node is alone, and settled at once.
+No decision is made here. Without a bind endpoint there is no membership: the node is the only member.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from random import SystemRandom
-from types import MappingProxyType
 from typing import Final
 
-from roost.membership.fault_log import FaultLog, FaultRecord
-from roost.membership.metadata import Metadata, encode, parse
-from roost.membership.rejoin import Rejoiner
-from roost.membership.targets import parse_target
-from roost.model.node import Candidate, Node, Verdict
+from roost.decide.members import ClusterMember, Roster
+from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint
-from roost.protocols.memberlist.effects import Fault, MemberChanged, UserData
+from roost.protocols.memberlist.effects import Fault, MemberChanged, UserData, UserState
 from roost.protocols.memberlist.keyring import Keyring
-from roost.protocols.memberlist.members import Member
-from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Status, Versions
+from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Versions
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.protocols.memberlist.swim import Swim, SwimConfig
-from roost.protocols.verdicts import Ground
-from roost.protocols.verdicts import decode as decode_ground
-from roost.protocols.verdicts import encode as encode_ground
+from roost.protocols.words.codec import UnknownWordError, Word, decode, decode_state, encode, encode_state
+from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.metadata import encode as encode_metadata
+from roost.protocols.words.verdict import Ground
 from roost.runtime.bind import advertised_host
 from roost.runtime.memberlist_transport import MemberlistTransport
 
-__all__ = ["Cluster", "ClusterMember"]
+__all__ = ["Cluster", "Listener"]
 
 _log = logging.getLogger("roost.membership")
 
-_VERDICTS: Final = MappingProxyType(
-    {
-        Status.ALIVE: Verdict.ALIVE,
-        Status.SUSPECT: Verdict.SUSPECT,
-        Status.DEAD: Verdict.DEAD,
-        Status.LEFT: Verdict.LEAVING,
-    }
-)
 _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with full metadata
-_RESETTLE_WITH: Final = 3  # peers asked at once; the first one to answer is enough
 _TOLD: Final = 64  # members that are told the grounds of a verdict
-_SAME_TIME: Final = 5.0  # seconds between a verdict and its grounds, either way
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterMember:
-    """One member for people and status; `since` (UTC) is when its verdict began.
+def _nothing(*_: object) -> None:
+    """Hear something that nobody wants to know."""
 
-    `endpoint` is None for the only member of a cluster without membership.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """What is called on the event loop when something happens.
+
+    `members`: some member changed; `synchronized`: a peer's whole state is known; `accused`: the node of
+    that name ("" when not known) had declared this one dead; `word`: a peer says something; `fault`: for
+    operators.
     """
 
-    name: str
-    endpoint: Endpoint | None
-    verdict: Verdict
-    since: datetime
-    incarnation: int
-    evidence: str
-    metadata: Metadata
+    members: Callable[[], None] = _nothing
+    synchronized: Callable[[], None] = _nothing
+    accused: Callable[[str], None] = _nothing
+    word: Callable[[Word], None] = _nothing
+    fault: Callable[[Fault], None] = _nothing
 
 
 class Cluster:
     """Membership of node `name` over real sockets.
 
     `advertise` is what peers are told to use, by default the bind endpoint; for 0.0.0.0 and :: it is the
-    host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `join` are texts as
-    `parse_target` reads them. `compress` is about what this node sends, both kinds are read: on a LAN the
-    bytes saved are not worth the processor's time. `versions` go with peers that want delegate versions of
-    their own: Serf refuses members that speak none. `on_change` gets the names of members whose entry in
-    `candidates()` changed, `on_settled` is called when this node knows the others, `on_message` gets the
-    payloads of user messages, `on_accused` is called when others had declared this node dead, `on_silent`
-    when a witness says that it is silent; all run on the event loop.
+    host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `compress` is about what this node
+    sends, both kinds are read: on a LAN the bytes saved are not worth the processor's time. `versions` go
+    with peers that want delegate versions of their own: Serf refuses members that speak none.
 
-    Raises ValueError for keys, label, join targets or metadata that cannot be (MetadataError).
+    Raises ValueError for keys, label or metadata that cannot be (MetadataError).
     """
 
     def __init__(
@@ -97,57 +82,38 @@ class Cluster:
         keys: Sequence[bytes] = (),
         label: bytes = b"",
         profile: Profile = PROFILES["default"],
-        join: Sequence[str] = (),
         metadata: Metadata = Metadata(),  # noqa: B008 - immutable
         compress: bool = False,
         versions: Versions = CURRENT_VERSIONS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_change: Callable[[frozenset[str]], None] | None = None,
-        on_settled: Callable[[], None] | None = None,
-        on_message: Callable[[bytes], None] | None = None,
-        on_accused: Callable[[], None] | None = None,
-        on_silent: Callable[[], None] | None = None,
+        listener: Listener = Listener(),
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
         self.name = name
-        self.settled = bind is None
         self._bind = bind
         self._advertise = advertise
         self._profile = profile
         self._versions = versions
         self._metadata = metadata
-        self._meta = encode(metadata)
-        self._clock = clock
-        self._on_change = on_change
-        self._on_settled = on_settled
-        self._on_message = on_message
-        self._on_accused = on_accused
-        self._on_silent = on_silent
+        self._meta = encode_metadata(metadata)
+        self._listener = listener
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
-        self._rejoiner = Rejoiner(
-            [parse_target(text) for text in join],
-            profile.rejoin_interval,
-            random,
-            wanted=self._is_worth_joining,
-            contact=self._join,
-        )
-        self._faults = FaultLog(clock)
-        self._started = clock()
-        self._changed: set[str] = set()
-        self._grounds: dict[str, tuple[Ground, float]] = {}  # -> when it was heard
+        self._roster = Roster()
+        self._messages: Counter[str] = Counter()  # of users, that were not understood
         self._transport: MemberlistTransport | None = None
         self._swim: Swim | None = None
-        self._settling: asyncio.TimerHandle | None = None
+        self._state = b""
+        self._changed = False
+        self._since = 0.0
 
     async def start(self) -> None:
-        """Bind and begin to look for the others. Raises BindError (the text names the cure)."""
+        """Bind and begin to listen. Raises BindError (the text names the cure)."""
         self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
         if self._bind is None:
-            if self._on_settled is not None:
-                self._on_settled()
+            self._note_change()
             return
         transport = MemberlistTransport(self._bind, self._streams, self._profile.tcp_timeout)
         try:
@@ -162,18 +128,12 @@ class Cluster:
             self._packets,
             self._random,
         )
+        self._swim.set_state(self._state)
         self._swim.start(self._loop.time())
         await transport.start(self._swim, self)
-        self._settling = self._loop.call_later(
-            self._profile.settle_time, self._settle, "nobody answered so far"
-        )
-        self._rejoiner.start()
 
     async def stop(self) -> None:
         """Close at once, without telling anybody; `leave` first for a polite end."""
-        if self._settling is not None:
-            self._settling.cancel()
-        await self._rejoiner.stop()
         if self._transport is not None:
             await self._transport.stop()
 
@@ -184,7 +144,6 @@ class Cluster:
         """
         if self._swim is None or self._transport is None:
             return True
-        await self._rejoiner.stop()
         self._swim.leave(self._loop.time())
         self._transport.flush()
         deadline = self._loop.time() + within
@@ -192,76 +151,70 @@ class Cluster:
             await asyncio.sleep(_LEAVE_POLL)
         return self._swim.has_left
 
-    def resettle(self, *, after_cut: bool = False) -> None:
-        """Be unsettled until a peer has told its state, or none did: this process was away for a while.
+    # -- what the decider asks for ---------------------------------------------------------------
 
-        A node that knows of no other one alive has nobody to ask, and stays settled; but `after_cut` those
-        that it lost may live.
-        """
-        if self._swim is None:
+    def join(self, endpoints: Collection[Endpoint]) -> None:
+        """Exchange whole states with those of `endpoints` that may be others, and are not asked just now."""
+        if self._swim is None or self._transport is None:
             return
-        others = [
-            member.endpoint
-            for member in self._swim.members.values()
-            if member.live and member.name != self.name
-        ]
-        if not others and not after_cut:
+        busy = self._transport.exchanging
+        if wanted := [each for each in endpoints if self._may_be_another(each) and each not in busy]:
+            self._swim.join(wanted, self._loop.time())
+            self._transport.flush()
+
+    def declare(self, ground: Ground) -> None:
+        """Take a verdict from outside of SWIM and tell everybody; the member may refute it."""
+        if self._swim is None or self._transport is None:
             return
-        self.settled = False
-        if self._settling is not None:
-            self._settling.cancel()
-        self._settling = self._loop.call_later(
-            self._profile.settle_time, self._settle, "nobody answered so far"
-        )
-        if others:
-            self._join(self._random.sample(others, min(len(others), _RESETTLE_WITH)))
-        else:
-            self._rejoiner.now()
+        now = self._loop.time()
+        self._roster.note(ground, self._swim.members, now)
+        others = [member.name for member in self._swim.members.values() if member.live]
+        self._swim.tell(others[:_TOLD], encode(ground), now)
+        self._swim.declare_dead(ground.subject, ground.evidence, now)
+        self._transport.flush()
 
-    def set_join(self, targets: Sequence[str]) -> None:
-        """Join through these from now on, texts as `parse_target` reads them. Raises ValueError."""
-        self._rejoiner.set_targets([parse_target(text) for text in targets])
+    def vouch(self, name: str, seconds: float, why: str) -> None:
+        """Let SWIM's suspicion of `name` wait."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.vouch(name, seconds, why, self._loop.time())
+            self._transport.flush()
 
-    def rejoin_now(self) -> None:
-        """Try every configured or lost peer again at once: something says that one may be back."""
-        self._rejoiner.now()
+    def isolate(self, *, isolated: bool) -> None:
+        """Accuse nobody while this node is the one that is cut off."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.isolate(isolated, self._loop.time())
+            self._transport.flush()
+
+    def tell(self, names: Iterable[str], word: Word) -> None:
+        """Send a word at once to each of the members `names`; losing it is allowed."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.tell(names, encode(word), self._loop.time())
+            self._transport.flush()
+
+    def describe(self, metadata: Metadata, state: Iterable[Word] = ()) -> None:
+        """Gossip other things about this node. Raises MetadataError; then nothing has changed."""
+        meta = encode_metadata(metadata)
+        self._state = encode_state(state)
+        self._metadata = metadata
+        if self._swim is not None and self._transport is not None:
+            self._swim.set_state(self._state)
+            if meta != self._meta:
+                self._swim.set_meta(meta, self._loop.time())
+                self._transport.flush()
+        if meta != self._meta:
+            self._meta = meta
+            self._note_change()
+
+    def set_keys(self, keys: Sequence[bytes]) -> None:
+        """Replace the gossip keys, the primary first; none ends encryption. Raises ValueError."""
+        self._packets.keyring = self._streams.keyring = Keyring(keys) if keys else None
 
     async def hold(self, target: Endpoint, established: Callable[[], None]) -> None:
         """Hold a lifeline to a Roost node; see `MemberlistStreams.hold`."""
         if self._transport is not None:
             await self._transport.hold(target, established)
 
-    def declare_dead(self, ground: Ground) -> None:
-        """Take a verdict from outside of SWIM and tell everybody; the member may refute it."""
-        if self._swim is None or self._transport is None:
-            return
-        self._note_ground(ground)
-        others = [member.name for member in self._swim.members.values() if member.live]
-        self._swim.tell(others[:_TOLD], encode_ground(ground), self._loop.time())
-        self._swim.declare_dead(ground.subject, ground.evidence, self._loop.time())
-        self._transport.flush()
-
-    def tell(self, names: Iterable[str], payload: bytes) -> None:
-        """Send a user message at once to each of the members `names`; losing it is allowed."""
-        if self._swim is not None and self._transport is not None:
-            self._swim.tell(names, payload, self._loop.time())
-            self._transport.flush()
-
-    def set_metadata(self, metadata: Metadata) -> None:
-        """Gossip other metadata about this node. Raises MetadataError; then nothing has changed."""
-        meta = encode(metadata)
-        self._metadata = metadata
-        if meta == self._meta:
-            return
-        self._meta = meta
-        if self._swim is not None and self._transport is not None:
-            self._swim.set_meta(meta, self._loop.time())
-            self._transport.flush()
-            self._note_change(self.name)
-
-    def set_keys(self, keys: Sequence[bytes]) -> None:
-        """Replace the gossip keys, the primary first; none ends encryption. Raises ValueError."""
-        self._packets.keyring = self._streams.keyring = Keyring(keys) if keys else None
+    # -- views -----------------------------------------------------------------------------------
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -276,148 +229,83 @@ class Cluster:
     @property
     def counters(self) -> Mapping[str, int]:
         """What happened since the start, by name."""
-        total: Counter[str] = Counter()
+        total = Counter(self._messages)
         if self._swim is not None and self._transport is not None:
             total.update(self._swim.counters)
             total.update(self._transport.counters)
         return total
 
-    @property
-    def faults(self) -> tuple[FaultRecord, ...]:
-        """What went wrong since the start, one record per kind."""
-        return self._faults.records
-
-    def candidates(self) -> dict[str, Candidate]:
-        """Return every known node with its verdict and evidence, this node included."""
-        return {
-            member.name: Candidate(_node(member.name, member.metadata), member.verdict, member.evidence)
-            for member in self.members()
-        }
-
     def members(self) -> tuple[ClusterMember, ...]:
-        """Return every known member, this node included, by name."""
+        """Return every known member, this node included, by name; times are the loop's."""
         if self._swim is None:
-            return (ClusterMember(self.name, None, Verdict.ALIVE, self._started, 0, _ALONE, self._metadata),)
-        now, moment = self._loop.time(), self._clock()
-        return tuple(
-            self._describe(member, moment - timedelta(seconds=now - member.since))
-            for _, member in sorted(self._swim.members.items())
-        )
+            return (ClusterMember(self.name, None, Verdict.ALIVE, self._since, 0, _ALONE, self._metadata),)
+        return self._roster.members(self._swim.members.values())
+
+    # -- what comes in ---------------------------------------------------------------------------
+
+    def effect(self, effect: Effect) -> None:
+        """Take what the machine or the transport reports (`memberlist_transport.Observer`)."""
+        match effect:
+            case MemberChanged(kind, member, evidence, by):
+                facts = {"address": str(member.endpoint), "evidence": evidence}
+                _log.info("member %s: %s", member.name, kind, extra=facts)
+                if kind == "accused":
+                    self._listener.accused(by)
+                self._note_change()
+            case Fault():
+                self._listener.fault(effect)
+            case UserData(payload):
+                self._hear(payload)
+            case UserState(state):
+                self._hear_state(state)
+
+    def synchronized(self) -> None:
+        """Hear that the full state of a peer is known (`memberlist_transport.Observer`)."""
+        self._report()  # whoever acts on being settled must know the members first
+        self._listener.synchronized()
+
+    def _hear(self, payload: bytes) -> None:
+        try:
+            self._take(decode(payload))
+        except UnknownWordError:
+            self._messages["unknown_words"] += 1
+        except PacketError:
+            self._messages["foreign_messages"] += 1
+
+    def _hear_state(self, state: bytes) -> None:
+        try:
+            words = decode_state(state)
+        except PacketError:
+            self._messages["foreign_states"] += 1
+            return
+        for word in words:
+            self._take(word)
+
+    def _take(self, word: Word) -> None:
+        if isinstance(word, Ground) and self._swim is not None:
+            self._roster.note(word, self._swim.members, self._loop.time())
+            self._note_change()
+        self._listener.word(word)
+
+    def _note_change(self) -> None:
+        """Gather the changes of one turn of the loop into one call."""
+        if not self._changed:
+            self._changed = True
+            asyncio.get_running_loop().call_soon(self._report)
+
+    def _report(self) -> None:
+        if self._changed:
+            self._changed = False
+            self._listener.members()
 
     def _choose_endpoint(self, bound: Endpoint) -> Endpoint:
         wanted = self._advertise or bound
         return Endpoint(advertised_host(wanted.host), wanted.port or bound.port)
 
-    def effect(self, effect: Effect) -> None:
-        """Take what the machine or the transport reports (`memberlist_transport.Observer`)."""
-        if isinstance(effect, MemberChanged):
-            self._take_change(effect)
-        elif isinstance(effect, Fault):
-            self._faults.take(effect, self._loop.time())
-        elif isinstance(effect, UserData):
-            self._take_message(effect.payload)
-
-    def synchronized(self) -> None:
-        """Hear that the full state of a peer is known (`memberlist_transport.Observer`)."""
-        self._settle("synchronised with a peer")
-
-    def _describe(self, member: Member, since: datetime) -> ClusterMember:
-        mine = member.name == self.name
-        verdict, evidence = self._ground(member)
-        return ClusterMember(
-            member.name,
-            member.endpoint,
-            verdict,
-            since,
-            member.incarnation,
-            evidence,
-            self._metadata if mine else parse(member.meta),
-        )
-
-    def _ground(self, member: Member) -> tuple[Verdict, str]:
-        """Return the verdict on a member, and its evidence: what witnesses said at that time, if they did."""
-        ground, when = self._grounds.get(member.name, (None, 0.0))
-        if ground is not None and member.status is Status.DEAD and abs(when - member.since) < _SAME_TIME:
-            return ground.verdict, ground.evidence
-        return _VERDICTS[member.status], member.evidence
-
-    def _take_change(self, change: MemberChanged) -> None:
-        member = change.member
-        _log.info(
-            "member %s: %s",
-            member.name,
-            change.kind,
-            extra={"address": str(member.endpoint), "evidence": change.evidence},
-        )
-        if change.kind == "accused" and self._on_accused is not None:
-            self._on_accused()
-        if change.kind == "dead":
-            self._rejoiner.lost(member.name, member.endpoint)
-        elif change.kind in ("join", "alive", "leave"):
-            self._rejoiner.found(member.name)
-        self._note_change(member.name)
-
-    def _take_message(self, payload: bytes) -> None:
-        try:
-            ground = decode_ground(payload)
-            self._note_ground(ground)
-            if ground.subject == self.name and self._on_silent is not None:
-                self._on_silent()
-        except PacketError:
-            if self._on_message is not None:
-                self._on_message(payload)
-
-    def _note_ground(self, ground: Ground) -> None:
-        """Remember why a member is called dead; the word itself comes by memberlist's own message."""
-        if self._swim is not None and ground.subject in self._swim.members:
-            self._grounds = {name: each for name, each in self._grounds.items() if name in self._swim.members}
-            self._grounds[ground.subject] = (ground, self._loop.time())
-
-    def _note_change(self, name: str) -> None:
-        """Gather the changes of one turn of the loop into one call."""
-        if not self._changed:
-            asyncio.get_running_loop().call_soon(self._tell)
-        self._changed.add(name)
-
-    def _tell(self) -> None:
-        changed, self._changed = frozenset(self._changed), set()
-        if changed and self._on_change is not None:
-            self._on_change(changed)
-
-    def _settle(self, why: str) -> None:
-        if self.settled:
-            return
-        self._tell()  # whoever acts on being settled must know the members first
-        self.settled = True
-        if self._settling is not None:
-            self._settling.cancel()
-        _log.info("membership is settled", extra={"reason": why})
-        if self._on_settled is not None:
-            self._on_settled()
-
-    def _is_worth_joining(self, endpoint: Endpoint, forced: bool) -> bool:  # noqa: FBT001 - as Rejoiner calls it
-        assert self._bind is not None  # noqa: S101 - without it nothing is tried
-        assert self._swim is not None  # noqa: S101
-        assert self._transport is not None  # noqa: S101
+    def _may_be_another(self, endpoint: Endpoint) -> bool:
+        """Tell whether another node can be there, that this node's sockets can reach."""
+        assert self._bind is not None  # noqa: S101 - without it nobody is joined
         if endpoint == self._endpoint or (":" in endpoint.host and ":" not in self._bind.host):
             return False
-        if ip_address(self._bind.host).is_unspecified and ip_address(endpoint.host).is_loopback:
-            return False  # Debian resolves a host's own name to 127.0.1.1: that is this node itself
-        if not forced and endpoint in self._transport.exchanging:
-            return False
-        return all(member.endpoint != endpoint for member in self._swim.members.values() if member.live)
-
-    def _join(self, endpoints: Sequence[Endpoint]) -> None:
-        assert self._swim is not None  # noqa: S101 - joining begins after start
-        assert self._transport is not None  # noqa: S101
-        self._swim.join(endpoints, self._loop.time())
-        self._transport.flush()
-
-
-def _node(name: str, metadata: Metadata) -> Node:
-    return Node(
-        name,
-        metadata.labels,
-        speaker=bool(metadata.version),
-        can_announce=bool(metadata.macs),
-    )
+        # Debian resolves a host's own name to 127.0.1.1: that is this node itself.
+        return not (ip_address(self._bind.host).is_unspecified and ip_address(endpoint.host).is_loopback)

@@ -6,12 +6,13 @@ changes nothing but who leads, and only where the node leads now (it went) or st
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
 
 from roost.model.address import IPAddress
+from roost.model.lead import Lead, lead
 from roost.model.node import Candidate
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
@@ -37,7 +38,8 @@ class Election:
     def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
         self._candidates: dict[str, Candidate] = {}
         self._rankings: dict[str, Ranking] = {}
-        self._by_address: dict[IPAddress, str] = {}
+        self.ranked_anew = False  # whether the last update changed more than who leads
+        self._by_address: dict[IPAddress, tuple[str, ...]] = {}
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -60,7 +62,7 @@ class Election:
     def find(self, key: str) -> Ranking | None:
         """Return the ranking of the service with the name, or with the address, `key`.
 
-        Of services that share an address, it is the first by name.
+        Of services that share an address, it is the one that decides who leads it.
         """
         if key in self._rankings:
             return self._rankings[key]
@@ -71,9 +73,19 @@ class Election:
         return self.ranking_of(address)
 
     def ranking_of(self, address: IPAddress) -> Ranking | None:
-        """Return the ranking of the service with `address`; of several, of the first by name."""
-        name = self._by_address.get(address)
-        return None if name is None else self._rankings[name]
+        """Return the ranking of the service with `address`; of several, of the one that decides."""
+        return self._rankings.get(self.lead_of(address).service)
+
+    def rankings_of(self, address: IPAddress) -> tuple[Ranking, ...]:
+        """Return the rankings of all services that have `address`, by name."""
+        return tuple(self._rankings[name] for name in self._by_address.get(address, ()))
+
+    def lead_of(self, address: IPAddress, without: Collection[str] = ()) -> Lead:
+        """Return who leads `address`; the services named in `without` have no say."""
+        rankings = self.rankings_of(address)
+        if without:
+            rankings = tuple(each for each in rankings if each.service.name not in without)
+        return lead(address, rankings)
 
     def update_services(self, services: Iterable[Service]) -> tuple[Move, ...]:
         """Take the wanted services, all of them; rank the new and the changed ones; return the moves.
@@ -82,8 +94,12 @@ class Election:
         no move.
         """
         wanted = {service.name: service for service in services}
-        last_first = sorted(wanted.values(), key=lambda service: service.name, reverse=True)
-        self._by_address = {address: service.name for service in last_first for address in service.addresses}
+        by_address: defaultdict[IPAddress, list[str]] = defaultdict(list)
+        for name in sorted(wanted):
+            for address in wanted[name].addresses:
+                by_address[address].append(name)
+        self._by_address = {address: tuple(names) for address, names in by_address.items()}
+        self.ranked_anew = True
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
         nodes = [candidate.node for candidate in self._candidates.values()]
         for name, service in wanted.items():
@@ -106,6 +122,7 @@ class Election:
             or name not in self._candidates
             or old[name].node != self._candidates[name].node
         }
+        self.ranked_anew = bool(changed)
         if changed:
             moves = [self._install(ranking.with_nodes(changed)) for ranking in tuple(self._rankings.values())]
         else:

@@ -36,6 +36,7 @@ class Reason(Enum):
     NO_SPEAKER = "no speaker"
     NO_INTERFACE = "no interface"
     NOT_ON_SUBNET = "not on subnet"
+    UNABLE = "unable"
     NOT_ACTIVE = "not active"
 
 
@@ -84,6 +85,11 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
             local is not None and node.name not in local,
             Reason.NO_ENDPOINT,
             "no endpoint there can serve and traffic must stay local",
+        ),
+        (
+            not node.unable.isdisjoint(service.addresses),
+            Reason.UNABLE,
+            "that host cannot hold the address",
         ),
     )
     return next((Exclusion(node.name, reason, detail) for holds, reason, detail in rules if holds), None)

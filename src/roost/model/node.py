@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from roost.model.address import IPNetwork
+from roost.model.address import IPAddress, IPNetwork
 
 __all__ = ["Candidate", "Node", "Verdict"]
 
@@ -48,6 +48,7 @@ class Node:
     networks: tuple[IPNetwork, ...] | None = None  # of its announcing links, where that is known
     ready: bool = True  # False for one that its kubelet or the control plane gave up
     registered: bool = True  # False for a member that the source of services does not know
+    unable: frozenset[IPAddress] = frozenset()  # addresses that it cannot hold, by its own word
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,10 @@ class SendDatagram(Effect):
 
 
 class Machine(Protocol):
-    """What every driver needs from a machine. Times are seconds on any monotonic scale."""
+    """What every driver needs from a machine, beside the calls that bring it what comes in.
 
-    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None:
-        """Take one datagram; hostile bytes cost a counter, never an exception."""
+    Times are seconds on any monotonic scale. Hostile bytes cost a counter, never an exception.
+    """
 
     def wake(self, now: float) -> None:
         """Do what is due at `now`; calling it early or late is harmless."""

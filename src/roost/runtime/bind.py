@@ -1,23 +1,58 @@
 """Binding UDP and TCP to one address, and finding the address that others should use for it."""
 
+import asyncio
 import errno
 import os
 import socket
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from roost.protocols.machine import Endpoint
 
-__all__ = ["BindError", "advertised_host", "bind_pair", "endpoint_of", "sockaddr"]
+__all__ = [
+    "BindError",
+    "address_to_come",
+    "advertised_host",
+    "bind_pair",
+    "endpoint_of",
+    "is_missing",
+    "sockaddr",
+]
 
 _BACKLOG: Final = 128
 _RECEIVE_BUFFER: Final = 1 << 20  # bytes: some seconds of gossip while this process is not scheduled
 _ATTEMPTS: Final = 16  # at a port that is free for both protocols, when the kernel chooses
+_LOOK: Final = 0.5  # seconds between two looks for an address that is not there yet
 _ELSEWHERE: Final = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}  # never sent to
 
 
 class BindError(Exception):
     """The membership's address cannot be used here; the text names the address and the cure."""
+
+
+async def address_to_come(host: str, missing: Callable[[], None]) -> None:
+    """Wait until this host has the IP address `host`, to bind to; `missing` is called once when it has not.
+
+    At boot an address may come late: its link is not up yet, DHCP is slow, IPv6 looks for duplicates.
+    """
+    said = False
+    while is_missing(host):
+        if not said:
+            missing()
+            said = True
+        await asyncio.sleep(_LOOK)
+
+
+def is_missing(host: str) -> bool:
+    """Tell whether this host has not got the IP address `host`, or not yet."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError as error:  # what else is wrong is told by the one who binds in earnest
+        return error.errno == errno.EADDRNOTAVAIL
+    return False
 
 
 def bind_pair(endpoint: Endpoint) -> tuple[socket.socket, socket.socket, Endpoint]:

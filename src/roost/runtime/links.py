@@ -10,8 +10,8 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from dataclasses import replace
+from ipaddress import ip_interface
 from typing import Any, Final
 
 from pyroute2 import AsyncIPRoute
@@ -30,7 +30,9 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-__all__ = ["Link", "LinkWatcher"]
+from roost.model.link import Interface, Link
+
+__all__ = ["LinkWatcher"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,31 +51,6 @@ _IFF_LOOPBACK: Final = 1 << 3
 _IFF_NOARP: Final = 1 << 7
 _IFF_LOWER_UP: Final = 1 << 16
 _MAC_LENGTH: Final = 6  # bytes
-
-Interface = IPv4Interface | IPv6Interface
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One network interface at one moment. `mac` is 6 bytes, or b"" when the link has none.
-
-    `master` is the index of the bridge, bond or VRF that owns this link, `master_kind` its kind
-    ("bridge", "bond", "vrf", "team", ...; "" when it has no master or the kind is unknown).
-    """
-
-    index: int
-    name: str
-    mac: bytes
-    up: bool  # IFF_UP: the administrator wants it up
-    carrier: bool  # IFF_LOWER_UP: the other end is there
-    broadcast: bool
-    no_arp: bool
-    loopback: bool
-    kind: str = ""
-    master: int | None = None
-    master_kind: str = ""
-    mtu: int = 1500
-    addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
 
 
 class _Table:

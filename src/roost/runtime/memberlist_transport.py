@@ -8,15 +8,16 @@ import asyncio
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from roost.protocols.errors import PacketError
-from roost.protocols.machine import Effect, Endpoint, SendDatagram
+from roost.protocols.machine import Effect, Endpoint, Machine, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange
 from roost.protocols.memberlist.messages import Message, PushPull
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.runtime.bind import BindError, bind_pair, endpoint_of, sockaddr
+from roost.runtime.driver import Driver
 from roost.runtime.memberlist_streams import MemberlistStreams
 
 __all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer"]
@@ -24,16 +25,12 @@ __all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer"]
 _BATCH: Final = 64  # datagrams read before other events get their turn
 _DATAGRAM_LIMIT: Final = 65_535  # bytes
 _EXCHANGES_LIMIT: Final = 128  # outgoing ones at once
-_SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must not take the loop
 
 
-class GossipMachine(Protocol):
+class GossipMachine(Machine, Protocol):
     """What is driven: `roost.protocols.memberlist.swim.Swim`, or anything shaped like it."""
 
     def receive(self, datagram: bytes, source: Endpoint, now: float) -> None: ...  # noqa: D102
-    def wake(self, now: float) -> None: ...  # noqa: D102
-    def next_wake(self) -> float | None: ...  # noqa: D102
-    def effects(self) -> Iterable[Effect]: ...  # noqa: D102
     def serve(self, request: Message, source: Endpoint, now: float) -> Message | None: ...  # noqa: D102
     def exchange_answered(self, id: int, reply: Message, now: float) -> None: ...  # noqa: A002, D102
     def exchange_failed(self, id: int, reason: str, now: float) -> None: ...  # noqa: A002, D102
@@ -60,26 +57,24 @@ class MemberlistTransport:
         self.counters: Counter[str] = Counter()
         self._streams = MemberlistStreams(codec, deadline, self.counters, self._report)
         self._exchanges: dict[asyncio.Task[None], Endpoint] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._flushing = False
-        self._running = False
+        self._driver: Driver | None = None
 
     async def start(self, machine: GossipMachine, observer: Observer) -> None:
         """Begin to drive `machine`, which was started with the loop's time."""
         self._loop = asyncio.get_running_loop()
         self._machine = machine
         self._observer = observer
-        self._running = True
+        self._driver = Driver(machine, self._carry_out, before_wake=self._drain)
         self._loop.add_reader(self._udp, self._readable)
         await self._streams.start(self._listener, self)
-        self.flush()
+        self._driver.start()
 
     async def stop(self) -> None:
         """Close everything at once, without a word to the peers."""
-        if self._running:
-            self._running = False
+        if self._driver is not None:
+            self._driver.stop()
+            self._driver = None
             self._loop.remove_reader(self._udp)
-            self._disarm()
             for task in self._exchanges:
                 task.cancel()
             await asyncio.gather(*self._exchanges, return_exceptions=True)
@@ -94,16 +89,8 @@ class MemberlistTransport:
 
     def flush(self) -> None:
         """Carry out what the machine wants; to be called after every call of its methods."""
-        if self._flushing or not self._running:
-            return  # an observer changed the machine: the loop below sees to it
-        self._flushing = True
-        try:
-            while effects := tuple(self._machine.effects()):
-                for effect in effects:
-                    self._carry_out(effect)
-        finally:
-            self._flushing = False
-            self._arm()
+        if self._driver is not None:
+            self._driver.flush()
 
     async def hold(self, target: Endpoint, established: Callable[[], None]) -> None:
         """Hold a lifeline to a Roost node; see `MemberlistStreams.hold`."""
@@ -150,32 +137,6 @@ class MemberlistTransport:
             self.counters["datagrams_received"] += 1
             self._machine.receive(datagram, endpoint_of(address), now)
 
-    def _wake(self) -> None:
-        self._timer = None
-        try:
-            # What arrived while this process was not scheduled comes first: an answer that is here in
-            # the socket must not count as missing.
-            self._drain()
-            self._machine.wake(self._loop.time())
-        finally:
-            self.flush()
-
-    def _arm(self) -> None:
-        wanted = self._machine.next_wake()
-        if wanted is None:
-            self._disarm()
-            return
-        # A timer that is early only costs a look; re-arming for every datagram would cost more.
-        when = max(wanted, self._loop.time() + _SHORTEST_SLEEP)
-        if self._timer is None or when < self._timer.when():
-            self._disarm()
-            self._timer = self._loop.call_at(when, self._wake)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _open(self, effect: OpenExchange) -> None:
         if len(self._exchanges) >= _EXCHANGES_LIMIT:
             self._loop.call_soon(self._failed, effect, "too many exchanges at once")
@@ -205,7 +166,7 @@ class MemberlistTransport:
                 self._observer.synchronized()
 
     def _failed(self, effect: OpenExchange, reason: str) -> None:
-        if not self._running:
+        if self._driver is None:
             return
         self._machine.exchange_failed(effect.id, reason, self._loop.time())
         self.flush()

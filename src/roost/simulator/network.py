@@ -22,8 +22,9 @@ from roost.protocols.memberlist.messages import CURRENT_VERSIONS, NodeState, Pus
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig, UserData
-from roost.protocols.witness import statement
 from roost.protocols.witness.machine import AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.words.codec import decode, encode
+from roost.protocols.words.statement import Statement
 
 __all__ = ["Host", "Network"]
 
@@ -281,10 +282,11 @@ class Network:
             self._pump_witness(host)
 
     def _hear(self, host: Host, payload: bytes) -> None:
-        if host.witness is not None:
-            with suppress(PacketError):
-                host.witness.receive(statement.decode(payload), self.now)
-                self._pump_witness(host)
+        with suppress(PacketError):
+            match decode(payload):
+                case Statement() as statement if host.witness is not None:
+                    host.witness.receive(statement, self.now)
+                    self._pump_witness(host)
 
     def _pump_witness(self, host: Host) -> None:
         witness = host.witness
@@ -296,7 +298,7 @@ class Network:
                 case AskLan():
                     self._ask_lan(host, witness)
                 case Tell(to, word):
-                    host.swim.tell(sorted(to), statement.encode(word), self.now)
+                    host.swim.tell(sorted(to), encode(word), self.now)
                 case Declare(subject, evidence):
                     host.swim.declare_dead(subject, evidence, self.now)
         due = witness.next_wake()

@@ -11,15 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from roost.decide.join_target import JoinTarget
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.source import KubernetesSource
-from roost.membership.metadata import MetadataError
 from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
+from roost.runtime import signals
 from roost.settings import SpeakerSettings
 from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker
@@ -70,8 +71,8 @@ async def _is_known(source: KubernetesSource) -> bool:
     """Wait until the source knows what the cluster wants; False when a signal came first."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)  # until `serve` takes over
-    loop.add_signal_handler(signal.SIGHUP, _log.info, "nothing to read again: the API tells of changes")
+        signals.handle(loop, number, stop.set)  # until `serve` takes over
+    signals.handle(loop, signal.SIGHUP, lambda: _log.info("nothing to read again: the API tells of changes"))
     waits = [asyncio.create_task(source.synced()), asyncio.create_task(stop.wait())]
     done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -108,23 +109,20 @@ async def _announce(
 
     def changed(why: str) -> None:
         judged()
-        try:
-            speaker.update(why)
-        except MetadataError as error:
-            _log.error("what this node says about itself stays as it was: %s", error)
+        speaker.update(why)
         announced.changed()
 
     def joined(targets: Sequence[Endpoint]) -> None:
-        speaker.cluster.set_join([str(target) for target in targets])
+        speaker.join([JoinTarget(target.host, target.port) for target in targets])
 
     def drained(wish: bool) -> None:  # noqa: FBT001 - as the source calls it
-        speaker.drain.wish(settings.node, wish)
+        speaker.wish(settings.node, wish=wish)
 
     judged()
     joined(source.targets)
     source.on_peers = joined
     source.on_drain = drained
-    speaker.drain.draining = source.drain  # since before its start
+    speaker.decider.state.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = announced.changed
     telling = [
@@ -152,13 +150,14 @@ async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) ->
 def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
     """Return the services that this node leads and answers for, with the interfaces where it does."""
     found = {}
-    links = [link.name for link in speaker.announcer.links]
-    for name in speaker.election.led_by(speaker.name):
-        service = speaker.election.rankings[name].service
-        answered = [each for each in service.addresses if each in speaker.announcer.announcements]
+    decider = speaker.decider
+    links = [link.name for link in speaker.links.links]
+    for name in decider.state.election.led_by(speaker.name):
+        service = decider.state.election.rankings[name].service
+        answered = [each for each in service.addresses if each in decider.announcements]
         if not answered:
             continue
-        patterns = speaker.announcer.announcements[answered[0]]
+        patterns = decider.announcements[answered[0]].interfaces
         used: tuple[str, ...] = ()
         missing: tuple[str, ...] = ()
         if patterns is not None:

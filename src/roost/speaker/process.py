@@ -6,21 +6,24 @@ SIGHUP reloads; SIGTERM or SIGINT hands over and leaves; a second one, or `termi
 import asyncio
 import logging
 import signal
+import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from roost.announce.responder import CapabilityError
-from roost.membership.metadata import MetadataError
-from roost.runtime.bind import BindError
+from roost.protocols.words.metadata import MetadataError
+from roost.runtime import signals
+from roost.runtime.bind import BindError, address_to_come
 from roost.runtime.capabilities import NEEDED, missing
-from roost.runtime.http import HttpServer, SocketPathError
+from roost.runtime.http import SocketPathError
 from roost.runtime.local_delivery import LocalDeliveryError
-from roost.settings import StatusConfig
-from roost.speaker.api import Api
+from roost.runtime.netns_lock import NamespaceInUseError, lock_namespace
+from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
+from roost.speaker.listening import Listening
+from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
-from roost.standalone.loader import load
 from roost.standalone.source import FileSource
 
 __all__ = ["run", "serve"]
@@ -31,74 +34,109 @@ _log = logging.getLogger("roost.speaker")
 async def run(path: Path, config: SpeakerConfig) -> None:
     """Announce what a file says until a signal asks to leave, then leave. Raises CannotRunError."""
     speaker = Speaker(FileSource(path, config))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, speaker, path)
-    await serve(speaker)
+    reloader = Reloader(speaker, path)
+    signals.handle(asyncio.get_running_loop(), signal.SIGHUP, reloader.request)
+    await serve(speaker, beside=reloader.run)
 
 
-async def serve(speaker: Speaker) -> None:
-    """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start."""
+async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start.
+
+    `beside` runs while the speaker announces, and is cancelled as soon as it is to leave.
+    """
+    _look_for_capabilities(speaker)
     stop, hurry = asyncio.Event(), asyncio.Event()
-    views = SpeakerViews(speaker)
-    local, remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
     loop = asyncio.get_running_loop()
 
     def asked_to_stop() -> None:
         (hurry if stop.is_set() else stop).set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop)
-    try:
-        await _start(speaker, local, remote)
-        await stop.wait()
-        await _first(hurry.wait(), speaker.hand_over(), within=speaker.config.termination_grace)
-    finally:
-        await local.close()
-        await remote.close()
-        await speaker.stop()
+        signals.handle(loop, number, asked_to_stop)
+    with _alone():
+        listening = Listening(SpeakerViews(speaker), speaker.config.status)
+        try:
+            await _open(listening)
+            await _first(stop.wait(), _addresses_to_come(speaker))
+            if not stop.is_set():
+                await _announce(speaker, stop, hurry, beside)
+        finally:
+            await listening.close()
     _log.info("left")
 
 
-async def _start(speaker: Speaker, local: HttpServer, remote: HttpServer) -> None:
-    config = speaker.config
+async def _announce(
+    speaker: Speaker,
+    stop: asyncio.Event,
+    hurry: asyncio.Event,
+    beside: Callable[[], Awaitable[None]] | None,
+) -> None:
+    try:
+        await _start(speaker)
+        working = asyncio.ensure_future(speaker.run())
+        await _first(stop.wait(), asyncio.shield(working), *([beside()] if beside else ()))
+        handing_over = speaker.hand_over()
+        grace = speaker.config.termination_grace
+        await _first(hurry.wait(), asyncio.shield(working), handing_over, within=grace)
+        working.cancel()
+    except* Exception as failures:
+        # A part that does nothing any more must not look as if it did: the peers take over, systemd restarts.
+        raise CannotRunError(f"a part of the speaker has failed: {failures.exceptions[0]!r}") from failures
+    finally:
+        await speaker.stop()
+
+
+def _look_for_capabilities(speaker: Speaker) -> None:
     if lacking := [name for name in missing() if name != "CAP_NET_ADMIN" or speaker.source.delivers_locally]:
         needs = "; ".join(f"{name} is missing, it is needed {NEEDED[name]}" for name in lacking)
         raise CannotRunError(f"{needs}; run as root or grant it (setcap, AmbientCapabilities=)")
+
+
+def _alone() -> socket.socket:
+    """Take the lock of this network namespace: until it is held, nothing on the host is touched."""
     try:
-        await _listen(local, remote, config.status)
-        await speaker.start()
-    except (BindError, CapabilityError, LocalDeliveryError, MetadataError, SocketPathError) as error:
+        return lock_namespace()
+    except NamespaceInUseError as error:
         raise CannotRunError(str(error)) from error
     except OSError as error:
         raise CannotRunError(f"cannot start: {error}") from error
 
 
-async def _listen(local: HttpServer, remote: HttpServer, status: StatusConfig) -> None:
-    ports = [endpoint for endpoint in (status.http, status.probes) if endpoint is not None]
-    places = [local.listen_unix(status.socket)]
-    places += [remote.listen_tcp(endpoint.host, endpoint.port) for endpoint in ports]
-    for place in places:
-        try:
-            await place
-        except OSError as error:
-            if status.required:
-                raise
-            _log.error("questions are not answered there: %s", error)
-
-
-def _reload(speaker: Speaker, path: Path) -> None:
-    loaded = load(path)
-    if loaded.config is None:
-        speaker.refuse([str(problem) for problem in loaded.problems if problem.severity == "error"])
-        return
-    for problem in loaded.problems:
-        _log.warning("%s", problem)
+async def _open(listening: Listening) -> None:
     try:
-        speaker.reload(FileSource(path, loaded.config))
-    except MetadataError as error:
-        _log.error("labels are not gossiped: %s", error)
+        await listening.open()
+    except SocketPathError as error:
+        raise CannotRunError(str(error)) from error
+    except OSError as error:
+        raise CannotRunError(f"cannot start: {error}") from error
 
 
-async def _first(*works: object, within: float) -> None:
+async def _addresses_to_come(speaker: Speaker) -> None:
+    """Wait for the address that membership is bound to, and say so where people look."""
+    membership = speaker.config.membership
+    if membership is None:
+        return
+
+    def say() -> None:
+        speaker.waiting_for = f"{membership.bind.host} (membership.bind), which no link of this host has"
+        _log.warning("waiting for %s", speaker.waiting_for)
+
+    await address_to_come(membership.bind.host, say)
+    if speaker.waiting_for:
+        _log.info("waited long enough: %s is there", membership.bind.host)
+        speaker.waiting_for = ""
+
+
+async def _start(speaker: Speaker) -> None:
+    try:
+        await speaker.start()
+    except (BindError, CapabilityError, LocalDeliveryError, MetadataError) as error:
+        raise CannotRunError(str(error)) from error
+    except OSError as error:
+        raise CannotRunError(f"cannot start: {error}") from error
+
+
+async def _first(*works: object, within: float | None = None) -> None:
     """Run coroutines until the first is done or `within` seconds have passed; the rest is cancelled."""
     tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
     done, pending = await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,7 @@
 """What the API shows of a speaker, as plain data; nothing here changes anything."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -10,11 +11,13 @@ from typing import Any, Final
 from roost import __version__
 from roost.model.address import canonical
 from roost.model.explain import explain
+from roost.model.link import why_silent
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import UnknownNameError, what_if
 from roost.observe.metrics import Metric
+from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -37,9 +40,11 @@ class SpeakerViews:
             "version": __version__,
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
-            "settled": speaker.cluster.settled,
-            "cut_off": speaker.witnessing.cut_off,
-            "draining": speaker.drain.draining,
+            "problems": [asdict(each) for each in problems(speaker, time.monotonic())],
+            "settled": speaker.decider.state.settling.settled,
+            "waiting_for": speaker.waiting_for,
+            "cut_off": speaker.decider.state.isolation.isolated,
+            "draining": speaker.decider.state.drain.draining,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,
@@ -50,24 +55,19 @@ class SpeakerViews:
                 "warnings": [str(each) for each in speaker.complaints],
             },
             "members": self._members(),
-            "services": [self._service(ranking) for _, ranking in sorted(speaker.election.rankings.items())],
-            "interfaces": [
-                {
-                    "name": link.name,
-                    "mac": link.mac,
-                    "announcing": link.announcing,
-                    "reason": link.reason,
-                }
-                for link in speaker.announcer.links
+            "services": [
+                self._service(ranking)
+                for _, ranking in sorted(speaker.decider.state.election.rankings.items())
             ],
+            "interfaces": self._interfaces(),
             "alarms": self._alarms(),
             "counters": {
                 "membership": dict(speaker.cluster.counters),
                 "announce": dict(speaker.announcer.counters),
-                "witness": dict(speaker.witnessing.counters),
+                "witness": dict(speaker.decider.state.watch.counters + speaker.probes.counters),
                 "clients": {
-                    "known": len(speaker.announcer.clients),
-                    "stragglers_packets": speaker.clients.stragglers.packets,
+                    "known": len(speaker.decider.state.clients.table),
+                    "stragglers_packets": speaker.decider.state.clients.followed.packets,
                 },
             },
         }
@@ -75,12 +75,12 @@ class SpeakerViews:
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
         speaker = self._speaker
-        ranking = speaker.election.find(key)
+        ranking = speaker.decider.state.election.find(key)
         if ranking is None:
             raise UnknownNameError(f"no service has the name or address {key}")
         change = speaker.history.last(ranking.service.name)
-        return explain(ranking, speaker.election.candidates) | {
-            "judged_by_swim_alone": sorted(speaker.witnessing.unproven()),
+        return explain(ranking, speaker.decider.state.election.candidates) | {
+            "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": _iso(change.since),
             "change": change.why,
             "problems": self._problems(ranking.service),
@@ -90,7 +90,7 @@ class SpeakerViews:
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
         """What would move; raises UnknownNameError."""
-        election = self._speaker.election
+        election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
             services, election.candidates.values(), down=down, add=add, drain=drain, address=address
@@ -113,10 +113,10 @@ class SpeakerViews:
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
         """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
         speaker = self._speaker
-        if node not in speaker.election.candidates:
+        if node not in speaker.decider.state.election.candidates:
             raise UnknownNameError(f"no node has the name {node}")
-        speaker.drain.wish(node, wish)
-        progress = speaker.drain.progress(node)
+        speaker.wish(node, wish=wish)
+        progress = speaker.decider.drain_progress(node, time.monotonic())
         if progress is None:
             return {"node": node, "known": False}
         return {"known": True} | asdict(progress)
@@ -125,8 +125,8 @@ class SpeakerViews:
         """A snapshot of all counters and gauges."""
         speaker = self._speaker
         announced: dict[tuple[str, ...], float] = {
-            (ranking.service.name, canonical(address)): float(address in speaker.announcer.announcements)
-            for ranking in speaker.election.rankings.values()
+            (ranking.service.name, canonical(address)): float(address in speaker.decider.announcements)
+            for ranking in speaker.decider.state.election.rankings.values()
             for address in ranking.service.addresses
         }
         verdicts: Counter[tuple[str, ...]] = Counter(
@@ -140,7 +140,7 @@ class SpeakerViews:
             "1 once this node may claim",
             "gauge",
             (),
-            {(): float(speaker.cluster.settled)},
+            {(): float(speaker.decider.state.settling.settled)},
         )
         yield Metric("roost_members", "Members by verdict", "gauge", ("verdict",), verdicts)
         yield Metric(
@@ -192,9 +192,9 @@ class SpeakerViews:
             yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
         announced: dict[tuple[str, ...], float] = {
             (name, "layer2", speaker.name, canonical(address)): 1.0
-            for name in speaker.election.led_by(speaker.name)
-            for address in speaker.election.rankings[name].service.addresses
-            if address in speaker.announcer.announcements
+            for name in speaker.decider.state.election.led_by(speaker.name)
+            for address in speaker.decider.state.election.rankings[name].service.addresses
+            if address in speaker.decider.announcements
         }
         labels = ("service", "protocol", "node", "ip")
         yield Metric("metallb_speaker_announced", "1 while this node answers", "gauge", labels, announced)
@@ -221,7 +221,7 @@ class SpeakerViews:
                 "name": member.name,
                 "address": str(member.endpoint) if member.endpoint else "",
                 "verdict": member.verdict.value,
-                "since": _iso(member.since),
+                "since": _iso(self._speaker.moment(member.since)),
                 "incarnation": member.incarnation,
                 "evidence": member.evidence,
                 "labels": dict(member.metadata.labels),
@@ -234,7 +234,7 @@ class SpeakerViews:
 
     def _service(self, ranking: Ranking) -> dict[str, Any]:
         speaker, service = self._speaker, ranking.service
-        answering = [each for each in service.addresses if each in speaker.announcer.announcements]
+        answering = [each for each in service.addresses if each in speaker.decider.announcements]
         interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
         return {
             "name": service.name,
@@ -256,9 +256,9 @@ class SpeakerViews:
             if each in speaker.delivery.undeliverable
         ]
         problems += [
-            f"{canonical(address)} is left to {holder}, which answers for it on the LAN"
+            f"{canonical(address)} is {speaker.decider.why(address)}"
             for address in service.addresses
-            if (holder := speaker.wire.holder(address))
+            if address in speaker.decider.state.yielding.addresses
         ]
         return problems + self._dead_ends(service)
 
@@ -267,7 +267,7 @@ class SpeakerViews:
         serving = self._speaker.source.serving_nodes(service.name)
         if not serving:
             return []
-        candidates = self._speaker.election.candidates
+        candidates = self._speaker.decider.state.election.candidates
         dead = sorted(node for node in serving if node in candidates and candidates[node].verdict in _DEAD)
         if not dead:
             return []
@@ -278,7 +278,27 @@ class SpeakerViews:
             "control plane takes them out"
         ]
 
+    def _interfaces(self) -> list[dict[str, Any]]:
+        """Every link but lo, and why it does not announce if it does not."""
+        speaker = self._speaker
+        reasons = {
+            link.index: why_silent(link, speaker.config.interfaces)
+            or speaker.announcer.failed.get(link.index, "")
+            for link in speaker.decider.state.links
+        }
+        return [
+            {
+                "name": link.name,
+                "mac": link.mac.hex(":"),
+                "announcing": not reasons[link.index],
+                "reason": reasons[link.index],
+            }
+            for link in speaker.decider.state.links
+            if not link.loopback
+        ]
+
     def _alarms(self) -> list[dict[str, Any]]:
+        now = time.monotonic()
         return [
             {
                 "kind": alarm.kind,
@@ -286,11 +306,11 @@ class SpeakerViews:
                 "mac": alarm.mac.hex(":"),
                 "interface": alarm.interface,
                 "peer": alarm.peer,
-                "first": alarm.first,
-                "last": alarm.last,
+                "first": self._speaker.moment(alarm.first).timestamp(),
+                "last": self._speaker.moment(alarm.last).timestamp(),
                 "count": alarm.count,
             }
-            for alarm in self._speaker.announcer.alarms
+            for alarm in self._speaker.decider.alarms(now)
         ]
 
 

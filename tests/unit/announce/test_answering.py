@@ -20,7 +20,7 @@ from roost.announce.answering import (
 from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.arp import REPLY, REQUEST, Arp
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 
 OURS, CLIENT, PEER = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 3))
 LED, HELD = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")

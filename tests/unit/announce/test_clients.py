@@ -5,8 +5,8 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.clients import ClientTable
-from roost.protocols.sightings import Sighting
+from roost.decide.clients.table import ClientTable
+from roost.protocols.words.sightings import Sighting
 
 VIPS = [IPv4Address("192.0.2.200") + number for number in range(4)]
 CLIENTS = IPv4Address("198.18.0.0")

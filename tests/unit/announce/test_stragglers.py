@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roost.announce.stragglers import Backoff, sender
 from roost.protocols.errors import PacketError
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 
 MAC, OURS = bytes.fromhex("020000000002"), bytes.fromhex("020000000001")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from roost.membership.fault_log import FaultLog
+from roost.observe.fault_log import FaultLog
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.effects import Fault
 

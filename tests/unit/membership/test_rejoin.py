@@ -8,7 +8,7 @@ import pytest
 
 from roost.membership import rejoin
 from roost.membership.rejoin import Rejoiner
-from roost.membership.targets import parse_target
+from roost.decide.join_target import parse_target
 from roost.protocols.machine import Endpoint
 
 A, B = Endpoint("192.0.2.1", 7946), Endpoint("192.0.2.2", 7946)

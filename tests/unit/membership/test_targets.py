@@ -2,7 +2,7 @@
 
 import pytest
 
-from roost.membership.targets import DEFAULT_PORT, JoinTarget, parse_target
+from roost.decide.join_target import DEFAULT_PORT, JoinTarget, parse_target
 from roost.protocols.machine import Endpoint
 
 

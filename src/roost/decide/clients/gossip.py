@@ -7,8 +7,9 @@ knows. Pure: what is to be sent comes out.
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from roost.decide.effects import Tell
 from roost.model.address import IPAddress
-from roost.protocols.sightings import News, Sighting, encode
+from roost.protocols.words.sightings import News, Sighting, Sightings
 
 __all__ = ["ClientGossip"]
 
@@ -35,12 +36,16 @@ class ClientGossip:
                 return
             self._untold[sighting] = None
 
-    def round(self) -> list[tuple[str, bytes]]:
-        """Return a bounded number of messages, each with the name of the node that it goes to."""
+    def round(self) -> list[Tell]:
+        """Return a bounded number of words, each for the node that it goes to."""
         batch = list(self._untold)[:_PER_ROUND]
         by_node: dict[str, list[Sighting]] = {}
         for sighting in batch:
             del self._untold[sighting]
             for name in self._successors(sighting.vip):
                 by_node.setdefault(name, []).append(sighting)
-        return [(name, payload) for name, told in by_node.items() for payload in encode(News.KNOWN, told)]
+        return [
+            Tell((name,), word)
+            for name, told in by_node.items()
+            for word in Sightings.batches(News.KNOWN, told)
+        ]

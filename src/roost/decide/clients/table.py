@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.sightings import Sighting
+from roost.protocols.words.sightings import Sighting
 
 __all__ = ["ClientTable"]
 

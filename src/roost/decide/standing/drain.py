@@ -1,71 +1,52 @@
 """Draining a node: it leads nothing while others can, and goes on serving who still sends to it.
 
-wish (from here or from a peer) -> gossiped by the node itself -> every election passes it over
+wish (from here or from a peer) -> gossiped by the node itself -> every election passes it over. Pure.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
-from roost.protocols.draining import Ask, Progress, encode
+from roost.protocols.words.draining import Ask, Progress
 
 __all__ = ["Drain"]
 
 _REMEMBERED: Final = 64  # nodes whose progress is kept
 
-Tell = Callable[[Iterable[str], bytes], None]
-
 
 class Drain:
-    """The wishes and the progress that node `me` knows of.
+    """The wishes and the progress that node `me` knows of; `since` is when its own wish came (seconds).
 
-    `measure()` gives what this node leads, the packets for others' addresses that came so far, and the time
-    of the last one by `clock()` (seconds). `changed()` is called when it begins or ends to drain.
+    `measure(now)` gives what this node leads, packets for others' addresses so far, and seconds without any.
     """
 
-    def __init__(
-        self,
-        me: str,
-        tell: Tell,
-        *,
-        measure: Callable[[], tuple[int, int, float]],
-        changed: Callable[[], None],
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, me: str, measure: Callable[[float], tuple[int, int, float]]) -> None:
         self.draining = False
-        self._since = 0.0
-        self._clock = clock
+        self.since = 0.0
         self._me = me
-        self._tell = tell
         self._measure = measure
-        self._changed = changed
         self._heard: dict[str, Progress] = {}
 
-    def wish(self, node: str, wish: bool | None) -> None:  # noqa: FBT001 - a wish is its own name
-        """Pass a wish on to `node`, or carry it out here; None asks how far it is."""
-        if node == self._me:
-            self._carry_out(wish)
-        else:
-            self._tell([node], encode(Ask(self._me, node, wish)))
+    def wish(self, wish: bool | None, now: float) -> bool:  # noqa: FBT001 - a wish is its own name
+        """Take a wish for this node, None asks only; tells whether that changes anything."""
+        if wish is None or wish == self.draining:
+            return False
+        self.draining, self.since = wish, now
+        return True
 
-    def receive(self, message: Ask | Progress) -> None:
-        """Take a peer's wish or its progress."""
-        if isinstance(message, Progress):
-            if message.node in self._heard or len(self._heard) < _REMEMBERED:
-                self._heard[message.node] = message
-        elif message.node == self._me:
-            self._carry_out(message.wish)
-            self._tell([message.sender], encode(self._own()))
+    def ask(self, wish: bool | None, node: str) -> Ask:  # noqa: FBT001 - a wish is its own name
+        """Return the word that passes a wish on to another node."""
+        return Ask(self._me, node, wish)
 
-    def progress(self, node: str) -> Progress | None:
+    def note(self, progress: Progress) -> None:
+        """Take a peer's progress."""
+        if progress.node in self._heard or len(self._heard) < _REMEMBERED:
+            self._heard[progress.node] = progress
+
+    def progress(self, node: str, now: float) -> Progress | None:
         """Return how far `node` is by its own last word, or None before it has said any."""
-        return self._own() if node == self._me else self._heard.get(node)
+        return self.own(now) if node == self._me else self._heard.get(node)
 
-    def _own(self) -> Progress:
-        leads, packets, last_packet = self._measure()
-        quiet = max(0.0, self._clock() - max(last_packet, self._since))
-        return Progress(self._me, self.draining, leads, packets, quiet)
-
-    def _carry_out(self, wish: bool | None) -> None:  # noqa: FBT001 - a wish is its own name
-        if wish is not None and wish != self.draining:
-            self.draining, self._since = wish, self._clock()
-            self._changed()
+    def own(self, now: float) -> Progress:
+        """Return how far this node is."""
+        leads, packets, quiet = self._measure(now)
+        return Progress(self._me, self.draining, leads, packets, max(0.0, min(quiet, now - self.since)))

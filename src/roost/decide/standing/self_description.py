@@ -1,24 +1,42 @@
-"""What a node gossips about itself: memberlist's metadata has 512 bytes for all of it."""
+"""What a node gossips about itself: memberlist's metadata has 512 bytes, the rest goes with its state."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from roost import __version__
-from roost.membership.metadata import Metadata
+from roost.decide.effects import Describe
+from roost.decide.settings import DeciderSettings
 from roost.model.address import IPAddress, IPNetwork
-from roost.runtime.links import Link
-from roost.settings import SpeakerSettings
+from roost.model.link import Link
+from roost.protocols.machine import Effect
+from roost.protocols.words.codec import Word
+from roost.protocols.words.metadata import Metadata
 
-__all__ = ["LINKS_TOLD", "own_metadata"]
+__all__ = ["LINKS_TOLD", "Description", "own_metadata"]
 
 LINKS_TOLD: Final = 8
 _ADDRESSES_TOLD: Final = 2  # for probes by its peers
 _NETWORKS_TOLD: Final = 6
 
 
+class Description:
+    """What was gossiped last, so that only changes are."""
+
+    def __init__(self) -> None:
+        self._last: Describe | None = None
+
+    def of(self, metadata: Metadata, state: tuple[Word, ...]) -> list[Effect]:
+        """Return what is to be gossiped, if it is not what was gossiped last."""
+        wanted = Describe(metadata, state)
+        if wanted == self._last:
+            return []
+        self._last = wanted
+        return [wanted]
+
+
 def own_metadata(
     links: Sequence[Link],
-    settings: SpeakerSettings,
+    settings: DeciderSettings,
     *,
     digest: str,
     draining: bool,

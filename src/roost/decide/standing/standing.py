@@ -2,39 +2,30 @@
 
     lost to the others again and again -> Damping        its source tells nothing any more -> Freshness
 
-It gossips both, so that every election passes it over alike.
+It gossips both, so that every election passes it over alike. Pure: time comes in.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
-from roost.speaker.damping import Damping
-from roost.speaker.freshness import Freshness
+from roost.decide.standing.damping import Damping
+from roost.decide.standing.freshness import Freshness
+from roost.model.event import Event, Happening, Level
 
 __all__ = ["Standing"]
-
-_log = logging.getLogger("roost.speaker")
 
 _LOOK: Final = 1.0  # seconds between looks at the source
 
 
 class Standing:
-    """Follows the losses of this node, and its source: `troubled()` tells whether that is silent.
+    """Follows the losses of this node, and its source: `troubled` tells whether that is silent."""
 
-    `others_hear()` tells whether other nodes hear of changes. `changed()` is called when what the node says
-    of itself does.
-    """
-
-    def __init__(
-        self, troubled: Callable[[], bool], others_hear: Callable[[], bool], changed: Callable[[], None]
-    ) -> None:
+    def __init__(self) -> None:
+        self.troubled = False
         self._damping = Damping()
         self._freshness = Freshness()
-        self._troubled = troubled
-        self._others_hear = others_hear
-        self._changed = changed
+        self._look: float | None = None
+        self._waited = False  # whether it waits, as it was told to the others last
 
     @property
     def blind(self) -> bool:
@@ -46,38 +37,49 @@ class Standing:
         """Whether it has not heard of changes for long while others have."""
         return self._freshness.outdated
 
-    @property
-    def waits(self) -> int:
-        """How many times it was lost of late, 0 when it need not wait for that before it leads."""
-        return self._damping.losses if self._damping.waiting(_now()) else 0
+    def waits(self, now: float) -> int:
+        """Return how many times it was lost of late, 0 when it need not wait before it leads."""
+        return self._damping.losses if self._damping.waiting(now) else 0
 
-    def accused(self) -> None:
-        """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
-        if not self._damping.lost(_now()):
-            return
-        _log.warning(
+    def start(self, now: float) -> None:
+        """Begin to look at the source."""
+        self._look = now + _LOOK
+
+    def lost(self, now: float) -> Event | None:
+        """Learn that the others had lost this node; return what is to be said if it waits for that."""
+        if not self._damping.lost(now):
+            return None
+        self._waited = True
+        return Event(
+            Happening.DAMPED,
             "lost to the others again and again: waiting before leading",
-            extra={"losses": self._damping.losses, "seconds": self._damping.wait},
+            Level.WARNING,
+            {"losses": self._damping.losses, "seconds": self._damping.wait},
         )
-        asyncio.get_running_loop().call_at(self._damping.until, self._changed)
-        self._changed()
 
-    async def watch(self) -> None:
-        """Look at the source until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK)
-            if self._freshness.look(_now(), troubled=self._troubled(), others_hear=self._others_hear):
-                self._log_freshness()
-                self._changed()
+    def wake(self, now: float, others_hear: Callable[[], bool]) -> tuple[bool, Event | None]:
+        """Return (whether what this node says of itself changed, what is to be said about it)."""
+        changed, event = False, None
+        if self._waited and not self._damping.waiting(now):
+            self._waited, changed = False, True
+        if self._look is not None and now >= self._look:
+            self._look = now + _LOOK
+            if self._freshness.look(now, troubled=self.troubled, others_hear=others_hear):
+                changed, event = True, self._event()
+        return changed, event
 
-    def _log_freshness(self) -> None:
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None before the start."""
+        due = [self._damping.until] if self._waited else []
+        if self._look is not None:
+            due.append(self._look)
+        return min(due, default=None)
+
+    def _event(self) -> Event:
         if self.outdated:
-            _log.warning("others hear of changes and this node does not: it leads only what they cannot")
-        elif self.blind:
-            _log.warning("this node hears of no changes: it gives way to the claims of peers that do")
-        else:
-            _log.info("this node hears of changes again")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+            text = "others hear of changes and this node does not: it leads only what they cannot"
+            return Event(Happening.FRESHNESS, text, Level.WARNING)
+        if self.blind:
+            text = "this node hears of no changes: it gives way to the claims of peers that do"
+            return Event(Happening.FRESHNESS, text, Level.WARNING)
+        return Event(Happening.FRESHNESS, "this node hears of changes again")

@@ -54,6 +54,11 @@ class BroadcastQueue:
         self._order.clear()
         self._items.clear()
 
+    def keep_only(self, member: str) -> None:
+        """Forget everything but what is queued about `member`."""
+        for other in [name for name in self._items if name != member]:
+            self.discard(other)
+
     def take(self, size: int, *, overhead: int, transmits: int, count: int) -> list[bytes]:
         """Return up to `count` messages for one packet and count them as sent.
 

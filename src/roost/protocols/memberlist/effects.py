@@ -10,7 +10,7 @@ from roost.protocols.memberlist.messages import Message
 if TYPE_CHECKING:
     from roost.protocols.memberlist.members import Member
 
-__all__ = ["Change", "Fault", "MemberChanged", "OpenExchange", "Outbox", "UserData"]
+__all__ = ["Change", "Fault", "MemberChanged", "OpenExchange", "Outbox", "UserData", "UserState"]
 
 Change = Literal["join", "leave", "dead", "update", "suspect", "alive", "accused"]
 
@@ -34,12 +34,13 @@ class MemberChanged(Effect):
 
     join: new, or back from dead or left. leave: went by itself. dead: declared so. suspect, alive:
     a suspicion began or was refuted. update: other metadata. accused: this node itself was declared dead,
-    and refutes.
+    and refutes; `by` is the name of who did, where that is known.
     """
 
     kind: Change
     member: "Member"
     evidence: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,14 @@ class UserData(Effect):
     """A user message for whoever sits above membership."""
 
     payload: bytes
+    source: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class UserState(Effect):
+    """What a peer sent beside its whole state, for whoever sits above membership."""
+
+    state: bytes
     source: Endpoint
 
 
@@ -76,7 +85,7 @@ class Outbox:
         """Add an effect that must not be lost."""
         self._effects.append(effect)
 
-    def put_losable(self, effect: SendDatagram | Fault | UserData) -> None:
+    def put_losable(self, effect: SendDatagram | Fault | UserData | UserState) -> None:
         """Add an effect, unless too many wait already."""
         if self._losable >= self._limit:
             self.counters["effects_dropped"] += 1

@@ -43,6 +43,7 @@ class Rules:
         self._awareness = awareness
         self._outbox = outbox
         self._suspicions: dict[str, Suspicion] = {}
+        self._isolated = False
 
     def alive(self, message: Alive, now: float, source: Endpoint | None = None) -> None:
         """Take word of a living member; `source` is who brought it, for faults."""
@@ -87,7 +88,7 @@ class Rules:
             return
         if known is self._table.me:
             self._refute(message.incarnation)
-            self._report("accused", self._table.me, f"declared dead by {message.sender}")
+            self._report("accused", self._table.me, f"declared dead by {message.sender}", message.sender)
         elif message.sender == message.node:
             self._bury(message, Status.LEFT, now, "left by itself")
         else:
@@ -97,6 +98,18 @@ class Rules:
         """Take the state of another member. What it holds for dead is only suspect here: it may be behind."""
         for node in state.nodes:
             self._merge(node, now, source)
+
+    def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
+        """Let a suspicion wait: the suspect is heard outside of gossip, which `why` says for people."""
+        if suspicion := self._suspicions.get(name):
+            suspicion.vouch(why, now + seconds)
+            self._table.change(name, evidence=suspicion.evidence)
+
+    def isolate(self, *, isolated: bool) -> None:
+        """Keep what this node finds of others to itself while it is the one that is cut off."""
+        self._isolated = isolated
+        if isolated:
+            self._queue.keep_only(self._table.me.name)
 
     def leave(self, now: float) -> None:
         """Tell everybody that this node goes."""
@@ -195,16 +208,21 @@ class Rules:
         suspicion.reason = suspicion.reason or reason
         if not suspicion.confirm(message.sender):
             return
-        self._queue.put(message.node, encode_message(message))
+        self._pass_on(message)
         if suspicion.deadline <= now:
             self._time_over(message.node, now)
+
+    def _pass_on(self, message: Suspect | Dead) -> None:
+        """Queue what is held against a member, unless it may be the fault of this node's own link."""
+        if not self._isolated:
+            self._queue.put(message.node, encode_message(message))
 
     def _begin_suspicion(self, message: Suspect, now: float, reason: str) -> None:
         suspicion = Suspicion.begin(
             self._profile, self._table.live(), message.sender, started=now, reason=reason
         )
         self._suspicions[message.node] = suspicion
-        self._queue.put(message.node, encode_message(message))
+        self._pass_on(message)
         member = self._table.change(
             message.node,
             incarnation=message.incarnation,
@@ -220,10 +238,12 @@ class Rules:
         self.dead(Dead(member.incarnation, name, self._table.me.name), now, evidence)
 
     def _bury(self, message: Dead, status: Status, now: float, evidence: str) -> None:
-        self._queue.put(message.node, encode_message(message))
+        self._pass_on(message)
         member = self._table.change(
             message.node, incarnation=message.incarnation, status=status, since=now, evidence=evidence
         )
+        if self._table.live() == 1:  # nobody is left to be told: it is not them who are wrong, most likely
+            self._queue.keep_only(self._table.me.name)
         self._report("leave" if status is Status.LEFT else "dead", member, evidence)
 
     def _refute(self, accused: int) -> None:
@@ -245,15 +265,20 @@ class Rules:
             before = self._table.me.incarnation
             self.suspect(Suspect(node.incarnation, node.name, self._table.me.name), now, reason)
             if node.status is Status.DEAD and self._table.me.incarnation != before:
-                self._report("accused", self._table.me, reason)
+                self._report("accused", self._table.me, reason, self._name_at(source))
 
     def _conflict(self, known: Member, endpoint: Endpoint, source: Endpoint | None) -> None:
         detail = f"{known.name} is {known.status.name.lower()} at {known.endpoint} and claimed at {endpoint}"
         self._outbox.fault("name-conflict", detail, source)
 
-    def _report(self, kind: Change, member: Member, evidence: str) -> None:
+    def _name_at(self, endpoint: Endpoint) -> str:
+        return next(
+            (name for name, each in self._table.view.items() if each.endpoint.host == endpoint.host), ""
+        )
+
+    def _report(self, kind: Change, member: Member, evidence: str, by: str = "") -> None:
         self._outbox.counters[f"member_{kind}"] += 1
-        self._outbox.put(MemberChanged(kind, member, evidence))
+        self._outbox.put(MemberChanged(kind, member, evidence, by))
 
 
 def _valid(versions: Versions) -> bool:

@@ -34,6 +34,7 @@ class Suspicion:
         self._shortest = shortest
         self._longest = longest
         self._extension = 0.0
+        self._vouched = ("", 0.0)  # why the accused is held for well, and until when
 
     @classmethod
     def begin(
@@ -54,7 +55,8 @@ class Suspicion:
     @property
     def deadline(self) -> float:
         """When the accused counts as dead."""
-        return self.started + self.timeout + self._extension
+        _, vouched_until = self._vouched
+        return max(self.started + self.timeout + self._extension, vouched_until)
 
     @property
     def timeout(self) -> float:
@@ -69,7 +71,9 @@ class Suspicion:
     def evidence(self) -> str:
         """What speaks against the accused, for people."""
         accusers = f"suspected by {', '.join(self._accusers)}"
-        return f"{self.reason}, {accusers}" if self.reason else accusers
+        said = f"{self.reason}, {accusers}" if self.reason else accusers
+        why, _ = self._vouched
+        return f"{said}; waiting, since {why}" if why else said
 
     def confirm(self, accuser: str) -> bool:
         """Count another accuser; tell whether that was news, and so worth passing on."""
@@ -81,3 +85,7 @@ class Suspicion:
     def extend(self, seconds: float) -> None:
         """Allow more time, for a stretch in which this node could not have heard a refutation."""
         self._extension += seconds
+
+    def vouch(self, why: str, until: float) -> None:
+        """Wait at least `until`: somebody outside of gossip hears the accused."""
+        self._vouched = (why, until)

@@ -14,7 +14,14 @@ from typing import Final
 from roost.protocols.machine import Effect, Endpoint, Randomness
 from roost.protocols.memberlist.awareness import Awareness
 from roost.protocols.memberlist.broadcast import BroadcastQueue
-from roost.protocols.memberlist.effects import Fault, MemberChanged, OpenExchange, Outbox, UserData
+from roost.protocols.memberlist.effects import (
+    Fault,
+    MemberChanged,
+    OpenExchange,
+    Outbox,
+    UserData,
+    UserState,
+)
 from roost.protocols.memberlist.exchanges import Exchanges
 from roost.protocols.memberlist.members import MEMBERS_LIMIT, Member, MemberTable, packed_address
 from roost.protocols.memberlist.messages import (
@@ -42,7 +49,7 @@ from roost.protocols.memberlist.ring import ProbeRing
 from roost.protocols.memberlist.rules import Rules
 from roost.protocols.memberlist.transmit import Transmitter
 
-__all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData"]
+__all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData", "UserState"]
 
 _WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
 _TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
@@ -118,6 +125,7 @@ class Swim:
             outbox=outbox,
             random=random,
         )
+        self._user_state = b""
         self._now = -math.inf
         self._gossip_due: float | None = None
         self._gossiped = -math.inf
@@ -232,6 +240,18 @@ class Swim:
             self._tell_directly(dead)
         self._arm(now)
 
+    def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
+        """Let a suspicion of `name` wait for `seconds`: it is heard outside of gossip."""
+        now = self._advance(now)
+        self._rules.vouch(name, seconds, why, now)
+        self._arm(now)
+
+    def isolate(self, isolated: bool, now: float) -> None:  # noqa: FBT001 - its own name
+        """Keep accusations to this node while it is the one that is cut off, as far as it knows."""
+        now = self._advance(now)
+        self._rules.isolate(isolated=isolated)
+        self._arm(now)
+
     def _tell_directly(self, message: Alive | Dead) -> None:
         for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
             self._transmitter.send(other.endpoint, message, to=other)
@@ -253,6 +273,10 @@ class Swim:
             self._tell_directly(self._table.me.as_alive())
         self._arm(now)
 
+    def set_state(self, state: bytes) -> None:
+        """Send this beside the whole state from now on, to every peer that exchanges its own."""
+        self._user_state = state
+
     def serve(self, request: Message, source: Endpoint, now: float) -> Message | None:
         """Return the reply to a stream's request, or None when it gets none."""
         now = self._advance(now)
@@ -271,6 +295,7 @@ class Swim:
         elif isinstance(reply, PushPull):
             self._outbox.counters["push_pulls"] += 1
             self._rules.merge(reply, now, exchange.target)
+            self._hand_over_state(reply, exchange.target)
             if exchange.join and self._table.me.live:
                 self._tell_directly(self._table.me.as_alive())  # gossip alone now and then misses one
         elif isinstance(reply, ErrorResponse):
@@ -373,9 +398,14 @@ class Swim:
         """Merge a peer's state; of a few members that are new by it, the others hear directly."""
         before = {name for name, member in self._table.view.items() if member.live}
         self._rules.merge(state, now, source)
+        self._hand_over_state(state, source)
         new = [name for name, member in self._table.view.items() if member.live and name not in before]
         for name in new[:_WELCOMED]:
             self._tell_directly(self._table.view[name].as_alive())
+
+    def _hand_over_state(self, state: PushPull, source: Endpoint) -> None:
+        if state.user_state:
+            self._outbox.put_losable(UserState(state.user_state, source))
 
     def _is_for_me(self, ping: Ping, source: Endpoint) -> bool:
         if ping.node in ("", self._table.me.name):
@@ -388,7 +418,9 @@ class Swim:
         self._exchanges.open(target, self._state(join=join), deadline=deadline, now=now)
 
     def _state(self, *, join: bool) -> PushPull:
-        return PushPull(tuple(member.as_state() for member in self._table.view.values()), b"", join)
+        return PushPull(
+            tuple(member.as_state() for member in self._table.view.values()), self._user_state, join
+        )
 
     def _push_pull(self, now: float) -> None:
         members = len(self._table)

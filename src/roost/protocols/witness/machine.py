@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.protocols.machine import Effect
-from roost.protocols.witness.statement import Kind, Statement
+from roost.protocols.words.statement import Kind, Statement
 
 __all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "Tell", "Timing", "Witness"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from roost.model.witnesses import duties
 from roost.protocols.machine import Effect
 from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
-from roost.protocols.witness.statement import Kind, Statement
+from roost.protocols.words.statement import Kind, Statement
 
 DEFAULT = TIMINGS["default"]
 STEP = 0.001  # seconds between two looks of the virtual LAN

@@ -1,0 +1,148 @@
+"""Answering on one link from this process, over a packet socket."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
+
+from roost.announce.answering import (
+    Answer,
+    Asked,
+    Claimed,
+    Dropped,
+    correction_frames,
+    gratuitous_frames,
+    probe_frame,
+    respond,
+)
+from roost.announce.responder import Heard, Tally
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.link import Link
+from roost.protocols import filter as filters
+from roost.protocols.words.sightings import Sighting
+from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
+
+__all__ = ["CapabilityError", "PacketResponder"]
+
+
+class PacketResponder:
+    """Answers on `link` (`roost.announce.responder.Responder`); what happens is counted in `counters`.
+
+    Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
+    """
+
+    def __init__(self, link: Link, heard: Heard, counters: Counter[str]) -> None:
+        self.link = link
+        self._heard = heard
+        self._counters = counters
+        self._tallies: dict[IPAddress, Tally] = {}
+        self._answered: dict[IPAddress, bytes] = {}  # -> the MAC to answer with
+        self._until = float("-inf")
+        self._clock = asyncio.get_running_loop().time
+        self._router = _forwards(link.name)
+        self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
+        self._socket = PacketSocket(link, filters.build(()), self._on_frame)
+
+    def notice(self, addresses: frozenset[IPAddress]) -> None:
+        """Hear questions and claims about all these addresses, answered here or not."""
+        self._tallies = {address: self._tallies.get(address) or Tally() for address in addresses}
+        self._socket.set_filter(filters.build(addresses))
+        # All of them, led or not: the successor must hear solicitations from its first moment on.
+        self._socket.set_groups([each for each in addresses if isinstance(each, IPv6Address)])
+        self._frames = {address: frames for address, frames in self._frames.items() if address in addresses}
+
+    def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
+        """Answer for exactly those that are allowed on this link."""
+        answered = {
+            address: how.mac or self.link.mac
+            for address, how in announcements.items()
+            if how.allows(self.link.name)
+        }
+        for address, mac in answered.items():
+            if self._answered.get(address, mac) != mac:
+                self._frames.pop(address, None)
+        self._answered = answered
+
+    def renew(self, until: float) -> None:
+        """Answer until then, and not a moment longer without another call."""
+        self._until = until
+
+    def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
+        """Send one round of gratuitous frames for each; return those that found the send queue full."""
+        return [address for address in addresses if address in self._answered and not self._round(address)]
+
+    def tell(self, sightings: Iterable[Sighting]) -> None:
+        """Tell these clients alone where the address that they use is, if it is answered here."""
+        for sighting in sightings:
+            if mac := self._answered.get(sighting.vip):
+                frames = correction_frames(mac, sighting, router=self._router)
+                self._counters["clients_told"] += sum(self._send(frame) is Sent.YES for frame in frames)
+
+    def ask(self, addresses: Iterable[IPAddress]) -> None:
+        """Ask the LAN who has each of `addresses`, teaching nobody anything."""
+        for address in addresses:
+            self._send(probe_frame(self.link.mac, address))
+
+    def counts(self) -> Mapping[IPAddress, Tally]:
+        """Return what was counted for each address that is noticed."""
+        return self._tallies
+
+    def close(self) -> None:
+        """Fall silent and leave the groups."""
+        self._socket.close()
+
+    def _round(self, address: IPAddress) -> bool:
+        """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""
+        outcomes = [self._send(frame) for frame in self._gratuitous(address)]
+        if tally := self._tallies.get(address):
+            tally.gratuitous += outcomes.count(Sent.YES)
+        self._counters["gratuitous_sent"] += outcomes.count(Sent.YES)
+        return Sent.LATER not in outcomes
+
+    def _gratuitous(self, address: IPAddress) -> tuple[bytes, ...]:
+        """Return the frames of a round, built once: on a takeover only sending is left."""
+        frames = self._frames.get(address)
+        if frames is None:
+            mac = self._answered[address]
+            frames = self._frames[address] = gratuitous_frames(mac, address, router=self._router)
+        return frames
+
+    def _on_frame(self, data: bytes) -> None:
+        match respond(data, self.link.mac, self._answered.get, self._tallies, router=self._router):
+            case Answer() if self._clock() > self._until:
+                self._counters["requests_after_the_lease"] += 1
+            case Answer(address, frame, asker):
+                tally = self._tallies[address]
+                tally.requests += 1
+                if self._send(frame) is Sent.YES:
+                    tally.responses += 1
+                    self._counters["requests_answered"] += 1
+                self._note(asker)
+            case Claimed(address, mac):
+                self._counters["claims_heard"] += 1
+                self._heard.claimed(address, mac, self.link.name)
+            case Asked(_, asker):
+                self._counters["requests_left_to_the_leader"] += 1
+                self._note(asker)
+            case Dropped(reason):
+                self._counters[f"dropped_{reason}"] += 1
+
+    def _note(self, asker: Sighting | None) -> None:
+        if asker is not None:
+            self._heard.asked(asker)
+
+    def _send(self, frame: bytes) -> Sent:
+        outcome = self._socket.send(frame)
+        if outcome is not Sent.YES:
+            self._counters["send_later" if outcome is Sent.LATER else "send_link_gone"] += 1
+        return outcome
+
+
+def _forwards(interface: str) -> bool:
+    """Tell whether this host forwards IPv6 from `interface`: the Router flag of its advertisements."""
+    try:
+        return Path(f"/proc/sys/net/ipv6/conf/{interface}/forwarding").read_text().strip() not in ("0", "")
+    except OSError:
+        return False

@@ -1,0 +1,82 @@
+"""When this node tells others where its addresses are: everybody on taking over, and clients one by one.
+
+answered from now on -> gratuitous rounds, unicast to the known clients      claim of another -> a defence
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from roost.decide.claims import Alarm, ClaimBook
+from roost.decide.effects import Announce, Correct
+from roost.decide.gratuitous import GratuitousSchedule
+from roost.model.address import IPAddress
+from roost.protocols.machine import Effect
+from roost.protocols.words.sightings import Sighting
+
+__all__ = ["Announcing"]
+
+_CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
+
+
+class Announcing:
+    """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none)."""
+
+    def __init__(self, rate: float, refresh: float | None) -> None:
+        self.defences = 0
+        self._claims = ClaimBook()
+        self._rounds = GratuitousSchedule[IPAddress](rate, refresh)
+        self._news = GratuitousSchedule[Sighting](rate, rounds=_CLIENT_ROUNDS)
+
+    def configure(self, rate: float, refresh: float | None) -> None:
+        """Change the rate and the repeats."""
+        self._rounds.rate, self._rounds.refresh = rate, refresh
+        self._news.rate = rate
+
+    def alarms(self, now: float) -> tuple[Alarm, ...]:
+        """Claims of others for addresses that this node answered for."""
+        return self._claims.alarms(now)
+
+    def take(self, addresses: Collection[IPAddress], clients: Iterable[Sighting], now: float) -> None:
+        """Tell everybody of addresses that are answered from now on, and their clients by themselves."""
+        self._rounds.take(addresses, now)
+        self._news.take(clients, now)
+
+    def drop(self, addresses: Collection[IPAddress], clients: Iterable[Sighting]) -> None:
+        """Tell nobody any more of addresses that are not answered now."""
+        self._rounds.drop(addresses)
+        self._news.drop(clients)
+        for address in addresses:
+            self._claims.forget(address)
+
+    def correct(self, sightings: Iterable[Sighting], now: float) -> None:
+        """Tell clients that still use another node."""
+        self._news.take(sightings, now)
+
+    def unsent(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Try again those that found the send queue full."""
+        self._rounds.again(addresses, now)
+
+    def note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> Alarm:
+        """Record a claim that somebody has to look at."""
+        return self._claims.note(address, mac, interface, peer, now)
+
+    def defend(self, address: IPAddress, now: float) -> None:
+        """Announce an address again against a claim, if that was not done a moment ago (RFC 5227)."""
+        if self._claims.may_defend(address, now):
+            self.defences += 1
+            self._rounds.again([address], now)
+
+    def wake(self, now: float, links: int) -> list[Effect]:
+        """Return what is to be sent now, on as many `links`."""
+        cost = 2 * max(1, links)
+        effects: list[Effect] = []
+        if due := self._rounds.wake(now, cost):
+            effects.append(Announce(tuple(due)))
+        if told := self._news.wake(now, cost):
+            effects.append(Correct(tuple(told)))
+        return effects
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing is scheduled."""
+        wakes = [when for each in (self._rounds, self._news) if (when := each.next_wake()) is not None]
+        return min(wakes, default=None)

@@ -1,0 +1,104 @@
+"""Why is this address answered here, or not: the one place that decides it.
+
+    led, or stood in for, or held for a successor
+        and not: cut off, yielded to a holder, still asked for, not to be had by this host, not yet passed on
+
+Everything else in this package finds out one of these facts; how an answer leaves is another package's.
+"""
+
+from dataclasses import dataclass
+
+from roost.decide.asking import Asking
+from roost.decide.delivery import Delivered
+from roost.decide.handover import Handover
+from roost.decide.plan import Plan
+from roost.decide.readiness import Readiness
+from roost.decide.succession import Succession
+from roost.decide.yielding import Yielding
+from roost.model.address import IPAddress, canonical
+from roost.model.announcement import Announcement
+
+__all__ = ["Answers", "Stance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """What this node does about one address: `announcement` if it answers, and one clause on why."""
+
+    announcement: Announcement | None
+    why: str
+
+
+class Answers:
+    """What is answered now; `consider` looks at some addresses anew."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        succession: Succession,
+        handover: Handover,
+        yielding: Yielding,
+        asking: Asking,
+        delivered: Delivered,
+        readiness: Readiness,
+    ) -> None:
+        self.now: dict[IPAddress, Announcement] = {}
+        self.only: frozenset[IPAddress] | None = None  # what a node that hears nobody goes on with
+        self._plan = plan
+        self._succession = succession
+        self._handover = handover
+        self._yielding = yielding
+        self._asking = asking
+        self._delivered = delivered
+        self._readiness = readiness
+
+    def wanted(self) -> set[IPAddress]:
+        """Return what this node would answer for if nothing spoke against it."""
+        return {*self._plan.leading, *self._succession.stood_in, *self._handover.held}
+
+    def consider(self, addresses: set[IPAddress] | None = None) -> bool:
+        """Look at `addresses` anew (None: at all); tells whether anything is answered otherwise now."""
+        changed = False
+        for address in (self.wanted() | self.now.keys()) if addresses is None else addresses:
+            announcement = self.stance(address).announcement
+            if announcement != self.now.get(address):
+                changed = True
+                if announcement is None:
+                    del self.now[address]
+                else:
+                    self.now[address] = announcement
+        return changed
+
+    def stance(self, address: IPAddress) -> Stance:
+        """Return whether `address` is answered, and why."""
+        leads = address in self._plan.leading
+        instead = self._succession.instead_of(address)
+        if not leads and instead is None:
+            return self._held(address)
+        if obstacle := self._obstacle(address):
+            return Stance(None, obstacle)
+        if leads:
+            return Stance(self._plan.leading[address], "this node leads it")
+        return Stance(Announcement(), f"{instead} leads it and is not heard: this node stands in")
+
+    def _held(self, address: IPAddress) -> Stance:
+        if address in self._handover.held and address in self.now:
+            return Stance(self.now[address], "held until its new leader is heard")
+        lead = self._plan.lead(address)
+        return Stance(None, f"{lead.node} leads it" if lead.node else lead.why)
+
+    def _obstacle(self, address: IPAddress) -> str:
+        """Return what keeps this node from answering for what it leads, or ""."""
+        if self.only is not None and address not in self.only:
+            return "this node hears nobody and takes over nothing"
+        if holder := self._yielding.holder(address):
+            who = holder.peer or f"a stranger at {holder.mac.hex(':')}"
+            return f"left to {who}, which answers for it on the LAN"
+        if address in self._asking.open:
+            return "the LAN is asked first whether anybody else answers for it"
+        if address in self._plan.local and address not in self._delivered.ready:
+            return self._delivered.refused.get(address, f"{canonical(address)} is not on this host yet")
+        if address not in self.now and address in self._readiness.awaited:
+            return "this node's proxy does not pass its traffic on yet"
+        return ""

@@ -1,0 +1,94 @@
+"""Asking the LAN before answering, where what gossip says is not enough.
+
+A node that has just started, or that did not run or hear anybody for a while, knows nothing that is fresh;
+and whom gossip alone has lost may still answer. Such an address is answered only after nobody else did.
+Pure: time comes in, addresses to ask for come out; the answers come as claims.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["Asking"]
+
+_AT: Final = (0.0, 0.55)  # parts of the patience at which an address is asked for: one frame may be lost
+_BATCH: Final = 100  # addresses asked for at once, every:
+_BREATH: Final = 0.02  # seconds
+
+
+@dataclass(slots=True)
+class _Question:
+    since: float
+    patience: float
+    asked: int = 0
+
+    @property
+    def ends(self) -> float:
+        return self.since + self.patience
+
+    @property
+    def due(self) -> float:
+        return self.since + self.patience * _AT[self.asked] if self.asked < len(_AT) else self.ends
+
+
+class Asking:
+    """The addresses that this node would answer for, and asks for first; times are seconds."""
+
+    def __init__(self) -> None:
+        self._open: dict[IPAddress, _Question] = {}
+        self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
+
+    @property
+    def open(self) -> AbstractSet[IPAddress]:
+        """The addresses not to be answered for yet."""
+        return self._open.keys()
+
+    def begin(self, addresses: Iterable[IPAddress], now: float, patience: float) -> None:
+        """Ask for these for `patience` seconds; what is being asked for already goes on as it is."""
+        for address in addresses:
+            self._open.setdefault(address, _Question(now, patience))
+            self._soonest = min(self._soonest, now)
+
+    def end(self, addresses: Collection[IPAddress]) -> None:
+        """Ask no more for these."""
+        for address in addresses:
+            self._open.pop(address, None)
+
+    def end_all(self) -> frozenset[IPAddress]:
+        """Ask for nothing any more, as what is known is fresh; return what was asked for."""
+        ended, self._open = frozenset(self._open), {}
+        return ended
+
+    def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
+        """Return (addresses to ask for now, addresses that nobody else answers for)."""
+        if now < self._soonest:
+            return frozenset(), frozenset()
+        ask: set[IPAddress] = set()
+        free: set[IPAddress] = set()
+        for address, question in self._open.items():
+            if question.due > now:
+                continue
+            if question.asked < len(_AT):
+                if len(ask) < _BATCH:
+                    question.asked += 1
+                    # Who asks late waits late: the answer needs its time.
+                    question.since = max(question.since, now - question.patience * _AT[question.asked - 1])
+                    ask.add(address)
+            else:
+                free.add(address)
+        for address in free:
+            del self._open[address]
+        self._soonest = min((question.due for question in self._open.values()), default=math.inf)
+        if len(ask) >= _BATCH:
+            self._soonest = max(self._soonest, now + _BREATH)
+        return frozenset(ask), frozenset(free)
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing is asked for."""
+        if not self._open:
+            return None
+        return self._soonest

@@ -1,0 +1,127 @@
+"""What a node does for the clients when addresses move to it or away from it.
+
+new client   -> this host's kernel learns where it is, the successors hear of it
+address won  -> the kernel learns of its clients (they are told by unicast, see `announcing`)
+address lost -> whoever still sends here is counted, and reported to the new leader, who tells it
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
+
+from roost.decide.clients.followed import Followed
+from roost.decide.clients.gossip import ClientGossip
+from roost.decide.clients.table import ClientTable
+from roost.decide.effects import Follow, Teach, Tell
+from roost.model.address import IPAddress
+from roost.model.lead import Lead
+from roost.model.link import Link, reaches
+from roost.protocols.machine import Effect
+from roost.protocols.words.sightings import News, Sighting, Sightings
+
+__all__ = ["Clients"]
+
+_ROUND: Final = 0.5  # seconds between two rounds of gossip about clients
+_SUCCESSORS: Final = 2  # nodes that are told of the clients of an address
+
+
+class Clients:
+    """Sees to clients of node `me`; `lead_of(address)` tells who leads it. Times are seconds."""
+
+    def __init__(self, me: str, lead_of: Callable[[IPAddress], Lead]) -> None:
+        self.table = ClientTable()
+        self.followed = Followed()
+        self._me = me
+        self._lead_of = lead_of
+        self._gossip = ClientGossip(self._successors)
+        self._links: Sequence[Link] = ()
+        self._leading: frozenset[IPAddress] = frozenset()
+        self._passed_on: frozenset[IPAddress] = frozenset()
+        self._peers: frozenset[str] = frozenset()
+        self._round: float | None = None
+        self._reported: frozenset[IPAddress] | None = None
+
+    def new(self, sighting: Sighting) -> list[Effect]:
+        """Take a client that was seen; what it changes is to be done."""
+        if not self.table.note(sighting) or sighting.vip not in self._leading:
+            return []
+        self._gossip.add([sighting])
+        return self._teach([sighting])
+
+    def told(self, sightings: Iterable[Sighting]) -> None:
+        """Take what a leader says of its clients."""
+        for sighting in sightings:
+            if sighting.vip in self._leading or sighting.vip in self._passed_on:
+                self.table.note(sighting)
+
+    def stale(self, sightings: Iterable[Sighting]) -> list[Effect]:
+        """Take what a peer says of clients that still send to it."""
+        for sighting in sightings:
+            self.table.note(sighting)
+        return self._teach(sightings)
+
+    def follow(
+        self,
+        leading: Collection[IPAddress],
+        passed_on: Collection[IPAddress],
+        peers: frozenset[str],
+        links: Sequence[Link],
+        now: float,
+    ) -> list[Effect]:
+        """Follow what this node leads, what others lead, who else is there, and the links that announce."""
+        self._links = links
+        leads, passed = frozenset(leading), frozenset(passed_on)
+        effects = self._teach(self.table.of(leads - self._leading))
+        # Whoever is new here may be sent packets by clients from before its own start.
+        self.followed.lost((self._leading if self._passed_on else self._leading | passed) & passed, now)
+        if peers - self._peers:
+            self._gossip.add(self.table.of(leads))
+        self._leading, self._passed_on, self._peers = leads, passed, peers
+        self.followed.keep(passed, now)
+        if self._round is None:
+            self._round = now + _ROUND
+        return [*effects, *self._follow()]
+
+    def came(self, packets: int, seen: Iterable[Sighting], now: float) -> list[Effect]:
+        """Take packets that came here for addresses that others lead; their leaders tell the senders."""
+        by_leader: dict[str, list[Sighting]] = {}
+        for sighting in self.followed.came(packets, seen, now):
+            leader = self._lead_of(sighting.vip).node
+            if leader not in (None, self._me):
+                by_leader.setdefault(str(leader), []).append(sighting)
+        return [
+            Tell((leader,), word)
+            for leader, sightings in by_leader.items()
+            for word in Sightings.batches(News.STALE, sightings)
+        ]
+
+    def wake(self, now: float) -> list[Effect]:
+        """Gossip, and look after time limits."""
+        if self._round is None or now < self._round:
+            return []
+        self._round = now + _ROUND
+        self.followed.keep(self._passed_on, now)
+        return [*self._gossip.round(), *self._follow()]
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None before the start and while there is nothing to do."""
+        return self._round if self._gossip.waiting or self.followed.addresses else None
+
+    def _follow(self) -> list[Effect]:
+        addresses = self.followed.addresses
+        if addresses == self._reported:
+            return []
+        self._reported = addresses
+        return [Follow(addresses)]
+
+    def _successors(self, vip: IPAddress) -> list[str]:
+        lead = self._lead_of(vip)
+        others = (name for name in (lead.node, *lead.standbys) if name not in (None, self._me))
+        return [str(name) for name in others if name in self._peers][:_SUCCESSORS]
+
+    def _teach(self, sightings: Iterable[Sighting]) -> list[Effect]:
+        return [
+            Teach(link.index, sighting.client, sighting.mac)
+            for sighting in sightings
+            for link in self._links
+            if reaches(link, sighting.client)
+        ]

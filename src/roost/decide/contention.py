@@ -1,0 +1,87 @@
+"""Two answer for one address, or will: who gives way. Pure.
+
+    claimed by          while                                  this node
+    a stranger          gossip has never reached anybody       yields: the others may be the cluster
+    a stranger          else                                   keeps it, and says so
+    a lost peer         the peer ranks before it               yields
+    a lost peer         it has not answered yet                yields: nothing moves without need
+    a lost peer         else                                   keeps it; the peer, ranking behind, yields
+    a peer              it hears of no changes, the peer does  yields
+    a peer              the peer goes on claiming, and stands  yields: their views differ, and the order of
+                        first by the hash alone                hashes is the same for both
+    a peer              else                                   keeps it: gossip settles it within moments
+
+A lost peer is one that gossip does not reach, however well it is heard on the LAN.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from roost.model.address import IPAddress, canonical
+from roost.model.ranking import Ranking, digest
+
+__all__ = ["Contender", "Disputes", "reason_to_yield"]
+
+_AGAIN: Final = 0.3  # seconds after the first claim: one of after that is no straggler of a handover
+_MEMORY: Final = 3.0  # seconds after which a claim begins a new dispute
+_LIMIT: Final = 4096  # disputes remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who claims an address: `peer` None is a stranger. `goes_on`: it has claimed it for a while."""
+
+    peer: str | None
+    lost: bool = False
+    informed: bool = False  # it hears of changes
+    goes_on: bool = False
+
+
+def reason_to_yield(
+    me: str,
+    contender: Contender,
+    ranking: Ranking | None,
+    address: IPAddress,
+    *,
+    answers: bool,
+    gossiped: bool,
+    blind: bool,
+) -> str:
+    """Return why node `me`, which leads `address`, gives way to a contender; "" when it does not.
+
+    `answers`: it answers already; `gossiped`: gossip has reached somebody; `blind`: it hears of no changes.
+    """
+    peer = contender.peer
+    if peer is None:
+        return "" if gossiped else "that answers for it, and gossip has never reached anybody"
+    if contender.lost:
+        if ranking is not None and ranking.is_before(peer, me):
+            return "that ranks before this node, and that gossip does not reach"
+        return "" if answers else "that answers for it, and that gossip does not reach"
+    if blind and contender.informed:
+        return "that hears of changes, which this node does not"
+    text = canonical(address)
+    if contender.goes_on and digest(peer, text) < digest(me, text):
+        return "that goes on answering: it sees the cluster, or wants the service, otherwise"
+    return ""
+
+
+class Disputes:
+    """Claims of active peers for what this node answers for, until they are settled or forgotten."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[IPAddress, bytes], tuple[float, float]] = {}  # -> first, last claim
+
+    def goes_on(self, address: IPAddress, mac: bytes, now: float) -> bool:
+        """Take a claim; tells whether the machine has claimed the address for a while."""
+        first, last = self._since.pop((address, mac), (now, now))
+        if now - last > _MEMORY:
+            first = now
+        self._since[address, mac] = (first, now)
+        if len(self._since) > _LIMIT:
+            del self._since[next(iter(self._since))]
+        return now - first >= _AGAIN
+
+    def settled(self, address: IPAddress, mac: bytes) -> None:
+        """Forget a dispute."""
+        self._since.pop((address, mac), None)

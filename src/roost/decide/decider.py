@@ -1,0 +1,407 @@
+"""What one node does, given what it knows: a machine without I/O (see `roost.protocols.machine`).
+
+    desired state, members, links -> Election -> Plan -> what moved  \
+    claims, answers, words of peers, time  -> succession, yielding,   -> Answers -> effects
+                                              handover, asking, ...   /
+
+What lives here: which part hears of what. Each question has its own file: why an address is answered
+(`answers`), who gives way (`contention`), what a move brings (`leading`), who stands in (`succession`), who
+watches whom (`witnessing`), why this node would rather not lead (`standing`). What it must not know:
+sockets, clocks, frames, how anything is carried out.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from roost.decide import census
+from roost.decide.absence import Absence
+from roost.decide.claims import Alarm
+from roost.decide.conflicts import Conflicts
+from roost.decide.effects import Ask, AskHosts, AskProxy, Declare, Isolate, Open, Renew, Tell
+from roost.decide.leading import Leading
+from roost.decide.members import ClusterMember
+from roost.decide.publishing import Publishing
+from roost.decide.settings import DeciderSettings
+from roost.decide.standing.isolation import has_carrier
+from roost.decide.standing.own_word import OwnWord
+from roost.decide.state import State
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.event import Event, Happening, Level
+from roost.model.link import Link, why_silent
+from roost.model.node import Verdict
+from roost.model.service import DesiredState
+from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.words import draining
+from roost.protocols.words.codec import Word
+from roost.protocols.words.macs import Macs
+from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.sightings import News, Sighting, Sightings
+from roost.protocols.words.statement import Statement
+from roost.protocols.words.unable import Unable
+from roost.protocols.words.verdict import Ground
+
+__all__ = ["Decider"]
+
+_HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
+
+
+class Decider:
+    """Node `settings.node`: tell it what comes in and the time, take `effects()`, sleep until `next_wake`.
+
+    Times are seconds on one monotonic scale. `random` spreads what nodes would else do in step.
+    """
+
+    def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
+        self.state = self._state = state = State(settings, random)
+        self._publishing = Publishing(state)
+        self._own_word = OwnWord(state)
+        self._leading = Leading(state, self._publishing, self._own_word)
+        self._conflicts = Conflicts(state, self._leading, self._publishing)
+        self._absence = Absence(state, self._leading, self._publishing)
+
+    # -- views -----------------------------------------------------------------------------------
+
+    @property
+    def announcements(self) -> Mapping[IPAddress, Announcement]:
+        """What is answered for now, as the responders were told."""
+        return self._publishing.now
+
+    @property
+    def held(self) -> Collection[IPAddress]:
+        """The addresses answered until their new leader is heard."""
+        return self._state.handover.held
+
+    def why(self, address: IPAddress) -> str:
+        """Return one clause on why `address` is answered here, or not."""
+        return self._state.answers.stance(address).why
+
+    def may_answer(self, now: float) -> bool:
+        """Tell whether requests may be answered at `now`: this process has run without a gap."""
+        return self._state.lease.valid(now)
+
+    def alarms(self, now: float) -> tuple[Alarm, ...]:
+        """Return the claims of others that somebody has to look at."""
+        return self._state.announcing.alarms(now)
+
+    def drain_progress(self, node: str, now: float) -> draining.Progress | None:
+        """Return how far `node` is with draining, or None before it has said so."""
+        return self._state.drain.progress(node, now)
+
+    def metadata(self, now: float) -> Metadata:
+        """Return what this node says of itself."""
+        return self._own_word.metadata(now)
+
+    # -- what comes in ---------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Begin: nothing is claimed before others are known, or the LAN was asked."""
+        self._state.lease.begin(now)
+        self._state.outbox.put(Renew(self._state.lease.until))
+        self._state.standing.start(now)
+        if self._state.settings.bind is not None:
+            self._state.settling.unsettle(now, self._state.settings.settle_time)
+            self._state.rejoining.start(now)
+        self._own_word.describe(now)
+
+    def configure(self, settings: DeciderSettings, now: float) -> None:
+        """Take changed settings; the node's name and its gossip stay as they are until it starts anew."""
+        self._state.settings = settings
+        self._state.announcing.configure(settings.gratuitous_rate, settings.gratuitous_refresh)
+        self._state.rejoining.set_targets(settings.join, now)
+        self.set_links(self._state.links, now)
+
+    def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None:
+        """Take what is wanted now; services in `refused` cannot run on this host. `why` is for people."""
+        self._state.desired, self._state.refused = desired, refused
+        moves = self._state.election.update_services(desired.services)
+        self._own_word.note_inability(now)
+        self._leading.take_moves(moves, why, now)
+        self._leading.refresh(now)
+
+    def set_links(self, links: tuple[Link, ...], now: float) -> None:
+        """Take all links of the host."""
+        self._state.links = links
+        able = (
+            link
+            for link in links
+            if not link.loopback and not why_silent(link, self._state.settings.interfaces)
+        )
+        before = self._state.announcing_links
+        self._state.announcing_links = tuple(sorted(able, key=lambda link: link.index))
+        if self._state.announcing_links != before:
+            self._state.outbox.put(Open(self._state.announcing_links))
+        plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
+        if self._state.isolation.unplugged:
+            self._state.outbox.put(Isolate(isolated=True))
+        self._leading.refresh(now)
+        if plugged_again:
+            self._absence.come_back("the cable is back", now)
+        if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
+            self._publishing.announce(list(self._state.answers.now), now)
+
+    def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
+        """Take all members of the cluster, after any of them changed."""
+        before = {member.name: member.verdict for member in self._state.members}
+        self._state.members = members
+        for member in members:
+            if member.name != self._state.me:
+                self._state.address_book.note(member.name, member.metadata.macs)
+                self._follow_loss(member, before.get(member.name), now)
+        active = frozenset(
+            each.name for each in members if each.verdict.active and each.name != self._state.me
+        )
+        if active:
+            self._state.settling.gossiped = True
+        if any(name not in before for name in active) and self._state.inability.word.addresses:
+            self._own_word.tell_all(self._state.inability.word)
+        self._state.yielding.identify(self._state.address_book.names)
+        if not self._state.standing.blind:  # gossip sees them, and this node knows what they know
+            self._publishing.reconsider(self._state.yielding.forget(active), now)
+        self._state.vouching.follow(members, now)
+        self._leading.refresh(now)
+
+    def synchronized(self, now: float) -> None:
+        """Hear that the whole state of a peer is known, after the members that this changed."""
+        if self._state.settling.synchronized():
+            self._absence.settle("synchronised with a peer", now)
+
+    def accused(self, by: str, now: float) -> None:
+        """Hear that `by` had declared this node dead; what a lost node says does not count."""
+        if (
+            by not in ("", self._state.me)
+            and not self._state.is_lost(by)
+            and not self._state.isolation.isolated
+        ):
+            self._absence.lost_to_others(now)
+
+    def hear(self, word: Word, now: float) -> None:
+        """Take what a peer says."""
+        match word:
+            case Ground(subject) if subject == self._state.me:
+                self._state.isolation.accused(now)
+            case Statement():
+                self._state.watch.hear(word, now)
+            case draining.Ask(sender, node, wish) if node == self._state.me:
+                self._carry_out_wish(wish, now)
+                self._state.outbox.put(Tell((sender,), self._state.drain.own(now)))
+            case draining.Progress():
+                self._state.drain.note(word)
+            case Sightings(News.STALE, sightings):
+                ours = [each for each in sightings if each.vip in self._state.answers.now]
+                self._state.outbox.extend(self._state.clients.stale(ours))
+                self._state.announcing.correct(ours, now)
+            case Sightings(_, sightings):
+                self._state.clients.told(sightings)
+            case Unable() if self._state.inability.hear(word):
+                self._leading.refresh(now)
+            case Macs(rows):
+                for node, macs in rows:
+                    self._state.address_book.note(node, macs)
+            case _:
+                pass
+
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, now: float) -> None:
+        """Hear on a link that another machine says that `address` is at `mac` (6 bytes)."""
+        if any(mac == link.mac for link in self._state.announcing_links):
+            return
+        self._absence.lan_heard(now)
+        peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
+        if self._state.yielding.refresh(address, mac, now):
+            return
+        if peer is not None and self._state.handover.claimed(address):
+            self._state.outbox.happened(
+                Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
+            )
+            self._publishing.reconsider([address], now)
+        elif address in self._state.plan.leading or self._state.succession.instead_of(address):
+            self._conflicts.contend(address, mac, interface, peer, now)
+        else:
+            self._state.succession.heard(address)
+
+    def asked(self, sighting: Sighting, now: float) -> None:
+        """Hear a client ask for a service address."""
+        self._absence.lan_heard(now)
+        self._state.outbox.extend(self._state.clients.new(sighting))
+
+    def answered(self, link: int, address: IPAddress, mac: bytes, at: float) -> None:
+        """Take an answer to a probe, from `mac` on the link with that index, that came in at `at`."""
+        self._absence.lan_heard(at)
+        if self._state.watch.answered(link, address, mac, at) is not None:
+            self._state.rejoining.soon(at)
+
+    def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
+        """Take which addresses this host terminates, and why it cannot have others."""
+        changed = (ready ^ self._state.delivery.ready) | (
+            refused.keys() ^ self._state.delivery.refused.keys()
+        )
+        self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
+        self._publishing.reconsider(changed, now)
+        if self._own_word.note_inability(now):
+            self._leading.refresh(now)
+
+    def proxied(self, service: str, now: float) -> None:
+        """Hear that this node's proxy passes on the traffic of `service`."""
+        self._publishing.reconsider(self._state.readiness.release(service), now)
+
+    def process_gone(self, name: str, now: float) -> None:  # noqa: ARG002 - as every input
+        """Hear that the process of a peer has ended."""
+        evidence = "its process has ended: the lifeline was closed and its port is, too"
+        self._state.outbox.put(Declare(Ground(name, Verdict.PROCESS_GONE, evidence)))
+
+    def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
+        """Take packets that still came here for addresses of others, and some of their senders."""
+        self._state.outbox.extend(self._state.clients.came(packets, seen, now))
+
+    def resolved(self, host: str, port: int, endpoints: Sequence[Endpoint], now: float) -> None:  # noqa: ARG002
+        """Take the addresses of a host to join."""
+        self._state.outbox.extend(self._state.rejoining.resolved(endpoints))
+
+    def unsent(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Hear that gratuitous frames for these found a send queue full."""
+        self._state.announcing.unsent(addresses, now)
+
+    def source_trouble(self, troubled: bool, now: float) -> None:  # noqa: ARG002, FBT001 - as every input
+        """Take whether the source of services tells nothing now."""
+        self._state.standing.troubled = troubled
+
+    def wish(self, node: str, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
+        """Take an operator's wish to drain `node`, or no more; None asks how far it is."""
+        if node == self._state.me:
+            self._carry_out_wish(wish, now)
+        else:
+            self._state.outbox.put(Tell((node,), self._state.drain.ask(wish, node)))
+
+    def leave(self, now: float) -> None:
+        """Lead nothing from now on; go on answering until successors are heard."""
+        self._state.leaving = True
+        self._state.rejoining.stop()
+        self._leading.refresh(now)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> None:
+        """Do what is due at `now`; calling it early or late is harmless."""
+        until = self._state.lease.until
+        if self._state.lease.wake(now):
+            text = "this process did not run for a while: asking the others before it answers"
+            self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
+            self._absence.begin(now)
+        if self._state.lease.until != until:
+            self._state.outbox.put(Renew(self._state.lease.until))
+        self._wake_watch(now)
+        if self._state.settling.wake(now):
+            self._absence.settle("nobody answered so far", now)
+        self._wake_answers(now)
+        self._wake_standing(now)
+        self._state.outbox.extend(self._state.vouching.wake(now))
+        self._state.outbox.extend(self._state.rejoining.wake(now))
+        self._state.outbox.extend(self._state.clients.wake(now))
+        self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
+
+    def next_wake(self) -> float | None:
+        """Return when `wake` is wanted next."""
+        parts = (
+            self._state.lease,
+            self._state.watch,
+            self._state.isolation,
+            self._state.settling,
+            self._state.asking,
+            self._state.succession,
+            self._state.handover,
+            self._state.yielding,
+            self._state.readiness,
+            self._state.standing,
+            self._state.inability,
+            self._state.vouching,
+            self._state.rejoining,
+            self._state.clients,
+            self._state.announcing,
+        )
+        return min((when for part in parts if (when := part.next_wake()) is not None), default=None)
+
+    def effects(self) -> list[Effect]:
+        """Hand over the effects since the last call, oldest first."""
+        for effect in self._state.watch.effects():
+            self._take_watch(effect)
+        return self._state.outbox.take()
+
+    # -- parts of the above ------------------------------------------------------------------------
+
+    def _wake_watch(self, now: float) -> None:
+        self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
+        if self._state.isolation.look(now, self._state.watch.proven):
+            text = "nobody is heard any more: this node takes over nothing until it hears somebody"
+            self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
+            self._state.answers.only = frozenset(self._state.answers.now)
+            self._state.outbox.put(Isolate(isolated=True))
+            self._own_word.describe(now)
+
+    def _wake_answers(self, now: float) -> None:
+        """Ask for what is doubtful, and act on what nobody answered."""
+        ask, free = self._state.asking.wake(now)
+        for address in free:
+            self._leading.suspected.pop(address, None)
+        awaited, mute = self._state.succession.wake(now)
+        for address in mute:
+            who = self._state.succession.instead_of(address)
+            self._state.outbox.happened(
+                Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
+            )
+        held, over = self._state.handover.wake(now)
+        self._leading.stand_in(over)
+        yielded, silent = self._wake_yielding(now)
+        services, freed = self._state.readiness.wake(now)
+        self._state.outbox.extend(AskProxy(service) for service in services)
+        if questions := ask | awaited | held | yielded:
+            self._state.outbox.put(Ask(tuple(questions)))
+        if changed := free | mute | over | silent | freed:
+            self._publishing.reconsider(changed, now)
+
+    def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
+        silent, ask = self._state.yielding.wake(now)
+        for address in silent:
+            self._state.outbox.happened(
+                Happening.TOOK_OVER, "its holder fell silent: taking it over", address
+            )
+        return ask, silent
+
+    def _wake_standing(self, now: float) -> None:
+        changed, event = self._state.standing.wake(
+            now, lambda: bool(census.informed(self._state.members, self._state.me))
+        )
+        if event:
+            self._state.outbox.say(event)
+        if changed:
+            self._leading.refresh(now)
+        if self._state.inability.wake(now):
+            self._own_word.tell_all(self._state.inability.word)
+
+    def _carry_out_wish(self, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
+        if self._state.drain.wish(wish, now):
+            text = "draining" if self._state.drain.draining else "draining no more"
+            self._state.outbox.say(Event(Happening.DRAINING, text))
+            self._leading.refresh(now)
+
+    def _take_watch(self, effect: Effect) -> None:
+        match effect:
+            case Declare() if self._state.isolation.isolated:
+                pass  # it is this node that is cut off
+            case AskHosts():
+                clients = self._state.clients.table.of(self._state.plan.known)
+                hosts = [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
+                self._state.outbox.put(AskHosts(tuple(hosts)))
+            case _:
+                self._state.outbox.put(effect)
+
+    def _follow_loss(self, member: ClusterMember, before: Verdict | None, now: float) -> None:
+        if member.verdict.active or member.verdict is Verdict.LEAVING:
+            self._state.rejoining.found(member.name)
+        elif before is not member.verdict and member.endpoint is not None:
+            self._state.rejoining.lost(member.name, member.endpoint, now)
+
+
+def _facts(links: Iterable[Link]) -> set[tuple[int, str, bytes]]:
+    """Return what makes a link another one for those who are to be told where an address is."""
+    return {(link.index, link.name, link.mac) for link in links}

@@ -1,0 +1,91 @@
+"""Whether it is this node that is cut off, rather than all the others.
+
+Two signs: its own kernel says that the link has no carrier, or several peers that used to answer, and
+everybody else on the LAN, have been silent for a while. Such a node takes over nothing, accuses nobody, and
+knows nothing fresh when it hears others again. Pure: time comes in.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Final
+
+from roost.model.link import Link
+from roost.protocols.machine import Endpoint
+
+__all__ = ["Isolation", "has_carrier"]
+
+_DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them
+_ASLEEP: Final = 0.1  # seconds between two looks, after which this process was not running
+
+
+class Isolation:
+    """`cut_off` by silence, `unplugged` by its own links."""
+
+    def __init__(self) -> None:
+        self.cut_off = False
+        self.unplugged = False
+        self._heard_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._looked = float("-inf")
+        self._accusation: float | None = None  # when to judge whether an accusation is right
+
+    @property
+    def isolated(self) -> bool:
+        """Whether this node must not accuse others."""
+        return self.cut_off or self.unplugged
+
+    def heard(self, now: float) -> bool:
+        """Take a sign of life of any other machine on the LAN; tells whether this node was cut off."""
+        self._heard_at = max(self._heard_at, now)
+        was, self.cut_off = self.cut_off, False
+        return was
+
+    def heard_since(self, when: float) -> bool:
+        """Tell whether anybody was heard after `when`."""
+        return self._heard_at > when
+
+    def plug(self, *, carrier: bool) -> bool:
+        """Take whether this node's links work; tells whether they do again."""
+        was, self.unplugged = self.unplugged, not carrier
+        return was and carrier
+
+    def accused(self, now: float) -> None:
+        """Hear over gossip that this host is silent on the LAN: find out whether it is deaf."""
+        self._asked_at = now
+        self._accusation = now + _DEAF
+
+    def look(self, now: float, proven: int) -> bool:
+        """Judge, `proven` watched peers having answered before; tells whether it is cut off from now on."""
+        if now - self._looked > _ASLEEP:
+            self._heard_at = max(self._heard_at, now)  # who did not listen cannot say that nobody spoke
+        self._looked = now
+        deaf = proven >= 2 and now - self._heard_at > _DEAF
+        if self._accusation is not None and now >= self._accusation:
+            self._accusation = None
+            deaf = deaf or self._heard_at < self._asked_at
+        news = deaf and not self.cut_off
+        self.cut_off = self.cut_off or deaf
+        return news
+
+    def next_wake(self) -> float | None:
+        """When `look` is wanted at the latest, beside every look of the witnesses."""
+        return self._accusation
+
+
+def has_carrier(links: Iterable[Link], bind: Endpoint | None) -> bool:
+    """Tell whether the link that carries this node's gossip works, as far as that can be told.
+
+    With a wildcard address it is any link with an address. Without gossip there is nothing to lose.
+    """
+    if bind is None:
+        return True
+    host = ip_address(bind.host)
+    if host.is_loopback:
+        return True
+    carrying = [
+        link
+        for link in links
+        if not link.loopback
+        and (bool(link.addresses) if host.is_unspecified else any(host == each.ip for each in link.addresses))
+    ]
+    return any(link.up and link.carrier for link in carrying)

@@ -1,0 +1,103 @@
+"""Looking that a new leader is really there, and standing in for one that is not.
+
+An address that has moved to another node is awaited: its claim is heard by everybody. When no claim comes,
+the next in rank asks for it; when nobody answers, it answers itself, until the leader is heard. So a
+successor that hangs, or that does not know the address, costs moments. Pure: time comes in, addresses to
+ask for come out.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["Succession"]
+
+WAIT: Final = 0.1  # seconds for the claim of the new leader, once more for each node between it and this one
+_ANSWER: Final = 0.06  # seconds for an answer
+_ASKS: Final = 2
+_BATCH: Final = 100  # addresses asked for at once
+_BREATH: Final = 0.02  # seconds between two batches
+
+
+@dataclass(slots=True)
+class _Awaited:
+    leader: str
+    due: float
+    asked: int = 0
+
+
+class Succession:
+    """The addresses that others lead now and that were not heard from since; times are seconds."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[IPAddress, _Awaited] = {}
+        self._mute: dict[IPAddress, str] = {}  # -> who leads it and was not heard
+        self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
+
+    @property
+    def stood_in(self) -> Collection[IPAddress]:
+        """The addresses that this node answers in place of their leader."""
+        return self._mute.keys()
+
+    def instead_of(self, address: IPAddress) -> str | None:
+        """Return the leader of `address` that this node stands in for, or None."""
+        return self._mute.get(address)
+
+    def expect(self, address: IPAddress, leader: str, now: float, *, wait: float) -> None:
+        """Await a claim of `leader` within `wait` seconds; standing in for somebody else is over."""
+        if self._mute.get(address) == leader:
+            return
+        self._mute.pop(address, None)
+        known = self._awaited.get(address)
+        if known is None or known.leader != leader:
+            self._awaited[address] = _Awaited(leader, now + wait)
+            self._soonest = min(self._soonest, now + wait)
+
+    def stand_in(self, address: IPAddress, leader: str) -> None:
+        """Stand in for `leader` at once: it was awaited long enough."""
+        self._awaited.pop(address, None)
+        self._mute[address] = leader
+
+    def forget(self, addresses: Iterable[IPAddress]) -> None:
+        """Await nothing for these, and stand in for nobody."""
+        for address in addresses:
+            self._awaited.pop(address, None)
+            self._mute.pop(address, None)
+
+    def heard(self, address: IPAddress) -> None:
+        """Take note that another node answers for `address`."""
+        self._awaited.pop(address, None)
+
+    def heard_leader(self, address: IPAddress) -> bool:
+        """Take note that its leader, or one before this node, claims it; tells whether this one stood in."""
+        self._awaited.pop(address, None)
+        return self._mute.pop(address, None) is not None
+
+    def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
+        """Return (addresses to ask for now, addresses to answer for from now on: nobody else does)."""
+        if now < self._soonest:
+            return frozenset(), frozenset()
+        ask: set[IPAddress] = set()
+        mute: set[IPAddress] = set()
+        for address, awaited in self._awaited.items():
+            if awaited.due > now:
+                continue
+            if awaited.asked >= _ASKS:
+                mute.add(address)
+            elif len(ask) < _BATCH:
+                awaited.asked += 1
+                awaited.due = now + _ANSWER
+                ask.add(address)
+            else:
+                awaited.due = now + _BREATH
+        for address in mute:
+            self._mute[address] = self._awaited.pop(address).leader
+        self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf)
+        return frozenset(ask), frozenset(mute)
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing is awaited."""
+        return self._soonest if self._awaited else None

@@ -1,0 +1,101 @@
+"""Packets that still come here for addresses that another node answers for, counted by the kernel.
+
+links, addresses -> a meter per link -> packets and some of their senders, looked at now and then
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.model.link import Link
+from roost.protocols import ethernet
+from roost.protocols.errors import PacketError
+from roost.protocols.words.sightings import Sighting
+from roost.runtime.traffic_meter import TrafficMeter
+
+__all__ = ["Meters", "sender"]
+
+_LOOK: Final = 0.02  # seconds between two looks at the meters while packets come or may come
+_LOOK_RARELY: Final = 0.25  # seconds, otherwise
+_EAGER: Final = 2.0  # seconds after an address was lost or a packet came
+_IPV4: Final = 0x0800
+
+
+class Meters:
+    """Follows packets for some addresses; `on_packets(count, senders)` is called at each look."""
+
+    def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None]) -> None:
+        self._on_packets = on_packets
+        self._addresses: frozenset[IPAddress] = frozenset()
+        self._meters: dict[Link, TrafficMeter] = {}
+        self._seen: dict[Sighting, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._eager_until = float("-inf")
+
+    def watch(self, addresses: Collection[IPAddress], links: Collection[Link]) -> None:
+        """Watch for packets to exactly `addresses` that come in on `links`. Raises CapabilityError."""
+        changed = frozenset(addresses) != self._addresses
+        self._addresses = frozenset(addresses)
+        wanted = set(links) if addresses else set()
+        for link in self._meters.keys() - wanted:
+            self._meters.pop(link).close()
+        for link in wanted - self._meters.keys():
+            try:
+                self._meters[link] = TrafficMeter(link, addresses, self._on_packet)
+            except OSError:  # gone since netlink told of it; it will tell that too
+                continue
+        if changed:
+            for meter in self._meters.values():
+                meter.set_addresses(addresses)
+            self._eager_until = asyncio.get_running_loop().time() + _EAGER
+            self._rest()
+        if self._meters and self._timer is None:
+            self._look()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._rest()
+        for meter in self._meters.values():
+            meter.close()
+        self._meters.clear()
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._meters:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        count = sum(meter.read() for meter in self._meters.values())
+        if count:
+            self._eager_until = now + _EAGER
+        pause = _LOOK if now < self._eager_until else _LOOK_RARELY
+        self._timer = loop.call_later(pause, self._look)
+        if count or self._seen:
+            seen, self._seen = self._seen, {}
+            self._on_packets(count, seen)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_packet(self, data: bytes) -> None:
+        try:
+            found = sender(data)
+        except PacketError:
+            return
+        if found.vip in self._addresses:
+            self._seen[found] = None
+
+
+def sender(data: bytes) -> Sighting:
+    """Return who sent an IP packet to which address, from its first bytes; raises PacketError."""
+    frame = ethernet.parse(data)
+    packet = frame.payload
+    if frame.ethertype == _IPV4 and len(packet) >= 20:
+        return Sighting(IPv4Address(packet[16:20]), IPv4Address(packet[12:16]), frame.source)
+    if frame.ethertype == ethernet.IPV6 and len(packet) >= 40:
+        return Sighting(IPv6Address(packet[24:40]), IPv6Address(packet[8:24]), frame.source)
+    raise PacketError("no IP packet")

@@ -1,0 +1,19 @@
+"""Where the `roost` command begins.
+
+What runs for long catches signals before anything else is imported, `click` included.
+"""
+
+import sys
+
+from roost.runtime import early_signals
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    if sys.argv[1:2] == ["speaker"]:
+        early_signals.catch()
+    from roost.cli import main as command  # noqa: PLC0415 - see above
+
+    command()

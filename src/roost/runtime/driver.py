@@ -1,0 +1,88 @@
+"""The one place that arms, wakes and flushes machines on asyncio. Times are the loop's."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from roost.protocols.machine import Effect, Machine
+
+__all__ = ["Driver"]
+
+_SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must not take the loop
+
+
+class Driver:
+    """Drives `machine`: its effects go to `carry_out`, one after the other.
+
+    `before_wake()` reads what has arrived: an answer that is here already must not count as missing. `failed`
+    gets what a wake raised: a machine that cannot be woken does nothing any more.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        carry_out: Callable[[Effect], None],
+        *,
+        before_wake: Callable[[], None] = lambda: None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._machine = machine
+        self._carry_out = carry_out
+        self._before_wake = before_wake
+        self._failed = failed
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing = False
+        self._running = False
+
+    def start(self) -> None:
+        """Begin; needs a running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._running = True
+        self.flush()
+
+    def stop(self) -> None:
+        """Wake the machine no more, and carry out nothing."""
+        self._running = False
+        self._disarm()
+
+    def flush(self) -> None:
+        """Carry out what the machine wants; to be called after every call of its methods."""
+        if self._flushing or not self._running:
+            return  # carrying out an effect has called the machine: the loop below sees to it
+        self._flushing = True
+        try:
+            while effects := tuple(self._machine.effects()):
+                for effect in effects:
+                    self._carry_out(effect)
+        finally:
+            self._flushing = False
+            self._arm()
+
+    def _wake(self) -> None:
+        self._timer = None
+        try:
+            self._before_wake()
+            self._machine.wake(self._loop.time())
+            self.flush()
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
+        finally:
+            self._arm()
+
+    def _arm(self) -> None:
+        wanted = self._machine.next_wake() if self._running else None
+        if wanted is None:
+            self._disarm()
+            return
+        # A timer that is early only costs a look; re-arming for every call would cost more.
+        when = max(wanted, self._loop.time() + _SHORTEST_SLEEP)
+        if self._timer is None or when < self._timer.when():
+            self._disarm()
+            self._timer = self._loop.call_at(when, self._wake)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,66 @@
+"""The places where a speaker answers questions: opened before it starts, closed when it has ended."""
+
+import asyncio
+import logging
+
+from roost.protocols.machine import Endpoint
+from roost.runtime.bind import address_to_come, is_missing
+from roost.runtime.http import HttpServer
+from roost.settings import StatusConfig
+from roost.speaker.api import Api, Views
+
+__all__ = ["Listening"]
+
+_log = logging.getLogger("roost.speaker")
+
+
+class Listening:
+    """Shows `views` at a unix socket, where wishes are taken too, and at the TCP endpoints of `status`."""
+
+    def __init__(self, views: Views, status: StatusConfig) -> None:
+        self._status = status
+        self._local, self._remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen everywhere. A place that cannot be had raises OSError where places are required.
+
+        An endpoint whose address this host does not have yet is opened as soon as it has: addresses must not
+        stay dark because of a page for people.
+        """
+        try:
+            await self._local.listen_unix(self._status.socket)
+        except OSError as error:
+            self._without(error)
+        for endpoint in (self._status.http, self._status.probes):
+            if endpoint is None:
+                continue
+            if is_missing(endpoint.host):
+                self._late.add(asyncio.create_task(self._open_late(endpoint)))
+                continue
+            try:
+                await self._remote.listen_tcp(endpoint.host, endpoint.port)
+            except OSError as error:
+                self._without(error)
+
+    async def close(self) -> None:
+        """Listen nowhere any more."""
+        for task in self._late:
+            task.cancel()
+        await self._local.close()
+        await self._remote.close()
+
+    def _without(self, error: OSError) -> None:
+        if self._status.required:
+            raise error
+        _log.error("questions are not answered there: %s", error)
+
+    async def _open_late(self, endpoint: Endpoint) -> None:
+        await address_to_come(
+            endpoint.host,
+            lambda: _log.warning("waiting for the address to answer questions at: %s", endpoint),
+        )
+        try:
+            await self._remote.listen_tcp(endpoint.host, endpoint.port)
+        except OSError as error:
+            _log.error("questions are not answered there: %s", error)
