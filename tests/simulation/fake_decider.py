@@ -53,11 +53,13 @@ class FakeDecider:
     def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None:
         self.desired = desired
         local = {a for s in desired.services if s.deliver == "local" for a in s.addresses}
-        self._effects.append(do.Deliver(frozenset(local)))
+        known = frozenset(a for s in desired.services for a in s.addresses)
+        self._effects += [do.Deliver(frozenset(local)), do.Notice(known)]
         self._apply(now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         self.links = links
+        self._effects.append(do.Open(tuple(link for link in links if link.carrier)))
         if self.fault == "fails" and not links[0].carrier:
             raise ZeroDivisionError
         self._describe()
@@ -126,6 +128,7 @@ class FakeDecider:
             self.settles = now + 0.7
             self.rejoin = now
         self.until = now + LEASE
+        self._effects.append(do.Renew(float("inf") if self.fault == "no lease" else self.until))
         self.woken += 1
         if self.fault == "grows":
             self.grown.extend(range(20))
@@ -144,9 +147,6 @@ class FakeDecider:
     def effects(self) -> Iterable[Effect]:
         taken, self._effects = self._effects, []
         return taken
-
-    def may_answer(self, now: float) -> bool:
-        return now <= self.until or self.fault == "no lease"
 
     def _describe(self) -> None:
         macs = tuple(link.mac for link in self.links if link.carrier)

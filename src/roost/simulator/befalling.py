@@ -131,7 +131,7 @@ class Befalling:
         host, address = self._host(fault), self._world.services[fault.service].ip
         host.kernel.refused[address] = host.kernel.refused.get(address, 0) + by
         if host.process is not None:
-            host.process.tell_delivery()
+            host.process.hands.tell_delivery()
 
     def _source(self, fault: Fault, by: int) -> None:
         host = self._host(fault)

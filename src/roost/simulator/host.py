@@ -233,7 +233,7 @@ class Host:
         if self.stopped or self.process is not None:
             return
         self.began = self.clock.now
-        facts = NodeFacts(self.name, self._around.profile, self.join)
+        facts = NodeFacts(self.name, self._around.profile, self.endpoint, self.join)
         self.process = Process(self, facts, self._around.make, self._chance)
         self.process.start(self.desired, troubled=bool(self.blinded))
         self.note("started", "")
@@ -243,18 +243,20 @@ class Host:
             self.process.desired = desired
             self.process.decider.want(desired, frozenset(), why, now)
 
-    def _look_at_leaver(self, process: Process) -> None:
+    def _look_at_leaver(self, process: Process, over: float | None = None) -> None:
+        """End a process that leaves, once nothing has come for a while since its handover was `over`."""
         if process is not self.process:
             return
         since = self.clock.now - (process.leaving or 0.0)
-        quiet = self.clock.now - max(self.kernel.last_packet, process.leaving or 0.0)
-        told = process.swim.has_left and not process.answering
-        if self.runs and ((told and quiet >= _QUIET) or since >= _GRACE):
+        if process.has_handed_over() and over is None:
+            over = self.clock.now
+        quiet = over is not None and self.clock.now - max(self.kernel.last_packet, over) >= _QUIET
+        if self.runs and (quiet or since >= _GRACE):
             self.kernel.delivered = frozenset()
             self.kill()
             self.note("ended", "")
         else:
-            self.clock.after(_POLL, partial(self._look_at_leaver, process))
+            self.clock.after(_POLL, partial(self._look_at_leaver, process, over))
 
     def _stragglers(self, packets: int, seen: tuple[Sighting, ...]) -> None:
         if self.process is not None:

@@ -1,7 +1,7 @@
 """When a simulated process runs, and what waits for it meanwhile.
 
 A frozen or slow process finds in its buffers what came in; what those cannot hold is lost. After a stretch
-without running, answers to probes are read first, as the driver does; the rest comes in any order.
+without running, which buffer it looks at first is open, and whether before or after its timers.
 """
 
 import random
@@ -20,10 +20,9 @@ Action = Callable[[float], None]  # takes the time on the host's scale
 class Queue(IntEnum):
     """Where something waits."""
 
-    ANSWERS = 0
-    FRAMES = 1
-    GOSSIP = 2
-    EVENTS = 3  # of the kernel, and streams
+    FRAMES = 0
+    GOSSIP = 1
+    EVENTS = 2  # of the kernel, and streams
 
 
 class Inbox:
@@ -41,12 +40,11 @@ class Inbox:
 
     def drain(self, timers: Action) -> list[Action]:
         """Return everything in an order that the machine may meet it in; `timers` are due, too."""
-        batches = [list(waiting) for waiting in self._queues[1:]]
+        batches = [list(waiting) for waiting in self._queues]
         batches.append([timers])
         self._chance.shuffle(batches)
-        ordered = [*self._queues[0], *(action for batch in batches for action in batch)]
         self.clear()
-        return ordered
+        return [action for batch in batches for action in batch]
 
     def clear(self) -> None:
         """Lose everything."""

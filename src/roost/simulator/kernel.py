@@ -25,7 +25,7 @@ class Kernel:
         self.passed_on: frozenset[IPAddress] = frozenset()
         self.followed: frozenset[IPAddress] = frozenset()
         self.refused: dict[IPAddress, int] = {}  # -> how many faults say so
-        self.last_packet = 0.0  # for any service address, virtual time
+        self.last_packet = 0.0  # of those that are followed, virtual time
         self.neighbours: deque[tuple[IPAddress, bytes]] = deque(maxlen=_NEIGHBOURS)
         self._clock = clock
         self._report = report
@@ -34,7 +34,6 @@ class Kernel:
 
     def takes(self, address: IPAddress, client: IPAddress, mac: bytes) -> bool:
         """Take a packet of `client` for a service address; tells whether it is delivered."""
-        self.last_packet = self._clock.now
         if (client, mac) not in self.neighbours:
             self.neighbours.append((client, mac))
         if address in self.followed:
@@ -45,6 +44,7 @@ class Kernel:
         if not self._packets:
             self._clock.after(_LOOK, self._look)
         self._packets += 1
+        self.last_packet = self._clock.now
         self._seen[sighting] = None
 
     def _look(self) -> None:

@@ -1,8 +1,8 @@
 """The decider that speakers run, for the simulator."""
 
-from importlib import import_module
-from typing import Any
-
+from roost.decide.decider import Decider
+from roost.decide.join_target import parse_target
+from roost.decide.settings import DeciderSettings
 from roost.protocols.machine import Randomness
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
@@ -12,11 +12,14 @@ __all__ = ["make_decider"]
 
 
 def make_decider(facts: NodeFacts, random: Randomness) -> DecidingMachine:
-    """Return the product's decider of one node. Raises ModuleNotFoundError until it has landed."""
-    module: Any = import_module("roost.decide.decider")
-    assert facts.profile in PROFILES  # noqa: S101 - the command line offers no other
-    settings = module.DeciderSettings(
-        node=facts.name, profile=facts.profile, timing=TIMINGS.get(facts.profile), join=facts.join
+    """Return the product's decider of one node, set up as a speaker sets it up."""
+    profile = PROFILES[facts.profile]
+    settings = DeciderSettings(
+        node=facts.name,
+        bind=facts.endpoint,
+        join=tuple(parse_target(str(each)) for each in facts.join),
+        timing=TIMINGS.get(facts.profile),
+        settle_time=profile.settle_time,
+        rejoin_interval=profile.rejoin_interval,
     )
-    decider: DecidingMachine = module.Decider(settings, random)
-    return decider
+    return Decider(settings, random)

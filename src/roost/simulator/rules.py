@@ -139,8 +139,7 @@ class Judge:
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
         talks = tuple(lan.reaches(switch, host.port) for switch in range(lan.switches))
-        answering = process.answering if process.may_answer() else frozenset()
-        return host, answering, frozenset() if process.leaving else process.able(), talks
+        return host, process.answering(), frozenset() if process.leaving else process.able(), talks
 
     def _take(self, seen: Sequence[_Seen], now: float) -> None:
         for (switch, address), watched in self._watched.items():
@@ -207,7 +206,8 @@ class Judge:
         words = tuple(
             (told.waits, told.blind, told.outdated, told.draining)
             for host in self._world.hosts.values()
-            if host.process is not None and (told := host.process.metadata) is not None
+            if host.process is not None
+            for told in (host.process.hands.metadata,)
         )
         if words != self._lead_words:
             self._lead_words, self._changed_word = words, now

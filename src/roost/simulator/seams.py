@@ -3,7 +3,7 @@
 The simulator runs whatever has this shape. The product's decider does; tests plant faults with others.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,8 @@ __all__ = ["DecidingMachine", "MakeDecider", "NodeFacts"]
 class DecidingMachine(Protocol):
     """One node's decider. Calls are followed by `effects()`; times are seconds on the host's scale."""
 
+    @property
+    def held(self) -> Collection[IPAddress]: ...  # noqa: D102
     def start(self, now: float) -> None: ...  # noqa: D102
     def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None: ...  # noqa: D102
     def set_links(self, links: tuple[Link, ...], now: float) -> None: ...  # noqa: D102
@@ -44,15 +46,15 @@ class DecidingMachine(Protocol):
     def wake(self, now: float) -> None: ...  # noqa: D102
     def next_wake(self) -> float | None: ...  # noqa: D102
     def effects(self) -> Iterable[Effect]: ...  # noqa: D102
-    def may_answer(self, now: float) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a decider is made from: the node, whom to join, and memberlist's profile by name."""
+    """What a decider is made from: the node, memberlist's profile by name, its own endpoint, whom to join."""
 
     name: str
     profile: str
+    endpoint: Endpoint
     join: tuple[Endpoint, ...]
 
 

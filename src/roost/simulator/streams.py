@@ -4,6 +4,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.messages import Message, PushPull
 from roost.protocols.memberlist.swim import OpenExchange
 from roost.simulator.clock import Clock
@@ -26,11 +27,16 @@ class Streams:
         self._process = process
         self._clock = clock
         self._chance = chance
-        self._open: set[int] = set()
+        self._open: dict[int, Endpoint] = {}
+
+    @property
+    def exchanging(self) -> frozenset[Endpoint]:
+        """The peers with which an exchange of ours is under way."""
+        return frozenset(self._open.values())
 
     def open(self, effect: OpenExchange) -> None:
         """Begin an exchange."""
-        self._open.add(effect.id)
+        self._open[effect.id] = effect.target
         host = self._process.host
         peer = host.find(effect.target)
         deadline = effect.deadline - host.offset
@@ -58,7 +64,7 @@ class Streams:
         reply = server.swim.serve(effect.request, host.endpoint, now)
         server.pump()
         if isinstance(reply, PushPull):
-            server.decider.synchronized(now)
+            server.synchronized(now)
             server.pump()
         if reply is not None and host.passes(peer):
             late = _RESEND if self._is_lost(host, peer) else 0.0
@@ -71,12 +77,10 @@ class Streams:
     def _take_reply(self, key: int, reply: Message, now: float) -> None:
         if key not in self._open:
             return
-        self._open.discard(key)
-        process = self._process
-        process.swim.exchange_answered(key, reply, now)
+        del self._open[key]
+        self._process.swim.exchange_answered(key, reply, now)
         if isinstance(reply, PushPull):
-            process.pump()
-            process.decider.synchronized(now)
+            self._process.synchronized(now)
 
     def _fail(self, key: int, reason: str) -> None:
         if key in self._open:
@@ -84,7 +88,7 @@ class Streams:
 
     def _take_failure(self, key: int, reason: str, now: float) -> None:
         if key in self._open:
-            self._open.discard(key)
+            del self._open[key]
             self._process.swim.exchange_failed(key, reason, now)
 
     def _is_lost(self, host: "Host", peer: "Host") -> bool:
