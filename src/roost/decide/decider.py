@@ -135,9 +135,9 @@ class Decider:
         plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
         if self._state.isolation.unplugged:
             self._state.outbox.put(Isolate(isolated=True))
-        self._leading.refresh(now)
-        if plugged_again:
+        if plugged_again:  # first of all: what it may lead now it asks for
             self._absence.come_back("the cable is back", now)
+        self._leading.refresh(now)
         if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
             self._publishing.announce(list(self._state.answers.now), now)
 

@@ -1,6 +1,7 @@
 """Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from roost.decide import census
@@ -18,15 +19,15 @@ __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
-# What was seen on the wire, or said by the node itself: nobody answers there any more.
-_WITNESSED: Final = frozenset({Verdict.UNREACHABLE, Verdict.PROCESS_GONE, Verdict.LEAVING})
+# All other verdicts follow from what was seen on the wire, or said by the node itself.
+_UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
 
 
 class Leading:
     """Follows the election."""
 
     def __init__(self, state: State, publishing: Publishing, own_word: OwnWord) -> None:
-        self.suspected: dict[IPAddress, str] = {}  # asked for since gossip alone lost this leader
+        self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
         self._state = state
         self._publishing = publishing
         self._own_word = own_word
@@ -75,7 +76,7 @@ class Leading:
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
-        self._witnessed_by_now(now)
+        self._witnessed_by_now()
         self._state.yielding.keep(self._state.answers.wanted())
         self._publishing.reconsider(changed, now)
         if self._state.plan.local != self._state.delivery.wanted:
@@ -112,13 +113,25 @@ class Leading:
             self._state.asking.begin([address], now, self._patience)
         elif self._state.never_gossiped:
             self._state.asking.begin([address], now, ABSENT)
-        elif before not in (None, self._state.me) and self._state.verdict(before) in (None, Verdict.DEAD):
-            self.suspected[address] = str(before)
+        elif doubtful := self._doubtful(address, before):
+            self.suspected[address] = doubtful
             self._state.asking.begin([address], now, UNPROVEN)
 
-    def _witnessed_by_now(self, now: float) -> None:  # noqa: ARG002
+    def _doubtful(self, address: IPAddress, before: str | None) -> frozenset[str]:
+        """Return the nodes that would lead instead, and that gossip alone has lost: they may still answer."""
+        ranking = self._state.election.ranking_of(address)
+        places = ranking.places if ranking is not None else ()
+        ahead = takewhile(lambda name: name != self._state.me, (place.node for place in places))
+        names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
+        return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
+
+    def _witnessed_by_now(self) -> None:
         """Ask no more for addresses whose leader was found gone on the wire meanwhile."""
-        sure = [each for each, old in self.suspected.items() if self._state.verdict(old) in _WITNESSED]
+        sure = [
+            address
+            for address, names in self.suspected.items()
+            if not any(self._state.verdict(name) in _UNWITNESSED for name in names)
+        ]
         for address in sure:
             del self.suspected[address]
         self._state.asking.end(sure)

@@ -53,7 +53,9 @@ def _why_nobody(speaker: Speaker) -> str:
     faults = {record.kind: record for record in speaker.faults.records}
     for kind in ("bad-packet", "stream"):
         if (record := faults.get(kind)) is not None:
-            return f"packets from {record.source} are not understood ({record.detail}); compare keys and labels"
+            return (
+                f"packets from {record.source} are not understood ({record.detail}); compare keys and labels"
+            )
     if (record := faults.get("exchange-failed")) is not None:
         return f"{record.source} does not answer ({record.detail}); look for a firewall on the gossip port"
     return "no configured peer answers; look for a firewall on the gossip port"
@@ -66,7 +68,9 @@ def _on_the_lan(speaker: Speaker, now: float) -> Iterator[Problem]:
     for alarm in decider.alarms(now):
         who = f"peer {alarm.peer}" if alarm.peer else "a stranger"
         where = f"{alarm.mac.hex(':')} on {alarm.interface}"
-        yield Problem(f"claimed by a {alarm.kind}", f"{canonical(alarm.address)} is claimed by {who} at {where}")
+        yield Problem(
+            f"claimed by a {alarm.kind}", f"{canonical(alarm.address)} is claimed by {who} at {where}"
+        )
     for address, reason in decider.state.delivery.refused.items():
         yield Problem("undeliverable", f"{canonical(address)}: {reason}")
     for complaint in speaker.complaints:
