@@ -2,14 +2,16 @@
 
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
-A peer is asked for its own address, which its kernel answers, and for one that it leads, which its process
-answers. Peers that were declared dead are asked for now and then, so that their return is seen at once. One
+A peer is asked for its own address by ICMP echo and by ARP or Neighbor Solicitation, which its kernel
+answers, and by the latter for one that it leads, which its process answers; all that is ARP shares one
+budget. Peers that were declared dead are asked for now and then, so that their return is seen at once. One
 packet socket per link in use. A peer that shares no link with this node, or has no address there, is not
 probed: SWIM and the lifeline alone judge it.
 """
 
 import asyncio
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,12 +27,22 @@ from roost.membership.lost_peers import LostPeers
 from roost.model.address import IPAddress
 from roost.model.node import Verdict
 from roost.model.witnesses import duties
-from roost.protocols import arp, ethernet, ndp
+from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
 from roost.protocols.verdicts import Ground
 from roost.protocols.witness import statement
-from roost.protocols.witness.machine import PROCESS, AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.machine import (
+    PROCESS,
+    AskLan,
+    Declare,
+    Probe,
+    ProbeKind,
+    Tell,
+    Timing,
+    Witness,
+)
 from roost.runtime.links import Link
 from roost.runtime.packet_socket import PacketSocket
 
@@ -50,14 +62,16 @@ _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 class _Target:
     """How to probe `name` for one of its addresses on the link with this index.
 
-    `macs` are all hardware addresses of the node: an answer from any other one is a proxy's.
+    `macs` are all hardware addresses of the node: an answer from any other one is a proxy's. `frames` are the
+    questions of the kinds that can be asked there.
     """
 
     name: str
     address: IPAddress
     link: int
+    mac: bytes
     macs: frozenset[bytes]
-    frame: bytes
+    frames: Mapping[ProbeKind, bytes]
 
 
 class Witnessing:
@@ -66,7 +80,7 @@ class Witnessing:
     `tell(names, payload)` sends a user message to peers, `hold` holds a lifeline to one. `on_cut_off()` is
     called when this node hears nobody any more, `on_return(alone)` when a lost peer answers again, and with
     True when this node, having been cut off, hears others. `hosts()` gives some others of the LAN, with their
-    hardware addresses (6 bytes). Without `timing` nothing is watched.
+    hardware addresses (6 bytes). `arp_rate` as `Budget` has it. Without `timing` nothing is watched.
     """
 
     def __init__(
@@ -74,6 +88,7 @@ class Witnessing:
         me: str,
         timing: Timing | None,
         *,
+        arp_rate: float | None,
         tell: Callable[[Iterable[str], bytes], None],
         declare: Callable[[Ground], None],
         hold: Hold,
@@ -84,8 +99,13 @@ class Witnessing:
         self.cut_off = False  # several peers and everybody else fell silent at once
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._kernels = Witness(me, timing) if timing is not None else None
-        self._processes = Witness(me, PROCESS)
+        self._budget = Budget(arp_rate)
+        self._kernels = Witness(me, timing, self._budget) if timing is not None else None
+        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP])
+        self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
+        self._echoing: set[str] = (
+            set()
+        )  # peers that have answered echo: ARP alone does not prove their return
         self._tell = tell
         self._declare = declare
         self._on_cut_off = on_cut_off
@@ -132,7 +152,7 @@ class Witnessing:
         for name, target in kernels.items():
             if name in self._targets and self._targets[name] != target:
                 # It has just said so itself: what did not answer at its old place is not dead.
-                self._kernels.answered(name, self._loop.time())
+                self._kernels.vouched(name, self._loop.time())
         processes = {
             f"{name} {led[name]}": asked
             for name, target in kernels.items()
@@ -212,9 +232,12 @@ class Witnessing:
         if not targets:
             return
         for target in self._lost.round():
-            self._probe(target)
+            self._probe(target, ProbeKind.ECHO)
+            if target.name not in self._echoing and self._budget.take(self._loop.time()):
+                self._probe(target, ProbeKind.ARP)
         if self.cut_off:
-            self._ask_lan()
+            self._ask_lan(ProbeKind.ECHO, _LAN_HOSTS)
+            self._ask_lan(ProbeKind.ARP, int(self._budget.take(self._loop.time())))
         self._looking = self._loop.call_later(_LOST_INTERVAL, self._look_for_lost)
 
     def _answer_accusation(self) -> None:
@@ -242,19 +265,24 @@ class Witnessing:
         macs = frozenset(member.metadata.macs)
         told = zip(member.metadata.macs, member.metadata.addresses, strict=False)
         found = (
-            _Target(member.name, address, link.index, macs, frame)
+            _Target(member.name, address, link.index, mac, macs, frames)
             for mac, address in told
             if address is not None
             for link in self._links.values()
             if any(address in interface.network for interface in link.addresses)
-            and (frame := _question(link, address, mac))
+            and (frames := _questions(link, address, mac, self._identifier))
         )
         return next(found, None)
 
     def _ask_for(self, target: _Target, address: IPAddress) -> _Target | None:
         """Return how to ask the same host for another address, or None where that cannot be asked."""
-        frame = _question(self._links[target.link], address, target.frame[:6])
-        return replace(target, address=address, frame=frame) if frame else None
+        link = self._links[target.link]
+        if isinstance(address, IPv4Address):
+            # From nobody: the leader must not take this node for a client of the address.
+            frames = {ProbeKind.ARP: arp.probe(link.mac, address, target.mac)}
+        else:
+            frames = dict(_questions(link, address, target.mac, self._identifier))
+        return replace(target, address=address, frames=frames) if ProbeKind.ARP in frames else None
 
     def _process_gone(self, name: str) -> None:
         evidence = "its process has ended: the lifeline was closed and its port is, too"
@@ -265,7 +293,8 @@ class Witnessing:
         for index in self._sockets.keys() - used:
             self._sockets.pop(index).close()
         for index in used:
-            program = filters.build([t.address for t in self._targets.values() if t.link == index])
+            asked = [target.address for target in self._targets.values() if target.link == index]
+            program = filters.build(asked, echo=self._identifier)
             if index in self._sockets:
                 self._sockets[index].set_filter(program)
                 continue
@@ -297,13 +326,13 @@ class Witnessing:
         for machine in self._machines():
             for effect in machine.effects():
                 match effect:
-                    case Probe(subject):
-                        self._probe(self._targets[subject])
+                    case Probe(subject, kind):
+                        self._probe(self._targets[subject], kind)
                     case Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._tell(to, statement.encode(word))
-                    case AskLan():
-                        self._ask_lan()
+                    case AskLan(kind, hosts):
+                        self._ask_lan(kind, hosts)
                     case Declare(subject, evidence):
                         self._judge(subject, evidence)
         self._arm()
@@ -324,64 +353,84 @@ class Witnessing:
         if due:
             self._timer = self._loop.call_at(min(due), self._wake)
 
-    def _probe(self, target: _Target) -> None:
-        if target.link in self._sockets:
+    def _probe(self, target: _Target, kind: ProbeKind) -> None:
+        if target.link in self._sockets and kind in target.frames:
             self.counters["probes"] += 1
-            self._sockets[target.link].send(target.frame)
+            self.counters["arp_probes"] += kind is ProbeKind.ARP
+            self._sockets[target.link].send(target.frames[kind])
 
-    def _ask_lan(self) -> None:
+    def _ask_lan(self, kind: ProbeKind, count: int) -> None:
         for index, link in self._links.items():
             if index not in self._sockets:
                 continue
             own = {target.address for target in self._targets.values()}
             others = (host for host in (*_neighbours(link.name), *self._hosts()) if host[0] not in own)
-            hosts = list(islice(others, _LAN_HOSTS))
+            hosts = list(islice(others, count))
             asked = [address for address, _ in hosts]
             known = [target.address for target in self._targets.values() if target.link == index]
-            self._sockets[index].set_filter(filters.build([*known, *asked]))
+            if kind is ProbeKind.ARP:
+                self._sockets[index].set_filter(filters.build([*known, *asked], echo=self._identifier))
             for address, mac in hosts:
                 self.counters["lan_asked"] += 1
-                if frame := _question(link, address, mac):
+                if frame := _questions(link, address, mac, self._identifier).get(kind):
                     self._sockets[index].send(frame)
 
     def _heard(self, index: int, data: bytes) -> None:
         try:
             frame = ethernet.parse(data)
-            address, mac = _answer(frame)
+            kind, address, mac = _answer(frame)
         except PacketError:
             return
         if frame.destination != self._links[index].mac or mac != frame.source:
             return
         subject = self._subjects.get((index, address))
         self.lan_heard()
-        if subject is not None and mac in self._targets[subject].macs and self._lost.answered(subject):
-            self.counters["returned"] += 1
-            self._on_return(False)  # noqa: FBT003 - as its contract says
+        if subject is not None and mac in self._targets[subject].macs:
+            self._hear_lost(subject, kind)
         for machine in self._machines():
             if subject is None:
-                machine.lan_answered(self._loop.time())
+                machine.lan_answered(self._loop.time(), kind)
             elif mac in self._targets[subject].macs:
-                machine.answered(subject, self._loop.time())
+                machine.answered(subject, self._loop.time(), kind)
+
+    def _hear_lost(self, subject: str, kind: ProbeKind) -> None:
+        """Notice that a lost peer answers again; ARP of one that answers echo may be the fabric's."""
+        if kind is ProbeKind.ECHO:
+            self._echoing.add(self._targets[subject].name)
+        elif subject in self._echoing:
+            return
+        if self._lost.answered(subject):
+            self.counters["returned"] += 1
+            self._on_return(False)  # noqa: FBT003 - as its contract says
 
 
-def _question(link: Link, address: IPAddress, mac: bytes) -> bytes | None:
-    """Return the unicast frame that asks the host at `mac` for its own `address`."""
-    if isinstance(address, IPv4Address):
-        return arp.probe(link.mac, address, mac)
-    source = next((each.ip for each in link.addresses if isinstance(each.ip, IPv6Address)), None)
-    return None if source is None else ndp.question(link.mac, source, address, mac)
+def _questions(link: Link, address: IPAddress, mac: bytes, identifier: int) -> Mapping[ProbeKind, bytes]:
+    """Return the unicast frames that ask the host at `mac` for its own `address`; none without an own one."""
+    own = [each for each in link.addresses if each.version == address.version]
+    source = next((each.ip for each in own if address in each.network), own[0].ip if own else None)
+    if source is None:
+        return {ProbeKind.ARP: arp.probe(link.mac, address, mac)} if isinstance(address, IPv4Address) else {}
+    echo = icmp.request_frame(icmp.Echo(source, address, identifier, 0), link.mac, mac)
+    if isinstance(address, IPv4Address) and isinstance(source, IPv4Address):
+        return {ProbeKind.ECHO: echo, ProbeKind.ARP: arp.question(link.mac, source, address, mac)}
+    assert isinstance(address, IPv6Address) and isinstance(source, IPv6Address)  # noqa: S101, PT018 - one family
+    return {ProbeKind.ECHO: echo, ProbeKind.ARP: ndp.question(link.mac, source, address, mac)}
 
 
-def _answer(frame: ethernet.Frame) -> tuple[IPAddress, bytes]:
-    """Return which address is at which MAC according to an answer; raises PacketError for other frames."""
+def _answer(frame: ethernet.Frame) -> tuple[ProbeKind, IPAddress, bytes]:
+    """Return which address is at which MAC, by what kind of answer; raises PacketError for other frames."""
+    if frame.ethertype == ethernet.IPV4 or (
+        frame.ethertype == ethernet.IPV6 and frame.payload[40:41] == b"\x81"
+    ):
+        return ProbeKind.ECHO, icmp.parse_reply(frame).source, frame.source
     if frame.ethertype == ethernet.ARP:
         packet = arp.parse(frame.payload)
         if packet.operation == arp.REPLY:
-            return packet.sender, packet.sender_mac
+            return ProbeKind.ARP, packet.sender, packet.sender_mac
     elif frame.ethertype == ethernet.IPV6:
         message = ndp.parse(frame.payload)
         if isinstance(message, ndp.Advertisement):
-            return message.target, message.link_layer or frame.source
+            return ProbeKind.ARP, message.target, message.link_layer or frame.source
     raise PacketError("not an answer")
 
 

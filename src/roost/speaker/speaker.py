@@ -100,6 +100,7 @@ class Speaker:
         self.witnessing = Witnessing(
             config.node,
             TIMINGS.get(config.membership.profile) if config.membership else None,
+            arp_rate=config.membership.arp_rate if config.membership else None,
             tell=self.cluster.tell,
             declare=self.cluster.declare_dead,
             hold=self.cluster.hold,

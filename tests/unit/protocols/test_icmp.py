@@ -42,7 +42,7 @@ pairs = st.one_of(
     )
 )
 echoes = st.builds(
-    lambda pair, identifier, sequence, data: icmp.Echo(*pair, identifier, sequence, data),
+    lambda pair, identifier, sequence, data: icmp.Echo(pair[0], pair[1], identifier, sequence, data),
     pairs,
     numbers,
     numbers,
