@@ -11,6 +11,7 @@ import yaml
 
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, switch
+from roost.protocols.witness.budget import ARP_RATE
 
 if TYPE_CHECKING:
     from roost.settings import MembershipConfig, SpeakerSettings
@@ -41,6 +42,14 @@ _OPTIONS: Final = (
         default="default",
         show_default=True,
         help="How quickly a lost node is noticed.",
+    ),
+    click.option(
+        "--arp-rate",
+        type=click.IntRange(min=0),
+        envvar="ROOST_ARP_RATE",
+        default=int(ARP_RATE),
+        show_default=True,
+        help="Most ARP packets per second that probing may cost this node's port, 0 for no limit.",
     ),
     click.option("--lb-class", default="", help="Handle only this loadBalancerClass."),
     switch(
@@ -168,7 +177,13 @@ def _settings(
 
 
 def _membership(
-    host: str, *, ml_bindport: int, ml_secret_key_path: Path | None, ml_wan_config: bool, profile: str
+    host: str,
+    *,
+    ml_bindport: int,
+    ml_secret_key_path: Path | None,
+    ml_wan_config: bool,
+    profile: str,
+    arp_rate: int,
 ) -> "MembershipConfig":
     from roost.kubernetes.gossip import derive_key, read_secret  # noqa: PLC0415
     from roost.protocols.machine import Endpoint  # noqa: PLC0415
@@ -184,6 +199,7 @@ def _membership(
         here,
         keys=() if ml_secret_key_path is None else (derive_key(read_secret(ml_secret_key_path)),),
         profile="wan" if ml_wan_config else profile,
+        arp_rate=float(arp_rate) or None,
     )
 
 

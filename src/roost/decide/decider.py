@@ -33,6 +33,7 @@ from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
 from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
 from roost.protocols.words.macs import Macs
@@ -241,11 +242,11 @@ class Decider:
         self._absence.lan_heard(now)
         self._state.outbox.extend(self._state.clients.new(sighting))
 
-    def answered(self, link: int, address: IPAddress, mac: bytes, at: float) -> None:
-        """Take an answer to a probe, from `mac` on the link with that index, that came in at `at`."""
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
+        """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
         if self._absence.lan_heard(at):
             self._stale = True
-        if self._state.watch.answered(link, address, mac, at) is not None:
+        if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
             self._stale = True
 
@@ -332,7 +333,7 @@ class Decider:
         return min((when for when in wakes if when is not None), default=None)
 
     def _next_of_others(self) -> float | None:
-        """Return when anything but lease and witnesses has to be woken; remembered until something comes in."""
+        """Return when anything but lease and witnesses is due; remembered until something comes in."""
         if self._stale:
             state = self._state
             parts: tuple[_Waking, ...] = (
@@ -432,10 +433,10 @@ class Decider:
         match effect:
             case Declare() if self._state.isolation.isolated:
                 pass  # it is this node that is cut off
-            case AskHosts():
+            case AskHosts(_, kind, count):
                 clients = self._state.clients.table.of(self._state.plan.known)
                 hosts = [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
-                self._state.outbox.put(AskHosts(tuple(hosts)))
+                self._state.outbox.put(AskHosts(tuple(hosts), kind, count))
             case _:
                 self._state.outbox.put(effect)
 

@@ -274,12 +274,12 @@ class Speaker:
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links)
-            case effects.Probe(target):
-                self.probes.ask(target)
+            case effects.Probe(target, kind):
+                self.probes.ask(target, kind)
             case effects.Listen(targets):
                 self.probes.listen(targets)
-            case effects.AskHosts(hosts):
-                self.probes.ask_hosts(hosts)
+            case effects.AskHosts(hosts, kind, count):
+                self.probes.ask_hosts(hosts, kind, count)
             case effects.Hold(peers):
                 self._lifelines.update(peers)
             case effects.Tell(to, word):

@@ -148,6 +148,7 @@ def _membership(section: MembershipSection, keys: tuple[bytes, ...]) -> Membersh
         keys=keys or tuple(section.key),
         label=section.label.encode(),
         profile=section.profile,
+        arp_rate=section.arp_rate,
     )
 
 

@@ -77,6 +77,13 @@ def test_membership(read: Read) -> None:
     assert "0123" not in repr(membership)
 
 
+@pytest.mark.parametrize(("text", "rate"), [("", 10.0), (", arpRate: 40", 40.0), (", arpRate: off", None)])
+def test_the_budget_of_arp(read: Read, text: str, rate: float | None) -> None:
+    membership = read(f"membership: {{bind: 192.0.2.1{text}}}").membership
+    assert membership is not None
+    assert membership.arp_rate == rate
+
+
 def test_keys_come_from_lines_of_a_file_or_a_text(read: Read, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(f"# new\n{KEY}\n\n  {OTHER_KEY}\r\n")
     from_file = read("membership: {bind: 192.0.2.1, keyFile: keys}").membership
