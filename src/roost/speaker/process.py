@@ -12,7 +12,7 @@ from pathlib import Path
 
 from roost.announce.responder import CapabilityError
 from roost.membership.metadata import MetadataError
-from roost.runtime import signals
+from roost.runtime import garbage, signals
 from roost.runtime.bind import BindError, address_to_come
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import SocketPathError
@@ -121,6 +121,7 @@ async def _addresses_to_come(speaker: Speaker) -> None:
 
 
 async def _start(speaker: Speaker) -> None:
+    garbage.settle()  # before the node takes part: nobody waits for it yet
     try:
         await speaker.start()
     except (BindError, CapabilityError, LocalDeliveryError, MetadataError) as error:
