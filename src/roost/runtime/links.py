@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Final
@@ -30,7 +30,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-__all__ = ["Link", "LinkWatcher"]
+__all__ = ["Link", "LinkWatcher", "on_host"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,13 @@ class Link:
     master_kind: str = ""
     mtu: int = 1500
     addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+
+
+def on_host(links: Iterable[Link]) -> tuple[list[tuple[str, Interface]], list[str]]:
+    """Return every address of `links` as (link's name, address), and all links' names."""
+    found = tuple(links)
+    local = [(each.name, address) for each in found for address in each.addresses]
+    return local, [each.name for each in found]
 
 
 class _Table:

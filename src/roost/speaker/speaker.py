@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from roost.membership.metadata import Metadata, MetadataError
 from roost.membership.witnessing import Witnessing
 from roost.model.address import IPAddress, canonical
 from roost.model.complaint import Complaint
-from roost.model.election import Election, Move
+from roost.model.election import Election, Move, Prepared
 from roost.model.node import Candidate, Verdict
 from roost.model.service import Service
 from roost.observe.histogram import Histogram
@@ -29,9 +29,9 @@ from roost.protocols import draining, sightings
 from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
-from roost.runtime.links import Link, LinkWatcher
+from roost.runtime.links import Link, LinkWatcher, on_host
 from roost.settings import SpeakerSettings, diff
-from roost.speaker import census
+from roost.speaker import census, complaints
 from roost.speaker.clients import Clients
 from roost.speaker.delivery import Delivery
 from roost.speaker.drain import Drain
@@ -177,8 +177,12 @@ class Speaker:
         if self.source.delivers_locally:
             await self.delivery.clear()
 
-    def reload(self, source: Source) -> None:
-        """Put another source in force, whose settings passed `in_force`: only the difference is applied."""
+    def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
+        """Put another source in force, whose settings passed `in_force`: only the difference is applied.
+
+        `prepared` are its rankings. It goes in steps, between which the event loop may have its turn.
+        Raises as `update`.
+        """
         config = source.settings
         changed = diff(self.config, config)
         self.source = source
@@ -193,7 +197,8 @@ class Speaker:
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
         self.announcer.set_links(self.links.links)
-        self.update("the configuration changed")
+        yield
+        yield from self._in_steps("the configuration changed", prepared)
         _log.info(
             "configuration loaded",
             extra={"services": len(self.election.rankings), "changed": ",".join(sorted(changed))},
@@ -201,15 +206,22 @@ class Speaker:
 
     def update(self, why: str) -> None:
         """Follow what the source wants now. Raises MetadataError when that was too much to gossip."""
+        for _ in self._in_steps(why):
+            pass
+
+    def _in_steps(self, why: str, prepared: Prepared | None = None) -> Iterator[None]:
         if not self._running:
             return  # `start` looks at the source itself
         services = self.source.desired.services
         self._check_environment()
-        moves = self.election.update_services(services)
+        yield
+        moves = self.election.update_services(services, prepared)
         self._await_proxy(moves)
+        yield
+        self._take_members()
+        yield
         self._record(moves, why)
         self.history.keep({service.name for service in services})
-        self._take_members()
         self.cluster.set_metadata(self._metadata())
 
     def refuse(self, errors: Sequence[str]) -> None:
@@ -452,15 +464,10 @@ class Speaker:
 
     def _check_environment(self) -> None:
         """Hold the source against this host's addresses: what cannot run here is refused, alone."""
-        links = self.links.links
-        local = [(link.name, address) for link in links for address in link.addresses]
-        complaints = self.source.complaints(local, [link.name for link in links])
-        for each in complaints:
-            if each not in self.complaints:
-                _log.log(logging.ERROR if each.severity == "error" else logging.WARNING, "%s", each)
-        self.complaints = complaints
+        before, self.complaints = self.complaints, self.source.complaints(*on_host(self.links.links))
+        complaints.tell(self.complaints, before)
         self._refused = frozenset(
-            each.service for each in complaints if each.service and each.severity == "error"
+            each.service for each in self.complaints if each.service and each.severity == "error"
         )
 
     def _foreign_leader(self, address: IPAddress) -> str | None:
