@@ -18,6 +18,7 @@ from roost.announce.gratuitous import GratuitousSchedule
 from roost.announce.responder import LinkResponder, Tally
 from roost.model.address import IPAddress, canonical
 from roost.model.eligibility import interface_allowed
+from roost.observe.quiet import Quiet
 from roost.protocols.sightings import Sighting
 from roost.runtime.links import Link
 
@@ -27,7 +28,8 @@ _log = logging.getLogger("roost.announce")
 
 _PORT_KINDS: Final = frozenset({"bridge", "bond", "team", "hsr", "openvswitch"})
 _CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
-_QUIET: Final = 10.0  # seconds between two log lines about one stranger
+_QUIET: Final = 10.0  # seconds between two log lines about claims for one address
+_LINES: Final = 16  # about claims for all addresses in that time
 
 OnClaim = Callable[[IPAddress, bytes, str, str | None], None]
 Announcements = Mapping[IPAddress, tuple[str, ...] | None]
@@ -82,7 +84,7 @@ class Announcer:
         self._states: tuple[LinkState, ...] = ()
         self._responders: dict[int, LinkResponder] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._next_line: dict[bytes, float] = {}
+        self._quiet = Quiet(_QUIET, most=_LINES)
 
     @property
     def announcing(self) -> tuple[Link, ...]:
@@ -248,12 +250,10 @@ class Announcer:
 
     def _note(self, address: IPAddress, mac: bytes, interface: str, peer: str | None) -> None:
         alarm = self._claims.note(address, mac, interface, peer, time.time())
-        now = self._now()
-        if now < self._next_line.get(mac, now):
+        # Not by hardware address: who makes up new ones would have a line for each.
+        suppressed = self._quiet.due((address, peer is None), self._now())
+        if suppressed is None:
             return
-        if len(self._next_line) > 256:
-            self._next_line.clear()
-        self._next_line[mac] = now + _QUIET
         _log.warning(
             "an address that this node answers for is claimed by %s",
             f"peer {peer}" if peer else "a stranger",
@@ -262,6 +262,7 @@ class Announcer:
                 "mac": mac.hex(":"),
                 "interface": interface,
                 "count": alarm.count,
+                "suppressed": suppressed,
             },
         )
 
