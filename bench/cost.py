@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.system.netns import Namespace
 from tests.system.speakers import Lan, lan, until
 
-__all__ = ["main", "resident_mb"]
+__all__ = ["busy_seconds", "main", "resident_mb"]
 
 
 def main(arguments: list[str]) -> None:
@@ -119,11 +119,12 @@ def _cpu(pid: int, seconds: float) -> float:
 
     The ticks in /proc/PID/stat would not do: who wakes on a beat is at work either at every tick or at none.
     """
-
-    def busy() -> int:
-        tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks)
-
-    before, begin = busy(), time.monotonic()
+    before, begin = busy_seconds(pid), time.monotonic()
     time.sleep(seconds)
-    return 100 * (busy() - before) / 1e9 / (time.monotonic() - begin)
+    return 100 * (busy_seconds(pid) - before) / (time.monotonic() - begin)
+
+
+def busy_seconds(pid: int) -> float:
+    """Seconds of processor time of all threads, as the scheduler counts it."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

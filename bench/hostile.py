@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tests.system.speakers import Lan, Speaker, lan, until
 
-from bench.cost import resident_mb
+from bench.cost import busy_seconds, resident_mb
 from roost.protocols import arp, ethernet, ndp
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ _LONGEST: Final = 60.0  # seconds
 _FASTEST: Final = 1000  # frames/second of each kind
 _VIPS: Final = [f"192.0.2.{200 + number}" for number in range(4)]
 _VIPS6: Final = [f"2001:db8::{200 + number}" for number in range(4)]
-_TICK: Final = 0.01  # seconds between two bursts
+_TICK: Final = 0.01  # seconds between two bursts, more when less than one frame falls to each
 _STREAMS: Final = 400  # half-open ones held at once
 _PORT: Final = 7946  # of gossip
 
@@ -82,6 +82,9 @@ def _measure(nodes: Lan, kinds: list[str], rate: int, seconds: float) -> dict[st
         "frames_per_s_each": rate,
         "log_kb": round(max(after[each].bytes - before[each].bytes for each in after) / 1024, 1),
         "memory_growth_mb": round(max(after[each].resident - before[each].resident for each in after), 1),
+        "cpu_percent": round(
+            max(100 * (after[each].busy - before[each].busy) for each in after) / seconds, 1
+        ),
         "moves": max(after[each].moves - before[each].moves for each in after),
         "most_lines": dict(lines.most_common(3)),
     }
@@ -97,15 +100,17 @@ class _Mark:
         self.moves = text.count("lead moved")
         assert speaker.process is not None
         self.resident = resident_mb(speaker.process.pid)
+        self.busy = busy_seconds(speaker.process.pid)
 
 
 def _in_bursts(send: Callable[[], None], rate: int, seconds: float) -> None:
     """Call `send` `rate` times a second; what the machine does not manage in time is left out."""
     end, burst = time.monotonic() + seconds, max(1, round(rate * _TICK))
+    tick = burst / rate
     while (now := time.monotonic()) < end:
         for _ in range(burst):
             send()
-        time.sleep(max(0.0, now + _TICK - time.monotonic()))
+        time.sleep(max(0.0, now + tick - time.monotonic()))
 
 
 def _gossip(targets: list[str], rate: int, seconds: float) -> None:
