@@ -156,6 +156,7 @@ def _settings(
     **gossip: Any,
 ) -> "SpeakerSettings":
     from roost.protocols.machine import Endpoint  # noqa: PLC0415
+    from roost.runtime.run_folder import default_socket  # noqa: PLC0415
     from roost.settings import AnnounceConfig, SpeakerSettings, StatusConfig  # noqa: PLC0415
 
     return SpeakerSettings(
@@ -164,7 +165,7 @@ def _settings(
         interfaces=_interfaces(),
         membership=_membership(ml_bindaddr, **gossip) if gossips and ml_bindaddr else None,
         status=StatusConfig(
-            socket_path or Path("/run/roost", f"{node}.sock"),
+            socket_path or default_socket(node),
             Endpoint("0.0.0.0", port) if port else None,  # noqa: S104 - Prometheus asks from outside
             Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
             required=False,

@@ -28,6 +28,7 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
@@ -121,11 +122,21 @@ class Decider:
         self._state.rejoining.set_targets(settings.join, now)
         self.set_links(self._state.links, now)
 
-    def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None:
-        """Take what is wanted now; services in `refused` cannot run on this host. `why` is for people."""
+    def want(
+        self,
+        desired: DesiredState,
+        refused: frozenset[str],
+        why: str,
+        now: float,
+        prepared: Prepared | None = None,
+    ) -> None:
+        """Take what is wanted now; services in `refused` cannot run on this host. `why` is for people.
+
+        `prepared` are rankings made beside the event loop (`Election.prepare`).
+        """
         self._stale = True
         self._state.desired, self._state.refused = desired, refused
-        moves = self._state.election.update_services(desired.services)
+        moves = self._state.election.update_services(desired.services, prepared)
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)

@@ -37,6 +37,7 @@ def services(*lines: str) -> str:
 
 
 def test_defaults(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOST_RUN_DIR")
     monkeypatch.setattr("socket.gethostname", lambda: "host-7")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     config = read("services: []")
@@ -47,11 +48,14 @@ def test_defaults(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_user_without_root_gets_a_socket_of_their_own(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOST_RUN_DIR")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     assert read("node: n1").status.socket == Path("/run/user/1000/roost/n1.sock")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert read("node: n1").status.socket == Path("/run/roost/n1.sock")
+    monkeypatch.setenv("ROOST_RUN_DIR", "/srv/roost")
+    assert read("node: n1").status.socket == Path("/srv/roost/n1.sock")
 
 
 def test_membership(read: Read) -> None:
