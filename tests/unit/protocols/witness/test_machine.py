@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roost.model.witnesses import duties
+from roost.decide.witnessing.duties import duties
 from roost.protocols.machine import Effect
 from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
 from roost.protocols.words.statement import Kind, Statement
