@@ -199,5 +199,5 @@ def test_an_answer_with_another_hardware_address_comes_from_it() -> None:
     for question, address in ((arp_frame(ask(LED)), LED), (ndp.solicitation_frame(CLIENT, LED6), LED6)):
         answer = respond(question, OURS, answered.get, KNOWN)
         assert isinstance(answer, Answer)
-        heard = respond(answer.frame, CLIENT, {}.get, KNOWN)
+        heard = respond(answer.frame, CLIENT, lambda _: None, KNOWN)
         assert heard == Claimed(address, PEER)

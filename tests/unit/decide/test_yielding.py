@@ -1,8 +1,9 @@
-"""A machine that answers on the LAN keeps what it was yielded, whatever gossip says, until it falls silent."""
+"""A machine that answers on the LAN keeps what it was yielded until it falls silent, whatever gossip says."""
 
 from ipaddress import ip_address
 
 from roost.decide.yielding import Yielding
+from roost.model.address import IPAddress
 
 WEB, MAIL, DNS = (ip_address(f"192.0.2.20{number}") for number in range(3))
 ONE, TWO = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -37,7 +38,7 @@ def test_a_holder_is_asked_for_one_address_at_a_time_in_turns() -> None:
     for address in (WEB, MAIL, DNS):
         yielding.heard(address, "n1", ONE, now=0.0)
     assert yielding.next_wake() == 0.4
-    asked = []
+    asked: list[IPAddress] = []
     for step in range(1, 7):
         _, ask = yielding.wake(now=step * 0.4)
         asked += ask
@@ -50,7 +51,7 @@ def test_an_address_that_its_holder_leaves_open_while_it_answers_for_others_is_f
     yielding = Yielding(patience=1.0, interval=0.1)
     yielding.heard(WEB, "n1", ONE, now=0.0)
     yielding.heard(MAIL, "n1", ONE, now=0.0)
-    found = frozenset()
+    found: frozenset[IPAddress] = frozenset()
     for step in range(1, 20):
         now = step * 0.1
         silent, ask = yielding.wake(now)

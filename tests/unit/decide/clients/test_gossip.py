@@ -6,7 +6,6 @@ from roost.decide.clients.gossip import ClientGossip
 from roost.decide.effects import Tell
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
-
 VIP = IPv4Address("192.0.2.200")
 
 
