@@ -433,9 +433,9 @@ class Decider:
         self._await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
-        self._witnessed_by_now(now)
+        sure = self._witnessed_by_now()
         self.yielding.keep(self._answers.wanted())
-        self._reconsider(changed, now)
+        self._reconsider({*changed, *sure}, now)
         if self.plan.local != self.delivery.wanted:
             self.delivery.wanted = self.plan.local
             self._emit(Deliver(self.plan.local))
@@ -474,14 +474,13 @@ class Decider:
             self._suspected[address] = str(before)
             self._asking.begin([address], now, _UNPROVEN)
 
-    def _witnessed_by_now(self, now: float) -> None:  # noqa: ARG002
-        """Ask no more for addresses whose leader was found gone on the wire meanwhile."""
+    def _witnessed_by_now(self) -> list[IPAddress]:
+        """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [each for each, old in self._suspected.items() if self._verdict(old) in _WITNESSED]
         for address in sure:
             del self._suspected[address]
         self._asking.end(sure)
-        if sure:
-            self._answers.consider(set(sure))
+        return sure
 
     def _await_claim(self, address: IPAddress, leader: str, standbys: Sequence[str], now: float) -> None:
         """Look that a new leader is heard, if this node could stand in for it."""
