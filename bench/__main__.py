@@ -12,6 +12,7 @@ BENCHMARKS = {
     "cost": "memory with 500 addresses, processor when idle, start to first answer, beside keepalived",
     "services": "2,000 Services on a real API server: time to addresses, memory, a restart",
     "simulation": "1,000 simulated nodes, some of them slow: false verdicts beside plain SWIM and Lifeguard",
+    "soak": "overlapping faults for minutes, watched from outside: silences and double answers",
     "busy_members": "10 Roost and 3 Go members with both cores kept busy: false verdicts",
 }
 

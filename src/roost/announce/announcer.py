@@ -1,6 +1,6 @@
 """All links that announce: one responder each, told the same; what they hear goes up.
 
-    decider -> Announcer -> responder of each link        frames -> responder -> on_claim, on_client
+decider -> Announcer -> responder of each link        frames -> responder -> on_claim, on_client
 """
 
 import logging

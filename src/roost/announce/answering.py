@@ -22,9 +22,9 @@ __all__ = [
     "Dropped",
     "Outcome",
     "correction_frames",
-    "respond",
     "gratuitous_frames",
     "probe_frame",
+    "respond",
 ]
 
 _UNSPECIFIED: Final = IPv6Address(0)
@@ -77,8 +77,9 @@ def respond(
 ) -> Outcome:
     """Decide about the frame `data` that came in on a link with hardware address `mac`.
 
-    `answered` gives the hardware address with which this node answers for an address on that link, None where
-    it does not; `known` holds all service addresses. `router` is the Router flag of advertisements: whether this host forwards IPv6 there.
+    `answered` gives the hardware address with which this node answers for an address on that link, None
+    where it does not; `known` holds all service addresses. `router` is the Router flag of advertisements:
+    whether this host forwards IPv6 there.
     """
     try:
         frame = ethernet.parse(data)

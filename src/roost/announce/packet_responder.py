@@ -12,9 +12,9 @@ from roost.announce.answering import (
     Claimed,
     Dropped,
     correction_frames,
-    respond,
     gratuitous_frames,
     probe_frame,
+    respond,
 )
 from roost.announce.responder import Heard, Tally
 from roost.model.address import IPAddress

@@ -1,6 +1,6 @@
 """When this node tells others where its addresses are: everybody on taking over, and clients one by one.
 
-    answered from now on -> gratuitous rounds, unicast to the known clients      claim of another -> a defence
+answered from now on -> gratuitous rounds, unicast to the known clients      claim of another -> a defence
 """
 
 from collections.abc import Collection, Iterable

@@ -34,6 +34,7 @@ class Answers:
 
     def __init__(
         self,
+        *,
         plan: Plan,
         succession: Succession,
         handover: Handover,

@@ -1,8 +1,8 @@
 """Asking the LAN before answering, where what gossip says is not enough.
 
-A node that has just started, or that did not run or hear anybody for a while, knows nothing that is fresh; and
-whom gossip alone has lost may still answer. Such an address is answered only after nobody else did. Pure: time
-comes in, addresses to ask for come out; the answers come as claims.
+A node that has just started, or that did not run or hear anybody for a while, knows nothing that is fresh;
+and whom gossip alone has lost may still answer. Such an address is answered only after nobody else did.
+Pure: time comes in, addresses to ask for come out; the answers come as claims.
 """
 
 import math

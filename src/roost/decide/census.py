@@ -1,6 +1,6 @@
 """Members of the cluster as the election, the witnesses and the record of moves want them. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -17,10 +17,10 @@ __all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
 class Census:
     """Who can lead, as node `me` has to see it.
 
-    `own` are the names of this node's announcing links. `known` are the nodes as the source of services knows
-    them, None where gossip alone does; then members that run another speaker are no speakers. `assumed`:
-    nobody gossips, so every node that the source knows is taken for a speaker. `unable` are the addresses that
-    nodes cannot hold, by their own word.
+    `own` are the names of this node's announcing links. `known` are the nodes as the source of services
+    knows them, None where gossip alone does; then members that run another speaker are no speakers.
+    `assumed`: nobody gossips, so every node that the source knows is taken for a speaker. `unable` are the
+    addresses that nodes cannot hold, by their own word.
     """
 
     me: str

@@ -34,9 +34,7 @@ class Plan:
         """Look at everything anew: services, their rankings, or what this host can run have changed."""
         self._refused = frozenset(refused)
         services = [
-            ranking.service
-            for name, ranking in self._election.rankings.items()
-            if name not in self._refused
+            ranking.service for name, ranking in self._election.rankings.items() if name not in self._refused
         ]
         self.known = frozenset(address for each in services for address in each.addresses)
         self.local = frozenset(

@@ -23,7 +23,7 @@ _SHORTEST_PAUSE: Final = 0.2  # seconds between rounds that were asked for
 
 
 class Rejoining:
-    """Tries, every `interval` seconds (jittered), those worth trying; `worthwhile(endpoint)` tells which are."""
+    """Tries, every `interval` seconds (jittered), those of which `worthwhile(endpoint)` holds."""
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
 """Looking that a new leader is really there, and standing in for one that is not.
 
-An address that has moved to another node is awaited: its claim is heard by everybody. When no claim comes, the
-next in rank asks for it; when nobody answers, it answers itself, until the leader is heard. So a successor that
-hangs, or that does not know the address, costs moments. Pure: time comes in, addresses to ask for come out.
+An address that has moved to another node is awaited: its claim is heard by everybody. When no claim comes,
+the next in rank asks for it; when nobody answers, it answers itself, until the leader is heard. So a
+successor that hangs, or that does not know the address, costs moments. Pure: time comes in, addresses to
+ask for come out.
 """
 
 import math

@@ -1,13 +1,13 @@
 """Addresses that this node would answer for, and leaves to another machine that does.
 
-When only gossip is cut (a firewall rule on its port, a wrong key), both sides elect a leader for every address
-and both would answer. The claims that they hear from each other settle it: the worse-ranked node yields to the
-better-ranked peer, and whom gossip has never reached yields to anybody. While a node yields it goes on asking,
-one address of each holder at a time; when no answer comes any more it takes over. Pure: time comes in,
-addresses to ask for come out.
+When only gossip is cut (a firewall rule on its port, a wrong key), both sides elect a leader for every
+address and both would answer. The claims that they hear from each other settle it: the worse-ranked node
+yields to the better-ranked peer, and whom gossip has never reached yields to anybody. While a node yields
+it goes on asking, one address of each holder at a time; when no answer comes any more it takes over. Pure:
+time comes in, addresses to ask for come out.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -75,6 +75,11 @@ class Yielding:
         holder.addresses[address] = 0
         holder.until = max(holder.until, now + self._patience)
         return True
+
+    def identify(self, names: Mapping[bytes, str]) -> None:
+        """Learn which nodes have which hardware addresses: who was a stranger may be none."""
+        for holder in self._holders.values():
+            holder.peer = names.get(holder.mac, holder.peer)
 
     def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
         """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""

@@ -1,1 +1,1 @@
-"""How this host takes the traffic of addresses: terminated here, passed on by a proxy, counted when it is late."""
+"""How this host takes the traffic of addresses: terminated here, passed on, counted when it is late."""

@@ -1,6 +1,6 @@
 """Gossip over real sockets: the SWIM machine, its members as values, and what the decider asks of it.
 
-    sockets -> MemberlistTransport -> Swim -> Cluster -> on_members, on_word, ...        decider -> tell, join, ...
+    sockets -> MemberlistTransport -> Swim -> Cluster -> Listener        decider -> tell, join, ...
 
 No decision is made here. Without a bind endpoint there is no membership: the node is the only member.
 """
@@ -50,8 +50,9 @@ def _nothing(*_: object) -> None:
 class Listener:
     """What is called on the event loop when something happens.
 
-    `members`: some member changed; `synchronized`: a peer's whole state is known; `accused`: the node of that
-    name ("" when not known) had declared this one dead; `word`: a peer says something; `fault`: for operators.
+    `members`: some member changed; `synchronized`: a peer's whole state is known; `accused`: the node of
+    that name ("" when not known) had declared this one dead; `word`: a peer says something; `fault`: for
+    operators.
     """
 
     members: Callable[[], None] = _nothing
@@ -66,8 +67,8 @@ class Cluster:
 
     `advertise` is what peers are told to use, by default the bind endpoint; for 0.0.0.0 and :: it is the
     host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `compress` is about what this node
-    sends, both kinds are read: on a LAN the bytes saved are not worth the processor's time. `versions` go with
-    peers that want delegate versions of their own: Serf refuses members that speak none.
+    sends, both kinds are read: on a LAN the bytes saved are not worth the processor's time. `versions` go
+    with peers that want delegate versions of their own: Serf refuses members that speak none.
 
     Raises ValueError for keys, label or metadata that cannot be (MetadataError).
     """
@@ -84,7 +85,7 @@ class Cluster:
         metadata: Metadata = Metadata(),  # noqa: B008 - immutable
         compress: bool = False,
         versions: Versions = CURRENT_VERSIONS,
-        listener: Listener = Listener(),  # noqa: B008 - immutable
+        listener: Listener = Listener(),
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None

@@ -52,6 +52,7 @@ _IFF_NOARP: Final = 1 << 7
 _IFF_LOWER_UP: Final = 1 << 16
 _MAC_LENGTH: Final = 6  # bytes
 
+
 class _Table:
     """Links and addresses as the kernel's messages describe them."""
 

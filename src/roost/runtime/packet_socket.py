@@ -15,9 +15,9 @@ from enum import Enum
 from ipaddress import IPv6Address
 from typing import Final
 
+from roost.model.link import Link
 from roost.protocols.filter import Instruction
 from roost.protocols.ndp import solicited_node, solicited_node_mac
-from roost.model.link import Link
 
 __all__ = ["CapabilityError", "PacketSocket", "Sent"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols import filter as filters
 from roost.model.link import Link
+from roost.protocols import filter as filters
 from roost.runtime.packet_socket import PacketSocket
 
 __all__ = ["TrafficMeter"]

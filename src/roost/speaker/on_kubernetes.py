@@ -122,7 +122,7 @@ async def _announce(
     joined(source.targets)
     source.on_peers = joined
     source.on_drain = drained
-    speaker.decider.drain.draining = source.drain  # since before its start
+    speaker.decider.state.drain.draining = source.drain  # since before its start
     source.on_change = changed
     speaker.on_answering = announced.changed
     telling = [
@@ -152,8 +152,8 @@ def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
     found = {}
     decider = speaker.decider
     links = [link.name for link in speaker.links.links]
-    for name in decider.election.led_by(speaker.name):
-        service = decider.election.rankings[name].service
+    for name in decider.state.election.led_by(speaker.name):
+        service = decider.state.election.rankings[name].service
         answered = [each for each in service.addresses if each in decider.announcements]
         if not answered:
             continue

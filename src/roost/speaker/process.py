@@ -10,7 +10,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from roost.runtime.packet_socket import CapabilityError
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import signals
 from roost.runtime.bind import BindError, address_to_come
@@ -18,6 +17,7 @@ from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import SocketPathError
 from roost.runtime.local_delivery import LocalDeliveryError
 from roost.runtime.netns_lock import NamespaceInUseError, lock_namespace
+from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
 from roost.speaker.listening import Listening
 from roost.speaker.reloading import Reloader

@@ -79,13 +79,13 @@ class Speaker:
             on_client=lambda sighting: self._tell(self.decider.asked, sighting),
         )
         # Answers are drained before the decider is woken: it acts on them then.
-        self.probes = Probes(lambda *answer: self.decider.answered(*answer))
+        self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self._lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
-            self.decider.watch.counters,
+            self.decider.state.watch.counters,
         )
         self._neighbours = Neighbours()
         self._driver = Driver(
@@ -117,7 +117,7 @@ class Speaker:
         self.decider.set_links(self.links.links, now)
         self._want("", now)
         if self.source.delivers_locally:
-            await self.delivery.set(self.decider.plan.local)
+            await self.delivery.set(self.decider.state.plan.local)
         encode(self.decider.metadata(now))
         self._neighbours.start()
         self._running = True
@@ -142,7 +142,7 @@ class Speaker:
         await self.cluster.leave(_LEAVE_WITHIN)
         while self.decider.held:  # noqa: ASYNC110 - the machine has a deadline of its own
             await asyncio.sleep(0.01)
-        if led and self.decider.plan.passed_on:
+        if led and self.decider.state.plan.passed_on:
             await self._serve_stragglers()
 
     async def stop(self) -> None:
@@ -254,7 +254,7 @@ class Speaker:
 
     # -- what goes out ---------------------------------------------------------------------------
 
-    def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one line for each effect
+    def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         match effect:
             case effects.Answer(announcements):
                 self.announcer.answer(announcements)
@@ -273,7 +273,7 @@ class Speaker:
             case effects.Open(links):
                 self.announcer.open(links)
                 self.probes.use(links)
-                self.meters.watch(self.decider.clients.followed.addresses, links)
+                self.meters.watch(self.decider.state.clients.followed.addresses, links)
             case effects.Probe(target):
                 self.probes.ask(target)
             case effects.Listen(targets):
@@ -299,7 +299,7 @@ class Speaker:
             case effects.Deliver(addresses) if self.source.delivers_locally and self._running:
                 self._spawn(self.delivery.follow(addresses))
             case effects.Follow(addresses):
-                self.meters.watch(addresses, self.decider.announcing)
+                self.meters.watch(addresses, self.decider.state.announcing_links)
             case effects.Teach(link, client, mac):
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:
@@ -331,7 +331,7 @@ class Speaker:
 
     async def _serve_stragglers(self) -> None:
         """Go on forwarding and serving until no packets for the addresses have come for a while."""
-        followed = self.decider.clients.followed
+        followed = self.decider.state.clients.followed
         begin = self._now()
         while self._now() - max(begin, followed.last_packet) < _QUIET:  # noqa: ASYNC110 - the kernel counts
             await asyncio.sleep(_POLL)

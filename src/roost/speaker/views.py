@@ -17,6 +17,7 @@ from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import UnknownNameError, what_if
 from roost.observe.metrics import Metric
+from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -39,10 +40,11 @@ class SpeakerViews:
             "version": __version__,
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
-            "settled": speaker.decider.settling.settled,
+            "problems": [asdict(each) for each in problems(speaker, time.monotonic())],
+            "settled": speaker.decider.state.settling.settled,
             "waiting_for": speaker.waiting_for,
-            "cut_off": speaker.decider.isolation.isolated,
-            "draining": speaker.decider.drain.draining,
+            "cut_off": speaker.decider.state.isolation.isolated,
+            "draining": speaker.decider.state.drain.draining,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,
@@ -53,16 +55,19 @@ class SpeakerViews:
                 "warnings": [str(each) for each in speaker.complaints],
             },
             "members": self._members(),
-            "services": [self._service(ranking) for _, ranking in sorted(speaker.decider.election.rankings.items())],
+            "services": [
+                self._service(ranking)
+                for _, ranking in sorted(speaker.decider.state.election.rankings.items())
+            ],
             "interfaces": self._interfaces(),
             "alarms": self._alarms(),
             "counters": {
                 "membership": dict(speaker.cluster.counters),
                 "announce": dict(speaker.announcer.counters),
-                "witness": dict(speaker.decider.watch.counters + speaker.probes.counters),
+                "witness": dict(speaker.decider.state.watch.counters + speaker.probes.counters),
                 "clients": {
-                    "known": len(speaker.decider.clients.table),
-                    "stragglers_packets": speaker.decider.clients.followed.packets,
+                    "known": len(speaker.decider.state.clients.table),
+                    "stragglers_packets": speaker.decider.state.clients.followed.packets,
                 },
             },
         }
@@ -70,12 +75,12 @@ class SpeakerViews:
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
         speaker = self._speaker
-        ranking = speaker.decider.election.find(key)
+        ranking = speaker.decider.state.election.find(key)
         if ranking is None:
             raise UnknownNameError(f"no service has the name or address {key}")
         change = speaker.history.last(ranking.service.name)
-        return explain(ranking, speaker.decider.election.candidates) | {
-            "judged_by_swim_alone": sorted(speaker.decider.watch.unproven()),
+        return explain(ranking, speaker.decider.state.election.candidates) | {
+            "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": _iso(change.since),
             "change": change.why,
             "problems": self._problems(ranking.service),
@@ -85,7 +90,7 @@ class SpeakerViews:
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
         """What would move; raises UnknownNameError."""
-        election = self._speaker.decider.election
+        election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
             services, election.candidates.values(), down=down, add=add, drain=drain, address=address
@@ -108,7 +113,7 @@ class SpeakerViews:
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
         """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
         speaker = self._speaker
-        if node not in speaker.decider.election.candidates:
+        if node not in speaker.decider.state.election.candidates:
             raise UnknownNameError(f"no node has the name {node}")
         speaker.wish(node, wish=wish)
         progress = speaker.decider.drain_progress(node, time.monotonic())
@@ -121,7 +126,7 @@ class SpeakerViews:
         speaker = self._speaker
         announced: dict[tuple[str, ...], float] = {
             (ranking.service.name, canonical(address)): float(address in speaker.decider.announcements)
-            for ranking in speaker.decider.election.rankings.values()
+            for ranking in speaker.decider.state.election.rankings.values()
             for address in ranking.service.addresses
         }
         verdicts: Counter[tuple[str, ...]] = Counter(
@@ -135,7 +140,7 @@ class SpeakerViews:
             "1 once this node may claim",
             "gauge",
             (),
-            {(): float(speaker.decider.settling.settled)},
+            {(): float(speaker.decider.state.settling.settled)},
         )
         yield Metric("roost_members", "Members by verdict", "gauge", ("verdict",), verdicts)
         yield Metric(
@@ -187,8 +192,8 @@ class SpeakerViews:
             yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
         announced: dict[tuple[str, ...], float] = {
             (name, "layer2", speaker.name, canonical(address)): 1.0
-            for name in speaker.decider.election.led_by(speaker.name)
-            for address in speaker.decider.election.rankings[name].service.addresses
+            for name in speaker.decider.state.election.led_by(speaker.name)
+            for address in speaker.decider.state.election.rankings[name].service.addresses
             if address in speaker.decider.announcements
         }
         labels = ("service", "protocol", "node", "ip")
@@ -253,7 +258,7 @@ class SpeakerViews:
         problems += [
             f"{canonical(address)} is {speaker.decider.why(address)}"
             for address in service.addresses
-            if address in speaker.decider.yielding.addresses
+            if address in speaker.decider.state.yielding.addresses
         ]
         return problems + self._dead_ends(service)
 
@@ -262,7 +267,7 @@ class SpeakerViews:
         serving = self._speaker.source.serving_nodes(service.name)
         if not serving:
             return []
-        candidates = self._speaker.decider.election.candidates
+        candidates = self._speaker.decider.state.election.candidates
         dead = sorted(node for node in serving if node in candidates and candidates[node].verdict in _DEAD)
         if not dead:
             return []
@@ -279,7 +284,7 @@ class SpeakerViews:
         reasons = {
             link.index: why_silent(link, speaker.config.interfaces)
             or speaker.announcer.failed.get(link.index, "")
-            for link in speaker.links.links
+            for link in speaker.decider.state.links
         }
         return [
             {
@@ -288,7 +293,7 @@ class SpeakerViews:
                 "announcing": not reasons[link.index],
                 "reason": reasons[link.index],
             }
-            for link in speaker.links.links
+            for link in speaker.decider.state.links
             if not link.loopback
         ]
 

@@ -1,8 +1,8 @@
 """What a node does for the clients when addresses move to it or away from it.
 
-    new client   -> this host's kernel learns where it is, the successors hear of it
-    address won  -> the kernel learns of its clients (they are told by unicast, see `announcing`)
-    address lost -> whoever still sends here is counted, and reported to the new leader, who tells it
+new client   -> this host's kernel learns where it is, the successors hear of it
+address won  -> the kernel learns of its clients (they are told by unicast, see `announcing`)
+address lost -> whoever still sends here is counted, and reported to the new leader, who tells it
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence

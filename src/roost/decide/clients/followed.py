@@ -1,4 +1,4 @@
-"""Clients that still send to a node that had their address: which addresses to look at, and whom to tell. Pure."""
+"""Clients that still send to a node that had their address: where to look, and whom to tell. Pure."""
 
 from collections.abc import Collection, Iterable
 from typing import Final

@@ -1,7 +1,8 @@
 """Addresses that nodes cannot hold, by their own word: who cannot hold one does not lead it. Pure.
 
-A host may have the address itself, or a service may not fit it. The word is told to everybody when it changes,
-to whoever comes, and again now and then while there is anything to say: a lost message costs moments.
+A host may have the address itself, or a service may not fit it. The word is told to everybody when it
+changes, to whoever comes, and again now and then while there is anything to say: a lost message costs
+moments.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Whether it is this node that is cut off, rather than all the others.
 
-Two signs: its own kernel says that the link has no carrier, or several peers that used to answer, and everybody
-else on the LAN, have been silent for a while. Such a node takes over nothing, accuses nobody, and knows nothing
-fresh when it hears others again. Pure: time comes in.
+Two signs: its own kernel says that the link has no carrier, or several peers that used to answer, and
+everybody else on the LAN, have been silent for a while. Such a node takes over nothing, accuses nobody, and
+knows nothing fresh when it hears others again. Pure: time comes in.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ class Isolation:
         self._accusation = now + _DEAF
 
     def look(self, now: float, proven: int) -> bool:
-        """Judge, `proven` peers being watched that used to answer; tells whether it is cut off from now on."""
+        """Judge, `proven` watched peers having answered before; tells whether it is cut off from now on."""
         if now - self._looked > _ASLEEP:
             self._heard_at = max(self._heard_at, now)  # who did not listen cannot say that nobody spoke
         self._looked = now

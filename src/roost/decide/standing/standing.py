@@ -46,7 +46,7 @@ class Standing:
         self._look = now + _LOOK
 
     def lost(self, now: float) -> Event | None:
-        """Learn that the others had lost this node; return what is to be said when it has to wait for that."""
+        """Learn that the others had lost this node; return what is to be said if it waits for that."""
         if not self._damping.lost(now):
             return None
         self._waited = True

@@ -3,8 +3,9 @@
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
 A peer is asked for its own address, which its kernel answers, and for one that it leads, which its process
-answers. Peers that were declared dead are asked for now and then, so that their return is seen at once. A peer
-that shares no link with this node, or has no address there, is not probed: SWIM and the lifeline alone judge it.
+answers. Peers that were declared dead are asked for now and then, so that their return is seen at once. A
+peer that shares no link with this node, or has no address there, is not probed: SWIM and the lifeline alone
+judge it.
 """
 
 from collections import Counter

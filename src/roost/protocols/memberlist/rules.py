@@ -95,9 +95,15 @@ class Rules:
             self._bury(message, Status.DEAD, now, evidence or f"declared dead by {message.sender}")
 
     def merge(self, state: PushPull, now: float, source: Endpoint) -> None:
-        """Take the state of another member. What it holds for dead is only suspect here: it may be behind."""
+        """Take the state of another member. What it holds for dead is only suspect here: it may be behind.
+
+        One that holds all others for dead, and is heard now, was cut off itself: it says nothing about them.
+        """
+        accused = sum(node.status in (Status.SUSPECT, Status.DEAD) for node in state.nodes)
+        alone = accused > 1 and sum(node.status is Status.ALIVE for node in state.nodes) == 1
         for node in state.nodes:
-            self._merge(node, now, source)
+            if not alone or node.status in (Status.ALIVE, Status.LEFT):
+                self._merge(node, now, source)
 
     def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
         """Let a suspicion wait: the suspect is heard outside of gossip, which `why` says for people."""
@@ -272,7 +278,9 @@ class Rules:
         self._outbox.fault("name-conflict", detail, source)
 
     def _name_at(self, endpoint: Endpoint) -> str:
-        return next((name for name, each in self._table.view.items() if each.endpoint.host == endpoint.host), "")
+        return next(
+            (name for name, each in self._table.view.items() if each.endpoint.host == endpoint.host), ""
+        )
 
     def _report(self, kind: Change, member: Member, evidence: str, by: str = "") -> None:
         self._outbox.counters[f"member_{kind}"] += 1

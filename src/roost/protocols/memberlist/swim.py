@@ -418,7 +418,9 @@ class Swim:
         self._exchanges.open(target, self._state(join=join), deadline=deadline, now=now)
 
     def _state(self, *, join: bool) -> PushPull:
-        return PushPull(tuple(member.as_state() for member in self._table.view.values()), self._user_state, join)
+        return PushPull(
+            tuple(member.as_state() for member in self._table.view.values()), self._user_state, join
+        )
 
     def _push_pull(self, now: float) -> None:
         members = len(self._table)

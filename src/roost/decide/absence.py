@@ -1,0 +1,83 @@
+"""Being away, and coming back: while a node did not run, or heard nobody, the others may have moved on."""
+
+from typing import Final
+
+from roost.decide.effects import Isolate, Join
+from roost.decide.leading import ABSENT, UNPROVEN, Leading
+from roost.decide.publishing import Publishing
+from roost.decide.state import State
+from roost.model.election import Move
+from roost.model.event import Event, Happening
+
+__all__ = ["Absence"]
+
+_RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one to answer is enough
+
+
+class Absence:
+    """Unsettles this node, and settles it again."""
+
+    def __init__(self, state: State, leading: Leading, publishing: Publishing) -> None:
+        self._state = state
+        self._leading = leading
+        self._publishing = publishing
+
+    def settle(self, why: str, now: float) -> None:
+        """Go by what is known of the others from now on."""
+        self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
+        doubtful = frozenset(self._leading.suspected)
+        asked = self._state.asking.end_all()
+        if self._state.never_gossiped:
+            self._state.asking.begin(asked, now, ABSENT)
+        else:
+            self._state.asking.begin(asked & doubtful, now, UNPROVEN)
+        here = (Move(name, None, self._state.me) for name in self._state.election.led_by(self._state.me))
+        self._leading.await_proxy(here, now)  # this node may have started a moment ago, and its proxy, too
+        for address in self._state.plan.passed_on:
+            lead = self._state.plan.lead(address)
+            if lead.node:
+                self._leading.await_claim(address, lead.node, lead.standbys, now)
+        self._leading.refresh(now)
+        self._publishing.reconsider(None, now)
+
+    def begin(self, now: float) -> None:
+        """Answer for nothing before a peer has told its state, or the LAN was asked."""
+        if self._state.settings.bind is None:
+            return
+        self._state.settling.unsettle(now, self._state.settings.settle_time)
+        self._state.asking.begin(self._state.plan.leading, now, ABSENT)
+        self._state.handover.let_go(tuple(self._state.handover.held))
+        self._state.succession.forget(tuple(self._leading.leaders))
+        self._publishing.reconsider(None, now)
+        others = [
+            each.endpoint
+            for each in self._state.members
+            if each.verdict.active and each.name != self._state.me
+        ]
+        endpoints = [endpoint for endpoint in others if endpoint is not None]
+        if endpoints:
+            chosen = self._state.random.sample(endpoints, min(len(endpoints), _RESETTLE_WITH))
+            self._state.outbox.put(Join(tuple(chosen)))
+        else:
+            self._state.rejoining.soon(now)
+
+    def come_back(self, why: str, now: float) -> None:
+        """Hear the LAN again: what others led is answered by others, and whether any lives is asked first."""
+        self._state.outbox.say(Event(Happening.HEARD_AGAIN, f"others are heard again: {why}"))
+        self._state.answers.only = None
+        if not self._state.isolation.isolated:
+            self._state.outbox.put(Isolate(isolated=False))
+        self.begin(now)
+        self._state.rejoining.soon(now)
+        self.lost_to_others(now)
+
+    def lan_heard(self, now: float) -> None:
+        """Hear any other machine on the LAN."""
+        if self._state.isolation.heard(now):
+            self.come_back("somebody spoke", now)
+
+    def lost_to_others(self, now: float) -> None:
+        """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
+        if event := self._state.standing.lost(now):
+            self._state.outbox.say(event)
+            self._leading.refresh(now)

@@ -1,0 +1,99 @@
+"""Claims of other machines for what this node answers for: carried out as `contention` rules."""
+
+from typing import Final
+
+from roost.decide import census
+from roost.decide.contention import Contender, Disputes, reason_to_yield
+from roost.decide.leading import Leading
+from roost.decide.publishing import Publishing
+from roost.decide.state import State
+from roost.model.address import IPAddress, canonical
+from roost.model.event import Event, Happening, Level
+from roost.model.ranking import Ranking
+
+__all__ = ["Conflicts"]
+
+_JITTER: Final = 0.4  # seconds: two that have yielded to each other come back one after the other
+
+
+class Conflicts:
+    """Settles who answers, one claim at a time."""
+
+    def __init__(self, state: State, leading: Leading, publishing: Publishing) -> None:
+        self._state = state
+        self._leading = leading
+        self._publishing = publishing
+        self._disputes = Disputes()
+
+    def contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
+        """Decide about a claim for an address that this node leads, or answers in place of its leader."""
+        ranking = self._state.election.ranking_of(address)
+        instead = self._state.succession.instead_of(address)
+        if instead is not None and self._is_better(peer, instead, ranking):
+            self._state.succession.heard_leader(address)
+            self._state.outbox.happened(Happening.HANDED_OVER, "its leader is heard again", address, to=peer)
+            self._publishing.reconsider([address], now)
+            return
+        contender = Contender(
+            peer,
+            lost=peer is not None and self._state.is_lost(peer),
+            informed=peer in census.informed(self._state.members, self._state.me),
+            goes_on=self._disputes.goes_on(address, mac, now),
+        )
+        why = reason_to_yield(
+            self._state.me,
+            contender,
+            ranking,
+            address,
+            answers=address in self._state.answers.now,
+            gossiped=not self._state.never_gossiped,
+            blind=self._state.standing.blind,
+        )
+        if why:
+            self._yield(address, mac, peer, why, now)
+        elif address in self._state.answers.now:
+            if peer is None or contender.goes_on:
+                self._note_claim(address, mac, interface, peer, now)
+            self._state.announcing.defend(address, now)
+
+    def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
+        """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""
+        if peer is None or self._state.is_lost(peer):
+            return False
+        return peer == instead or (ranking is not None and ranking.is_before(peer, self._state.me))
+
+    def _yield(self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float) -> None:
+        extra = self._state.random.random() * _JITTER if peer is None else 0.0
+        self._state.asking.end([address])
+        self._leading.suspected.pop(address, None)
+        if self._state.yielding.heard(address, peer, mac, now, extra=extra):
+            who = f"peer {peer}" if peer else "a stranger"
+            self._state.outbox.say(
+                Event(
+                    Happening.YIELDED,
+                    f"yielding an address to {who} {why}",
+                    Level.WARNING,
+                    {"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
+                )
+            )
+            self._state.rejoining.soon(now)
+        self._publishing.reconsider([address], now)
+
+    def _note_claim(
+        self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float
+    ) -> None:
+        alarm = self._state.announcing.note(address, mac, interface, peer, now)
+        who = f"peer {peer}" if peer else "a stranger"
+        self._state.outbox.say(
+            Event(
+                Happening.CLAIMED,
+                f"an address that this node answers for is claimed by {who}",
+                Level.WARNING,
+                {
+                    "address": canonical(address),
+                    "mac": mac.hex(":"),
+                    "interface": interface,
+                    "count": alarm.count,
+                },
+            )
+        )

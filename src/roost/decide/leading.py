@@ -1,0 +1,201 @@
+"""Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Final
+
+from roost.decide import census
+from roost.decide.effects import Deliver, Notice
+from roost.decide.publishing import Publishing
+from roost.decide.standing.own_word import OwnWord
+from roost.decide.state import State
+from roost.decide.succession import WAIT
+from roost.model.address import IPAddress
+from roost.model.election import Move
+from roost.model.event import Event, Happening, Level
+from roost.model.node import Candidate, Verdict
+
+__all__ = ["ABSENT", "UNPROVEN", "Leading"]
+
+ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
+UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
+# All other verdicts follow from what was seen on the wire, or said by the node itself.
+_UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
+
+
+class Leading:
+    """Follows the election."""
+
+    def __init__(self, state: State, publishing: Publishing, own_word: OwnWord) -> None:
+        self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
+        self._state = state
+        self._publishing = publishing
+        self._own_word = own_word
+        self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
+
+    def refresh(self, now: float) -> None:
+        """Work out anew who can lead; first of all what changes in the answers: clients wait for that."""
+        before = dict(self._state.election.candidates)
+        known = census.Census(
+            self._state.me,
+            tuple(link.name for link in self._state.announcing_links),
+            self._state.desired.nodes,
+            assumed=self._state.settings.bind is None,
+            leaving=self._state.leaving,
+            unable=self._state.inability.by_node,
+        )
+        moves = self._state.election.update_candidates(known.candidates(self._state.members))
+        self.take_moves(moves, "", now, before)
+        peers = census.peers(self._state.members, self._state.me)
+        self._state.outbox.extend(
+            self._state.clients.follow(
+                self._state.plan.leading, self._state.plan.passed_on, peers, self._state.announcing_links, now
+            )
+        )
+        led = census.led_by_peers(
+            self._state.members, self._state.plan, self._state.election, self._state.desired.digest
+        )
+        self._state.watch.update(self._state.announcing_links, self._state.members, led, now)
+        self._own_word.describe(now)
+
+    def take_moves(
+        self, moves: Sequence[Move], why: str, now: float, before: Mapping[str, Candidate] | None = None
+    ) -> None:
+        """Follow what has moved; `why` is for people, or `before` the candidates as they were."""
+        if self._state.me not in self._state.election.candidates:
+            return  # before the first look at the members
+        if self._state.election.ranked_anew:
+            known = self._state.plan.known
+            self._state.plan.take_all(self._state.refused)
+            if self._state.plan.known != known:
+                self._state.clients.table.keep(self._state.plan.known)
+                self._state.outbox.put(Notice(self._state.plan.known))
+            changed = self._state.plan.known | self.leaders.keys() | self._state.answers.now.keys()
+        else:
+            changed = self._state.plan.take_moves(move.service for move in moves)
+        self.await_proxy(moves, now)
+        for address in changed:
+            self._follow_lead(address, now)
+        self._witnessed_by_now()
+        self._state.yielding.keep(self._state.answers.wanted())
+        self._publishing.reconsider(changed, now)
+        if self._state.plan.local != self._state.delivery.wanted:
+            self._state.delivery.wanted = self._state.plan.local
+            self._state.outbox.put(Deliver(self._state.plan.local))
+        self._record(moves, why, before, now)
+
+    def _follow_lead(self, address: IPAddress, now: float) -> None:
+        """Follow who leads one address now."""
+        lead = self._state.plan.lead(address)
+        before, self.leaders[address] = self.leaders.get(address), lead.node
+        if address not in self._state.plan.known:
+            del self.leaders[address]
+        if lead.node == before and address not in self._state.succession.stood_in:
+            return
+        if lead.node == self._state.me:
+            self._state.handover.let_go([address])
+            self._state.succession.forget([address])
+            self._ask_before(address, before, now)
+            return
+        self._state.asking.end([address])
+        self.suspected.pop(address, None)
+        if lead.node is None or not self._state.announcing_links:
+            self._state.handover.let_go([address])
+            self._state.succession.forget([address])
+            return
+        if address in self._state.answers.now and before == self._state.me:
+            self._state.handover.pass_on([address], now)
+        self.await_claim(address, lead.node, lead.standbys, now)
+
+    def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
+        """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""
+        if not self._state.settling.settled:
+            self._state.asking.begin([address], now, self._patience)
+        elif self._state.never_gossiped:
+            self._state.asking.begin([address], now, ABSENT)
+        elif doubtful := self._doubtful(address, before):
+            self.suspected[address] = doubtful
+            self._state.asking.begin([address], now, UNPROVEN)
+
+    def _doubtful(self, address: IPAddress, before: str | None) -> frozenset[str]:
+        """Return the nodes that would lead instead, and that gossip alone has lost: they may still answer."""
+        ranking = self._state.election.ranking_of(address)
+        places = ranking.places if ranking is not None else ()
+        ahead = takewhile(lambda name: name != self._state.me, (place.node for place in places))
+        names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
+        return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
+
+    def _witnessed_by_now(self) -> None:
+        """Ask no more for addresses whose leader was found gone on the wire meanwhile."""
+        sure = [
+            address
+            for address, names in self.suspected.items()
+            if not any(self._state.verdict(name) in _UNWITNESSED for name in names)
+        ]
+        for address in sure:
+            del self.suspected[address]
+        self._state.asking.end(sure)
+        if sure:
+            self._state.answers.consider(set(sure))
+
+    def await_claim(self, address: IPAddress, leader: str, standbys: Sequence[str], now: float) -> None:
+        """Look that a new leader is heard, if this node could stand in for it."""
+        if (
+            not self._state.settling.settled
+            or self._state.leaving
+            or not self._state.watch.shares_link(leader)
+        ):
+            self._state.succession.forget([address])
+            return
+        able = [name for name in standbys if self._state.may_lead(name)]
+        if self._state.me not in able:
+            self._state.succession.forget([address])
+        elif address not in self._state.handover.held:
+            wait = WAIT * (1 + able.index(self._state.me))
+            self._state.succession.expect(address, leader, now, wait=wait)
+
+    def await_proxy(self, moves: Iterable[Move], now: float) -> None:
+        """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""
+        for move in moves:
+            ranking = self._state.election.rankings.get(move.service)
+            lost = move.old_leader is not None and self._state.is_lost(move.old_leader)
+            if ranking and ranking.service.health_port and move.new_leader == self._state.me and not lost:
+                self._state.readiness.expect(ranking.service, move.old_leader, now)
+            else:
+                self._state.readiness.release(move.service)
+        self._publishing.reconsider(self._state.readiness.release_from(self._state.is_lost), now)
+
+    def _record(
+        self,
+        moves: Sequence[Move],
+        why: str,
+        before: Mapping[str, Candidate] | None,
+        now: float,
+    ) -> None:
+        for move in moves:
+            reason = why or census.reason(move, before or {}, self._state.election.candidates)
+            facts: dict[str, object] = {
+                "service": move.service,
+                "from": move.old_leader,
+                "to": move.new_leader,
+                "why": reason,
+            }
+            if move.new_leader == self._state.me and move.old_leader and self._state.is_lost(move.old_leader):
+                heard = self._state.watch.last_heard(move.old_leader)
+                if heard is not None:
+                    facts["silent_s"] = round(now - heard, 4)
+            # What a starting node learns is no move: it was so before.
+            level = Level.INFO if self._state.settling.settled else Level.DEBUG
+            self._state.outbox.say(Event(Happening.LEAD_MOVED, "lead moved", level, facts))
+
+    @property
+    def _patience(self) -> float:
+        return ABSENT if self._state.settling.gossiped else self._state.settings.settle_time
+
+    def stand_in(self, addresses: Iterable[IPAddress]) -> None:
+        """Go on answering for what was passed on and never claimed, where a claim would have been heard."""
+        for address in addresses:
+            lead = self._state.plan.lead(address)
+            able = self._state.me in lead.standbys and self._state.may_lead(self._state.me)
+            if lead.node and able and self._state.watch.shares_link(lead.node):
+                self._state.succession.stand_in(address, lead.node)

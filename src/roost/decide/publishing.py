@@ -1,0 +1,38 @@
+"""From what is answered here to what responders, the LAN and the clients are told."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from roost.decide.effects import Answer
+from roost.decide.state import State
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+
+__all__ = ["Publishing"]
+
+
+class Publishing:
+    """`now` is what the responders were told last."""
+
+    def __init__(self, state: State) -> None:
+        self.now: Mapping[IPAddress, Announcement] = {}
+        self._state = state
+
+    def reconsider(self, addresses: Iterable[IPAddress] | None, now: float) -> None:
+        """Look anew at whether `addresses` (None: all) are answered here, and say so where that changed."""
+        if self._state.answers.consider(None if addresses is None else set(addresses)) or addresses is None:
+            self._publish(now)
+
+    def _publish(self, now: float) -> None:
+        before, after = self.now, dict(self._state.answers.now)
+        if before == after:
+            return
+        self.now = after
+        self._state.outbox.put(Answer(after))
+        lost = before.keys() - after.keys()
+        self._state.announcing.drop(lost, self._state.clients.table.of(lost))
+        self.announce([each for each, how in after.items() if before.get(each) != how], now)
+
+    def announce(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Tell the LAN, and the known clients, that `addresses` are here."""
+        self._state.announcing.take(addresses, self._state.clients.table.of(addresses), now)
+        self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

@@ -1,0 +1,59 @@
+"""What this node says of itself: to everybody by gossip, and by a word where metadata has no room."""
+
+from roost.decide import census
+from roost.decide.effects import Tell
+from roost.decide.standing.self_description import Description, own_metadata
+from roost.decide.state import State
+from roost.protocols.words.codec import Word
+from roost.protocols.words.metadata import Metadata
+
+__all__ = ["OwnWord"]
+
+
+class OwnWord:
+    """Says what has changed."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._description = Description()
+
+    def metadata(self, now: float) -> Metadata:
+        """Return what this node says of itself."""
+        return own_metadata(
+            self._state.announcing_links,
+            self._state.settings,
+            digest=self._state.desired.digest,
+            draining=self._state.drain.draining,
+            deaf=self._state.isolation.cut_off,
+            blind=self._state.standing.blind,
+            outdated=self._state.standing.outdated,
+            waits=self._state.standing.waits(now),
+        )
+
+    def describe(self, now: float) -> None:
+        """Gossip what has changed."""
+        words: list[Word] = [*self._state.address_book.words()]
+        if self._state.inability.word.addresses:
+            words.append(self._state.inability.word)
+        self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
+
+    def tell_all(self, word: Word) -> None:
+        """Tell a word to all peers that run Roost."""
+        peers = tuple(sorted(census.peers(self._state.members, self._state.me)))
+        if peers:
+            self._state.outbox.put(Tell(peers, word))
+
+    def note_inability(self, now: float) -> bool:
+        """Find what this host cannot hold, and tell it when that has changed."""
+        refused = [
+            ranking.service.addresses
+            for name in self._state.refused
+            if (ranking := self._state.election.rankings.get(name)) is not None
+        ]
+        unable = frozenset(self._state.delivery.refused) | {
+            each for addresses in refused for each in addresses
+        }
+        if not self._state.inability.own(unable, now):
+            return False
+        self.tell_all(self._state.inability.word)
+        return True

@@ -1,0 +1,127 @@
+"""All that a decider knows, in one place, and the small questions that its parts ask about it.
+
+What lives here: state. What it must not hold: a decision.
+"""
+
+from typing import Final
+
+from roost.decide.address_book import AddressBook
+from roost.decide.announcing import Announcing
+from roost.decide.answer_lease import AnswerLease
+from roost.decide.answers import Answers
+from roost.decide.asking import Asking
+from roost.decide.clients.clients import Clients
+from roost.decide.delivery import Delivered
+from roost.decide.handover import Handover
+from roost.decide.members import ClusterMember
+from roost.decide.outbox import Outbox
+from roost.decide.plan import Plan
+from roost.decide.readiness import Readiness
+from roost.decide.rejoining import Rejoining
+from roost.decide.settings import DeciderSettings
+from roost.decide.settling import Settling
+from roost.decide.standing.drain import Drain
+from roost.decide.standing.inability import Inability
+from roost.decide.standing.isolation import Isolation
+from roost.decide.standing.standing import Standing
+from roost.decide.succession import Succession
+from roost.decide.vouching import Vouching
+from roost.decide.witnessing.watch import Watch
+from roost.decide.yielding import Yielding
+from roost.model.address import IPAddress
+from roost.model.election import Election
+from roost.model.link import Link
+from roost.model.node import Verdict
+from roost.model.service import DesiredState
+from roost.protocols.machine import Endpoint, Randomness
+
+__all__ = ["State"]
+
+_LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
+
+
+class State:
+    """What node `settings.node` knows."""
+
+    def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
+        self.me = me = settings.node
+        self.settings = settings
+        self.random = random
+        self.outbox = Outbox()
+        # What comes from outside.
+        self.desired = DesiredState()
+        self.refused: frozenset[str] = frozenset()  # services that this host cannot run
+        self.members: tuple[ClusterMember, ...] = ()
+        self.links: tuple[Link, ...] = ()
+        self.announcing_links: tuple[Link, ...] = ()  # by index
+        self.leaving = False
+        self.delivery = Delivered()
+        self.address_book = AddressBook(me)
+        # Who leads, and what speaks for or against answering here.
+        self.election = Election()
+        self.plan = Plan(me, self.election)
+        self.succession = Succession()
+        self.handover = Handover()
+        self.yielding = Yielding()
+        self.asking = Asking()
+        self.readiness = Readiness()
+        self.answers = Answers(
+            plan=self.plan,
+            succession=self.succession,
+            handover=self.handover,
+            yielding=self.yielding,
+            asking=self.asking,
+            delivered=self.delivery,
+            readiness=self.readiness,
+        )
+        # Who is there, and how this node stands.
+        self.lease = AnswerLease()
+        self.settling = Settling(alone=settings.bind is None)
+        self.watch = Watch(me, settings.timing if settings.bind else None)
+        self.vouching = Vouching(self.watch)
+        self.isolation = Isolation()
+        self.standing = Standing()
+        self.inability = Inability(me)
+        self.drain = Drain(me, self.drained)
+        self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
+        # Who has to be told.
+        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh)
+        self.clients = Clients(me, self.plan.lead)
+
+    def verdict(self, name: str | None) -> Verdict | None:
+        """Return what is held of a node, None where it is not known."""
+        candidate = self.election.candidates.get(name) if name else None
+        return candidate.verdict if candidate else None
+
+    def is_lost(self, peer: str) -> bool:
+        """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""
+        verdict = self.verdict(peer)
+        return verdict is None or verdict in _LOST
+
+    def may_lead(self, name: str) -> bool:
+        """Tell whether a node can lead, gladly or not."""
+        verdict = self.verdict(name)
+        return verdict is not None and (verdict.active or verdict.reluctant)
+
+    def is_worth_joining(self, endpoint: Endpoint) -> bool:
+        """Tell whether no active member is at `endpoint`."""
+        return all(each.endpoint != endpoint for each in self.members if each.verdict.active)
+
+    def foreign_leader(self, address: IPAddress) -> str | None:
+        """Return who leads `address`, if that node runs another speaker, whose MACs nobody gossips."""
+        leader = self.plan.lead(address).node
+        if leader in (None, self.me):
+            return None
+        member = next((each for each in self.members if each.name == leader), None)
+        return leader if member and not member.metadata.version else None
+
+    def drained(self, now: float) -> tuple[int, int, float]:
+        """Return what is led or held here, packets for others' addresses so far, seconds without any."""
+        followed = self.clients.followed
+        leads = len(self.election.led_by(self.me)) + len(self.handover.held)
+        return leads, followed.packets, now - followed.last_packet
+
+    @property
+    def never_gossiped(self) -> bool:
+        """Whether gossip ought to have reached somebody by now, and never has."""
+        return not self.settling.gossiped and self.rejoining.has_targets

@@ -1,0 +1,78 @@
+"""What is wrong as this node sees it: one line each, with the cure, first of all that people are shown."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from roost.model.address import canonical
+from roost.speaker.speaker import Speaker
+
+__all__ = ["Problem", "problems"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`kind` is a word that programs may rely on, `text` one line for people."""
+
+    kind: str
+    text: str
+
+
+def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
+    """Return all problems, what concerns the whole node first."""
+    return (*_of_the_source(speaker), *_of_gossip(speaker), *_on_the_lan(speaker, now))
+
+
+def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
+    if speaker.waiting_for:
+        yield Problem("waiting", f"waiting for {speaker.waiting_for}")
+    if speaker.config_error:
+        yield Problem(
+            "stale configuration", f"the last good configuration stays in force: {speaker.config_error}"
+        )
+    for text in speaker.source.trouble:
+        yield Problem("source", text)
+
+
+def _of_gossip(speaker: Speaker) -> Iterator[Problem]:
+    state = speaker.decider.state
+    if state.settling.settled and state.never_gossiped:
+        yield Problem("no gossip", f"gossip has never reached anybody: {_why_nobody(speaker)}")
+    if state.isolation.unplugged:
+        yield Problem("no carrier", "the link that carries gossip has no carrier")
+    if state.isolation.cut_off:
+        yield Problem("cut off", "nobody is heard on the LAN: this node takes over nothing")
+    for member in speaker.cluster.members():
+        if member.name != speaker.name and not member.verdict.active:
+            yield Problem("lost member", f"{member.name} is {member.verdict.value}: {member.evidence}")
+        elif member.metadata.version and member.metadata.digest not in ("", state.desired.digest):
+            yield Problem("other services", f"{member.name} wants other services than this node")
+
+
+def _why_nobody(speaker: Speaker) -> str:
+    """Return the likeliest reason: packets that no key opens, else what the last attempt met."""
+    faults = {record.kind: record for record in speaker.faults.records}
+    for kind in ("bad-packet", "stream"):
+        if (record := faults.get(kind)) is not None:
+            return (
+                f"packets from {record.source} are not understood ({record.detail}); compare keys and labels"
+            )
+    if (record := faults.get("exchange-failed")) is not None:
+        return f"{record.source} does not answer ({record.detail}); look for a firewall on the gossip port"
+    return "no configured peer answers; look for a firewall on the gossip port"
+
+
+def _on_the_lan(speaker: Speaker, now: float) -> Iterator[Problem]:
+    decider = speaker.decider
+    for address in sorted(decider.state.yielding.addresses, key=str):
+        yield Problem("yielded", f"{canonical(address)}: {decider.why(address)}")
+    for alarm in decider.alarms(now):
+        who = f"peer {alarm.peer}" if alarm.peer else "a stranger"
+        where = f"{alarm.mac.hex(':')} on {alarm.interface}"
+        yield Problem(
+            f"claimed by a {alarm.kind}", f"{canonical(alarm.address)} is claimed by {who} at {where}"
+        )
+    for address, reason in decider.state.delivery.refused.items():
+        yield Problem("undeliverable", f"{canonical(address)}: {reason}")
+    for complaint in speaker.complaints:
+        if complaint.severity == "error":
+            yield Problem("refused", str(complaint))

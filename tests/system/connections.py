@@ -1,0 +1,76 @@
+"""TCP connections held open through service addresses, to be counted afterwards."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.system.netns import Namespace
+
+__all__ = ["Connections", "serve"]
+
+PORT = 8080
+
+_SERVER = f"""
+import asyncio
+async def echo(reader, writer):
+    try:
+        while data := await reader.read(64):
+            writer.write(data)
+    except OSError:
+        pass
+    writer.close()
+async def main():
+    await asyncio.start_server(echo, "0.0.0.0", {PORT}, start_serving=True)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+_CLIENT = f"""
+import asyncio, sys
+async def hold(address):
+    reader, writer = await asyncio.wait_for(asyncio.open_connection(address, {PORT}), 3)
+    return address, reader, writer
+async def use(address, reader, writer, broken, stop):
+    try:
+        while not stop.is_set():
+            writer.write(b"x")
+            await asyncio.wait_for(reader.readexactly(1), 5)
+            await asyncio.sleep(0.05)
+    except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        broken.append(address)
+async def main():
+    broken, stop = [], asyncio.Event()
+    held = [await hold(address) for address in sys.argv[1:]]
+    tasks = [asyncio.create_task(use(*each, broken, stop)) for each in held]
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    stop.set()
+    await asyncio.gather(*tasks)
+    print(" ".join(broken), flush=True)
+asyncio.run(main())
+"""
+
+
+def serve(node: Namespace) -> None:
+    """Echo on every address of a node, until the network is closed."""
+    server = node.spawn(sys.executable, "-c", _SERVER)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+
+
+class Connections:
+    """One connection to each of `addresses`, used 20 times a second from `client`."""
+
+    def __init__(self, client: Namespace, addresses: Sequence[str]) -> None:
+        self._process: subprocess.Popen[str] = client.spawn(sys.executable, "-c", _CLIENT, *addresses)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line == "ready\n", self._process.stderr.read() if self._process.stderr else ""
+        time.sleep(0.2)
+
+    def broken(self) -> list[str]:
+        """End all and return the address of each that broke."""
+        out, _ = self._process.communicate("\n", timeout=30)
+        return out.split()
