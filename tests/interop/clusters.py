@@ -77,7 +77,7 @@ class RoostPeer(Cluster):
 
     @property
     def settled(self) -> bool:
-        return self.decider.settling.settled
+        return self.decider.state.settling.settled
 
     @property
     def faults(self) -> tuple[FaultRecord, ...]:

@@ -74,7 +74,7 @@ async def test_targets_that_are_changed_do_not_wait_for_the_interval() -> None:
     async with roost("n1", profile=patient) as first, roost("n2") as second:
         await asyncio.sleep(0.5)
         assert member(first, "n2") is None
-        settings = replace(first.decider.settings, join=(parse_target(str(second.endpoint)),))
+        settings = replace(first.decider.state.settings, join=(parse_target(str(second.endpoint)),))
         first.configure(settings)
         await sees(first, "n2", Verdict.ALIVE)
         await sees(second, "n1", Verdict.ALIVE)

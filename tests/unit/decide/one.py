@@ -143,7 +143,7 @@ class One:
                     self.decider.answered(target.link, target.address, target.mac, self.now)
 
     def _answer(self, address: IPAddress) -> None:
-        leader = self.decider.plan.lead(address).node or "n0"
+        leader = self.decider.state.plan.lead(address).node or "n0"
         if (number := int(leader[1:])) in self.answering:
             self.decider.claimed(address, mac(number), "eth0", self.now)
 

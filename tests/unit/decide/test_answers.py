@@ -37,13 +37,13 @@ class Situation:
         self.delivered = Delivered(ready=frozenset({VIP}))
         self.readiness = Readiness()
         self.answers = Answers(
-            self.plan,
-            self.succession,
-            self.handover,
-            self.yielding,
-            self.asking,
-            self.delivered,
-            self.readiness,
+            plan=self.plan,
+            succession=self.succession,
+            handover=self.handover,
+            yielding=self.yielding,
+            asking=self.asking,
+            delivered=self.delivered,
+            readiness=self.readiness,
         )
 
     @property

@@ -449,7 +449,7 @@ def test_a_peer_found_again_by_gossip_holds_nothing_any_more() -> None:
     one.claim(THEIRS, 2)
     one.effects.clear()
     one.have(2)
-    assert not one.decider.yielding.addresses
+    assert not one.decider.state.yielding.addresses
     assert (one.answered, one.announced()) == (frozenset(), set())
     assert one.decider.why(THEIRS) == "n2 leads it"
 
@@ -532,7 +532,7 @@ def test_an_address_that_the_host_refuses_is_told_and_passed_over() -> None:
     one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
     assert one.answered == frozenset()
     assert one.told(Unable) == [(("n2", "n3"), Unable("n1", (MINE,)))]
-    assert one.decider.plan.lead(MINE).node == "n2"
+    assert one.decider.state.plan.lead(MINE).node == "n2"
     one.tell(one.decider.delivered, frozenset({MINE}), {})
     assert one.answered == {MINE}
     assert one.told(Unable)[-1][1] == Unable("n1", ())
@@ -557,7 +557,7 @@ def test_whoever_comes_hears_what_this_node_cannot_hold() -> None:
 def test_what_a_peer_cannot_hold_it_does_not_lead() -> None:
     one = One(web(THEIRS))
     one.hear(Unable("n2", (THEIRS,)))
-    assert one.decider.plan.lead(THEIRS).node == "n1"
+    assert one.decider.state.plan.lead(THEIRS).node == "n1"
     one.run(0.5)
     assert one.answered == {THEIRS}
 
@@ -578,13 +578,13 @@ def test_a_draining_node_leads_what_nobody_else_can() -> None:
 def test_a_peers_wish_is_carried_out_and_answered() -> None:
     one = One(web(MINE))
     one.hear(Ask("n2", "n1", True))
-    assert one.decider.drain.draining
+    assert one.decider.state.drain.draining
     ((to, word),) = one.told(Progress)
     assert to == ("n2",)
     assert isinstance(word, Progress)
     assert (word.node, word.draining, word.leads) == ("n1", True, 1)
     one.hear(Ask("n2", "n3", False))
-    assert one.decider.drain.draining, "that was meant for somebody else"
+    assert one.decider.state.drain.draining, "that was meant for somebody else"
 
 
 def test_a_wish_for_another_node_is_passed_on_and_its_word_is_kept() -> None:
@@ -626,15 +626,15 @@ def test_other_settings_leave_what_runs_as_it_is() -> None:
     one.tell(one.decider.asked, CLIENT)
     one.tell(one.decider.wish, "n2", None)
     one.have(2, Verdict.DEAD)
-    before, settled = one.answered, one.decider.settling.settled
+    before, settled = one.answered, one.decider.state.settling.settled
     one.effects.clear()
     one.tell(
         one.decider.configure,
         replace(SETTINGS, gratuitous_rate=7.0),
     )
     assert one.answered == before
-    assert one.decider.settling.settled is settled
-    assert list(one.decider.clients.table.of([MINE])) == [CLIENT]
+    assert one.decider.state.settling.settled is settled
+    assert list(one.decider.state.clients.table.of([MINE])) == [CLIENT]
     assert one.announced() == set()
     assert Happening.SETTLED not in one.happened()
     one.run(5.0)
@@ -643,7 +643,7 @@ def test_other_settings_leave_what_runs_as_it_is() -> None:
 
 def test_other_interfaces_are_used_at_once() -> None:
     one = One(web(MINE), links=(link(), link(1, index=3, name="eth1", address="198.51.100.1/24")))
-    assert {each.name for each in one.decider.announcing} == {"eth0", "eth1"}
+    assert {each.name for each in one.decider.state.announcing_links} == {"eth0", "eth1"}
     one.tell(one.decider.configure, replace(SETTINGS, interfaces=("eth1",)))
     assert [each.name for each in one.of(Open)[-1].links] == ["eth1"]
     assert one.answered == {MINE}
