@@ -65,7 +65,7 @@ class One:
         self.decider.set_members(tuple(self.members.values()), self.now)
         self.decider.set_links(tuple(links), self.now)
         self.want(*services)
-        self.decider.start(self.now)
+        self.tell(self.decider.start)
         for number in peers:
             self.members[number] = member(number)
         if peers:
