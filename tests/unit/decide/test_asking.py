@@ -80,3 +80,18 @@ def test_a_wake_that_is_late_still_leaves_time_for_the_answer() -> None:
     assert asking.wake(5.0)[0] == {VIP}, "the second question was not sent before"
     assert asking.wake(5.0)[1] == frozenset()
     assert asking.wake(5.1)[1] == {VIP}
+
+
+def test_asked_anew_silence_from_before_says_nothing() -> None:
+    asking = Asking()
+    asking.begin([VIP], 0.0, patience=0.4)
+    asking.wake(0.0)
+    asking.wake(0.22)
+    asking.begin_anew([VIP, OTHER], 5.0, patience=0.2)
+    both = frozenset({VIP, OTHER})
+    found = play(asking, 10.0, now=5.0)
+    assert found[0] == (5.0, "ask", both)
+    assert [each for each in found if each[1] == "free"] == [
+        (5.2, "free", frozenset({OTHER})),
+        (5.4, "free", frozenset({VIP})),
+    ]

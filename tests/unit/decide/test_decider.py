@@ -327,6 +327,16 @@ def test_or_nobody_else_has_answered_for_a_moment() -> None:
     assert one.answered == {MINE}
 
 
+def test_silence_from_before_a_second_gap_does_not_count() -> None:
+    one = One(web(MINE))
+    one.sleep(0.5)
+    one.run(0.1)
+    one.sleep(0.5)
+    assert one.answered == frozenset()
+    one.run(0.2)
+    assert one.answered == {MINE}
+
+
 def test_who_answers_meanwhile_keeps_it() -> None:
     one = One(web(MINE))
     one.have(2, Verdict.DEAD)
