@@ -109,6 +109,8 @@ class Leading:
 
     def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
         """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""
+        if address in self._state.answers.now:
+            return  # it is answered for still: held, or stood in for
         if not self._state.settling.settled:
             self._state.asking.begin([address], now, self._patience)
         elif self._state.never_gossiped:
