@@ -211,8 +211,8 @@ class AnyOrder(RuleBasedStateMachine):
         state, known = decider.state, decider.state.plan.known
         assert state.handover.held <= known
         assert set(state.succession.stood_in) <= known
-        assert state.yielding.addresses <= known
-        assert state.asking.open <= known
+        assert state.yielding.addresses <= state.answers.wanted()
+        assert state.asking.open <= state.plan.leading.keys()
         assert decider._leading.leaders.keys() <= known
         assert decider._leading.suspected.keys() <= state.asking.open
         assert state.handover.held.isdisjoint(state.plan.leading)
@@ -224,6 +224,21 @@ class AnyOrder(RuleBasedStateMachine):
         for address in ADDRESSES:
             assert self.one.decider.why(address)
         self.one.decider.metadata(self.one.now)
+
+    def teardown(self) -> None:
+        """When nothing happens any more, all doubts end."""
+        if not hasattr(self, "one"):
+            return
+        self.one.answering.clear()
+        self.one.run(10.0)
+        state = self.one.decider.state
+        assert not state.asking.open
+        assert not state.handover.held
+        assert not state.yielding.addresses
+        assert not state.readiness.awaited
+        for address in state.plan.leading.keys() - self.one.answered:
+            cut_off = state.answers.only is not None
+            assert cut_off or address in state.plan.local, self.one.decider.why(address)
 
 
 AnyOrder.TestCase.settings = settings(
