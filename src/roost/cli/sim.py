@@ -1,4 +1,4 @@
-"""`roost sim`: figures of a detector profile from virtual time."""
+"""`roost sim`: figures of a detector profile from virtual time, and campaigns of faults."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from roost.cli.campaign import FAILED, replay, run_campaign
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
 from roost.simulator.plot import draw
@@ -14,9 +15,11 @@ from roost.simulator.trials import FAULTS, PROFILES, Figures, Options, simulate
 
 __all__ = ["command"]
 
+_NODES = 3
+
 
 @click.command()
-@click.option("--nodes", type=click.IntRange(2, 1000), default=3, show_default=True)
+@click.option("--nodes", type=click.IntRange(2, 1000), help="Default: 3, and 2 to 5 in a campaign.")
 @click.option(
     "--profile",
     type=click.Choice(sorted(PROFILES)),
@@ -47,12 +50,34 @@ __all__ = ["command"]
 @click.option("--witnesses/--no-witnesses", default=None, help="Default: as the profile has them.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG of the detection times."
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an SVG: of the detection times, or of what a replay showed.",
+)
+@click.option(
+    "--campaign",
+    "steps",
+    type=click.IntRange(1, 100_000_000),
+    metavar="STEPS",
+    help="Inject so many faults into simulated clusters and judge every step by the rules.",
+)
+@click.option(
+    "--failed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=FAILED,
+    show_default=True,
+    help="Where a campaign writes the shortest schedule that breaks a rule.",
+)
+@click.option(
+    "--replay",
+    "schedule",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Play such a schedule and tell what happens.",
 )
 @json_option
 def command(
     *,
-    nodes: int,
+    nodes: int | None,
     profile: str,
     fault: str,
     trials: int,
@@ -61,15 +86,28 @@ def command(
     loss: float,
     seed: int,
     plot: Path | None,
+    steps: int | None,
+    failed: Path,
+    schedule: Path | None,
     witnesses: bool | None,
     as_json: bool,
 ) -> None:
-    """Simulate a cluster's detector: how soon a dead node is found, how often a living one is accused.
+    """Simulate a cluster: how soon a dead node is found, how often a living one is accused.
 
-    The machines are the speaker's own, on virtual time and a seeded network.
+    The machines are the speaker's own, on virtual time and a seeded network. With --campaign whole nodes
+    run on a simulated LAN with clients, faults of all kinds befall them, and the rules of the house are
+    judged at every step: one line tells how it went, and the exit code is 1 when a rule was broken.
     """
+    if steps is not None and schedule is not None:
+        raise click.UsageError("--campaign draws schedules and --replay plays one: give one of them")
+    if schedule is not None:
+        replay(schedule, plot, as_json=as_json)
+        return
+    if steps is not None:
+        run_campaign(steps=steps, seed=seed, nodes=nodes, profile=profile, failed=failed, as_json=as_json)
+        return
     options = Options(
-        nodes=nodes,
+        nodes=nodes or _NODES,
         profile=profile,
         fault=fault,
         trials=trials,

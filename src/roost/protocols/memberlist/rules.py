@@ -104,6 +104,8 @@ class Rules:
         for node in state.nodes:
             if not alone or node.status in (Status.ALIVE, Status.LEFT):
                 self._merge(node, now, source)
+            elif node.name == self._table.me.name and self._table.me.live:
+                self._refute(node.incarnation)  # without that it would never take this node back
 
     def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
         """Let a suspicion wait: the suspect is heard outside of gossip, which `why` says for people."""

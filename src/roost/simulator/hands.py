@@ -1,0 +1,228 @@
+"""What a simulated process does of what its machines want: the speaker's hands, on a simulated LAN.
+
+What lives here: one method for each effect, and the frames that a responder would send. What it must not
+know: when the process runs, why anything is done.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from roost.decide import effects as do
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.link import Link
+from roost.protocols.machine import Effect, SendDatagram
+from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
+from roost.protocols.words.codec import encode, encode_state
+from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.metadata import encode as encode_metadata
+from roost.simulator.inbox import Queue
+from roost.simulator.lan import Claim, Question
+
+if TYPE_CHECKING:
+    from roost.simulator.process import Process
+
+__all__ = ["Hands"]
+
+_TOLD: Final = 64  # members that hear a ground directly
+_DELIVERY: Final = (0.001, 0.005)  # seconds to give the host other addresses
+_PROXY: Final = (0.02, 0.6)  # seconds until a proxy knows of new endpoints
+_HOSTS_ASKED: Final = 4
+
+
+class Hands:
+    """Carries out effects for `process`; `answering` and `until` are what its responders were told."""
+
+    def __init__(self, process: "Process") -> None:
+        self.announcements: Mapping[IPAddress, Announcement] = {}
+        self.answering: frozenset[IPAddress] = frozenset()  # on the links that are open
+        self.noticed: frozenset[IPAddress] = frozenset()
+        self.until = float("-inf")  # requests may be answered until then, on the host's scale
+        self.metadata = Metadata()
+        self._open: tuple[Link, ...] = ()
+        self._listened: frozenset[tuple[int, IPAddress]] = frozenset()
+        self._wanted: frozenset[IPAddress] = frozenset()  # to be terminated on this host
+        self._meta = encode_metadata(self.metadata)
+        self._asking: set[str] = set()  # services whose proxy is being asked
+        self._process = process
+        self._host = process.host
+        self._does = self._table()
+
+    def carry_out(self, effect: Effect) -> None:
+        """Do what a machine wants."""
+        self._does[type(effect)](effect)
+
+    def _table(self) -> Mapping[type[Effect], Callable[[Any], None]]:
+        host, process, swim = self._host, self._process, self._process.swim
+        return {
+            SendDatagram: lambda e: host.send_datagram(e.target, e.data),
+            OpenExchange: process.streams.open,
+            UserData: lambda e: process.hear(e.payload),
+            UserState: lambda e: process.hear_state(e.state),
+            Fault: lambda _: None,
+            do.Answer: self._answer,
+            do.Announce: self._announce,
+            do.Correct: self._correct,
+            do.Ask: self._ask,
+            do.Renew: self._renew,
+            do.Notice: self._notice,
+            do.Open: self._open_links,
+            do.Tell: lambda e: swim.tell(e.to, encode(e.word), host.time()),
+            do.Describe: self._describe,
+            do.Declare: self._declare,
+            do.Vouch: lambda e: swim.vouch(e.name, e.seconds, e.why, host.time()),
+            do.Isolate: lambda e: swim.isolate(e.isolated, host.time()),
+            do.Join: self._join,
+            do.Resolve: lambda _: None,  # everybody is named by address here
+            do.Hold: lambda e: process.lifelines.update(e.peers),
+            do.Probe: self._probe,
+            do.Listen: self._listen,
+            do.AskHosts: self._ask_hosts,
+            do.Deliver: self._deliver,
+            do.AskProxy: self._ask_proxy,
+            do.Teach: lambda _: None,  # the kernel answers whoever has sent
+            do.Follow: self._follow,
+            do.Happened: self._happened,
+        }
+
+    # -- answering -----------------------------------------------------------------------------------
+
+    def may_answer(self) -> bool:
+        """Tell whether requests may be answered now."""
+        return self._host.time() <= self.until
+
+    def mac(self, address: IPAddress) -> bytes:
+        """Return the hardware address that an address is announced with."""
+        return self.announcements[address].mac or self._host.mac
+
+    def reply(self, asked: Question) -> None:
+        """Answer an ARP request, if this node does and may."""
+        if asked.target in self.answering and self.may_answer():
+            self._host.reply(Claim(asked.target, self.mac(asked.target), gratuitous=False), asked)
+
+    def _answer(self, effect: do.Answer) -> None:
+        self.announcements = dict(effect.announcements)
+        virtual = {told.mac for told in self.announcements.values() if told.mac is not None}
+        self._host.port.macs[1:] = sorted(virtual)
+        self._settle()
+
+    def _open_links(self, effect: do.Open) -> None:
+        self._open = effect.links
+        self._settle()
+
+    def _settle(self) -> None:
+        names = [link.name for link in self._open]
+        self.answering = frozenset(
+            address
+            for address, told in self.announcements.items()
+            if any(told.allows(name) for name in names)
+        )
+        self._host.answers_changed()
+
+    def _renew(self, effect: do.Renew) -> None:
+        self.until = effect.until
+
+    def _notice(self, effect: do.Notice) -> None:
+        self.noticed = effect.addresses
+
+    def _announce(self, effect: do.Announce) -> None:
+        """Send a round of gratuitous ARP: a burst, heard or lost as one."""
+        by_mac: dict[bytes, list[Claim]] = {}
+        for address in effect.addresses:
+            if address in self.answering:
+                mac = self.mac(address)
+                by_mac.setdefault(mac, []).append(Claim(address, mac, gratuitous=True))
+        for mac, claims in by_mac.items():
+            self._host.broadcast_claims(mac, tuple(claims))
+
+    def _correct(self, effect: do.Correct) -> None:
+        for sighting in effect.sightings:
+            if sighting.vip in self.answering:
+                mac = self.mac(sighting.vip)
+                told = tuple(Claim(sighting.vip, mac, gratuitous=each) for each in (True, False))
+                self._host.tell(sighting.mac, mac, told)
+
+    def _ask(self, effect: do.Ask) -> None:
+        for address in effect.addresses if self._open else ():
+            self._host.broadcast_question(address)
+
+    # -- witnessing ----------------------------------------------------------------------------------
+
+    def _probe(self, effect: do.Probe) -> None:
+        target = effect.target
+        if self._open:
+            self._host.ask(target.address, target.mac, self._answered)
+
+    def _listen(self, effect: do.Listen) -> None:
+        self._listened = frozenset((target.link, target.address) for target in effect.targets)
+
+    def _ask_hosts(self, effect: do.AskHosts) -> None:
+        known = {address for _, address in self._listened}
+        others = (host for host in (*self._host.kernel.neighbours, *effect.hosts) if host[0] not in known)
+        for address, mac in list(others)[:_HOSTS_ASKED] if self._open and self._listened else ():
+            self._host.ask(address, mac, partial(self._process.answered, self._open[0].index))
+
+    def _answered(self, claim: Claim) -> None:
+        for link in self._open:
+            if (link.index, claim.address) in self._listened:
+                self._process.answered(link.index, claim)
+
+    # -- gossip --------------------------------------------------------------------------------------
+
+    def _describe(self, effect: do.Describe) -> None:
+        meta = encode_metadata(effect.metadata)
+        self.metadata = effect.metadata
+        self._process.swim.set_state(encode_state(effect.state))
+        if meta != self._meta:
+            self._meta = meta
+            self._process.swim.set_meta(meta, self._host.time())
+            self._process.note_members()
+
+    def _declare(self, effect: do.Declare) -> None:
+        now, ground, swim = self._host.time(), effect.ground, self._process.swim
+        self._process.roster.note(ground, swim.members, now)
+        others = [member.name for member in swim.members.values() if member.live]
+        swim.tell(others[:_TOLD], encode(ground), now)
+        swim.declare_dead(ground.subject, ground.evidence, now)
+        self._host.note("declares", f"{ground.subject} {ground.verdict.value}: {ground.evidence}")
+
+    def _join(self, effect: do.Join) -> None:
+        busy = self._process.streams.exchanging
+        wanted = [each for each in effect.endpoints if each != self._host.endpoint and each not in busy]
+        if wanted:
+            self._process.swim.join(wanted, self._host.time())
+
+    # -- delivering ----------------------------------------------------------------------------------
+
+    def deliver_now(self, wanted: frozenset[IPAddress]) -> None:
+        """Give the host these addresses, as a speaker does before it begins."""
+        self._wanted = wanted
+        self.tell_delivery()
+
+    def tell_delivery(self) -> None:
+        """Give the host the addresses that are wanted, and tell the decider which could be had."""
+        kernel, decider = self._host.kernel, self._process.decider
+        refused = {each: "in use elsewhere" for each in self._wanted if kernel.refused.get(each)}
+        kernel.delivered = ready = self._wanted - refused.keys()
+        self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
+
+    def _deliver(self, effect: do.Deliver) -> None:
+        self._process.later(_DELIVERY, partial(self.deliver_now, effect.addresses))
+
+    def _ask_proxy(self, effect: do.AskProxy) -> None:
+        name = effect.service.name
+        if name not in self._asking:
+            self._asking.add(name)
+            self._process.later(_PROXY, partial(self._proxied, name))
+
+    def _proxied(self, name: str) -> None:
+        self._asking.discard(name)
+        self._process.take(Queue.EVENTS, partial(self._process.decider.proxied, name))
+
+    def _follow(self, effect: do.Follow) -> None:
+        self._host.kernel.followed = effect.addresses
+
+    def _happened(self, effect: do.Happened) -> None:
+        facts = " ".join(f"{key}={value}" for key, value in effect.event.facts.items())
+        self._host.note(effect.event.what.value, f"{effect.event.text} {facts}")

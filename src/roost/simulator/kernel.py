@@ -1,0 +1,54 @@
+"""What a simulated host's kernel does by itself, whatever the process on it does: it delivers packets.
+
+It also remembers who sent packets for addresses that moved away, and which neighbours it has talked to.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.protocols.words.sightings import Sighting
+from roost.simulator.clock import Clock
+
+__all__ = ["Kernel"]
+
+_LOOK: Final = 0.02  # seconds between two looks at the meter of stragglers
+_NEIGHBOURS: Final = 8
+
+
+class Kernel:
+    """`passed_on` are addresses that a proxy serves; `report(packets, seen)` hears of stragglers."""
+
+    def __init__(self, clock: Clock, report: Callable[[int, tuple[Sighting, ...]], None]) -> None:
+        self.delivered: frozenset[IPAddress] = frozenset()
+        self.passed_on: frozenset[IPAddress] = frozenset()
+        self.followed: frozenset[IPAddress] = frozenset()
+        self.refused: dict[IPAddress, int] = {}  # -> how many faults say so
+        self.last_packet = 0.0  # of those that are followed, virtual time
+        self.neighbours: deque[tuple[IPAddress, bytes]] = deque(maxlen=_NEIGHBOURS)
+        self._clock = clock
+        self._report = report
+        self._packets = 0
+        self._seen: dict[Sighting, None] = {}
+
+    def takes(self, address: IPAddress, client: IPAddress, mac: bytes) -> bool:
+        """Take a packet of `client` for a service address; tells whether it is delivered."""
+        if (client, mac) not in self.neighbours:
+            self.neighbours.append((client, mac))
+        if address in self.followed:
+            self._count(Sighting(address, client, mac))
+        return address in self.delivered or address in self.passed_on
+
+    def _count(self, sighting: Sighting) -> None:
+        if not self._packets:
+            self._clock.after(_LOOK, self._look)
+        self._packets += 1
+        self.last_packet = self._clock.now
+        self._seen[sighting] = None
+
+    def _look(self) -> None:
+        packets, seen = self._packets, tuple(self._seen)
+        self._packets = 0
+        self._seen.clear()
+        self._report(packets, seen)

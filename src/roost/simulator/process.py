@@ -1,0 +1,295 @@
+"""The process on a simulated host: SWIM and the decider, driven as the speaker drives them.
+
+    what comes in -> Swim, Decider -> effects -> `hands`
+
+What lives here: order and time. The decider's answers to probes wait until it is woken, as in the driver.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from roost.decide.members import ClusterMember, Roster
+from roost.model.address import IPAddress
+from roost.model.node import Verdict
+from roost.model.service import DesiredState
+from roost.protocols.errors import PacketError
+from roost.protocols.memberlist.packet import PacketCodec
+from roost.protocols.memberlist.profile import PROFILES
+from roost.protocols.memberlist.swim import MemberChanged, Swim, SwimConfig
+from roost.protocols.words.codec import Word, decode, decode_state
+from roost.protocols.words.metadata import Metadata, encode
+from roost.protocols.words.sightings import Sighting
+from roost.protocols.words.verdict import Ground
+from roost.simulator.hands import Hands
+from roost.simulator.inbox import Inbox, Queue
+from roost.simulator.lan import Claim, Question
+from roost.simulator.lifelines import Lifelines
+from roost.simulator.seams import MakeDecider, NodeFacts
+from roost.simulator.streams import Streams
+
+if TYPE_CHECKING:
+    from roost.simulator.host import Host
+
+__all__ = ["Process"]
+
+_LATE: Final = 0.001  # seconds that a wake is late on an idle host
+_SHORTEST_SLEEP: Final = 0.001  # seconds, as the driver on asyncio has it
+_ROUNDS: Final = 1000  # of effects that make effects: more is a machine that never has enough
+_ANSWERS: Final = 200  # frames that wait in the probes' socket
+_LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers
+
+
+class Process:
+    """One life of a speaker on `host`."""
+
+    def __init__(self, host: "Host", facts: NodeFacts, make: MakeDecider, chance: random.Random) -> None:
+        self.host = host
+        self.ended = False
+        self.leaving: float | None = None  # since when, virtual time
+        self.desired = DesiredState()
+        self.roster = Roster()
+        self._chance = chance
+        self._clock = host.clock
+        self._inbox = Inbox(chance)
+        self._answers: deque[tuple[int, Claim]] = deque(maxlen=_ANSWERS)
+        self._busy_until = 0.0  # virtual time: a slow interpreter works on something else
+        self._planned: float | None = None
+        self._pumping = False
+        self._members_changed = False
+        self._able: frozenset[IPAddress] = frozenset()
+        self._able_of: tuple[DesiredState, frozenset[IPAddress]] | None = None
+        packets = PacketCodec(compress=False, random=chance)
+        config = SwimConfig(facts.name, host.endpoint, encode(Metadata()), PROFILES[facts.profile])
+        self.swim = Swim(config, packets, chance)
+        self.decider = make(facts, chance)
+        self.lifelines = Lifelines(
+            self._clock, chance, find=host.find, passes=host.passes, gone=self._process_gone
+        )
+        self.streams = Streams(self, self._clock, chance)
+        self.hands = Hands(self)
+
+    def start(self, desired: DesiredState, *, troubled: bool) -> None:
+        """Begin as the speaker begins."""
+        now, name = self.host.time(), self.host.name
+        alone = ClusterMember(name, None, Verdict.ALIVE, now, 0, "not started", Metadata())
+        self.desired = desired
+        self._pumping = True  # nothing is carried out yet
+        self.decider.set_members((alone,), now)
+        self.decider.set_links((self.host.link(),), now)
+        self.decider.want(desired, frozenset(), "", now)
+        local = {each for spec in desired.services if spec.deliver == "local" for each in spec.addresses}
+        self.hands.deliver_now(frozenset(local))
+        self.swim.start(now)
+        self.decider.start(now)
+        self.decider.source_trouble(troubled, now)
+        self._pumping = False
+        self.pump()
+
+    def end(self) -> None:
+        """Be no more."""
+        self.ended = True
+        self.lifelines.close()
+        self._inbox.clear()
+
+    def leave(self) -> None:
+        """Hand over and leave, as on SIGTERM."""
+        if self.leaving is None:
+            self.leaving = self._clock.now
+            self.take(Queue.EVENTS, self._leave)
+
+    def has_handed_over(self) -> bool:
+        """Tell whether a process that leaves has told its peers and was followed by others."""
+        told = self.swim.has_left or self._clock.now - (self.leaving or 0.0) > _LEAVE_WITHIN
+        return told and not self.decider.held
+
+    def take(self, queue: Queue, action: Callable[[float], None]) -> None:
+        """Let the process do `action(now)`: at once, when it runs again, or never."""
+        if self.ended:
+            return
+        if self._is_busy():
+            self._inbox.put(queue, action)
+            return
+        action(self.host.time())
+        self.pump()
+        self._rest()
+
+    def later(self, span: tuple[float, float], action: Callable[[], None]) -> None:
+        """Let this process do something in some seconds, if it is still there."""
+        low, high = span
+
+        def act() -> None:
+            if not self.ended:
+                action()
+
+        self._clock.after(low + (high - low) * self._chance.random(), act)
+
+    def resume(self) -> None:
+        """Look at what came in, if the process runs now."""
+        if self.ended or self._is_busy():
+            return
+        actions = self._inbox.drain(self._wake_machines)
+        for action in actions:
+            action(self.host.time())
+            self.pump()
+        if len(actions) > 1:
+            self._rest()
+
+    # -- what rules ask --------------------------------------------------------------------------------
+
+    def answering(self) -> frozenset[IPAddress]:
+        """Return what is answered at this moment."""
+        return self.hands.answering if self.hands.may_answer() else frozenset()
+
+    def able(self) -> frozenset[IPAddress]:
+        """Return what this node could answer for: configured, allowed to it, and to be had on its host."""
+        refused = frozenset(address for address, faults in self.host.kernel.refused.items() if faults)
+        key = (self.desired, refused)
+        if self._able_of != key:
+            self._able_of = key
+            self._able = frozenset(_allowed(self.desired, self.host.name) - refused)
+        return self._able
+
+    # -- what comes in -----------------------------------------------------------------------------
+
+    def question(self, asked: Question, now: float) -> None:
+        """Answer an ARP request for a service address if this node does, and take note of who asks."""
+        if asked.target not in self.hands.noticed:
+            return
+        self.hands.reply(asked)
+        if asked.asker is not None:
+            self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
+
+    def claims(self, claims: tuple[Claim, ...], now: float) -> None:
+        """Hear where others say that addresses are."""
+        for claim in claims:
+            if claim.mac not in self.host.port.macs and claim.address in self.hands.noticed:
+                self.decider.claimed(claim.address, claim.mac, self.host.link().name, now)
+
+    def answered(self, link: int, claim: Claim) -> None:
+        """Hear the answer to a probe; it waits in the socket until the decider is woken."""
+        if not self.host.paused:
+            self._answers.append((link, claim))
+
+    def hear(self, payload: bytes) -> None:
+        """Hear a peer's word."""
+        with suppress(PacketError):
+            self._take_word(decode(payload))
+
+    def hear_state(self, state: bytes) -> None:
+        """Hear what a peer sent beside its whole state."""
+        with suppress(PacketError):
+            for word in decode_state(state):
+                self._take_word(word)
+
+    def note_members(self) -> None:
+        """Let the decider see the members anew, once for all changes of a turn."""
+        self._members_changed = True
+
+    def synchronized(self, now: float) -> None:
+        """Hear that the whole state of a peer is known; first of all the members have to be."""
+        self.pump()
+        self.decider.synchronized(now)
+
+    def _take_word(self, word: Word) -> None:
+        now = self.host.time()
+        if isinstance(word, Ground):
+            self.roster.note(word, self.swim.members, now)
+            self.note_members()
+        self.decider.hear(word, now)
+
+    def _process_gone(self, name: str) -> None:
+        self.take(Queue.EVENTS, partial(self.decider.process_gone, name))
+
+    def _leave(self, now: float) -> None:
+        self.decider.leave(now)
+        self.pump()
+        self.swim.leave(now)
+
+    # -- what goes on ------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Carry out what the machines want, until they want no more."""
+        if self._pumping or self.ended:
+            return
+        self._pumping = True
+        for _ in range(_ROUNDS):
+            if not self._round():
+                break
+        else:
+            raise RuntimeError(f"{self.host.name}: effects without end")
+        self._pumping = False
+        if not self.ended:
+            self._arm()
+
+    def _round(self) -> bool:
+        wanted = False
+        for effect in self.decider.effects():
+            wanted = True
+            self.hands.carry_out(effect)
+        for effect in self.swim.effects():
+            wanted = True
+            if isinstance(effect, MemberChanged):
+                self.note_members()
+                if effect.kind == "accused":
+                    self.decider.accused(effect.by, self.host.time())
+            else:
+                self.hands.carry_out(effect)
+        if self._members_changed and not wanted:
+            self._members_changed = False
+            self.decider.set_members(self.roster.members(self.swim.members.values()), self.host.time())
+            return True
+        return wanted
+
+    def _arm(self) -> None:
+        dues = (self.swim.next_wake(), self.decider.next_wake())
+        due = min((each for each in dues if each is not None), default=None)
+        if due is None:
+            return
+        when = max(due - self.host.offset, self._clock.now + _SHORTEST_SLEEP)
+        if self._planned is None or when < self._planned:
+            self._planned = when
+            self._clock.at(when + _LATE * self._chance.random(), partial(self._wake, when))
+
+    def _wake(self, planned: float) -> None:
+        if self._planned != planned or self.ended:
+            return
+        self._planned = None
+        if not self._is_busy():
+            self._wake_machines(self.host.time())
+            self.pump()
+            self._rest()
+
+    def _wake_machines(self, now: float) -> None:
+        due = self.swim.next_wake()
+        if due is not None and due <= now:
+            self.swim.wake(now)
+        due = self.decider.next_wake()
+        if due is not None and due <= now:
+            while self._answers:
+                link, claim = self._answers.popleft()
+                self.decider.answered(link, claim.address, claim.mac, now)
+            self.decider.wake(now)
+
+    def _is_busy(self) -> bool:
+        return not self.host.runs or self._clock.now < self._busy_until
+
+    def _rest(self) -> None:
+        """Let a slow interpreter be busy with something else for a while."""
+        if self.host.lateness:
+            pause = self.host.lateness * self._chance.random()
+            self._busy_until = self._clock.now + pause
+            self._clock.at(self._busy_until, self.resume)
+
+
+def _allowed(desired: DesiredState, name: str) -> set[IPAddress]:
+    return {
+        address
+        for service in desired.services
+        if any(each.covers(name, {}) for each in service.advertisements)
+        and (service.endpoint_nodes is None or name in service.endpoint_nodes)
+        for address in service.addresses
+    }

@@ -1,0 +1,293 @@
+"""What must hold at every step of a run, whatever befalls the cluster.
+
+An observer on each switch sees which hosts would answer it for each address, at short distances and without
+being noticed: no packet of its own disturbs the run.
+
+    silence   nobody answers for longer than the bound although one and the same node could all the time
+    two       two nodes answer for longer than the bound
+    rest      some time after the last fault, not exactly one node answers where one can
+    move      then the answers come from another node, and nothing has happened
+    planned   a drain or a departure in peace costs an answer or a client's packet
+    stuck     after the last fault a client's packets stay unanswered
+    table     a machine's table grows without bound
+    error     a machine fails
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.simulator.client import Client, State
+from roost.simulator.clock import START
+from roost.simulator.faults import PLANNED, Fault, Schedule
+from roost.simulator.host import Host
+from roost.simulator.tables import largest
+from roost.simulator.world import World
+
+__all__ = ["Bounds", "Judge", "Violation", "lone_moves"]
+
+_NOBODY: Final[frozenset[str]] = frozenset()
+_Seen = tuple[Host, frozenset[IPAddress], frozenset[IPAddress], tuple[bool, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds, but `table` (entries).
+
+    `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two answer",
+    `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
+    """
+
+    look: float = 0.02
+    silence: float = 0.5
+    two: float = 1.0
+    warm: float = 0.5
+    gap: float = 0.2
+    rest: float = 12.0
+    still: float = 15.0
+    stuck: float = 6.0
+    before: float = 5.0
+    after: float = 3.0
+    table: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Rule `rule` was broken at `at` (seconds of the run)."""
+
+    rule: str
+    at: float
+    text: str
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One address as one observer sees it; times are virtual."""
+
+    answered: float
+    who: frozenset[str] = _NOBODY
+    able: frozenset[str] = _NOBODY
+    two_since: float | None = None
+    two_last: float = 0.0
+    settled: frozenset[str] | None = None  # who answered when the cluster had come to rest
+
+
+@dataclass(slots=True)
+class _Planned:
+    """A planned move that is being watched: what could go on elsewhere, and what clients had lost before."""
+
+    fault: Fault
+    addresses: frozenset[IPAddress]
+    lost: Mapping[tuple[str, IPAddress], int]
+
+
+class Judge:
+    """Looks at a world again and again; `violation` is the first rule broken."""
+
+    def __init__(self, world: World, bounds: Bounds) -> None:
+        self.violation: Violation | None = None
+        self.longest_silence = 0.0
+        self.longest_two = 0.0
+        self._world = world
+        self._bounds = bounds
+        self._planned_moves = list(lone_moves(world.schedule, bounds))
+        self._planned: _Planned | None = None
+        self._addresses = tuple(spec.ip for spec in world.schedule.services)
+        now = world.clock.now
+        self._watched = {
+            (switch, address): _Watched(now)
+            for switch in range(world.schedule.switches)
+            for address in self._addresses
+        }
+        self._able_since: dict[tuple[int, IPAddress], dict[str, float]] = {key: {} for key in self._watched}
+        self._before: tuple[object, ...] = ()
+        self._lead_words: tuple[object, ...] = ()
+        self._changed_word = now  # when a node said something else about its own standing
+        world.on_answers = self._at_a_change
+        world.clock.after(bounds.look, self._tick)
+
+    def _tick(self) -> None:
+        self._look(self._world.clock.now)
+        if self.violation is None:
+            self._world.clock.after(self._bounds.look, self._tick)
+
+    def _at_a_change(self) -> None:
+        """Look between two looks: a planned move must not cost a moment."""
+        if self._planned is not None:
+            self._look(self._world.clock.now)
+
+    def _look(self, now: float) -> None:
+        hosts = self._world.hosts.values()
+        seen = tuple(self._state(host) for host in hosts)
+        if seen != self._before:
+            self._before = seen
+            self._take(seen, now)
+        quiet = self._world.quiet
+        if quiet >= self._bounds.rest - self._bounds.before:
+            self._note_words(now)
+        for key, watched in self._watched.items():
+            self._judge(key, watched, now, quiet)
+        self._judge_planned(now)
+        if quiet >= self._bounds.rest:
+            self._judge_clients(now)
+
+    def _state(self, host: Host) -> _Seen:
+        """Return what a host answers, what it could answer, and which observers it talks with."""
+        process = host.process
+        if process is None or not host.runs:
+            return host, frozenset(), frozenset(), ()
+        lan = self._world.lan
+        talks = tuple(lan.reaches(switch, host.port) for switch in range(lan.switches))
+        return host, process.answering(), frozenset() if process.leaving else process.able(), talks
+
+    def _take(self, seen: Sequence[_Seen], now: float) -> None:
+        for (switch, address), watched in self._watched.items():
+            heard = [state for state in seen if state[3] and state[3][switch]]
+            who = frozenset(host.name for host, answering, _, _ in heard if address in answering)
+            if who != watched.who:
+                self._world.observed(switch, address, who)
+            watched.who = who
+            watched.able = frozenset(host.name for host, _, able, _ in heard if address in able)
+            since = self._able_since[switch, address]
+            for name in [name for name in since if name not in watched.able]:
+                del since[name]
+            for name in sorted(watched.able):
+                since.setdefault(name, now)
+
+    def _judge(self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float) -> None:
+        if watched.who:
+            watched.answered = now
+        elif since := self._able_since[key]:
+            # One and the same node could have answered ever since the last answer.
+            longest = now - max(watched.answered, min(since.values()) + self._bounds.warm)
+            self.longest_silence = max(self.longest_silence, longest)
+            if longest > self._bounds.silence:
+                able = ", ".join(sorted(since))
+                self._break("silence", f"{_place(key)}: no answer for {longest:.2f} s, able: {able}")
+        self._judge_two(key, watched, now)
+        if quiet >= self._bounds.rest:
+            self._judge_rest(key, watched, now, quiet)
+        else:
+            watched.settled = None
+
+    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float) -> None:
+        if len(watched.who) > 1:
+            watched.two_since = now if watched.two_since is None else watched.two_since
+            watched.two_last = now
+            self.longest_two = max(self.longest_two, now - watched.two_since)
+            if now - watched.two_since > self._bounds.two:
+                self._break("two", f"{_place(key)}: {' and '.join(sorted(watched.who))} answer")
+        elif watched.two_since is not None and now - watched.two_last > self._bounds.gap:
+            watched.two_since = None
+
+    def _judge_rest(self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float) -> None:
+        if self._is_unwell(watched, now):
+            told = " and ".join(sorted(watched.who)) or "nobody"
+            able = ", ".join(sorted(watched.able)) or "nobody"
+            self._break("rest", f"{_place(key)}: {told} answers, able: {able}")
+        if quiet < self._bounds.still or len(watched.who) != 1:
+            return
+        moved = watched.settled is not None and watched.settled != watched.who
+        if moved and now - self._changed_word > self._bounds.before:
+            told = f"{', '.join(watched.settled or ())} to {', '.join(watched.who)}"
+            self._break("move", f"{_place(key)}: from {told}, and nothing has happened")
+        watched.settled = watched.who
+
+    def _is_unwell(self, watched: _Watched, now: float) -> bool:
+        """Tell whether not exactly one answers; two may for a moment, when a node that has waited leads."""
+        if len(watched.who) <= 1:
+            return bool(watched.who) != bool(watched.able)
+        lasting = watched.two_since is not None and now - watched.two_since > self._bounds.gap
+        return lasting and now - self._changed_word > self._bounds.two
+
+    def _note_words(self, now: float) -> None:
+        """See whether a node says something else of its own standing: that moves leads, with a cause."""
+        words = tuple(
+            (told.waits, told.blind, told.outdated, told.draining)
+            for host in self._world.hosts.values()
+            if host.process is not None
+            for told in (host.process.hands.metadata,)
+        )
+        if words != self._lead_words:
+            self._lead_words, self._changed_word = words, now
+
+    # -- planned moves and clients ---------------------------------------------------------------------
+
+    def _judge_planned(self, now: float) -> None:
+        at = now - START
+        if self._planned is not None:
+            if at > self._planned.fault.at + self._bounds.after:
+                self._planned = None
+            else:
+                self._judge_move(self._planned)
+        elif self._planned_moves and at >= self._planned_moves[0].at - 2 * self._bounds.look:
+            self._planned = self._begin_planned(self._planned_moves.pop(0))
+
+    def _begin_planned(self, fault: Fault) -> _Planned:
+        """Take what is well now, and can go on at another node."""
+        elsewhere = frozenset(
+            address
+            for address in self._addresses
+            if all(
+                watched.who and watched.able - {fault.node}
+                for (_, each), watched in self._watched.items()
+                if each == address
+            )
+        )
+        now = self._world.clock.now
+        lost = {
+            (client.name, address): entry.lost
+            for client in self._world.clients
+            for address, entry in client.entries.items()
+            if address in elsewhere and now - entry.heard < self._bounds.gap
+        }
+        return _Planned(fault, elsewhere, lost)
+
+    def _judge_move(self, planned: _Planned) -> None:
+        told = planned.fault.told()
+        for (switch, address), watched in self._watched.items():
+            if address in planned.addresses and not watched.who:
+                self._break("planned", f"{_place((switch, address))}: no answer during {told}")
+        for client in self._world.clients:
+            for address, entry in client.entries.items():
+                if entry.lost > planned.lost.get((client.name, address), entry.lost):
+                    self._break("planned", f"{client.name} lost a packet to {address} during {told}")
+
+    def _judge_clients(self, now: float) -> None:
+        for client in self._world.clients:
+            for address, entry in client.entries.items():
+                if now - entry.heard > self._bounds.stuck and entry.state is not State.NONE:
+                    self._judge_client(client, address, now - entry.heard)
+
+    def _judge_client(self, client: Client, address: IPAddress, silent: float) -> None:
+        able = self._able_since[client.port.switch, address].values()
+        if any(self._world.clock.now - since >= silent for since in able):
+            self._break("stuck", f"{client.name} had no answer from {address} for {silent:.1f} s")
+
+    def judge_tables(self) -> None:
+        """Look at the machines' tables, once: it takes a while."""
+        for host in self._world.hosts.values():
+            if host.process is not None:
+                for machine in (host.process.decider, host.process.swim):
+                    where, size = largest(machine)
+                    if size > self._bounds.table:
+                        self._break("table", f"{host.name}: {where} has {size} entries")
+
+    def _break(self, rule: str, text: str) -> None:
+        if self.violation is None:
+            self.violation = Violation(rule, round(self._world.time(), 3), text)
+
+
+def lone_moves(schedule: Schedule, bounds: Bounds) -> Iterable[Fault]:
+    """Yield the planned moves in peace, in order: nothing else shortly before, during, or shortly after."""
+    for fault in schedule.faults:
+        begin, end = fault.at - bounds.before, fault.at + bounds.after
+        others = (other for other in schedule.faults if other is not fault)
+        if fault.kind in PLANNED and not any(other.at < end and other.end > begin for other in others):
+            yield fault
+
+
+def _place(key: tuple[int, IPAddress]) -> str:
+    switch, address = key
+    return f"{address} at switch {switch + 1}"

@@ -1,0 +1,106 @@
+"""Every rule finds what it is for, and nothing where all is well."""
+
+from dataclasses import replace
+
+import pytest
+from tests.simulation.fake_decider import maker
+
+from roost.simulator.campaign import play
+from roost.simulator.faults import Fault, Schedule, ServiceSpec
+from roost.simulator.rules import Bounds, lone_moves
+from roost.simulator.tables import largest
+
+# Without witnesses SWIM alone finds the dead, which takes it a second.
+PATIENT = Bounds(silence=3.0, two=2.0)
+
+
+def schedule(*faults: Fault, nodes: int = 3, switches: int = 1, seconds: float = 30.0) -> Schedule:
+    services = tuple(ServiceSpec(f"s{at}", f"198.18.0.{100 + at}") for at in range(5))
+    return Schedule(1, nodes, switches, 2, "default", services, faults, seconds)
+
+
+def test_a_quiet_cluster_breaks_no_rule() -> None:
+    outcome = play(schedule(), maker())
+    assert outcome.violation is None
+    assert outcome.longest_two < 0.3
+
+
+def test_a_fault_that_is_handled_breaks_no_rule() -> None:
+    faults = (Fault("cut", 5.0, 3.0, "n1"), Fault("kill", 12.0, 1.0, "n2"), Fault("freeze", 18.0, 2.0, "n3"))
+    outcome = play(schedule(*faults, seconds=45.0), maker(), PATIENT)
+    assert outcome.violation is None
+    assert outcome.steps == 3
+    assert 0.3 < outcome.longest_silence < 3.0
+
+
+def test_silence_is_found_where_a_node_could_answer() -> None:
+    outcome = play(schedule(Fault("cut", 5.0, 10.0, "n1")), maker(), replace(PATIENT, silence=0.2))
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "silence"
+    assert 5.0 < outcome.violation.at < 6.0
+
+
+def test_silence_is_no_violation_where_no_node_could_answer() -> None:
+    faults = (Fault("cut", 5.0, 6.0, "n1"), Fault("cut", 5.0, 6.0, "n2"))
+    outcome = play(schedule(*faults, nodes=2, seconds=12.0), maker(), PATIENT)
+    assert outcome.violation is None
+
+
+def test_two_that_answer_are_found() -> None:
+    outcome = play(schedule(Fault("split", 5.0, 4.0), switches=2), maker("never stops"), PATIENT)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "two"
+
+
+def test_a_split_with_nodes_on_both_sides_is_two_only_once_it_has_healed() -> None:
+    outcome = play(schedule(Fault("split", 5.0, 8.0), switches=2, nodes=2, seconds=13.0), maker(), PATIENT)
+    assert outcome.violation is None
+
+
+def test_a_node_that_answers_after_its_freeze_is_two() -> None:
+    frozen = schedule(Fault("freeze", 5.0, 4.0, "n1"))
+    assert play(frozen, maker(), replace(PATIENT, gap=0.5, two=0.4)).violation is None
+
+
+@pytest.mark.parametrize("kind", ["drain", "term"])
+def test_a_planned_move_that_costs_an_answer_is_found(kind: str) -> None:
+    planned = schedule(Fault(kind, 10.0, 5.0, "n1"), Fault(kind, 20.0, 5.0, "n2"))
+    assert play(planned, maker(), PATIENT).violation is None
+    outcome = play(planned, maker("lets go"), PATIENT)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "planned"
+
+
+def test_planned_moves_are_judged_only_in_peace() -> None:
+    drain = Fault("drain", 10.0, 5.0, "n1")
+    assert list(lone_moves(schedule(drain), PATIENT)) == [drain]
+    assert list(lone_moves(schedule(drain, Fault("cut", 12.0, 1.0, "n2")), PATIENT)) == []
+    assert list(lone_moves(schedule(Fault("cut", 4.0, 1.5, "n2"), drain), PATIENT)) == []
+    assert list(lone_moves(schedule(Fault("cut", 3.0, 1.5, "n2"), drain), PATIENT)) == [drain]
+
+
+def test_an_address_that_moves_for_no_reason_is_found() -> None:
+    outcome = play(schedule(seconds=40.0), maker("wanders"), PATIENT)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "move"
+
+
+def test_a_table_that_grows_is_found() -> None:
+    outcome = play(schedule(), maker("grows"), PATIENT)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "table"
+    assert "grown" in outcome.violation.text
+
+
+def test_a_machine_that_fails_is_found() -> None:
+    outcome = play(schedule(Fault("carrier", 5.0, 1.0, "n1")), maker("fails"), PATIENT)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "error"
+    assert "ZeroDivisionError" in outcome.violation.text
+
+
+def test_the_largest_table_is_found_in_nested_objects() -> None:
+    where, size = largest(Bounds())
+    assert (where, size) == ("", 0)
+    planned = schedule(*(Fault("cut", float(at), 1.0, "n1") for at in range(9)))
+    assert largest(planned) == ("Schedule.faults", 9)
