@@ -122,6 +122,25 @@ def test_a_suspicion_of_this_node_is_refuted_and_no_accusation() -> None:
     assert accusers(bench) == []
 
 
+def test_who_holds_all_others_for_dead_was_cut_off_and_says_nothing_about_them() -> None:
+    bench = Bench(4)
+    bench.take()
+    cut_off = (state(1, Status.DEAD), state(2, Status.DEAD), state(3, Status.SUSPECT), state(4, Status.ALIVE))
+    bench.swim.serve(PushPull(cut_off, b"", False), host(4), bench.now)
+    assert [bench.status(number) for number in (2, 3, 4)] == [Status.ALIVE] * 3
+    assert accusers(bench) == [], "that is no sign that this node was lost"
+    bench.run(1.0, answering=True)
+    assert alive(1, 2) in bench.sent(Alive), "without a refutation it would never be taken back"
+
+
+def test_of_two_nodes_either_may_be_right() -> None:
+    bench = Bench(2)
+    bench.swim.serve(
+        PushPull((state(1, Status.DEAD), state(2, Status.ALIVE)), b"", False), host(2), bench.now
+    )
+    assert accusers(bench) == ["n2"]
+
+
 def test_the_state_of_this_node_goes_with_every_exchange() -> None:
     bench = Bench(2)
     bench.swim.set_state(b"words")
