@@ -11,6 +11,7 @@ from ipaddress import ip_interface
 import pytest
 from tests.system.netns import NETNS, Namespace, network
 
+from roost.model.link import Link
 from roost.runtime.links import LinkWatcher
 
 pytestmark = NETNS

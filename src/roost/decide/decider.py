@@ -180,10 +180,11 @@ class Decider:
         if any(name not in before for name in active) and self._state.inability.word.addresses:
             self._own_word.tell_all(self._state.inability.word)
         self._state.yielding.identify(self._state.address_book.names)
-        if not self._state.standing.blind:  # gossip sees them, and this node knows what they know
-            self._publishing.reconsider(self._state.yielding.forget(active), now)
+        # Gossip sees them, and this node knows what they know.
+        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
         self._state.vouching.follow(members, now)
         self._leading.refresh(now)
+        self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from roost.deliver.local import Delivery
 from roost.model.address import IPAddress
 from roost.runtime.local_delivery import LocalDeliveryError, RefusedAddressesError
-from roost.deliver.local import Delivery
 
 ONE, TWO = ip_address("192.0.2.200"), ip_address("2001:db8::200")
 BOTH: frozenset[IPAddress] = frozenset({ONE, TWO})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.gratuitous import MOMENT, ROUNDS, GratuitousSchedule
+from roost.decide.gratuitous import MOMENT, ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 
 Schedule = GratuitousSchedule[IPAddress]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.model.witnesses import WITNESSES, duties
+from roost.decide.witnessing.duties import WITNESSES, duties
 
 NODES = st.sets(st.text("abcn123", min_size=1, max_size=6), min_size=1, max_size=30)
 

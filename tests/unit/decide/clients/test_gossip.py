@@ -1,10 +1,10 @@
-"""Which clients the successors are told of, in bounded messages."""
+"""Which clients the successors are told of, in bounded words."""
 
 from ipaddress import IPv4Address
 
-from roost.protocols.words.codec import decode
+from roost.decide.clients.gossip import ClientGossip
+from roost.decide.effects import Tell
 from roost.protocols.words.sightings import News, Sighting, Sightings
-from roost.speaker.client_gossip import ClientGossip
 
 VIP = IPv4Address("192.0.2.200")
 
@@ -17,8 +17,8 @@ def test_each_successor_hears_of_each_client_once() -> None:
     gossip = ClientGossip(lambda _vip: ["n2", "n3"])
     gossip.add([*sightings(3), *sightings(3)])
     told = gossip.round()
-    assert sorted(name for name, _ in told) == ["n2", "n3"]
-    assert [decode(payload) for _, payload in told] == [Sightings(News.KNOWN, tuple(sightings(3)))] * 2
+    word = Sightings(News.KNOWN, tuple(sightings(3)))
+    assert told == [Tell(("n2",), word), Tell(("n3",), word)]
     assert gossip.round() == []
 
 
@@ -27,7 +27,7 @@ def test_many_clients_take_several_rounds_of_bounded_size() -> None:
     gossip.add(sightings(1000))
     rounds = []
     while told := gossip.round():
-        words = [decode(payload) for _, payload in told]
+        words = [tell.word for tell in told]
         rounds.append(sum(len(word.sightings) for word in words if isinstance(word, Sightings)))
     assert rounds == [200] * 5
 

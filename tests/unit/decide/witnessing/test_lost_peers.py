@@ -1,6 +1,6 @@
 """A return is an answer after silence."""
 
-from roost.membership.lost_peers import LostPeers
+from roost.decide.witnessing.lost_peers import LostPeers
 
 
 def test_a_peer_that_was_silent_and_answers_has_come_back_once() -> None:

@@ -1,6 +1,6 @@
 """A flapping node waits longer each time, and is forgiven."""
 
-from roost.speaker.damping import Damping
+from roost.decide.standing.damping import Damping
 
 
 def waits(*losses: float) -> list[float]:

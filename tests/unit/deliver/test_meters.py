@@ -1,4 +1,4 @@
-"""Who still sends to the old node, and how often that is told."""
+"""Who still sends to the old node: read from the first bytes of a packet."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.announce.stragglers import Backoff, sender
+from roost.deliver.meters import sender
 from roost.protocols.errors import PacketError
 from roost.protocols.words.sightings import Sighting
 
@@ -43,22 +43,3 @@ def test_hostile_bytes_raise_nothing_but_the_parsers_own_error(data: bytes) -> N
         sender(data)
     except PacketError:
         return
-
-
-def test_a_client_that_sends_on_is_told_less_and_less_often() -> None:
-    backoff, client = Backoff(), sender(packet4())
-    told = [step for step in range(3000) if backoff.due(client, step * 0.01)]
-    gaps = [later - earlier for earlier, later in zip(told, told[1:], strict=False)]  # noqa: RUF007 - clearer
-    assert told[0] == 0
-    assert gaps == sorted(gaps)
-    assert gaps[:3] == [4, 8, 16]
-    assert max(gaps) == 500
-
-
-def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    backoff = Backoff()
-    clients = [Sighting(IPv4Address(1), IPv4Address(number), MAC) for number in range(2000)]
-    for client in clients:
-        assert backoff.due(client, 0.0)
-    assert backoff.due(clients[0], 0.0), "forgotten"
-    assert not backoff.due(clients[-1], 0.0)

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from roost.announce.claims import ClaimBook
+from roost.decide.claims import ClaimBook
 
 VIP, OTHER = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
 MAC = bytes.fromhex("020000000009")

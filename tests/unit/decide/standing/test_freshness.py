@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
-from roost.speaker.freshness import Freshness
+from roost.decide.standing.freshness import Freshness
 
 Seen = list[tuple[int, str]]
 
