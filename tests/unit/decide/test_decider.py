@@ -341,7 +341,8 @@ def test_what_comes_back_while_it_is_held_is_not_asked_for() -> None:
     one.have(2, Verdict.DEAD)
     assert one.answered == {THEIRS}
     one.run(0.2)
-    assert (one.answered, one.asked()) == ({THEIRS}, set())
+    assert one.answered == {THEIRS}
+    assert one.asked() == set()
 
 
 def test_what_is_passed_on_is_announced_no_more() -> None:
@@ -378,6 +379,15 @@ def test_leaving_passes_everything_on() -> None:
     one.claim(MINE, 2)
     assert one.answered == frozenset()
     one.run(1.0)
+    assert one.answered == frozenset()
+
+
+@pytest.mark.xfail(strict=True, reason="a verdict alone does not make it look at what it stands in for")
+def test_a_leaving_node_stands_in_no_more() -> None:
+    """It ends within moments: the next standby has to notice before that."""
+    one, _ = mute_pair()
+    one.tell(one.decider.leave)
+    one.run(4.5)
     assert one.answered == frozenset()
 
 
