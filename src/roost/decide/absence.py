@@ -71,10 +71,12 @@ class Absence:
         self._state.rejoining.soon(now)
         self.lost_to_others(now)
 
-    def lan_heard(self, now: float) -> None:
-        """Hear any other machine on the LAN."""
-        if self._state.isolation.heard(now):
+    def lan_heard(self, now: float) -> bool:
+        """Hear any other machine on the LAN; tells whether this node had been cut off until now."""
+        was_cut_off = self._state.isolation.heard(now)
+        if was_cut_off:
             self.come_back("somebody spoke", now)
+        return was_cut_off
 
     def lost_to_others(self, now: float) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""

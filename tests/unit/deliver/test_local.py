@@ -100,7 +100,7 @@ async def test_a_failure_is_told_once_and_tried_again(
     await delivery.verify(guard_only=True)
     assert not delivery.ready
     assert len(log.messages) == 1
-    assert str(failure) in log.messages[0]
+    assert failure.args[-1] in log.messages[0]
     host.failure = None
     await delivery.verify(guard_only=True)
     assert delivery.ready == BOTH

@@ -387,6 +387,26 @@ async def test_a_lifeline_is_held_until_the_other_end_stops() -> None:
     await holder.stop()
 
 
+async def test_stopping_breaks_off_held_lifelines_without_a_word_in_the_log() -> None:
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    ends = MemberlistTransport(ANY_PORT, _codec(), 5.0), MemberlistTransport(ANY_PORT, _codec(), 5.0)
+    for each in ends:
+        await each.start(script := Script(), script)
+    established = asyncio.Event()
+    line = asyncio.create_task(ends[1].hold(ends[0].endpoint, established.set))
+    await asyncio.wait_for(established.wait(), 5)
+    await asyncio.sleep(0.05)
+    _, writer = await asyncio.open_connection(ends[0].endpoint.host, ends[0].endpoint.port)
+    await asyncio.sleep(0.05)  # a stream that never says what it wants
+    for each in ends:
+        await each.stop()
+    await asyncio.wait_for(line, 5)
+    await asyncio.sleep(0)
+    writer.close()
+    assert not said
+
+
 async def test_only_so_many_lifelines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memberlist_streams, "_LIFELINES_LIMIT", 2)
     script = Script()

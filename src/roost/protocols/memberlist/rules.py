@@ -250,7 +250,7 @@ class Rules:
         member = self._table.change(
             message.node, incarnation=message.incarnation, status=status, since=now, evidence=evidence
         )
-        if self._table.live() == 1:  # nobody is left to be told: it is not them who are wrong, most likely
+        if self._table.others > 1 and self._table.live() == 1:  # this node is the one cut off, most likely
             self._queue.keep_only(self._table.me.name)
         self._report("leave" if status is Status.LEFT else "dead", member, evidence)
 
