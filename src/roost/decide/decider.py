@@ -183,6 +183,7 @@ class Decider:
         # Gossip sees them, and this node knows what they know.
         free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
         self._state.vouching.follow(members, now)
+        self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
@@ -356,6 +357,7 @@ class Decider:
                 state.handover,
                 state.yielding,
                 state.readiness,
+                state.patrol,
                 state.standing,
                 state.inability,
                 state.vouching,
@@ -411,7 +413,8 @@ class Decider:
         yielded, silent = self._wake_yielding(now)
         services, freed = self._state.readiness.wake(now)
         self._state.outbox.extend(AskProxy(service) for service in services)
-        if questions := ask | awaited | held | yielded:
+        mine = self._state.patrol.wake(now, self._state.answers.now)
+        if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:
             self._publishing.reconsider(changed, now)
