@@ -76,7 +76,7 @@ class Leading:
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
-        sure = self._witnessed_by_now(now)
+        sure = self._witnessed_by_now()
         self._state.yielding.keep(self._state.answers.wanted())
         self._publishing.reconsider({*changed, *sure}, now)
         if self._state.plan.local != self._state.delivery.wanted:
@@ -127,7 +127,7 @@ class Leading:
         names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
         return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
 
-    def _witnessed_by_now(self, now: float) -> list[IPAddress]:
+    def _witnessed_by_now(self) -> list[IPAddress]:
         """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [
             address
