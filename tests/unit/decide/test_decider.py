@@ -217,9 +217,6 @@ def test_standbys_wait_one_after_the_other() -> None:
     assert one.asked() == {address}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the watch learns of a new member's links after the leads are followed"
-)
 def test_a_leader_that_has_just_come_is_awaited_too() -> None:
     address = address_of(2, 1, 3)
     one = One(web(address), peers=(3,))
