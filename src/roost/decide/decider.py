@@ -406,6 +406,9 @@ class Decider:
             self._state.outbox.happened(
                 Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
             )
+        # Who is mute for one address is asked for all.
+        mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
+        self._leading.await_all_of(mutes, now)
         held, over = self._state.handover.wake(now)
         self._leading.stand_in(over)
         yielded, silent = self._wake_yielding(now)

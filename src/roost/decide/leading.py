@@ -55,11 +55,14 @@ class Leading:
                 self._state.plan.leading, self._state.plan.passed_on, peers, self._state.announcing_links, now
             )
         )
-        state = self._state
+        state, before_led = self._state, self._led_by_peers
         self._led_by_peers = census.led_by_peers(
             state.members, state.plan, state.election, state.desired.digest, self._led_by_peers
         )
         self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
+        for name, address in self._led_by_peers.items():
+            if before_led.get(name) != address:  # it has yet to show that it answers for this one
+                self.await_claim(address, name, state.plan.lead(address).standbys, now)
         self._own_word.describe(now)
 
     def take_moves(

@@ -1,4 +1,4 @@
-"""Asking now and then for what this node answers itself, while gossip may not reach all that are there.
+"""Asking now and then for what this node answers itself, while gossip may not reach others that are there.
 
 Two that answer for one address do not hear each other's answers, which go to the askers alone. A question by
 one of them is answered by the other, and one claim is enough to settle everything between them. Pure.
