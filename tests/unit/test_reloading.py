@@ -6,12 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from roost.decide.decider import Decider
+from roost.decide.settings import DeciderSettings
 from roost.model.complaint import Complaint
-from roost.model.election import Election
 from roost.settings import SpeakerSettings
 from roost.speaker import complaints, reloading
 from roost.standalone.loader import load
@@ -28,7 +30,7 @@ class Speaker:
     def __init__(self, config: SpeakerSettings) -> None:
         self.config = config
         self.links = Links()
-        self.election = Election()
+        self.decider = Decider(DeciderSettings(node=config.node), Random(7))
         self.loaded: list[str] = []
         self.refused: list[list[str]] = []
         self.failure: Exception | None = None

@@ -127,20 +127,24 @@ class One:
         self.collect()
 
     def collect(self) -> None:
-        for effect in self.decider.effects():
-            self.effects.append(effect)
-            match effect:
-                case Answer(announcements):
-                    self.answered = frozenset(announcements)
-                case Isolate(isolated):
-                    self.isolated = isolated
-                case Renew(until):
-                    self.until = until
-                case Ask(addresses):
-                    for address in addresses:
-                        self._answer(address)
-                case Probe(target) if self._is_heard(target.name, target.address):
-                    self.decider.answered(target.link, target.address, target.mac, self.now)
+        while effects := self.decider.effects():
+            for effect in effects:
+                self.effects.append(effect)
+                self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Answer(announcements):
+                self.answered = frozenset(announcements)
+            case Isolate(isolated):
+                self.isolated = isolated
+            case Renew(until):
+                self.until = until
+            case Ask(addresses):
+                for address in addresses:
+                    self._answer(address)
+            case Probe(target, kind) if self._is_heard(target.name, target.address):
+                self.decider.answered(target.link, target.address, target.mac, kind, self.now)
 
     def _answer(self, address: IPAddress) -> None:
         leader = self.decider.state.plan.lead(address).node or "n0"

@@ -220,6 +220,16 @@ class AnyOrder(RuleBasedStateMachine):
         assert state.clients.followed.addresses <= state.plan.passed_on
 
     @invariant()
+    def it_is_never_woken_too_late(self) -> None:
+        """What it remembers of its parts' wishes is no later than the soonest of them."""
+        remembered = self.one.decider.next_wake()
+        self.one.decider._stale = True
+        fresh = self.one.decider.next_wake()
+        assert remembered is not None
+        assert fresh is not None
+        assert remembered <= fresh
+
+    @invariant()
     def why_is_always_told(self) -> None:
         for address in ADDRESSES:
             assert self.one.decider.why(address)

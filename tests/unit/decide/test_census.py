@@ -110,8 +110,8 @@ def test_an_address_of_each_peer_that_wants_the_same_can_be_asked_for() -> None:
     plan = Plan("n1", election)
     plan.take_all(())
     members = (member(1, digest="x"), member(2, digest="x"), member(3, digest="y"))
-    assert led_by_peers(members, plan, election, "x") == {"n2": VIP}
-    assert led_by_peers(members, plan, election, "") == {}, "no digest says nothing"
+    assert led_by_peers(members, plan, election, "x", {}) == {"n2": VIP}
+    assert led_by_peers(members, plan, election, "", {}) == {}, "no digest says nothing"
 
 
 def test_of_an_address_that_services_share_only_who_leads_it_is_asked() -> None:
@@ -123,7 +123,18 @@ def test_of_an_address_that_services_share_only_who_leads_it_is_asked() -> None:
     plan = Plan("n1", election)
     plan.take_all(())
     members = (member(2, digest="x"), member(3, digest="x"))
-    assert led_by_peers(members, plan, election, "x") == {"n3": VIP}
+    assert led_by_peers(members, plan, election, "x", {}) == {"n3": VIP}
+
+
+def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it() -> None:
+    """Whatever it wants meanwhile: what it answered for once, its process is known by."""
+    wanted = [service(f"{VIP} {OTHER}", "a", endpoint_nodes=frozenset({"n2"}))]
+    election = Election(wanted, [Candidate(Node(f"n{number}")) for number in (1, 2)])
+    plan = Plan("n1", election)
+    plan.take_all(())
+    before = {"n2": OTHER, "n3": VIP}
+    assert led_by_peers((member(2, digest="x"),), plan, election, "x", before) == {"n2": OTHER}
+    assert led_by_peers((member(2, digest="y"),), plan, election, "x", before) == {"n2": OTHER}
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,21 @@ def test_the_history_follows_moves_of_the_lead_alone() -> None:
     assert (history.last("web").leader, history.last("web").why) == ("n2", "n2 came and stands first")
     history.keep({"mail"})
     assert history.last("web").leader is None
+
+
+def test_claims_of_ever_new_machines_are_few_lines_and_all_are_heard_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Anybody can make them up: they must not fill a disk."""
+    caplog.set_level(logging.WARNING, "roost.speaker")
+    events = Events()
+    heard: list[Event] = []
+    events.follow(heard.append)
+    for number in range(5000):
+        facts = {
+            "address": f"192.0.2.{number % 100}",
+            "mac": f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}",
+        }
+        events.happened(Event(Happening.CLAIMED, "claimed by a stranger", Level.WARNING, facts))
+    assert len(heard) == 5000
+    assert len(caplog.records) == 16

@@ -13,6 +13,7 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.machine import Effect
 from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.voice import ProbeKind
 
 __all__ = ["Lan"]
 
@@ -31,7 +32,7 @@ class Lan:
         self.silent_processes: set[str] = set()
         self.taken: list[Effect] = []
         self.returned: list[str] = []
-        self.watch = Watch("n1", TIMINGS["default"] if watched else None)
+        self.watch = Watch("n1", TIMINGS["default"] if watched else None, arp_rate=None)
         self.update()
 
     def update(self) -> None:
@@ -56,8 +57,8 @@ class Lan:
             self._collect()
         self.now = end
 
-    def answer(self, target: Target, source: bytes | None = None) -> None:
-        back = self.watch.answered(target.link, target.address, source or target.mac, self.now + FLIGHT)
+    def answer(self, target: Target, source: bytes | None = None, kind: ProbeKind = ProbeKind.ARP) -> None:
+        back = self.watch.answered(target.link, target.address, source or target.mac, kind, self.now + FLIGHT)
         if back is not None:
             self.returned.append(back)
 
@@ -68,7 +69,7 @@ class Lan:
         for effect in self.watch.effects():
             self.taken.append(effect)
             if isinstance(effect, Probe) and self._answers(effect.target):
-                self.answer(effect.target)
+                self.answer(effect.target, kind=effect.kind)
 
     def _answers(self, target: Target) -> bool:
         own = target.address == ip_address(f"192.0.2.{10 + int(target.name[1:])}")
