@@ -12,6 +12,7 @@ probed: SWIM and the lifeline alone judge it.
 import asyncio
 import logging
 import secrets
+import select
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ _log = logging.getLogger("roost.membership")
 _LOST_INTERVAL: Final = 0.2  # seconds between two looks for lost peers
 _DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them: this node is cut off
 _ASLEEP: Final = 0.1  # seconds between two looks, after which this process was not running
+_MOMENT: Final = 0.0005  # seconds: there and back on a LAN, and short enough to hold up nothing else
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 _NEIGHBOURS: Final = Path("/proc/net/arp")
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
@@ -335,7 +337,18 @@ class Witnessing:
                         self._ask_lan(kind, hosts)
                     case Declare(subject, evidence):
                         self._judge(subject, evidence)
+        self._fetch()
         self._arm()
+
+    def _fetch(self) -> None:
+        """Take the answers that come within moments: a wake-up of its own for them would cost far more."""
+        end = self._loop.time() + _MOMENT
+        while any(machine.expecting for machine in self._machines()):
+            self._drain()
+            left = end - self._loop.time()
+            if left <= 0 or not any(machine.expecting for machine in self._machines()):
+                return
+            select.select([each.fileno() for each in self._sockets.values()], [], [], left)
 
     def _judge(self, subject: str, evidence: str) -> None:
         name = self._targets[subject].name
