@@ -101,11 +101,12 @@ def test_every_node_says_what_became_of_a_peer_and_what_shows_it(nodes: Lan) -> 
 def test_a_node_whose_kernel_answers_no_probes_is_judged_by_swim_alone_and_explain_says_so(
     tmp_path: Path,
 ) -> None:
-    """With arp_ignore 8 its kernel is silent for ever: that must not be taken for death."""
+    """With arp_ignore 8 and without echo its kernel is silent for ever: that must not be taken for death."""
     with lan(tmp_path) as nodes:
         nodes.configure(SERVICES, profile="default")
         mute, *others = nodes.speakers
         mute.namespace.sysctl("net/ipv4/conf/eth0/arp_ignore", 8)
+        mute.namespace.sysctl("net/ipv4/icmp_echo_ignore_all", 1)
         mac = mute.namespace.mac("eth0").hex(":")
         for other in others:
             other.namespace.ip(f"neigh replace {mute.address} lladdr {mac} dev eth0 nud permanent")

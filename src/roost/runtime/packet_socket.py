@@ -123,6 +123,10 @@ class PacketSocket:
         self._joiners.clear()
         self._groups.clear()
 
+    def fileno(self) -> int:
+        """Return the descriptor, for waiting."""
+        return self._socket.fileno()
+
     def drain(self) -> None:
         """Read what has arrived; also called by the event loop whenever something has."""
         for _ in range(_BATCH):

@@ -72,3 +72,10 @@ def test_hostile_bytes_raise_nothing_but_the_parsers_own_error(data: bytes) -> N
     except PacketError:
         return
     assert data.startswith(packet.encode())
+
+
+def test_a_question_names_the_asker_and_goes_to_one_host() -> None:
+    asked = arp.question(MAC, HOST, VIP, OTHER)
+    assert asked == frame(
+        "020000000002 020000000001 0806 0001 0800 06 04 0001 020000000001 c0000201 000000000000 c00002c8"
+    )

@@ -115,6 +115,16 @@ def vip(text: str) -> str:
             "'fst'",
             "mean fast?",
         ),
+        *(
+            (
+                f"membership: {{bind: 192.0.2.1, arpRate: {value}}}\n",
+                "1:40",
+                "membership.arpRate",
+                "neither off nor a whole number from 2",
+                "off for no limit",
+            )
+            for value in ("0", "1.5", "fast", "true")
+        ),
         (
             f"membership: {{bind: 192.0.2.1, label: '{'x' * 256}'}}\n",
             "1:38",

@@ -14,6 +14,7 @@ ARP_RATE: Final = 10.0  # packets/second: leaves a third of an inspecting port's
 _ROUNDING: Final = 1e-6  # of a packet
 _ANSWERS: Final = 0.5  # of the rate
 _ROUTINE: Final = 0.9  # of the questions' half: the rest refills the bucket for urgent ones
+_BURST: Final = 0.8  # seconds of questions that can be asked at once
 _RESERVE: Final = 0.6  # of the bucket: for urgent questions alone
 
 
@@ -27,7 +28,7 @@ class Budget:
         if rate is not None and rate <= 0:
             raise ValueError(f"{rate} ARP packets a second: nobody could be asked")
         self._fill = None if rate is None else rate * (1 - _ANSWERS)  # packets/second
-        self._capacity = max(1.0, self._fill or 0.0)
+        self._capacity = max(1.0, _BURST * (self._fill or 0.0))
         self._tokens = 0.0  # all nodes may start together, and all ask all
         self._filled: float | None = None
         self._wishes: dict[Hashable, Collection[float]] = {}

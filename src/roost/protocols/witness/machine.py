@@ -65,7 +65,7 @@ class Timing:
 PROCESS: Final = Timing(interval=0.1, urgent=0.035, flight=0.04, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
-        "default": Timing(interval=0.04, urgent=0.004, flight=0.01, silence=0.07, losses=8),
+        "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
         "fast": Timing(interval=0.016, urgent=0.002, flight=0.004, silence=0.025, losses=6),
     }
 )
@@ -111,7 +111,9 @@ class _Watch:
     phase: float  # of routine ARP, a share of its spacing
     voices: dict[ProbeKind, Voice]
     pressed_until: float = 0.0  # somebody asked to look
-    asked: float | None = None  # when the others were asked
+    asked: float | None = None  # when the first answer was missed
+    looked: bool = False  # the others were asked to look since
+    compared: float | None = None  # `asked` of the silence in which ARP was asked, too
     told: float = 0.0  # when they were told last that it is silent
     word: dict[str, tuple[Kind, float]] = field(default_factory=dict)  # the others' last, and when
     declared: bool = False
@@ -212,10 +214,13 @@ class Witness:
             if watch.main is ProbeKind.ECHO:
                 return  # anybody may have said that
         asked = any(word is not Kind.SEEN for word, _ in watch.word.values())
-        if watch.asked is not None or asked:
+        if (watch.asked is not None and watch.looked) or asked:
             self._tell(Kind.SEEN, subject, watch.others)
             watch.word.clear()
+        if kind is watch.main is ProbeKind.ARP and self._budget.limited and self._urgent(watch, at):
+            voice.due = self._routine(watch, self._timing.interval, at)  # no more than that was to be known
         watch.asked, watch.declared = None, False
+        watch.pressed_until = 0.0
 
     def vouched(self, subject: str, at: float) -> None:
         """Hear on another way that `subject` lives: silence counts from `at`, and nothing is proven."""
@@ -249,11 +254,18 @@ class Witness:
         if planned is not None and now - planned > self._slack:
             self._awake_since = now
         for subject, watch in self._watches.items():
-            self._suspect(subject, watch, now)
+            if watch.asked is None and self._wanted(watch) > now:
+                continue  # answered, and not due: nearly always
+            self._suspect(watch, now)
             for kind, voice in watch.voices.items():
                 if voice.due <= now:
                     self._probe(subject, watch, kind, now)
             self._judge(subject, watch, now)
+
+    @property
+    def expecting(self) -> bool:
+        """Whether answers to routine questions are outstanding: fetched at once, they save a wake-up."""
+        return any(self._expects(watch) for watch in self._watches.values())
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
@@ -271,13 +283,15 @@ class Witness:
         """
         voice = watch.decisive
         due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
-        if voice.pending and voice.proven and watch.asked is None and not watch.declared:
-            return min(due, voice.pending[0] + self._timing.flight)
-        return due
+        return min(due, voice.pending[0] + self._timing.flight) if self._expects(watch) else due
+
+    def _expects(self, watch: _Watch) -> bool:
+        voice = watch.decisive
+        return bool(voice.pending) and voice.proven and watch.asked is None and not watch.declared
 
     def _probe(self, subject: str, watch: _Watch, kind: ProbeKind, now: float) -> None:
         voice = watch.voices[kind]
-        urgent = self._urgent(watch, now)
+        urgent = kind is watch.main and self._urgent(watch, now)
         if kind is ProbeKind.ARP and not self._budget.take(now, urgent=urgent):
             self.counters["arp_withheld"] += 1
             voice.due = now + self._budget.wait(now, urgent=urgent)
@@ -295,7 +309,7 @@ class Witness:
             interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
             return _beat(now, interval, self._phase)
         if kind is not watch.main:
-            return now + timing.silence / 2 if urgent else self._routine(watch, self._rarely(watch), now)
+            return self._routine(watch, self._rarely(watch), now)
         if urgent:
             if not self._budget.limited:
                 return _beat(now, timing.urgent, self._phase)
@@ -340,18 +354,18 @@ class Witness:
             return self._timing.losses
         return min(self._timing.losses, _FEWEST if watch.others else max(_FEWEST + 1, self._budget.burst))
 
-    def _suspect(self, subject: str, watch: _Watch, now: float) -> None:
-        """Look closer, and let the others look, from the first missing answer on."""
+    def _suspect(self, watch: _Watch, now: float) -> None:
+        """Look closer from the first missing answer on."""
         if watch.asked is not None or watch.declared or not watch.decisive.proven:
             return
         if self._lost(watch, now) < _SUSPICIOUS:
             self._note_arp(watch, now)
             return
         watch.asked = now
-        for kind, voice in watch.voices.items():
-            if kind is ProbeKind.ECHO or voice.answers:
-                voice.due = now
-        self._tell(Kind.LOOK, subject, watch.others)
+        watch.looked = False
+        watch.decisive.due = now
+        if ProbeKind.ECHO in watch.voices:
+            watch.voices[ProbeKind.ECHO].due = now  # costs no budget, and may refute
 
     def _note_arp(self, watch: _Watch, now: float) -> None:
         arp = watch.voices[ProbeKind.ARP]
@@ -359,8 +373,25 @@ class Witness:
             watch.arp_ceased = arp.lost(now - self._timing.flight) >= _FEWEST
             self.counters["arp_ceased"] += watch.arp_ceased
 
+    def _compare(self, watch: _Watch, now: float) -> None:
+        """Ask by ARP, too, when several echo requests are lost: a single one is not worth the budget."""
+        if watch.asked is None or watch.main is ProbeKind.ARP or watch.compared == watch.asked:
+            return
+        if self._lost(watch, now) >= self._timing.losses / 2:
+            watch.compared = watch.asked
+            watch.voices[ProbeKind.ARP].due = now
+
+    def _call(self, subject: str, watch: _Watch, now: float) -> None:
+        """Let the others look: where a budget is short, not for a single loss, which would cost everybody."""
+        short = watch.main is ProbeKind.ARP and self._budget.limited
+        if watch.asked is not None and not watch.looked and self._lost(watch, now) >= _SUSPICIOUS + short:
+            watch.looked = True
+            self._tell(Kind.LOOK, subject, watch.others)
+
     def _judge(self, subject: str, watch: _Watch, now: float) -> None:
-        self._suspect(subject, watch, now)
+        self._suspect(watch, now)
+        self._call(subject, watch, now)
+        self._compare(watch, now)
         if watch.asked is None or watch.declared or not self._silent(watch, now):
             return
         if now - watch.told >= self._timing.silence / 2:
@@ -411,15 +442,21 @@ class Witness:
         waited = watch.asked is not None and now - watch.asked >= 2 * self._timing.silence
         if not waited and any(self._credible(witness, now) for witness in watch.others):
             return ""
+        if watch.others and self._lost(watch, now) < self._timing.losses:
+            return ""  # the others may be short of budget, not of doubts
         if watch.asked is not None and self._link_heard(watch) > watch.asked:
             return "no other witness speaks, and others on the LAN answer this node"
         self._ask_lan(now)
         return ""
 
     def _link_heard(self, watch: _Watch) -> float:
-        """Return when an answer proved this node's link last; who answers for one dead host may for all."""
-        echo = self._lan_heard[ProbeKind.ECHO]
-        return echo if self._arp_answers(watch) else max(echo, self._lan_heard[ProbeKind.ARP])
+        """Return when an answer proved this node's link last.
+
+        Who answers ARP for one dead host may for all, so ARP counts only where the subject's is silent.
+        """
+        echo, arp = self._lan_heard[ProbeKind.ECHO], watch.voices[ProbeKind.ARP]
+        faked = watch.main is ProbeKind.ECHO and arp.answers > 0 and not arp.pending
+        return echo if faked else max(echo, self._lan_heard[ProbeKind.ARP])
 
     def _ask_lan(self, now: float) -> None:
         if now - self._lan_asked < 2 * self._timing.flight:

@@ -183,6 +183,21 @@ def test_a_process_that_hangs_is_found_within_the_budget(
     assert (1 - 0.3) * PROCESS.silence <= took < bound
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_little_loss_shuts_no_port_either(count: int) -> None:
+    random = Random(count)
+    names = tuple(f"n{number}" for number in range(1, count + 1))
+    lan = Lan(
+        names,
+        processes=True,
+        clocks={name: random.uniform(0, 10) for name in names},
+        passes=lambda _source, _target: random.random() >= 0.01,
+    )
+    lan.run(20.0)
+    assert lan.declared == []
+    assert max(lan.most_arp(name) for name in names) <= INSPECTED
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("loss", [0.02, 0.05])
 def test_loss_calls_no_process_gone(seed: int, loss: float) -> None:
