@@ -228,13 +228,19 @@ class Decider:
             case _:
                 pass
 
-    def claimed(self, address: IPAddress, mac: bytes, interface: str, now: float) -> None:
-        """Hear on a link that another machine says that `address` is at `mac` (6 bytes)."""
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None:  # noqa: FBT001
+        """Hear on a link that another machine says that `address` is at `mac` (6 bytes).
+
+        A `direct` claim answers a question. Any other says that its sender can speak, not that it hears.
+        """
         self._stale = True
         if any(mac == link.mac for link in self._state.announcing_links):
             return
         self._absence.lan_heard(now)
         peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
+        if not direct and not self._hears(peer, now):
+            self._conflicts.challenge(address, now)
+            return
         if self._state.yielding.refresh(address, mac, now):
             return
         if peer is not None and self._state.handover.claimed(address):
@@ -454,6 +460,10 @@ class Decider:
                 self._state.outbox.put(AskHosts(heard, kind, count))
             case _:
                 self._state.outbox.put(effect)
+
+    def _hears(self, peer: str | None, now: float) -> bool:
+        """Tell whether the host of `peer` answers questions now."""
+        return peer is not None and self._state.watch.evidence(peer, now).kernel
 
     def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
         """Return the peers that want other services than this node since a moment ago."""

@@ -164,11 +164,12 @@ class Process:
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
 
-    def claims(self, claims: tuple[Claim, ...], now: float) -> None:
+    def claims(self, claims: tuple[Claim, ...], broadcast: bool, now: float) -> None:  # noqa: FBT001
         """Hear where others say that addresses are."""
         for claim in claims:
             if claim.mac not in self.host.port.macs and claim.address in self.hands.noticed:
-                self.decider.claimed(claim.address, claim.mac, self.host.link().name, now)
+                direct = not broadcast and not claim.gratuitous
+                self.decider.claimed(claim.address, claim.mac, self.host.link().name, direct, now)
 
     def answered(self, link: int, kind: ProbeKind, claim: Claim) -> None:
         """Hear the answer to a probe; it waits in the socket until the decider is woken."""

@@ -200,4 +200,4 @@ def test_an_answer_with_another_hardware_address_comes_from_it() -> None:
         answer = respond(question, OURS, answered.get, KNOWN)
         assert isinstance(answer, Answer)
         heard = respond(answer.frame, CLIENT, lambda _: None, KNOWN)
-        assert heard == Claimed(address, PEER)
+        assert heard == Claimed(address, PEER, direct=True)

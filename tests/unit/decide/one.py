@@ -149,7 +149,7 @@ class One:
     def _answer(self, address: IPAddress) -> None:
         leader = self.decider.state.plan.lead(address).node or "n0"
         if (number := int(leader[1:])) in self.answering:
-            self.decider.claimed(address, mac(number), "eth0", self.now)
+            self.decider.claimed(address, mac(number), "eth0", True, self.now)
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:
         number = int(name[1:])
