@@ -9,6 +9,8 @@ BENCHMARKS = {
     "page": "failover and handover, written into docs/reference as a page with a plot",
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",
     "arp": "ARP round trip and share answered in a flood, beside the kernel's own",
+    "reload": "SIGHUP with thousands of services: the longest moment in which the event loop stood still",
+    "hostile": "garbage, false claims and idle streams at 1,000 a second each: log, memory, moves",
     "cost": "memory with 500 addresses, processor when idle, start to first answer, beside keepalived",
     "services": "2,000 Services on a real API server: time to addresses, memory, a restart",
     "simulation": "1,000 simulated nodes, some of them slow: false verdicts beside plain SWIM and Lifeguard",

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.system.netns import Namespace
 from tests.system.speakers import Lan, lan, until
 
-__all__ = ["main"]
+__all__ = ["busy_seconds", "main", "resident_mb"]
 
 
 def main(arguments: list[str]) -> None:
@@ -51,7 +51,7 @@ def _roost(nodes: Lan, vips: list[str], idle: float, profile: str) -> dict[str, 
         "nodes": len(nodes.speakers),
         "vips": len(vips),
         "start_to_first_answer_s": round(to_first_answer, 3),
-        "rss_mb": round(_rss(first.process.pid), 1),
+        "rss_mb": round(resident_mb(first.process.pid), 1),
         "idle_cpu_percent": round(_cpu(first.process.pid, idle), 2),
     }
 
@@ -96,7 +96,7 @@ def _keepalived(alone: Lan, vips: list[str], idle: float, folder: Path) -> dict[
             "who": "keepalived",
             "vips": len(vips),
             "start_to_first_answer_s": round(to_first_answer, 3),
-            "rss_mb": round(sum(_rss(pid) for pid in family), 1),
+            "rss_mb": round(sum(resident_mb(pid) for pid in family), 1),
             "idle_cpu_percent": round(_cpu(family[-1], idle), 2),
         }
     finally:
@@ -108,7 +108,7 @@ def _children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _rss(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     """Resident memory in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -119,11 +119,12 @@ def _cpu(pid: int, seconds: float) -> float:
 
     The ticks in /proc/PID/stat would not do: who wakes on a beat is at work either at every tick or at none.
     """
-
-    def busy() -> int:
-        tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks)
-
-    before, begin = busy(), time.monotonic()
+    before, begin = busy_seconds(pid), time.monotonic()
     time.sleep(seconds)
-    return 100 * (busy() - before) / 1e9 / (time.monotonic() - begin)
+    return 100 * (busy_seconds(pid) - before) / (time.monotonic() - begin)
+
+
+def busy_seconds(pid: int) -> float:
+    """Seconds of processor time of all threads, as the scheduler counts it."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

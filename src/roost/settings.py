@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from roost.protocols.machine import Endpoint
+from roost.protocols.witness.budget import ARP_RATE
 
 __all__ = [
     "GRATUITOUS_RATE",
@@ -23,7 +24,8 @@ class MembershipConfig:
     """How this node takes part in gossip.
 
     `advertise` is what the others are told to use (`bind` when not set). A `join` target's host may
-    be a hostname. `keys` are 16, 24 or 32 bytes each, the primary first; none means plain text.
+    be a hostname. `keys` are 16, 24 or 32 bytes each, the primary first; none means plain text. `arp_rate` is
+    how many ARP packets per second and port probing may cost, questions and answers; None: any number.
     """
 
     bind: Endpoint
@@ -32,6 +34,7 @@ class MembershipConfig:
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     label: bytes = b""
     profile: str = "default"
+    arp_rate: float | None = ARP_RATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,25 @@ import socket
 from dataclasses import replace
 
 import pytest
-from tests.interop.clusters import BRISK, member, roost, sees
+from tests.interop.clusters import BRISK, RoostPeer, member, roost, sees
 from tests.interop.peers import PORT, loopback, until
 
-from roost.membership.cluster import Cluster
+from roost.decide.join_target import parse_target
+from roost.membership.cluster import Cluster, Listener
 from roost.model.node import Verdict
 from roost.protocols.machine import Endpoint
+from roost.protocols.words.codec import Word
+from roost.protocols.words.draining import Ask
+from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.verdict import Ground
 from roost.runtime.memberlist_transport import BindError
 
 
 async def test_three_nodes_meet_and_part() -> None:
-    changes: list[frozenset[str]] = []
     labels = {"zone": "a"}
     async with (
-        roost("n1", on_change=changes.append) as first,
+        roost("n1") as first,
         roost("n2", join=[str(first.endpoint)]) as second,
         roost("n3", join=[str(second.endpoint)], metadata=Metadata(labels=labels)) as third,
     ):
@@ -29,15 +33,14 @@ async def test_three_nodes_meet_and_part() -> None:
         for node in nodes:
             for name in ("n1", "n2", "n3"):
                 await sees(node, name, Verdict.ALIVE)
-        assert first.candidates()["n3"].node.labels == labels
-        assert {name for names in changes for name in names} == {"n1", "n2", "n3"}
+        assert (await sees(first, "n3", Verdict.ALIVE)).metadata.labels == labels
+        assert first.changes >= 2
         assert await third.leave(5)
         for node in (first, second):
             held = await sees(node, "n3", Verdict.LEAVING)
             assert not held.verdict.active
         await second.stop()
         held = await sees(first, "n2", Verdict.DEAD)
-        assert "n2" not in [name for name, each in first.candidates().items() if each.verdict.active]
         assert held.evidence
         assert all(each.faults == () for each in (second, third))
 
@@ -60,23 +63,21 @@ async def test_a_configured_peer_may_come_late() -> None:
     host = loopback()
     async with roost("n1", join=[f"{host}:{PORT}"]) as first:
         await until(lambda: first.settled, "alone, and settled after a while")
-        assert list(first.candidates()) == ["n1"]
+        assert [each.name for each in first.members()] == ["n1"]
         async with roost("n2", host=host) as second:
             await sees(first, "n2", Verdict.ALIVE)
             await sees(second, "n1", Verdict.ALIVE)
 
 
-async def test_rejoin_now_does_not_wait_for_the_interval() -> None:
-    host = loopback()
+async def test_targets_that_are_changed_do_not_wait_for_the_interval() -> None:
     patient = replace(BRISK, rejoin_interval=3600.0)
-    async with roost("n1", profile=patient, join=[f"{host}:{PORT}"]) as first:
+    async with roost("n1", profile=patient) as first, roost("n2") as second:
         await asyncio.sleep(0.5)
-        async with roost("n2", host=host) as second:
-            await asyncio.sleep(0.5)
-            assert member(first, "n2") is None
-            first.rejoin_now()
-            await sees(first, "n2", Verdict.ALIVE)
-            await sees(second, "n1", Verdict.ALIVE)
+        assert member(first, "n2") is None
+        settings = replace(first.decider.state.settings, join=(parse_target(str(second.endpoint)),))
+        first.configure(settings)
+        await sees(first, "n2", Verdict.ALIVE)
+        await sees(second, "n1", Verdict.ALIVE)
 
 
 async def test_host_names_are_resolved_at_each_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,38 +100,67 @@ async def test_host_names_are_resolved_at_each_attempt(monkeypatch: pytest.Monke
         await sees(first, "n2", Verdict.ALIVE)
 
 
-async def test_settled_follows_the_members_of_the_first_exchange() -> None:
-    """Whoever acts on being settled must find the peers in the candidates already."""
-    patient = replace(BRISK, settle_time=60.0)
-    known: list[list[str]] = []
-    async with roost("n1", profile=patient) as first:
+async def test_being_synchronized_follows_the_members_of_the_first_exchange() -> None:
+    """Whoever acts on it must find the peers among the members already."""
+    heard: list[list[str]] = []
+    async with roost("n1") as first:
         assert not first.settled
-        host = loopback()
         second = Cluster(
             "n2",
-            bind=Endpoint(host, PORT),
-            profile=patient,
-            join=[str(first.endpoint)],
-            on_settled=lambda: known.append(sorted(second.candidates())),
+            bind=Endpoint(loopback(), PORT),
+            profile=BRISK,
+            listener=Listener(
+                members=lambda: heard.append([each.name for each in second.members()]),
+                synchronized=lambda: heard.append(["synchronized"]),
+            ),
         )
         await second.start()
-        await until(lambda: first.settled and second.settled, "both are settled by the exchange")
+        assert first.endpoint is not None
+        second.join([first.endpoint])
+        await until(lambda: first.settled and ["synchronized"] in heard, "both know by the exchange")
         await second.stop()
-    assert known == [["n1", "n2"]]
+    assert heard[heard.index(["synchronized"]) - 1] == ["n1", "n2"]
 
 
 async def test_without_membership_a_node_is_alone_and_settled() -> None:
-    settled: list[bool] = []
-    node = Cluster("n1", bind=None, on_settled=lambda: settled.append(True))
+    node = RoostPeer("n1", bind=None)
     await node.start()
     assert node.settled
-    assert settled == [True]
-    assert [(name, each.verdict) for name, each in node.candidates().items()] == [("n1", Verdict.ALIVE)]
-    node.rejoin_now()
-    node.set_metadata(Metadata(labels={"zone": "a"}))
-    assert node.candidates()["n1"].node.labels == {"zone": "a"}
+    assert [(each.name, each.verdict) for each in node.members()] == [("n1", Verdict.ALIVE)]
+    node.describe(Metadata(labels={"zone": "a"}))
+    assert node.members()[0].metadata.labels == {"zone": "a"}
+    node.join([Endpoint("192.0.2.1", PORT)])
+    node.tell(["n2"], Ground("n1", Verdict.DEAD, ""))
     assert await node.leave(1)
     await node.stop()
+
+
+async def test_words_reach_the_members_they_are_for_and_states_whoever_joins() -> None:
+    heard: list[Word] = []
+    async with roost("n1") as first:
+        first.describe(Metadata(), [Macs((("n1", (bytes(6),)),))])
+        second = Cluster(
+            "n2", bind=Endpoint(loopback(), PORT), profile=BRISK, listener=Listener(word=heard.append)
+        )
+        await second.start()
+        assert first.endpoint is not None
+        second.join([first.endpoint])
+        await sees(first, "n2", Verdict.ALIVE)
+        first.tell(["n2", "nobody"], Ask("n1", "n2", None))
+        await until(lambda: len(heard) >= 2, "n2 hears both")
+        await second.stop()
+    assert set(heard) == {Macs((("n1", (bytes(6),)),)), Ask("n1", "n2", None)}
+
+
+async def test_a_verdict_from_outside_of_gossip_is_told_with_its_grounds() -> None:
+    async with roost("n1") as first, roost("n2", join=[str(first.endpoint)]) as second:
+        async with roost("n3", join=[str(first.endpoint)]):
+            for node in (first, second):
+                await sees(node, "n3", Verdict.ALIVE)
+        first.declare(Ground("n3", Verdict.PROCESS_GONE, "its port is closed"))
+        for node in (first, second):
+            held = await sees(node, "n3", Verdict.PROCESS_GONE)
+            assert held.evidence == "its port is closed"
 
 
 async def test_a_second_node_of_the_same_name_is_refused_and_reported(

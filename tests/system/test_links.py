@@ -11,7 +11,8 @@ from ipaddress import ip_interface
 import pytest
 from tests.system.netns import NETNS, Namespace, network
 
-from roost.runtime.links import Link, LinkWatcher
+from roost.model.link import Link
+from roost.runtime.links import LinkWatcher
 
 pytestmark = NETNS
 

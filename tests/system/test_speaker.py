@@ -1,6 +1,8 @@
 """The main job on real packets: from a configuration file to the wire."""
 
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,25 @@ def test_sigterm_hands_over_and_exits_zero(three: Lan) -> None:
     assert three.answerers("192.0.2.200") == {three.leader("192.0.2.200").name}
     survivor = three.running()[0]
     assert survivor.verdicts()[leader.name] == "leaving"
+
+
+def test_an_end_has_no_traceback(three: Lan) -> None:
+    """Peers hold lifelines to each other, and somebody may be asking for the status."""
+    three.configure(DUAL)
+    three.start()
+    three.leader("192.0.2.200")
+    asking = [socket.socket(socket.AF_UNIX) for _ in three.speakers]
+    for speaker, connection in zip(three.speakers, asking, strict=True):
+        connection.connect(str(speaker.socket))
+    time.sleep(1)
+    for speaker in three.speakers:
+        speaker.signal(signal.SIGTERM)
+    for speaker in three.speakers:
+        assert speaker.wait() == 0
+        assert "Traceback" not in speaker.text()
+        assert "CancelledError" not in speaker.text()
+    for connection in asking:
+        connection.close()
 
 
 def test_a_second_sigterm_ends_the_wait(three: Lan) -> None:

@@ -53,6 +53,20 @@ async def test_what_is_no_request_costs_only_its_connection(tmp_path: Path, data
     await server.close()
 
 
+async def test_closing_ends_what_is_open_without_a_word_in_the_log(tmp_path: Path) -> None:
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    server = HttpServer(_echo)
+    await server.listen_unix(tmp_path / "n1.sock")
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "n1.sock")
+    await asyncio.sleep(0.05)
+    await server.close()
+    assert await asyncio.wait_for(reader.read(), 1) == b""
+    await asyncio.sleep(0)
+    writer.close()
+    assert not said
+
+
 async def test_the_socket_is_private_and_removed(tmp_path: Path) -> None:
     path = tmp_path / "n1.sock"
     server = HttpServer(_echo)

@@ -115,7 +115,7 @@ def _arp(
     if (own := answered(packet.target)) is None:
         return Asked(packet.target, asker)
     reply = arp.Arp(arp.REPLY, own, packet.target, packet.sender_mac, packet.sender)
-    return Answer(packet.target, ethernet.build(frame.source, mac, ethernet.ARP, reply.encode()), asker)
+    return Answer(packet.target, ethernet.build(frame.source, own, ethernet.ARP, reply.encode()), asker)
 
 
 def _ndp(
@@ -149,7 +149,7 @@ def _ndp(
         solicited=not probing,
     )
     to = _ALL_NODES_MAC if probing else frame.source
-    return Answer(message.target, ndp.advertisement_frame(reply, mac, to), asker)
+    return Answer(message.target, ndp.advertisement_frame(reply, own, to), asker)
 
 
 def gratuitous_frames(mac: bytes, address: IPAddress, *, router: bool = False) -> tuple[bytes, ...]:

@@ -1,6 +1,5 @@
 """Asking the local speaker over its API socket."""
 
-import os
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from roost.cli.cluster import ask_cluster, is_known
 from roost.cli.exits import Exit, Failure
 from roost.runtime.http_client import NotASpeakerError, request
+from roost.runtime.run_folder import folders
 
 __all__ = ["ask", "asks_cluster", "json_option", "socket_option"]
 
@@ -55,12 +55,7 @@ def asks_cluster(path: Path | None) -> bool:
 
 
 def _sockets() -> list[Path]:
-    return [path for folder in _folders() for path in sorted(folder.glob("*.sock"))]
-
-
-def _folders() -> list[Path]:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return [Path("/run/roost"), *([Path(runtime, "roost")] if runtime else [])]
+    return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
 
 
 def _default_socket() -> Path:
@@ -68,7 +63,7 @@ def _default_socket() -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        looked = " or ".join(map(str, _folders()))
+        looked = " or ".join(map(str, folders()))
         raise Failure(
             f"no speaker's socket in {looked}, and no KUBECONFIG; name one with --socket or ROOST_SOCKET",
             Exit.NO_SPEAKER,

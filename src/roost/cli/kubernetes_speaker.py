@@ -11,6 +11,7 @@ import yaml
 
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, switch
+from roost.protocols.witness.budget import ARP_RATE
 
 if TYPE_CHECKING:
     from roost.settings import MembershipConfig, SpeakerSettings
@@ -41,6 +42,14 @@ _OPTIONS: Final = (
         default="default",
         show_default=True,
         help="How quickly a lost node is noticed.",
+    ),
+    click.option(
+        "--arp-rate",
+        type=click.IntRange(min=0),
+        envvar="ROOST_ARP_RATE",
+        default=int(ARP_RATE),
+        show_default=True,
+        help="Most ARP packets per second that probing may cost this node's port, 0 for no limit.",
     ),
     click.option("--lb-class", default="", help="Handle only this loadBalancerClass."),
     switch(
@@ -147,6 +156,7 @@ def _settings(
     **gossip: Any,
 ) -> "SpeakerSettings":
     from roost.protocols.machine import Endpoint  # noqa: PLC0415
+    from roost.runtime.run_folder import default_socket  # noqa: PLC0415
     from roost.settings import AnnounceConfig, SpeakerSettings, StatusConfig  # noqa: PLC0415
 
     return SpeakerSettings(
@@ -155,7 +165,7 @@ def _settings(
         interfaces=_interfaces(),
         membership=_membership(ml_bindaddr, **gossip) if gossips and ml_bindaddr else None,
         status=StatusConfig(
-            socket_path or Path("/run/roost", f"{node}.sock"),
+            socket_path or default_socket(node),
             Endpoint("0.0.0.0", port) if port else None,  # noqa: S104 - Prometheus asks from outside
             Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
             required=False,
@@ -168,7 +178,13 @@ def _settings(
 
 
 def _membership(
-    host: str, *, ml_bindport: int, ml_secret_key_path: Path | None, ml_wan_config: bool, profile: str
+    host: str,
+    *,
+    ml_bindport: int,
+    ml_secret_key_path: Path | None,
+    ml_wan_config: bool,
+    profile: str,
+    arp_rate: int,
 ) -> "MembershipConfig":
     from roost.kubernetes.gossip import derive_key, read_secret  # noqa: PLC0415
     from roost.protocols.machine import Endpoint  # noqa: PLC0415
@@ -184,6 +200,7 @@ def _membership(
         here,
         keys=() if ml_secret_key_path is None else (derive_key(read_secret(ml_secret_key_path)),),
         profile="wan" if ml_wan_config else profile,
+        arp_rate=float(arp_rate) or None,
     )
 
 

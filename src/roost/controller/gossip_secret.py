@@ -9,6 +9,7 @@ from typing import Any, Final
 from roost.controller.settings import ControllerSettings
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import DEPLOYMENTS, SECRETS
+from roost.observe.quiet import Once
 
 __all__ = ["provide"]
 
@@ -21,13 +22,12 @@ _SIZE: Final = 16  # random bytes, as unpadded base64 text of 22 characters: wha
 
 async def provide(api: Api, settings: ControllerSettings) -> None:
     """Make the Secret unless it is there; what hinders that is logged, and tried again."""
-    complaint = ""
+    complaint = Once()
     while settings.gossip_secret:
         try:
             await _make(api, settings)
         except ApiError as error:
-            if str(error) != complaint:
-                complaint = str(error)
+            if complaint.new(error):
                 _log.error("the gossip secret %s cannot be made: %s", settings.gossip_secret, error)
             await asyncio.sleep(_AGAIN)
         else:

@@ -16,6 +16,7 @@ from roost.controller.review import PATHS, mistakes_with, response
 from roost.controller.settings import ControllerSettings
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import ADVERTISEMENTS, COMMUNITIES, HOOKS, POOLS, SECRETS
+from roost.observe.quiet import Once
 from roost.runtime.http import HttpServer, Request, Response
 
 __all__ = ["Webhook"]
@@ -37,7 +38,7 @@ class Webhook:
         self._settings = settings
         self._server = HttpServer(self._handle, most_bytes=_MOST)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._trouble = ""
+        self._trouble = Once()
         self._loaded = False
         self._in_use: certificates.Bundle | None = None
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -75,11 +76,10 @@ class Webhook:
                 self._in_use, self._loaded = bundle, True
                 trusted = await self._tell_authority(bundle)
         except (ApiError, OSError) as error:
-            if str(error) != self._trouble:
+            if self._trouble.new(error):
                 _log.warning("the webhook has no certificates yet: %s", error)
-            self._trouble = str(error)
             return False
-        self._trouble = ""
+        self._trouble.over()
         return trusted
 
     async def _bundle(self) -> certificates.Bundle:

@@ -45,7 +45,7 @@ class Absence:
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
-        self._state.asking.begin(self._state.plan.leading, now, ABSENT)
+        self._state.asking.begin_anew(self._state.plan.leading, now, ABSENT)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))
         self._publishing.reconsider(None, now)
@@ -71,10 +71,12 @@ class Absence:
         self._state.rejoining.soon(now)
         self.lost_to_others(now)
 
-    def lan_heard(self, now: float) -> None:
-        """Hear any other machine on the LAN."""
-        if self._state.isolation.heard(now):
+    def lan_heard(self, now: float) -> bool:
+        """Hear any other machine on the LAN; tells whether this node had been cut off until now."""
+        was_cut_off = self._state.isolation.heard(now)
+        if was_cut_off:
             self.come_back("somebody spoke", now)
+        return was_cut_off
 
     def lost_to_others(self, now: float) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""

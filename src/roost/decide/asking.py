@@ -53,6 +53,12 @@ class Asking:
             self._open.setdefault(address, _Question(now, patience))
             self._soonest = min(self._soonest, now)
 
+    def begin_anew(self, addresses: Iterable[IPAddress], now: float, patience: float) -> None:
+        """Ask as for the first time: silence before now says nothing. Open questions keep their patience."""
+        for address in addresses:
+            known = self._open.pop(address, None)
+            self.begin([address], now, known.patience if known else patience)
+
     def end(self, addresses: Collection[IPAddress]) -> None:
         """Ask no more for these."""
         for address in addresses:

@@ -12,7 +12,7 @@ sockets, clocks, frames, how anything is carried out.
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from roost.decide import census
 from roost.decide.absence import Absence
@@ -28,11 +28,13 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
 from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
 from roost.protocols.words.macs import Macs
@@ -47,6 +49,10 @@ __all__ = ["Decider"]
 _HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 
 
+class _Waking(Protocol):
+    def next_wake(self) -> float | None: ...
+
+
 class Decider:
     """Node `settings.node`: tell it what comes in and the time, take `effects()`, sleep until `next_wake`.
 
@@ -55,6 +61,8 @@ class Decider:
 
     def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
         self.state = self._state = state = State(settings, random)
+        self._stale = True  # whether `_due` has to be looked for
+        self._due: float | None = None
         self._publishing = Publishing(state)
         self._own_word = OwnWord(state)
         self._leading = Leading(state, self._publishing, self._own_word)
@@ -97,6 +105,7 @@ class Decider:
 
     def start(self, now: float) -> None:
         """Begin: nothing is claimed before others are known, or the LAN was asked."""
+        self._stale = True
         self._state.lease.begin(now)
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
@@ -107,21 +116,34 @@ class Decider:
 
     def configure(self, settings: DeciderSettings, now: float) -> None:
         """Take changed settings; the node's name and its gossip stay as they are until it starts anew."""
+        self._stale = True
         self._state.settings = settings
         self._state.announcing.configure(settings.gratuitous_rate, settings.gratuitous_refresh)
         self._state.rejoining.set_targets(settings.join, now)
         self.set_links(self._state.links, now)
 
-    def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None:
-        """Take what is wanted now; services in `refused` cannot run on this host. `why` is for people."""
+    def want(
+        self,
+        desired: DesiredState,
+        refused: frozenset[str],
+        why: str,
+        now: float,
+        prepared: Prepared | None = None,
+    ) -> None:
+        """Take what is wanted now; services in `refused` cannot run on this host. `why` is for people.
+
+        `prepared` are rankings made beside the event loop (`Election.prepare`).
+        """
+        self._stale = True
         self._state.desired, self._state.refused = desired, refused
-        moves = self._state.election.update_services(desired.services)
+        moves = self._state.election.update_services(desired.services, prepared)
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
+        self._stale = True
         self._state.links = links
         able = (
             link
@@ -143,6 +165,7 @@ class Decider:
 
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
+        self._stale = True
         before = {member.name: member.verdict for member in self._state.members}
         self._state.members = members
         for member in members:
@@ -157,18 +180,21 @@ class Decider:
         if any(name not in before for name in active) and self._state.inability.word.addresses:
             self._own_word.tell_all(self._state.inability.word)
         self._state.yielding.identify(self._state.address_book.names)
-        if not self._state.standing.blind:  # gossip sees them, and this node knows what they know
-            self._publishing.reconsider(self._state.yielding.forget(active), now)
+        # Gossip sees them, and this node knows what they know.
+        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
         self._state.vouching.follow(members, now)
         self._leading.refresh(now)
+        self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
+        self._stale = True
         if self._state.settling.synchronized():
             self._absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
         """Hear that `by` had declared this node dead; what a lost node says does not count."""
+        self._stale = True
         if (
             by not in ("", self._state.me)
             and not self._state.is_lost(by)
@@ -178,6 +204,7 @@ class Decider:
 
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
+        self._stale = True
         match word:
             case Ground(subject) if subject == self._state.me:
                 self._state.isolation.accused(now)
@@ -204,6 +231,7 @@ class Decider:
 
     def claimed(self, address: IPAddress, mac: bytes, interface: str, now: float) -> None:
         """Hear on a link that another machine says that `address` is at `mac` (6 bytes)."""
+        self._stale = True
         if any(mac == link.mac for link in self._state.announcing_links):
             return
         self._absence.lan_heard(now)
@@ -222,17 +250,21 @@ class Decider:
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
+        self._stale = True
         self._absence.lan_heard(now)
         self._state.outbox.extend(self._state.clients.new(sighting))
 
-    def answered(self, link: int, address: IPAddress, mac: bytes, at: float) -> None:
-        """Take an answer to a probe, from `mac` on the link with that index, that came in at `at`."""
-        self._absence.lan_heard(at)
-        if self._state.watch.answered(link, address, mac, at) is not None:
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
+        """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
+        if self._absence.lan_heard(at):
+            self._stale = True
+        if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
+            self._stale = True
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         """Take which addresses this host terminates, and why it cannot have others."""
+        self._stale = True
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
@@ -243,31 +275,38 @@ class Decider:
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
+        self._stale = True
         self._publishing.reconsider(self._state.readiness.release(service), now)
 
     def process_gone(self, name: str, now: float) -> None:  # noqa: ARG002 - as every input
         """Hear that the process of a peer has ended."""
+        self._stale = True
         evidence = "its process has ended: the lifeline was closed and its port is, too"
         self._state.outbox.put(Declare(Ground(name, Verdict.PROCESS_GONE, evidence)))
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
         """Take packets that still came here for addresses of others, and some of their senders."""
+        self._stale = True
         self._state.outbox.extend(self._state.clients.came(packets, seen, now))
 
     def resolved(self, host: str, port: int, endpoints: Sequence[Endpoint], now: float) -> None:  # noqa: ARG002
         """Take the addresses of a host to join."""
+        self._stale = True
         self._state.outbox.extend(self._state.rejoining.resolved(endpoints))
 
     def unsent(self, addresses: Collection[IPAddress], now: float) -> None:
         """Hear that gratuitous frames for these found a send queue full."""
+        self._stale = True
         self._state.announcing.unsent(addresses, now)
 
     def source_trouble(self, troubled: bool, now: float) -> None:  # noqa: ARG002, FBT001 - as every input
         """Take whether the source of services tells nothing now."""
+        self._stale = True
         self._state.standing.troubled = troubled
 
     def wish(self, node: str, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
         """Take an operator's wish to drain `node`, or no more; None asks how far it is."""
+        self._stale = True
         if node == self._state.me:
             self._carry_out_wish(wish, now)
         else:
@@ -275,6 +314,7 @@ class Decider:
 
     def leave(self, now: float) -> None:
         """Lead nothing from now on; go on answering until successors are heard."""
+        self._stale = True
         self._state.leaving = True
         self._state.rejoining.stop()
         self._leading.refresh(now)
@@ -283,14 +323,12 @@ class Decider:
 
     def wake(self, now: float) -> None:
         """Do what is due at `now`; calling it early or late is harmless."""
-        until = self._state.lease.until
-        if self._state.lease.wake(now):
-            text = "this process did not run for a while: asking the others before it answers"
-            self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
-            self._absence.begin(now)
-        if self._state.lease.until != until:
-            self._state.outbox.put(Renew(self._state.lease.until))
+        self._wake_lease(now)  # first of all: after a stretch without running nothing is sure
         self._wake_watch(now)
+        due = self._next_of_others()
+        if due is None or now < due:
+            return  # most wakes are the witnesses', and these have to be cheap
+        self._stale = True
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
         self._wake_answers(now)
@@ -302,24 +340,32 @@ class Decider:
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
-        parts = (
-            self._state.lease,
-            self._state.watch,
-            self._state.isolation,
-            self._state.settling,
-            self._state.asking,
-            self._state.succession,
-            self._state.handover,
-            self._state.yielding,
-            self._state.readiness,
-            self._state.standing,
-            self._state.inability,
-            self._state.vouching,
-            self._state.rejoining,
-            self._state.clients,
-            self._state.announcing,
-        )
-        return min((when for part in parts if (when := part.next_wake()) is not None), default=None)
+        state = self._state
+        wakes = (state.lease.next_wake(), state.watch.next_wake(), self._next_of_others())
+        return min((when for when in wakes if when is not None), default=None)
+
+    def _next_of_others(self) -> float | None:
+        """Return when anything but lease and witnesses is due; remembered until something comes in."""
+        if self._stale:
+            state = self._state
+            parts: tuple[_Waking, ...] = (
+                state.isolation,
+                state.settling,
+                state.asking,
+                state.succession,
+                state.handover,
+                state.yielding,
+                state.readiness,
+                state.standing,
+                state.inability,
+                state.vouching,
+                state.rejoining,
+                state.clients,
+                state.announcing,
+            )
+            self._due = min((when for each in parts if (when := each.next_wake()) is not None), default=None)
+            self._stale = False
+        return self._due
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
@@ -329,6 +375,16 @@ class Decider:
 
     # -- parts of the above ------------------------------------------------------------------------
 
+    def _wake_lease(self, now: float) -> None:
+        until = self._state.lease.until
+        if self._state.lease.wake(now):
+            text = "this process did not run for a while: asking the others before it answers"
+            self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
+            self._absence.begin(now)
+            self._stale = True
+        if self._state.lease.until != until:
+            self._state.outbox.put(Renew(self._state.lease.until))
+
     def _wake_watch(self, now: float) -> None:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
         if self._state.isolation.look(now, self._state.watch.proven):
@@ -337,6 +393,7 @@ class Decider:
             self._state.answers.only = frozenset(self._state.answers.now)
             self._state.outbox.put(Isolate(isolated=True))
             self._own_word.describe(now)
+            self._stale = True
 
     def _wake_answers(self, now: float) -> None:
         """Ask for what is doubtful, and act on what nobody answered."""
@@ -388,10 +445,10 @@ class Decider:
         match effect:
             case Declare() if self._state.isolation.isolated:
                 pass  # it is this node that is cut off
-            case AskHosts():
+            case AskHosts(_, kind, count):
                 clients = self._state.clients.table.of(self._state.plan.known)
                 hosts = [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
-                self._state.outbox.put(AskHosts(tuple(hosts)))
+                self._state.outbox.put(AskHosts(tuple(hosts), kind, count))
             case _:
                 self._state.outbox.put(effect)
 

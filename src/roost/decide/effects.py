@@ -9,6 +9,7 @@ from roost.model.event import Event
 from roost.model.link import Link
 from roost.model.service import Service
 from roost.protocols.machine import Effect, Endpoint
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import Word
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import Sighting
@@ -140,19 +141,24 @@ class Hold(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address of node `name`, asked for by unicast at `mac` (6 bytes) on the link with index `link`."""
+    """An address of node `name`, asked for by unicast at `mac` (6 bytes) on the link with index `link`.
+
+    It is its kernel's own, or one that its `process` answers for.
+    """
 
     name: str
     address: IPAddress
     link: int
     mac: bytes
+    process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Probe(Effect):
-    """Ask `target` once; the answer is reported with its time of arrival."""
+    """Ask `target` once, by that kind; the answer is reported with its time of arrival."""
 
     target: Target
+    kind: ProbeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +170,14 @@ class Listen(Effect):
 
 @dataclass(frozen=True, slots=True)
 class AskHosts(Effect):
-    """Ask hosts outside the cluster: `hosts` (address, MAC of 6 bytes) and neighbours the kernel knows."""
+    """Ask up to `count` hosts outside the cluster, by that kind.
+
+    They are neighbours that this host's kernel knows, and `hosts` (address, MAC of 6 bytes).
+    """
 
     hosts: tuple[tuple[IPAddress, bytes], ...]
+    kind: ProbeKind
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

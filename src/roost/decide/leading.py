@@ -76,9 +76,9 @@ class Leading:
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
-        self._witnessed_by_now()
+        sure = self._witnessed_by_now(now)
         self._state.yielding.keep(self._state.answers.wanted())
-        self._publishing.reconsider(changed, now)
+        self._publishing.reconsider({*changed, *sure}, now)
         if self._state.plan.local != self._state.delivery.wanted:
             self._state.delivery.wanted = self._state.plan.local
             self._state.outbox.put(Deliver(self._state.plan.local))
@@ -109,6 +109,8 @@ class Leading:
 
     def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
         """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""
+        if address in self._state.answers.now:
+            return  # it is answered for still: held, or stood in for
         if not self._state.settling.settled:
             self._state.asking.begin([address], now, self._patience)
         elif self._state.never_gossiped:
@@ -125,8 +127,8 @@ class Leading:
         names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
         return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
 
-    def _witnessed_by_now(self) -> None:
-        """Ask no more for addresses whose leader was found gone on the wire meanwhile."""
+    def _witnessed_by_now(self, now: float) -> list[IPAddress]:
+        """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [
             address
             for address, names in self.suspected.items()
@@ -135,8 +137,7 @@ class Leading:
         for address in sure:
             del self.suspected[address]
         self._state.asking.end(sure)
-        if sure:
-            self._state.answers.consider(set(sure))
+        return sure
 
     def await_claim(self, address: IPAddress, leader: str, standbys: Sequence[str], now: float) -> None:
         """Look that a new leader is heard, if this node could stand in for it."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from roost.decide.join_target import JoinTarget
 from roost.protocols.machine import Endpoint
+from roost.protocols.witness.budget import ARP_RATE
 from roost.protocols.witness.machine import Timing
 
 __all__ = ["DeciderSettings"]
@@ -16,7 +17,8 @@ class DeciderSettings:
     """One node's part; times in seconds, rates per second.
 
     `interfaces` are regular expressions for whole names (None: all that can announce). `bind` is where this
-    node gossips, None when it gossips with nobody. `timing` is the kernel witness's, None for none.
+    node gossips, None when it gossips with nobody. `timing` is the kernel witness's, None for none;
+    `arp_rate` as `Budget` has it.
     """
 
     node: str
@@ -25,6 +27,7 @@ class DeciderSettings:
     bind: Endpoint | None = None
     join: tuple[JoinTarget, ...] = ()
     timing: Timing | None = None
+    arp_rate: float | None = ARP_RATE
     settle_time: float = 0.7
     rejoin_interval: float = 2.0
     gratuitous_rate: float = 5000.0

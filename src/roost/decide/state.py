@@ -77,7 +77,7 @@ class State:
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
         self.settling = Settling(alone=settings.bind is None)
-        self.watch = Watch(me, settings.timing if settings.bind else None)
+        self.watch = Watch(me, settings.timing if settings.bind else None, settings.arp_rate)
         self.vouching = Vouching(self.watch)
         self.isolation = Isolation()
         self.standing = Standing()

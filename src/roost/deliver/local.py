@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from roost.model.address import IPAddress, canonical
+from roost.observe.quiet import Once
 from roost.runtime.local_delivery import LocalDelivery, LocalDeliveryError, RefusedAddressesError
 
 __all__ = ["Delivery"]
@@ -32,7 +33,8 @@ class Delivery:
         self._changed = changed
         self._wanted: frozenset[IPAddress] = frozenset()
         self._tried: frozenset[IPAddress] = frozenset()  # what `ready` and `undeliverable` are parts of
-        self._failure = ""  # why nothing could be set
+        self._failed = False  # whether nothing could be set
+        self._failure = Once()
 
     def covers(self, wanted: frozenset[IPAddress]) -> bool:
         """Tell whether `wanted` is what was set last, or is being set."""
@@ -47,7 +49,6 @@ class Delivery:
         except RefusedAddressesError as refused:
             reasons = refused.reasons
         self._tried = wanted
-        self._failure = ""
         self._take(reasons)
 
     async def follow(self, wanted: frozenset[IPAddress]) -> None:
@@ -56,7 +57,7 @@ class Delivery:
 
     async def verify(self, *, guard_only: bool = False) -> None:
         """Check, and put right, what is set on the host; what could not be set is tried again."""
-        if self._failure or self.undeliverable:
+        if self._failed or self.undeliverable:
             await self._attempt(self.set(self._wanted))
         else:
             await self._attempt(self._look(guard_only=guard_only))
@@ -82,16 +83,16 @@ class Delivery:
 
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what nobody waits for: a failure is told once, and remembered until `set` succeeds."""
-        failure = ""
         try:
             await work
-        except LocalDeliveryError as error:
-            failure = str(error)
         except Exception as error:  # noqa: BLE001 - netlink and /proc have many ways to fail
-            failure = f"{type(error).__name__}: {error}"
-        if failure and failure != self._failure:
-            _log.error("local delivery: %s; tried again every %g s", failure, _VERIFY_INTERVAL)
-        self._failure = failure
+            self._failed = True
+            what = str(error) if isinstance(error, LocalDeliveryError) else repr(error)
+            if self._failure.new(what):
+                _log.error("local delivery: %s; tried again every %g s", what, _VERIFY_INTERVAL)
+        else:
+            self._failed = False
+            self._failure.over()
 
     def _take(self, reasons: Mapping[IPAddress, str]) -> None:
         """Take which of the tried addresses the host cannot have."""

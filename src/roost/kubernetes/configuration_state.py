@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import STATES
+from roost.observe.quiet import Once
 
 __all__ = ["ConfigurationState"]
 
@@ -44,7 +45,7 @@ class ConfigurationState:
     async def run(self) -> None:
         """Write until cancelled; seldom where the cluster does not know the kind, or forbids it."""
         await self._news.wait()
-        complaint = ""
+        complaint = Once()
         while True:
             await asyncio.sleep(_AFTER)
             self._news.clear()
@@ -54,8 +55,8 @@ class ConfigurationState:
             except ApiError as error:
                 if not (error.not_found or error.forbidden):
                     wait = _AGAIN
-                elif str(error) != complaint:
-                    complaint, wait = str(error), _AGAIN  # it may have to do with the server's start
+                elif complaint.new(error):
+                    wait = _AGAIN  # it may have to do with the server's start
                     _log.info("no ConfigurationState is kept: %s", error)
             try:
                 async with asyncio.timeout(wait):

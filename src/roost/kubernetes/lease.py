@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import LEASES, SERVICES
+from roost.observe.quiet import Once
 
 __all__ = ["LeaderLease"]
 
@@ -52,7 +53,7 @@ class LeaderLease:
 
         Returns False where there is no right to leases: then nobody can be kept out, and nothing is held.
         """
-        waited_for = complaint = ""
+        waited_for, complaint = Once(), Once()
         while True:
             holder = ""
             try:
@@ -65,15 +66,13 @@ class LeaderLease:
                         error,
                     )
                     return False
-                if not error.conflict and str(error) != complaint:
-                    complaint = str(error)
+                if not error.conflict and complaint.new(error):
                     _log.warning("cannot take the lease %s: %s", self._name, error)
             if holder == self._identity:
                 self._may_hold = True
                 return True
-            if holder and holder != waited_for:
+            if holder and waited_for.new(holder):
                 _log.info("waiting for another replica to end", extra={"holder": holder})
-                waited_for = holder
             await asyncio.sleep(_RENEW / 2)
 
     async def _is_denied(self, error: ApiError) -> bool:

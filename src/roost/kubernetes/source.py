@@ -47,6 +47,7 @@ _log = logging.getLogger("roost.kubernetes")
 _TOGETHER: Final = 0.02  # seconds in which changes become one, more when they cost more:
 _SHARE: Final = 5  # following changes may take one part in so many of the time, in a burst
 _LONGEST: Final = 0.5  # seconds
+_BULK: Final = 500  # services that are other ones at once, as after a new list of all
 _PATIENCE: Final = 3.0  # seconds that a start waits for the list of pods
 _SETTLED: Final = 1.0  # seconds without a change after which peers may hold this node to what it wants
 
@@ -76,6 +77,7 @@ class KubernetesSource:
         self.desired = DesiredState(nodes={})
         self.mistakes: tuple[Mistake, ...] = ()
         self.on_change: Callable[[str], None] = lambda _: None
+        self.on_bulk: Callable[[], None] = lambda: None  # called when very many services are other ones
         self.on_drain: Callable[[bool], None] = lambda _: None
         self.on_peers: Callable[[Sequence[Endpoint]], None] = lambda _: None
         self._policy = Policy(load_balancer_class=load_balancer_class, only_on_subnet=settings.only_on_subnet)
@@ -224,8 +226,11 @@ class KubernetesSource:
         """Work out the desired state anew, as far as something changed."""
         self._soon = None
         begin = asyncio.get_running_loop().time()
+        count = len(self._services.items if self._config_dirty else self._dirty)
         self._follow()
         self._cost = asyncio.get_running_loop().time() - begin
+        if count >= _BULK:
+            self.on_bulk()
 
     def _follow(self) -> None:
         mistakes = self.mistakes

@@ -1,12 +1,13 @@
 """Packet sockets for the witnesses: questions to peers' kernels and processes, and their answers.
 
-    decider -> targets -> one socket per link in use        frames -> on_answer(link, address, MAC, time)
+    decider -> targets -> one socket per link in use        frames -> on_answer
 
 No verdict is made here.
 """
 
 import asyncio
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -18,24 +19,25 @@ from typing import Final
 from roost.decide.effects import Target
 from roost.model.address import IPAddress
 from roost.model.link import Link
-from roost.protocols import arp, ethernet, ndp
+from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
+from roost.protocols.witness.voice import ProbeKind
 from roost.runtime.packet_socket import PacketSocket
 
 __all__ = ["Probes"]
 
 _log = logging.getLogger("roost.membership")
 
-_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 _NEIGHBOURS: Final = Path("/proc/net/arp")
+_ECHO_REPLY6: Final = b"\x81"
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
-OnAnswer = Callable[[int, IPAddress, bytes, float], None]
+OnAnswer = Callable[[int, IPAddress, bytes, ProbeKind, float], None]
 
 
 class Probes:
-    """Asks targets; `on_answer(link, address, mac, at)` gets what comes back, during `drain`.
+    """Asks targets; `on_answer(link, address, mac, kind, at)` gets what comes back, during `drain`.
 
     Answers can wait for the next look: waking for each would be most of the cost.
     """
@@ -46,6 +48,8 @@ class Probes:
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
         self._targets: tuple[Target, ...] = ()
+        self._own: frozenset[IPAddress] = frozenset()
+        self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
 
     def use(self, links: Sequence[Link]) -> None:
         """Ask on these links from now on. Raises CapabilityError."""
@@ -57,27 +61,29 @@ class Probes:
     def listen(self, targets: Sequence[Target]) -> None:
         """Hear answers of exactly these. Raises CapabilityError."""
         self._targets = tuple(targets)
+        self._own = frozenset(target.address for target in targets)
         self._open()
 
-    def ask(self, target: Target) -> None:
+    def ask(self, target: Target, kind: ProbeKind) -> None:
         """Ask one target once."""
         link = self._links.get(target.link)
         if link is not None and target.link in self._sockets:
-            self._send(link, target.address, target.mac)
+            self._send(link, target.address, target.mac, kind, anonymous=target.process)
 
-    def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]]) -> None:
-        """Ask some other hosts, (address, MAC of 6 bytes), and neighbours that the kernel knows."""
-        own = {target.address for target in self._targets}
+    def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]], kind: ProbeKind, count: int) -> None:
+        """Ask up to `count` other hosts, (address, MAC of 6 bytes), or neighbours that the kernel knows."""
         for index, link in self._links.items():
             if index not in self._sockets:
                 continue
-            others = (host for host in (*_neighbours(link.name), *hosts) if host[0] not in own)
-            asked = list(islice(others, _HOSTS))
-            known = [target.address for target in self._targets if target.link == index]
-            self._sockets[index].set_filter(filters.build([*known, *(address for address, _ in asked)]))
+            others = (host for host in (*_neighbours(link.name), *hosts) if host[0] not in self._own)
+            asked = list(islice(others, count))
+            if kind is ProbeKind.ARP:
+                known = [target.address for target in self._targets if target.link == index]
+                heard = [*known, *(address for address, _ in asked)]
+                self._sockets[index].set_filter(filters.build(heard, echo=self._identifier))
             for address, mac in asked:
                 self.counters["lan_asked"] += 1
-                self._send(link, address, mac)
+                self._send(link, address, mac, kind)
 
     def drain(self) -> None:
         """Read the answers that are here."""
@@ -95,7 +101,8 @@ class Probes:
         for index in self._sockets.keys() - used:
             self._sockets.pop(index).close()
         for index in used:
-            program = filters.build([each.address for each in self._targets if each.link == index])
+            asked = [each.address for each in self._targets if each.link == index]
+            program = filters.build(asked, echo=self._identifier)
             if index in self._sockets:
                 self._sockets[index].set_filter(program)
                 continue
@@ -105,39 +112,60 @@ class Probes:
             except OSError as error:  # gone since netlink told of it; it will tell that too
                 _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
 
-    def _send(self, link: Link, address: IPAddress, mac: bytes) -> None:
-        source = next((each.ip for each in link.addresses if isinstance(each.ip, IPv6Address)), None)
-        if frame := _question(link.mac, source, address, mac):
+    def _send(
+        self, link: Link, address: IPAddress, mac: bytes, kind: ProbeKind, *, anonymous: bool = False
+    ) -> None:
+        own = [each for each in link.addresses if each.version == address.version]
+        source = next((each.ip for each in own if address in each.network), own[0].ip if own else None)
+        own_ip = None if anonymous and isinstance(address, IPv4Address) else source
+        if frame := _question(kind, link.mac, own_ip, address, mac, identifier=self._identifier):
             self._sockets[link.index].send(frame)
 
     def _heard(self, index: int, data: bytes) -> None:
         try:
             frame = ethernet.parse(data)
-            address, mac = _answer(frame)
+            kind, address, mac = _answer(frame)
         except PacketError:
             return
         if frame.destination == self._links[index].mac and mac == frame.source:
-            self._on_answer(index, address, mac, asyncio.get_running_loop().time())
+            self._on_answer(index, address, mac, kind, asyncio.get_running_loop().time())
 
 
 @lru_cache(maxsize=256)
-def _question(mac: bytes, source: IPv6Address | None, address: IPAddress, target: bytes) -> bytes | None:
-    """Return the unicast frame that asks the host at `target` for its own `address`."""
+def _question(
+    kind: ProbeKind,
+    mac: bytes,
+    source: IPAddress | None,
+    address: IPAddress,
+    target: bytes,
+    *,
+    identifier: int,
+) -> bytes | None:
+    """Return the unicast frame that asks the host at `target` for `address`, None where that cannot be."""
+    if kind is ProbeKind.ECHO:
+        if source is None:
+            return None
+        return icmp.request_frame(icmp.Echo(source, address, identifier, 0), mac, target)
     if isinstance(address, IPv4Address):
-        return arp.probe(mac, address, target)
-    return None if source is None else ndp.question(mac, source, address, target)
+        if isinstance(source, IPv4Address):
+            return arp.question(mac, source, address, target)
+        return arp.probe(mac, address, target)  # a leader must not take this node for a client of the address
+    return ndp.question(mac, source, address, target) if isinstance(source, IPv6Address) else None
 
 
-def _answer(frame: ethernet.Frame) -> tuple[IPAddress, bytes]:
-    """Return which address is at which MAC according to an answer; raises PacketError for other frames."""
+def _answer(frame: ethernet.Frame) -> tuple[ProbeKind, IPAddress, bytes]:
+    """Return which address is at which MAC, by what kind of answer; raises PacketError for other frames."""
+    echo6 = frame.ethertype == ethernet.IPV6 and frame.payload[40:41] == _ECHO_REPLY6
+    if frame.ethertype == ethernet.IPV4 or echo6:
+        return ProbeKind.ECHO, icmp.parse_reply(frame).source, frame.source
     if frame.ethertype == ethernet.ARP:
         packet = arp.parse(frame.payload)
         if packet.operation == arp.REPLY:
-            return packet.sender, packet.sender_mac
+            return ProbeKind.ARP, packet.sender, packet.sender_mac
     elif frame.ethertype == ethernet.IPV6:
         message = ndp.parse(frame.payload)
         if isinstance(message, ndp.Advertisement):
-            return message.target, message.link_layer or frame.source
+            return ProbeKind.ARP, message.target, message.link_layer or frame.source
     raise PacketError("not an answer")
 
 

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from roost.model.address import IPAddress
 from roost.model.lead import Lead, lead
-from roost.model.node import Candidate
+from roost.model.node import Candidate, Node
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
 
-__all__ = ["Election", "Move"]
+__all__ = ["Election", "Move", "Prepared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,14 @@ class Move:
     service: str
     old_leader: str | None
     new_leader: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rankings of services over `nodes`, worked out beforehand."""
+
+    nodes: tuple[Node, ...]
+    rankings: Mapping[str, Ranking]
 
 
 class Election:
@@ -87,11 +95,19 @@ class Election:
             rankings = tuple(each for each in rankings if each.service.name not in without)
         return lead(address, rankings)
 
-    def update_services(self, services: Iterable[Service]) -> tuple[Move, ...]:
+    def prepare(self, services: Iterable[Service]) -> Prepared:
+        """Rank what `update_services` would have to, and change nothing: any thread may do that."""
+        nodes, known = self._nodes(), dict(self._rankings)
+        new = [each for each in services if each.name not in known or known[each.name].service != each]
+        return Prepared(nodes, {service.name: rank(service, nodes) for service in new})
+
+    def update_services(
+        self, services: Iterable[Service], prepared: Prepared | None = None
+    ) -> tuple[Move, ...]:
         """Take the wanted services, all of them; rank the new and the changed ones; return the moves.
 
         A service that is gone moves to nobody. One whose addresses changed under the same leader is
-        no move.
+        no move. What was `prepared` is ranked already, unless the nodes are others by now.
         """
         wanted = {service.name: service for service in services}
         by_address: defaultdict[IPAddress, list[str]] = defaultdict(list)
@@ -101,11 +117,15 @@ class Election:
         self._by_address = {address: tuple(names) for address, names in by_address.items()}
         self.ranked_anew = True
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
-        nodes = [candidate.node for candidate in self._candidates.values()]
+        nodes = self._nodes()
+        ready = prepared.rankings if prepared is not None and prepared.nodes == nodes else {}
         for name, service in wanted.items():
             known = self._rankings.get(name)
             if known is None or known.service != service:
-                moves.append(self._install(rank(service, nodes)))
+                ranking = ready.get(name)
+                if ranking is None or ranking.service != service:
+                    ranking = rank(service, nodes)
+                moves.append(self._install(ranking))
         return _real(moves)
 
     def update_candidates(self, candidates: Iterable[Candidate]) -> tuple[Move, ...]:
@@ -128,6 +148,9 @@ class Election:
         else:
             moves = [self._install(self._rankings[name]) for name in self._unsettled(old)]
         return _real(moves)
+
+    def _nodes(self) -> tuple[Node, ...]:
+        return tuple(candidate.node for candidate in self._candidates.values())
 
     def _unsettled(self, old: Mapping[str, Candidate]) -> set[str]:
         """Return the services whose leader may differ now that verdicts, and nothing else, changed."""

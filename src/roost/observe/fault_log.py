@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from roost.observe.quiet import Quiet
 from roost.protocols.memberlist.effects import Fault
 
 __all__ = ["FaultLog", "FaultRecord"]
@@ -38,8 +39,7 @@ class FaultLog:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._records: dict[str, FaultRecord] = {}
-        self._next_line: dict[str, float] = {}
-        self._suppressed: dict[str, int] = {}
+        self._quiet = Quiet(_QUIET)
 
     @property
     def records(self) -> tuple[FaultRecord, ...]:
@@ -59,13 +59,10 @@ class FaultLog:
         self._line(fault.kind, detail, source, now)
 
     def _line(self, kind: str, detail: str, source: str, now: float) -> None:
-        if now < self._next_line.get(kind, now):
-            self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
+        suppressed = self._quiet.due(kind, now)
+        if suppressed is None:
             return
-        self._next_line[kind] = now + _QUIET
-        facts: dict[str, object] = {"source": source}
-        if suppressed := self._suppressed.pop(kind, 0):
-            facts["suppressed"] = suppressed
+        facts = {"source": source, "suppressed": suppressed}
         _log.warning(
             "membership: %s: %s", kind, detail, extra={key: fact for key, fact in facts.items() if fact}
         )

@@ -8,7 +8,7 @@ from typing import Final
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 
-__all__ = ["REPLY", "REQUEST", "Arp", "correction", "gratuitous", "parse", "probe"]
+__all__ = ["REPLY", "REQUEST", "Arp", "correction", "gratuitous", "parse", "probe", "question"]
 
 REQUEST: Final = 1
 REPLY: Final = 2
@@ -81,4 +81,14 @@ def correction(mac: bytes, address: IPv4Address, client: IPv4Address, to: bytes)
 def probe(mac: bytes, address: IPv4Address, to: bytes = ethernet.BROADCAST) -> bytes:
     """Return the frame that asks `to` for `address` without teaching anybody anything (RFC 5227 2.1)."""
     packet = Arp(REQUEST, mac, IPv4Address(0), bytes(6), address)
+    return ethernet.build(to, mac, ethernet.ARP, packet.encode())
+
+
+def question(mac: bytes, own: IPv4Address, address: IPv4Address, to: bytes) -> bytes:
+    """Return the frame that asks the host at `to` alone for `address`, as the host that has `own` at `mac`.
+
+    The asked host learns where `own` is, and switches that inspect ARP find a binding that they know, which a
+    probe from 0.0.0.0 has not.
+    """
+    packet = Arp(REQUEST, mac, own, bytes(6), address)
     return ethernet.build(to, mac, ethernet.ARP, packet.encode())

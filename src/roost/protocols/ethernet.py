@@ -5,9 +5,10 @@ from typing import Final
 
 from roost.protocols.errors import PacketError
 
-__all__ = ["ARP", "BROADCAST", "IPV6", "Frame", "build", "is_unicast", "parse"]
+__all__ = ["ARP", "BROADCAST", "IPV4", "IPV6", "Frame", "build", "is_unicast", "parse"]
 
 ARP: Final = 0x0806
+IPV4: Final = 0x0800
 IPV6: Final = 0x86DD
 BROADCAST: Final = b"\xff" * 6
 

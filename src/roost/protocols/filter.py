@@ -1,7 +1,8 @@
 """The classic BPF program that lets the kernel wake us only for frames about our addresses.
 
 Passes untagged ARP whose sender or target address is one of ours, and untagged ICMPv6 Neighbor
-Solicitations and Advertisements whose target ends in the same 32 bits as one of ours. The 32-bit keys
+Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; on demand untagged ICMP
+and ICMPv6 echo replies with one identifier, without IPv4 options or IPv6 extension headers. The 32-bit keys
 become intervals in a binary decision tree. When there are too many for the kernel's limit, the closest
 ones are merged: some foreign frames pass then, which the responder drops itself.
 """
@@ -13,10 +14,10 @@ from typing import Final, NamedTuple
 __all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_traffic"]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
-_MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,800 at most
+_MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,850 at most
 
 _LOAD4, _LOAD2, _LOAD1 = 0x20, 0x28, 0x30  # BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B
-_JA, _JEQ, _JGT, _JGE, _RET = 0x05, 0x15, 0x25, 0x35, 0x06
+_JA, _JEQ, _JGT, _JGE, _JSET, _RET = 0x05, 0x15, 0x25, 0x35, 0x45, 0x06
 _VLAN_TAG_PRESENT: Final = 0xFFFFF030  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT: the kernel strips tags
 _PACKET_TYPE: Final = 0xFFFFF004  # SKF_AD_OFF + SKF_AD_PKTTYPE
 _WHOLE: Final = 0xFFFF  # bytes to keep of a frame that passes
@@ -34,8 +35,11 @@ class Instruction(NamedTuple):
     k: int
 
 
-def build(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
-    """Return the program for `addresses`; it passes nothing when there are none."""
+def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None = None) -> list[Instruction]:
+    """Return the program for `addresses`, and for echo replies whose identifier (16 bits) is `echo`.
+
+    It passes nothing when there is neither.
+    """
     ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
     ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
     program = _Program()
@@ -43,10 +47,14 @@ def build(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]
     program.jump_unless(_JEQ, 0, "drop")
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0806, "arp")
+    if echo is not None:
+        program.jump_if(_JEQ, 0x0800, "ipv4")
     program.jump_unless(_JEQ, 0x86DD, "drop")
     program.load(_LOAD1, 20)  # IPv6 next header
     program.jump_unless(_JEQ, 58, "drop")
     program.load(_LOAD1, 54)  # ICMPv6 type
+    if echo is not None:
+        program.jump_if(_JEQ, 129, "echo6")
     program.jump_if(_JEQ, 135, "target")
     program.jump_unless(_JEQ, 136, "drop")
     program.label("target")
@@ -58,11 +66,32 @@ def build(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]
     program.label("sender")
     program.load(_LOAD4, 28)  # sender protocol address
     program.tree(ipv4, "pass", "drop")
+    if echo is not None:
+        _pass_echo(program, echo)
     program.label("pass")
     program.give(_WHOLE)
     program.label("drop")
     program.give(0)
     return program.assembled()
+
+
+def _pass_echo(program: "_Program", identifier: int) -> None:
+    """Branch from "ipv4" and "echo6", where the headers before ICMPv6 were read already."""
+    program.label("ipv4")
+    program.load(_LOAD1, 14)  # version and length of the header
+    program.jump_unless(_JEQ, 0x45, "drop")
+    program.load(_LOAD1, 23)  # protocol
+    program.jump_unless(_JEQ, 1, "drop")
+    program.load(_LOAD2, 20)  # fragment
+    program.jump_if(_JSET, 0x3FFF, "drop")
+    program.load(_LOAD1, 34)  # ICMP type
+    program.jump_unless(_JEQ, 0, "drop")
+    program.load(_LOAD2, 38)  # identifier
+    program.jump_if(_JEQ, identifier, "pass")
+    program.jump("drop")
+    program.label("echo6")
+    program.load(_LOAD2, 58)  # identifier
+    program.jump_unless(_JEQ, identifier, "drop")
 
 
 def build_traffic(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:

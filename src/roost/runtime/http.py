@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 
+from roost.runtime.connections import Connections
+
 __all__ = ["HttpServer", "Request", "Response", "SocketPathError"]
 
 _READ_DEADLINE: Final = 5.0  # seconds a client may take to send its request
@@ -57,7 +59,8 @@ class HttpServer:
         self._most_bytes = most_bytes
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []
-        self._connections = 0
+        self._open = 0
+        self._connections = Connections(self._serve)
 
     async def listen_unix(self, path: Path) -> None:
         """Listen on `path` (mode 0600), replacing the leftover of a dead process.
@@ -68,7 +71,7 @@ class HttpServer:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 await _remove_leftover(path)
-            server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_BODY)
+            server = await asyncio.start_unix_server(self._connections.accept, path, limit=_MAX_BODY)
             path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         except OSError as error:
             if isinstance(error, SocketPathError):
@@ -82,28 +85,31 @@ class HttpServer:
 
     async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen on a TCP address; raises OSError when it is taken."""
-        self._servers.append(await asyncio.start_server(self._serve, host, port, limit=_MAX_BODY, ssl=tls))
+        self._servers.append(
+            await asyncio.start_server(self._connections.accept, host, port, limit=_MAX_BODY, ssl=tls)
+        )
 
     async def close(self) -> None:
-        """Stop listening and remove the sockets from the file system."""
+        """Stop listening, break off what is being answered, and remove the sockets from the file system."""
         for server in self._servers:
             server.close()
+        await self._connections.close()
         for path in self._sockets:
             path.unlink(missing_ok=True)
         self._servers.clear()
         self._sockets.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._connections >= _MAX_CONNECTIONS:
+        if self._open >= _MAX_CONNECTIONS:
             writer.close()
             return
-        self._connections += 1
+        self._open += 1
         try:
             await self._exchange(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError):
             pass  # the client went away, was too slow or spoke no HTTP: its loss alone
         finally:
-            self._connections -= 1
+            self._open -= 1
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any, Final
@@ -32,7 +32,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from roost.model.link import Interface, Link
 
-__all__ = ["LinkWatcher"]
+__all__ = ["LinkWatcher", "on_host"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,13 @@ _IFF_LOOPBACK: Final = 1 << 3
 _IFF_NOARP: Final = 1 << 7
 _IFF_LOWER_UP: Final = 1 << 16
 _MAC_LENGTH: Final = 6  # bytes
+
+
+def on_host(links: Iterable[Link]) -> tuple[list[tuple[str, Interface]], list[str]]:
+    """Return every address of `links` as (link's name, address), and all links' names."""
+    found = tuple(links)
+    local = [(each.name, address) for each in found for address in each.addresses]
+    return local, [each.name for each in found]
 
 
 class _Table:

@@ -14,32 +14,30 @@ Needs Linux 4.20.
 import asyncio
 import errno
 import logging
-import socket
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
-from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETROUTE
-from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, ifaddrmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
 
 from roost.model.address import IPAddress
 from roost.runtime.arp_guard import ArpGuard, LocalDeliveryError
+from roost.runtime.held_addresses import (
+    ADDRESS_MARK,
+    LOCAL_TABLE,
+    LOOPBACK,
+    ROUTE_MARK,
+    held_addresses,
+)
 
 __all__ = ["LocalDelivery", "LocalDeliveryError", "RefusedAddressesError"]
 
 _log = logging.getLogger(__name__)
 
-_LOOPBACK: Final = 1  # lo's index in every network namespace
-_LOCAL_TABLE: Final = 255
-_LOCAL_TYPE: Final = 2  # RTN_LOCAL
-_ROUTE_MARK: Final = 82  # rtm_protocol: `ip route show table local proto 82` shows our VIPs
-_ADDRESS_MARK: Final = 0x526F6F73  # IFA_RT_PRIORITY, shown by `ip -6 address` as the metric; no route has it
 _FOREVER: Final = 0xFFFFFFFF  # seconds, RFC 4861's infinity
 
 
@@ -101,15 +99,19 @@ class LocalDelivery:
 
     async def _reconcile(self) -> tuple[str, ...]:
         """Remove, then guard, then add: the kernel must be silent before it knows a VIP."""
-        async with _connect() as route:
-            held = await _held(route)
-            for address in held - self._wanted:
-                await _remove(route, address)
-            guarded: tuple[str, ...] = ()
-            if self._guarding:
-                guarded = await self._guard.enforce()
-            missing = self._wanted - held
-            refused = await _add_all(route, missing)
+        held = await _held()
+        missing, surplus = self._wanted - held, held - self._wanted
+        if surplus:
+            async with _connect() as route:
+                for address in surplus:
+                    await _remove(route, address)
+        guarded: tuple[str, ...] = ()
+        if self._guarding:
+            guarded = await self._guard.enforce()
+        refused: dict[IPAddress, str] = {}
+        if missing:
+            async with _connect() as route:
+                refused = await _add_all(route, missing)
         if refused:
             raise RefusedAddressesError(refused)
         return (*guarded, *(f"{address} was missing" for address in missing))
@@ -117,28 +119,16 @@ class LocalDelivery:
 
 def _connect() -> AsyncIPRoute:
     try:
-        return AsyncIPRoute(strict_check=True)  # the kernel filters dumps: our VIPs only, not all routes
+        return AsyncIPRoute()
     except OSError as error:
         raise LocalDeliveryError(f"netlink cannot be used: {error}; Linux 4.20 or newer is needed") from error
 
 
-async def _held(route: AsyncIPRoute) -> frozenset[IPAddress]:
-    """Return the VIPs with our mark, whoever of us added them."""
-    routes, addresses = rtmsg(), ifaddrmsg()
-    routes["family"], addresses["family"] = socket.AF_INET, socket.AF_INET6
-    routes["table"], routes["proto"], routes["type"] = _LOCAL_TABLE, _ROUTE_MARK, _LOCAL_TYPE
-    addresses["index"] = _LOOPBACK
-    held: set[IPAddress] = set()
+async def _held() -> frozenset[IPAddress]:
     try:
-        async for message in await route.nlm_request(routes, RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP):
-            if message["proto"] == _ROUTE_MARK and message["dst_len"] == IPv4Address(0).max_prefixlen:
-                held.add(ip_address(message.get("RTA_DST")))
-        async for message in await route.nlm_request(addresses, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP):
-            if message.get("IFA_RT_PRIORITY") == _ADDRESS_MARK:
-                held.add(ip_address(message.get("IFA_ADDRESS")))
-    except (NetlinkError, OSError) as error:
+        return await held_addresses()
+    except OSError as error:
         raise LocalDeliveryError(f"cannot list the VIPs of this host: {error}") from error
-    return frozenset(held)
 
 
 async def _add_all(route: AsyncIPRoute, addresses: frozenset[IPAddress]) -> dict[IPAddress, str]:
@@ -163,13 +153,13 @@ async def _add(route: AsyncIPRoute, address: IPAddress) -> None:
     else:
         await route.addr(
             "add",
-            index=_LOOPBACK,
+            index=LOOPBACK,
             address=str(address),
             prefixlen=address.max_prefixlen,
             flags=IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
             preferred=0,
             valid=_FOREVER,
-            rt_priority=_ADDRESS_MARK,
+            rt_priority=ADDRESS_MARK,
         )
 
 
@@ -178,7 +168,7 @@ async def _remove(route: AsyncIPRoute, address: IPAddress) -> None:
         if isinstance(address, IPv4Address):
             await route.route("del", **_ipv4_route(address))
         else:
-            await route.addr("del", index=_LOOPBACK, address=str(address), prefixlen=address.max_prefixlen)
+            await route.addr("del", index=LOOPBACK, address=str(address), prefixlen=address.max_prefixlen)
     except NetlinkError as error:
         if error.code not in (errno.ESRCH, errno.EADDRNOTAVAIL):  # not: gone already
             raise LocalDeliveryError(f"cannot remove {address} from lo: {_cause(error.code)}") from error
@@ -187,11 +177,11 @@ async def _remove(route: AsyncIPRoute, address: IPAddress) -> None:
 def _ipv4_route(address: IPv4Address) -> dict[str, str | int]:
     return {
         "dst": f"{address}/{address.max_prefixlen}",
-        "table": _LOCAL_TABLE,
+        "table": LOCAL_TABLE,
         "type": "local",
         "scope": "host",
-        "proto": _ROUTE_MARK,
-        "oif": _LOOPBACK,
+        "proto": ROUTE_MARK,
+        "oif": LOOPBACK,
     }
 
 

@@ -18,6 +18,7 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.messages import ErrorResponse, Message, UserMessage
 from roost.protocols.memberlist.stream import StreamCodec, StreamDecoder
 from roost.runtime.bind import endpoint_of
+from roost.runtime.connections import Connections
 
 __all__ = ["STREAMS_LIMIT", "MemberlistStreams", "Responder"]
 
@@ -55,6 +56,7 @@ class MemberlistStreams:
         self._report = report
         self._responder: Responder | None = None
         self._server: asyncio.Server | None = None
+        self._connections = Connections(self._accept)
         self._serving: set[asyncio.Task[None]] = set()
         self._held_open: set[asyncio.Task[None]] = set()
         self._held = 0
@@ -62,16 +64,13 @@ class MemberlistStreams:
     async def start(self, listener: socket.socket, responder: Responder) -> None:
         """Serve what connects to `listener`, which this object owns from now on."""
         self._responder = responder
-        self._server = await asyncio.start_server(self._accept, sock=listener)
+        self._server = await asyncio.start_server(self._connections.accept, sock=listener)
 
     async def stop(self) -> None:
         """Stop listening and break off what is being served."""
         if self._server is not None:
             self._server.close()
-        tasks = self._serving | self._held_open
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._connections.close()
 
     async def exchange(self, target: Endpoint, request: Message, deadline: float) -> Message:
         """Send `request` and return the reply, by `deadline` (the loop's time).
@@ -109,7 +108,7 @@ class MemberlistStreams:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this as a task
+        assert task is not None  # noqa: S101 - each connection has a task
         if len(self._serving) >= STREAMS_LIMIT:
             self._counters["streams_refused"] += 1
             writer.transport.abort()
@@ -153,7 +152,7 @@ class MemberlistStreams:
     async def _be_held(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep a peer's lifeline open until the peer closes it, outside of the limit for exchanges."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this as a task
+        assert task is not None  # noqa: S101 - each connection has a task
         if len(self._held_open) >= _LIFELINES_LIMIT:
             self._counters["lifelines_refused"] += 1
             return

@@ -14,6 +14,7 @@ from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.protocols.machine import Effect, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import encode, encode_state
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.metadata import encode as encode_metadata
@@ -28,7 +29,6 @@ __all__ = ["Hands"]
 _TOLD: Final = 64  # members that hear a ground directly
 _DELIVERY: Final = (0.001, 0.005)  # seconds to give the host other addresses
 _PROXY: Final = (0.02, 0.6)  # seconds until a proxy knows of new endpoints
-_HOSTS_ASKED: Final = 4
 
 
 class Hands:
@@ -152,7 +152,7 @@ class Hands:
     def _probe(self, effect: do.Probe) -> None:
         target = effect.target
         if self._open:
-            self._host.ask(target.address, target.mac, self._answered)
+            self._host.ask(target.address, target.mac, partial(self._answered, effect.kind))
 
     def _listen(self, effect: do.Listen) -> None:
         self._listened = frozenset((target.link, target.address) for target in effect.targets)
@@ -160,13 +160,14 @@ class Hands:
     def _ask_hosts(self, effect: do.AskHosts) -> None:
         known = {address for _, address in self._listened}
         others = (host for host in (*self._host.kernel.neighbours, *effect.hosts) if host[0] not in known)
-        for address, mac in list(others)[:_HOSTS_ASKED] if self._open and self._listened else ():
-            self._host.ask(address, mac, partial(self._process.answered, self._open[0].index))
+        for address, mac in list(others)[: effect.count] if self._open and self._listened else ():
+            heard = partial(self._process.answered, self._open[0].index, effect.kind)
+            self._host.ask(address, mac, heard)
 
-    def _answered(self, claim: Claim) -> None:
+    def _answered(self, kind: ProbeKind, claim: Claim) -> None:
         for link in self._open:
             if (link.index, claim.address) in self._listened:
-                self._process.answered(link.index, claim)
+                self._process.answered(link.index, kind, claim)
 
     # -- gossip --------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from roost.protocols.memberlist.messages import CURRENT_VERSIONS, NodeState, Pus
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig, UserData
-from roost.protocols.witness.machine import AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.budget import ARP_RATE, Budget
+from roost.protocols.witness.machine import AskLan, Declare, Probe, ProbeKind, Tell, Timing, Witness
 from roost.protocols.words.codec import decode, encode
 from roost.protocols.words.statement import Statement
 
@@ -48,6 +49,10 @@ class Host:
     faults: list[Fault] = field(default_factory=list)
     planned: float | None = None
     planned_witness: float | None = None
+    clock: float = 0.0  # seconds that its witness's clock is ahead: hosts share none
+    arp_times: deque[float] = field(default_factory=deque)  # of the last second on its port
+    arp_most: int = 0  # ARP packets within a second
+    shut: bool = False  # its port, for more ARP than the switch allows
     lost: dict[str, Endpoint] = field(default_factory=dict)  # longer than SWIM remembers its dead
 
     @property
@@ -64,7 +69,8 @@ class Host:
 class Network:
     """Hosts n1, n2, ... on one segment. `delay`: one-way; `lateness`: of wakes; both spans in seconds.
 
-    `udp_loss` is the share of packets lost, each way. `witnesses`: the timing of theirs, or none.
+    `udp_loss` is the share of packets lost, each way. `witnesses`: the timing of theirs, or none, who may use
+    `arp_rate` ARP packets/second and port (None: any number).
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Network:
         lateness: tuple[float, float] = (0.0, 0.002),
         udp_loss: float = 0.0,
         witnesses: Timing | None = None,
+        arp_rate: float | None = ARP_RATE,
     ) -> None:
         self.now = 1000.0
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
@@ -85,6 +92,10 @@ class Network:
         self.duplicated = 0.0  # share of datagrams that arrive twice
         self.datagrams = 0
         self.probes = 0  # of witnesses
+        self.arp_proxy = False  # the fabric answers ARP for whoever it has ever seen
+        self.arp_limit: int | None = None  # packets/second from one port, after which the switch shuts it
+        self.arp_only: set[str] = set()  # hosts whose kernels do not answer ICMP echo
+        self._arp_rate = arp_rate
         self._timing = witnesses
         self._random = random.Random(seed)  # noqa: S311 - a simulation
         self._delay = delay
@@ -106,7 +117,8 @@ class Network:
         codec = PacketCodec(compress=False, random=randomness)
         host = Host(name, endpoint, Swim(SwimConfig(name, endpoint, meta, self.profile), codec, randomness))
         if self._timing is not None:
-            host.witness = Witness(name, self._timing)
+            host.clock = randomness.uniform(0.0, 100.0)
+            host.witness = Witness(name, self._timing, Budget(self._arp_rate))
         self.hosts[name] = self._by_endpoint[endpoint] = host
         host.swim.start(self.now)
         self._pump(host)
@@ -278,14 +290,14 @@ class Network:
     def _watch(self, host: Host) -> None:
         """Let the host's witness follow who is there, as a speaker does on every change."""
         if host.witness is not None:
-            host.witness.watch(duties(host.name, host.active), self.now)
+            host.witness.watch(duties(host.name, host.active), self.now + host.clock)
             self._pump_witness(host)
 
     def _hear(self, host: Host, payload: bytes) -> None:
         with suppress(PacketError):
             match decode(payload):
                 case Statement() as statement if host.witness is not None:
-                    host.witness.receive(statement, self.now)
+                    host.witness.receive(statement, self.now + host.clock)
                     self._pump_witness(host)
 
     def _pump_witness(self, host: Host) -> None:
@@ -293,38 +305,59 @@ class Network:
         assert witness is not None  # noqa: S101 - asked for only where there is one
         for effect in witness.effects():
             match effect:
-                case Probe(subject):
-                    self._probe(host, witness, self.hosts.get(subject))
-                case AskLan():
-                    self._ask_lan(host, witness)
+                case Probe(subject, kind):
+                    self._probe(host, witness, self.hosts.get(subject), kind)
+                case AskLan(kind, hosts):
+                    self._ask_lan(host, witness, kind, hosts)
                 case Tell(to, word):
                     host.swim.tell(sorted(to), encode(word), self.now)
                 case Declare(subject, evidence):
                     host.swim.declare_dead(subject, evidence, self.now)
-        due = witness.next_wake()
+        wanted = witness.next_wake()
+        due = None if wanted is None else wanted - host.clock
         if due is not None and (host.planned_witness is None or due < host.planned_witness):
             host.planned_witness = due
             late = self._random.uniform(*self._lateness)
             self._at(max(due, self.now) + late, lambda: self._wake_witness(host, due))
 
-    def _probe(self, host: Host, witness: Witness, target: Host | None) -> None:
+    def _probe(self, host: Host, witness: Witness, target: Host | None, kind: ProbeKind) -> None:
         """Ask a host's kernel, which answers as long as the host runs, whatever its process does."""
         self.probes += 1
+        if kind is ProbeKind.ARP:
+            self._spend_arp(host)
+        elif target is not None and target.name in self.arp_only:
+            return
         lost = self._random.random() < self.udp_loss or self._random.random() < self.udp_loss
         if target is None or lost:
             return
-        if not self._reachable(host, target) or not self._reachable(target, host):
-            return
         at = self.now + self._random.uniform(*self._delay) + self._random.uniform(*self._delay)
-        self._at(at, lambda: self._act(host, lambda: witness.answered(target.name, at)))
+        alive = self._reachable(host, target) and self._reachable(target, host)
+        if alive and kind is ProbeKind.ARP and not self.arp_proxy:
+            self._spend_arp(target)
+        if alive or (kind is ProbeKind.ARP and self.arp_proxy and not host.shut):
+            self._at(
+                at, lambda: self._act(host, lambda: witness.answered(target.name, at + host.clock, kind))
+            )
 
-    def _ask_lan(self, host: Host, witness: Witness) -> None:
+    def _spend_arp(self, host: Host) -> None:
+        """Count an ARP packet that a host sends; the switch shuts a port that sends too many in a second."""
+        host.arp_times.append(self.now)
+        while host.arp_times[0] <= self.now - 1.0:
+            host.arp_times.popleft()
+        host.arp_most = max(host.arp_most, len(host.arp_times))
+        if self.arp_limit is not None and len(host.arp_times) > self.arp_limit:
+            host.shut = True
+
+    def _ask_lan(self, host: Host, witness: Witness, kind: ProbeKind, hosts: int) -> None:
         """Somebody on the larger side of a split answers whoever is on that side, too."""
+        for _ in range(hosts if kind is ProbeKind.ARP else 0):
+            self._spend_arp(host)
         sizes = Counter(self._group.get(name) for name, each in self.hosts.items() if each.running)
-        muted = any(source == host.name for source, _ in self._blocked)
-        if sizes and not muted and self._group.get(host.name) == sizes.most_common(1)[0][0]:
+        muted = host.shut or any(source == host.name for source, _ in self._blocked)
+        larger = sizes and self._group.get(host.name) == sizes.most_common(1)[0][0]
+        if not muted and (larger or (kind is ProbeKind.ARP and self.arp_proxy)):
             at = self.now + 2 * self._random.uniform(*self._delay)
-            self._at(at, lambda: self._act(host, lambda: witness.lan_answered(at)))
+            self._at(at, lambda: self._act(host, lambda: witness.lan_answered(at + host.clock, kind)))
 
     def _wake_witness(self, host: Host, planned: float) -> None:
         witness = host.witness
@@ -333,7 +366,7 @@ class Network:
         host.planned_witness = None
 
         def wake() -> None:
-            witness.wake(self.now)
+            witness.wake(self.now + host.clock)
             self._pump_witness(host)
 
         self._act(host, wake)
@@ -347,6 +380,8 @@ class Network:
         return (
             target is not None
             and target.running
+            and not source.shut
+            and not target.shut
             and self._group.get(source.name) == self._group.get(target.name)
             and (source.name, target.name) not in self._blocked
         )

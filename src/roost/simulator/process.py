@@ -21,6 +21,7 @@ from roost.protocols.errors import PacketError
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.memberlist.swim import MemberChanged, Swim, SwimConfig
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import Word, decode, decode_state
 from roost.protocols.words.metadata import Metadata, encode
 from roost.protocols.words.sightings import Sighting
@@ -56,7 +57,7 @@ class Process:
         self._chance = chance
         self._clock = host.clock
         self._inbox = Inbox(chance)
-        self._answers: deque[tuple[int, Claim]] = deque(maxlen=_ANSWERS)
+        self._answers: deque[tuple[int, ProbeKind, Claim]] = deque(maxlen=_ANSWERS)
         self._busy_until = 0.0  # virtual time: a slow interpreter works on something else
         self._planned: float | None = None
         self._swim_due = self._decider_due = math.inf  # on the host's scale
@@ -171,10 +172,10 @@ class Process:
             if claim.mac not in self.host.port.macs and claim.address in self.hands.noticed:
                 self.decider.claimed(claim.address, claim.mac, self.host.link().name, now)
 
-    def answered(self, link: int, claim: Claim) -> None:
+    def answered(self, link: int, kind: ProbeKind, claim: Claim) -> None:
         """Hear the answer to a probe; it waits in the socket until the decider is woken."""
         if not self.host.paused:
-            self._answers.append((link, claim))
+            self._answers.append((link, kind, claim))
 
     def hear(self, payload: bytes) -> None:
         """Hear a peer's word."""
@@ -271,8 +272,8 @@ class Process:
             self.swim.wake(now)
         if self._decider_due <= now:
             while self._answers:
-                link, claim = self._answers.popleft()
-                self.decider.answered(link, claim.address, claim.mac, now)
+                link, kind, claim = self._answers.popleft()
+                self.decider.answered(link, claim.address, claim.mac, kind, now)
             self.decider.wake(now)
 
     def _is_busy(self) -> bool:

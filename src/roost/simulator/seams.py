@@ -12,6 +12,7 @@ from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.service import DesiredState
 from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import Word
 from roost.protocols.words.sightings import Sighting
 
@@ -32,7 +33,7 @@ class DecidingMachine(Protocol):
     def hear(self, word: Word, now: float) -> None: ...  # noqa: D102
     def claimed(self, address: IPAddress, mac: bytes, interface_name: str, now: float) -> None: ...  # noqa: D102
     def asked(self, sighting: Sighting, now: float) -> None: ...  # noqa: D102
-    def answered(self, link_index: int, address: IPAddress, mac: bytes, at: float) -> None: ...  # noqa: D102
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None: ...  # noqa: D102
     def delivered(  # noqa: D102
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
     ) -> None: ...

@@ -1,15 +1,14 @@
 """The source held against this host: what cannot run here is refused, alone."""
 
-import logging
 from collections.abc import Sequence
 
 from roost.model.complaint import Complaint
 from roost.model.link import Link
+from roost.runtime.links import on_host
+from roost.speaker import complaints
 from roost.speaker.source import Source
 
 __all__ = ["Environment"]
-
-_log = logging.getLogger("roost.speaker")
 
 
 class Environment:
@@ -29,10 +28,6 @@ class Environment:
     def look(self, links: Sequence[Link]) -> bool:
         """Look at the host's links and addresses; tells whether other services are refused than before."""
         before = self.refused
-        local = [(link.name, address) for link in links for address in link.addresses]
-        complaints = self._source.complaints(local, [link.name for link in links])
-        for each in complaints:
-            if each not in self.complaints:
-                _log.log(logging.ERROR if each.severity == "error" else logging.WARNING, "%s", each)
-        self.complaints = complaints
+        known, self.complaints = self.complaints, self._source.complaints(*on_host(links))
+        complaints.tell(self.complaints, known)
         return self.refused != before

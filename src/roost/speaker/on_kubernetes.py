@@ -20,7 +20,7 @@ from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
-from roost.runtime import signals
+from roost.runtime import garbage, signals
 from roost.settings import SpeakerSettings
 from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker
@@ -124,6 +124,7 @@ async def _announce(
     source.on_drain = drained
     speaker.decider.state.drain.draining = source.drain  # since before its start
     source.on_change = changed
+    source.on_bulk = garbage.settle
     speaker.on_answering = announced.changed
     telling = [
         asyncio.create_task(_for_ever(announced.run, "telling who announces")),

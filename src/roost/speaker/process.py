@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from roost.protocols.words.metadata import MetadataError
-from roost.runtime import signals
+from roost.runtime import garbage, signals
 from roost.runtime.bind import BindError, address_to_come
 from roost.runtime.capabilities import NEEDED, missing
 from roost.runtime.http import SocketPathError
@@ -128,6 +128,7 @@ async def _addresses_to_come(speaker: Speaker) -> None:
 
 
 async def _start(speaker: Speaker) -> None:
+    garbage.settle()  # before the node takes part: nobody waits for it yet
     try:
         await speaker.start()
     except (BindError, CapabilityError, LocalDeliveryError, MetadataError) as error:

@@ -6,16 +6,42 @@ nothing.
 
 import asyncio
 import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeVar
 
+from roost.model.election import Prepared
+from roost.runtime import garbage
+from roost.runtime.links import on_host
 from roost.settings import in_force
 from roost.speaker.speaker import Speaker
 from roost.standalone.loader import load
+from roost.standalone.problems import Problem
 from roost.standalone.source import FileSource
 
 __all__ = ["Reloader"]
 
 _log = logging.getLogger("roost.speaker")
+
+_SWITCH: Final = 0.0002  # seconds that a busy thread keeps the interpreter from the event loop
+_BREATH: Final = 0.001  # seconds for the event loop between two steps of a reload
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    errors: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    source: FileSource
+    rankings: Prepared
+    waiting: frozenset[str]  # fields that take effect at the next start
+    warnings: Sequence[Problem]
 
 
 class Reloader:
@@ -36,18 +62,44 @@ class Reloader:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self._reload()
+                with garbage.building():
+                    await self._reload()
             except Exception:  # noqa: BLE001 - logged whole: a mistake in here must not cost a running address
                 _log.exception("the last good configuration stays in force: reading the new one failed")
 
     async def _reload(self) -> None:
+        read = await _in_a_thread(self._read)
+        if isinstance(read, _Refused):
+            self._speaker.refuse(read.errors)
+            return
+        for problem in read.warnings:
+            _log.warning("%s", problem)
+        for field in sorted(read.waiting):
+            _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
+        for _ in self._speaker.reload(read.source, read.rankings):
+            await asyncio.sleep(_BREATH)
+
+    def _read(self) -> "_Read | _Refused":
+        """Do all that needs no event loop, in a thread: the loop gets its turn every few milliseconds."""
         loaded = load(self._path)
         if loaded.config is None:
-            self._speaker.refuse([str(each) for each in loaded.problems if each.severity == "error"])
-            return
-        for problem in loaded.problems:
-            _log.warning("%s", problem)
+            return _Refused([str(each) for each in loaded.problems if each.severity == "error"])
         config, waiting = in_force(self._speaker.config, loaded.config)
-        for field in sorted(waiting):
-            _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
-        self._speaker.reload(FileSource(self._path, config))
+        source = FileSource(self._path, config)
+        source.prepare(*on_host(self._speaker.links.links))
+        rankings = self._speaker.decider.state.election.prepare(source.desired.services)
+        return _Read(source, rankings, waiting, loaded.problems)
+
+
+async def _in_a_thread(work: Callable[[], T]) -> T:
+    """Let `work` run beside the event loop, and hardly ever in its way.
+
+    Each time that the loop asks the kernel for something it gives up the interpreter, and a busy thread keeps
+    it for the switch interval: 5 ms by default, so that a request and its answer would take 15.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        return await asyncio.to_thread(work)
+    finally:
+        sys.setswitchinterval(before)

@@ -32,6 +32,7 @@ def decider_settings(config: SpeakerSettings, join: Sequence[JoinTarget] | None 
         bind=membership.bind,
         join=tuple(targets),
         timing=TIMINGS.get(membership.profile),
+        arp_rate=membership.arp_rate,
         settle_time=profile.settle_time,
         rejoin_interval=profile.rejoin_interval,
     )

@@ -8,7 +8,7 @@ What lives here: a match over effects. What it must not know: why anything is do
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -25,6 +25,7 @@ from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
 from roost.model.complaint import Complaint
+from roost.model.election import Prepared
 from roost.model.event import Event, Happening
 from roost.model.link import Link
 from roost.model.service import Service
@@ -160,8 +161,11 @@ class Speaker:
         if self.source.delivers_locally:
             await self.delivery.clear()
 
-    def reload(self, source: Source) -> None:
-        """Put another source in force, whose settings passed `in_force`: only the difference is applied."""
+    def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
+        """Put another source in force, whose settings passed `in_force`: only the difference is applied.
+
+        `prepared` are its rankings. It goes in steps, between which the event loop may have its turn.
+        """
         config = source.settings
         changed = diff(self.config, config)
         self.source = source
@@ -172,7 +176,8 @@ class Speaker:
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
         self._tell(self.decider.configure, decider_settings(config))
-        self.update("the configuration changed")
+        yield
+        yield from self._in_steps("the configuration changed", prepared)
         _log.info(
             "configuration loaded",
             extra={
@@ -183,9 +188,16 @@ class Speaker:
 
     def update(self, why: str) -> None:
         """Follow what the source wants now."""
+        for _ in self._in_steps(why):
+            pass
+
+    def _in_steps(self, why: str, prepared: Prepared | None = None) -> Iterator[None]:
         if not self._running:
             return  # `start` looks at the source itself
-        self._want(why, self._loop.time())
+        self.environment.look(self.links.links)
+        yield
+        self.decider.want(self.source.desired, self.environment.refused, why, self._now(), prepared)
+        yield
         self._driver.flush()
         self.history.keep({service.name for service in self.source.desired.services})
 
@@ -274,12 +286,12 @@ class Speaker:
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links)
-            case effects.Probe(target):
-                self.probes.ask(target)
+            case effects.Probe(target, kind):
+                self.probes.ask(target, kind)
             case effects.Listen(targets):
                 self.probes.listen(targets)
-            case effects.AskHosts(hosts):
-                self.probes.ask_hosts(hosts)
+            case effects.AskHosts(hosts, kind, count):
+                self.probes.ask_hosts(hosts, kind, count)
             case effects.Hold(peers):
                 self._lifelines.update(peers)
             case effects.Tell(to, word):

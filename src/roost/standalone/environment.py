@@ -9,11 +9,11 @@ from roost.model.eligibility import interface_allowed
 from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.problems import Finding, Problem, Spot
 
-__all__ = ["IPInterface", "environment_problems"]
+__all__ = ["LOOPBACK", "IPInterface", "environment_problems"]
 
 IPInterface = IPv4Interface | IPv6Interface
 
-_LOOPBACK: Final = "lo"  # addresses there are ours: Roost itself puts service addresses on it
+LOOPBACK: Final = "lo"  # addresses there are ours: Roost itself puts service addresses on it
 
 
 def environment_problems(
@@ -25,7 +25,7 @@ def environment_problems(
     no address. An error means that the service with that address must not be announced from here; a
     warning changes nothing.
     """
-    real = [(name, address) for name, address in local if name != _LOOPBACK]
+    real = [(name, address) for name, address in local if name != LOOPBACK]
     names = {name for name, _ in real}.union(links)
     found = [
         *_absent(config, names, "interfaces", config.interfaces),

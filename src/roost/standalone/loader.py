@@ -11,6 +11,7 @@ from typing import Final, Literal, cast
 from pydantic_core import PydanticCustomError
 
 from roost.model.service import Port
+from roost.runtime.run_folder import default_socket
 from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
 from roost.standalone import values
 from roost.standalone.checks import crossing
@@ -132,7 +133,7 @@ def _config(
         interfaces=_tuple(sections.interfaces),
         membership=_membership(sections.membership, keys) if sections.membership else None,
         services=tuple(_service(each) for each in sections.services),
-        status=StatusConfig(sections.status.socket or _default_socket(node), sections.status.http),
+        status=StatusConfig(sections.status.socket or default_socket(node), sections.status.http),
         announce=AnnounceConfig(sections.announce.gratuitous_rate, sections.announce.gratuitous_refresh),
         termination_grace=sections.termination_grace,
         file=file,
@@ -148,6 +149,7 @@ def _membership(section: MembershipSection, keys: tuple[bytes, ...]) -> Membersh
         keys=keys or tuple(section.key),
         label=section.label.encode(),
         profile=section.profile,
+        arp_rate=section.arp_rate,
     )
 
 
@@ -169,12 +171,6 @@ def _selection(section: NodesSection) -> NodeSelection:
 
 def _tuple(patterns: Iterable[str] | None) -> tuple[str, ...] | None:
     return None if patterns is None else tuple(patterns)
-
-
-def _default_socket(node: str) -> Path:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(runtime, "roost") if runtime and os.geteuid() != 0 else Path("/run/roost")
-    return folder / f"{node}.sock"
 
 
 def _socket_too_long(config: SpeakerConfig, document: Document) -> Iterator[Found]:

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
+from roost.protocols.witness.budget import ARP_RATE
 from roost.settings import GRATUITOUS_RATE
 from roost.standalone import values
 
@@ -112,6 +113,7 @@ class MembershipSection(Section):
     key: Annotated[list[_Key], BeforeValidator(_one_or_many), AfterValidator(_at_least_one)] = []
     label: Annotated[str, PlainValidator(_wire_label)] = ""
     profile: Annotated[str, PlainValidator(values.choice(*PROFILES))] = "default"
+    arp_rate: Annotated[float | None, PlainValidator(values.arp_rate)] = ARP_RATE
 
 
 class NodesSection(Section):

@@ -22,6 +22,7 @@ from roost.protocols.machine import Endpoint
 __all__ = [
     "DEFAULT_PORT",
     "MAX_SOCKET_PATH",
+    "arp_rate",
     "choice",
     "duration",
     "endpoint",
@@ -45,6 +46,7 @@ _HOST: Final = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 MAX_SOCKET_PATH: Final = 107  # bytes, sockaddr_un's 108 with the zero at the end
+_LEAST_ARP, _MOST_ARP = 2, 100_000  # packets/second
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 
 
@@ -91,6 +93,18 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         return value
 
     return check
+
+
+def arp_rate(value: object) -> float | None:
+    """Return packets/second, None for `off`; fewer than 2 would let nobody be asked in time."""
+    if value == "off":
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not _LEAST_ARP <= value <= _MOST_ARP:
+        raise wrong(
+            f"{_shown(value)} is neither off nor a whole number from {_LEAST_ARP} to {_MOST_ARP}",
+            "write packets per second, unquoted, or off for no limit",
+        )
+    return float(value)
 
 
 def duration(low: float, high: float) -> Callable[[object], float]:

@@ -14,8 +14,8 @@ from roost.announce.answering import (
     Dropped,
     Outcome,
     correction_frames,
-    decide,
     gratuitous_frames,
+    respond,
 )
 from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
@@ -32,7 +32,8 @@ KNOWN: frozenset[IPAddress] = frozenset({LED, HELD, LED6, HELD6})
 
 def decided(frame: bytes, *, router: bool = False) -> Outcome:
     """Decide as a node that leads LED and LED6 and knows HELD and HELD6."""
-    return decide(frame, OURS, {LED, LED6}.__contains__, KNOWN, router=router)
+    answered: dict[IPAddress, bytes] = {LED: OURS, LED6: OURS}
+    return respond(frame, OURS, answered.get, KNOWN, router=router)
 
 
 def arp_frame(packet: Arp, *, to: bytes = ethernet.BROADCAST, source: bytes | None = None) -> bytes:
@@ -190,3 +191,13 @@ def test_gratuitous_frames_are_claims_to_whoever_hears_them(address: str, frames
     ours: IPAddress = ip_address(address)
     sent = gratuitous_frames(PEER, ours)
     assert [decided(frame) for frame in sent] == [Claimed(ours, PEER)] * frames
+
+
+def test_an_answer_with_another_hardware_address_comes_from_it() -> None:
+    """A frame whose sender is not its source is spoofed to whoever hears it, and to switches."""
+    answered: dict[IPAddress, bytes] = {LED: PEER, LED6: PEER}
+    for question, address in ((arp_frame(ask(LED)), LED), (ndp.solicitation_frame(CLIENT, LED6), LED6)):
+        answer = respond(question, OURS, answered.get, KNOWN)
+        assert isinstance(answer, Answer)
+        heard = respond(answer.frame, CLIENT, lambda _: None, KNOWN)
+        assert heard == Claimed(address, PEER)

@@ -180,3 +180,25 @@ def test_whatever_verdicts_came_before_the_leader_is_that_of_a_fresh_election(
         now = [Candidate(Node(name), verdict) for name, verdict in zip(NAMES, verdicts, strict=True)]
         election.update_candidates(now)
         assert leaders(election) == leaders(Election(wanted, now))
+
+
+@given(services, services, candidates, candidates)
+def test_what_was_prepared_changes_no_outcome(
+    before: list[Service], after: list[Service], nodes: list[Candidate], others: list[Candidate]
+) -> None:
+    prepared, plain = Election(before, nodes), Election(before, nodes)
+    ahead = prepared.prepare(after)
+    assert prepared.rankings == plain.rankings, "preparing changes nothing"
+    for each in (prepared, plain):
+        each.update_candidates(others)  # while it was prepared elsewhere
+    assert prepared.update_services(after, ahead) == plain.update_services(after)
+    assert prepared.rankings == plain.rankings
+
+
+def test_what_was_prepared_is_not_ranked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    election = Election(MANY[:10], alive(*NAMES))
+    ahead = election.prepare(MANY)
+    assert ahead.rankings.keys() == {each.name for each in MANY[10:]}
+    monkeypatch.setattr(Ranking, "with_nodes", None)
+    election.update_services(MANY, ahead)
+    assert len(election.rankings) == len(MANY)

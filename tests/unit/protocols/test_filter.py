@@ -2,10 +2,11 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.protocols import arp, ethernet, ndp
+from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.filter import MAX_INSTRUCTIONS, Instruction
 
@@ -37,6 +38,8 @@ def passes(program: list[Instruction], frame: bytes, *, tagged: bool = False) ->
                 at += jt if accumulator > k else jf
             case 0x35:
                 at += jt if accumulator >= k else jf
+            case 0x45:
+                at += jt if accumulator & k else jf
             case 0x06:
                 return k > 0
             case _:
@@ -114,3 +117,46 @@ def test_traffic_for_others_does_not_pass() -> None:
     program = filters.build_traffic([IPv4Address("192.0.2.200")])
     assert not passes(program, MAC + MAC + b"\x08\x00" + bytes(16) + IPv4Address("192.0.2.201").packed)
     assert not passes(filters.build_traffic([]), MAC + MAC + b"\x08\x00" + bytes(40))
+
+
+ECHOES = [
+    icmp.Echo(IPv4Address("192.0.2.11"), IPv4Address("192.0.2.12"), 0x1234, 7),
+    icmp.Echo(IPv6Address("2001:db8::11"), IPv6Address("2001:db8::12"), 0x1234, 7, b"data"),
+]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_echo_replies_with_our_identifier_pass_and_nothing_else_of_ip(echo: icmp.Echo) -> None:
+    program = filters.build([IPv4Address("192.0.2.11"), IPv6Address("2001:db8::11")], echo=0x1234)
+    frame = icmp.reply_frame(echo, MAC, MAC)
+    assert passes(program, frame)
+    assert not passes(program, frame, tagged=True)
+    assert not passes(program, icmp.request_frame(echo, MAC, MAC))
+    assert not passes(filters.build([], echo=0x1235), frame)
+    assert not passes(filters.build([IPv4Address("192.0.2.11"), IPv6Address("2001:db8::11")]), frame)
+    for length in range(len(MAC + MAC) + 2, 40):
+        assert not passes(program, frame[:length])
+
+
+def test_an_echo_reply_with_options_or_in_fragments_does_not_pass() -> None:
+    frame = bytearray(icmp.reply_frame(ECHOES[0], MAC, MAC))
+    program = filters.build([], echo=0x1234)
+    for at, value in ((14, 0x46), (20, 0x20), (21, 0x01), (23, 17), (34, 3)):
+        changed = bytearray(frame)
+        changed[at] = value
+        assert not passes(program, bytes(changed)), at
+
+
+@given(st.sets(ipv4, min_size=400, max_size=600), st.sets(ipv6, min_size=400, max_size=600))
+def test_with_echo_replies_the_largest_program_still_fits(
+    ours4: set[IPv4Address], ours6: set[IPv6Address]
+) -> None:
+    program = filters.build([*ours4, *ours6], echo=1)
+    assert len(program) <= MAX_INSTRUCTIONS
+    assert passes(program, ask(next(iter(ours4))))
+    assert passes(program, ndp.unsolicited(MAC, next(iter(ours6))))
+
+
+@given(st.binary(max_size=100))
+def test_with_echo_replies_anything_else_is_dropped_and_ends(data: bytes) -> None:
+    assert not passes(filters.build([], echo=0x1234), data.replace(b"\x12\x34", b"\x12\x35"))

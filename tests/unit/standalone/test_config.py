@@ -37,6 +37,7 @@ def services(*lines: str) -> str:
 
 
 def test_defaults(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOST_RUN_DIR")
     monkeypatch.setattr("socket.gethostname", lambda: "host-7")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     config = read("services: []")
@@ -47,11 +48,14 @@ def test_defaults(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_user_without_root_gets_a_socket_of_their_own(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOST_RUN_DIR")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     assert read("node: n1").status.socket == Path("/run/user/1000/roost/n1.sock")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert read("node: n1").status.socket == Path("/run/roost/n1.sock")
+    monkeypatch.setenv("ROOST_RUN_DIR", "/srv/roost")
+    assert read("node: n1").status.socket == Path("/srv/roost/n1.sock")
 
 
 def test_membership(read: Read) -> None:
@@ -75,6 +79,13 @@ def test_membership(read: Read) -> None:
     assert membership.keys == (b"0123456789abcdef", b"fedcba9876543210")
     assert (membership.label, membership.profile) == (b"blue", "fast")
     assert "0123" not in repr(membership)
+
+
+@pytest.mark.parametrize(("text", "rate"), [("", 10.0), (", arpRate: 40", 40.0), (", arpRate: off", None)])
+def test_the_budget_of_arp(read: Read, text: str, rate: float | None) -> None:
+    membership = read(f"membership: {{bind: 192.0.2.1{text}}}").membership
+    assert membership is not None
+    assert membership.arp_rate == rate
 
 
 def test_keys_come_from_lines_of_a_file_or_a_text(read: Read, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
     links, members -> which peers to probe, and where        answers -> Witness -> verdicts, words to others
 
-A peer is asked for its own address, which its kernel answers, and for one that it leads, which its process
-answers. Peers that were declared dead are asked for now and then, so that their return is seen at once. A
+A peer is asked for its own address by ICMP echo and by ARP or Neighbor Solicitation, which its kernel
+answers, and by the latter for one that it leads, which its process answers; all that is ARP shares one
+budget. Peers that were declared dead are asked for now and then, so that their return is seen at once. A
 peer that shares no link with this node, or has no address there, is not probed: SWIM and the lifeline alone
 judge it.
 """
@@ -23,14 +24,16 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness import machine
+from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.statement import Statement
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Evidence", "Watch"]
 
 _LOST_INTERVAL: Final = 0.2  # seconds between two looks for lost peers
-_FRESH: Final = 0.3  # seconds in which an answer shows that somebody is well
+_LAN_HOSTS: Final = 4  # asked at once when this node is cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,15 @@ class Evidence:
 
 
 class Watch:
-    """Watches for node `me`; without `timing` nothing is watched. Times are seconds."""
+    """Watches for node `me`, nobody without `timing`. Times are seconds, `arp_rate` as `Budget` has it."""
 
-    def __init__(self, me: str, timing: Timing | None) -> None:
+    def __init__(self, me: str, timing: Timing | None, arp_rate: float | None) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._kernels = Witness(me, timing) if timing is not None else None
-        self._processes = Witness(me, PROCESS)
+        self._budget = Budget(arp_rate)
+        self._kernels = Witness(me, timing, self._budget) if timing is not None else None
+        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP])
+        self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
         self._look: float | None = None
         self._links: dict[int, Link] = {}
@@ -78,11 +83,10 @@ class Watch:
 
     def evidence(self, name: str, now: float) -> Evidence:
         """Return what is heard of `name`."""
-        kernel = self.last_heard(name)
         keys = [key for key, target in self._targets.items() if target.name == name and key != name]
-        heard = [self._processes.heard(key) for key in keys if key in self._processes.subjects]
-        process = any(when is not None and now - when < 2 * _FRESH for when in heard) if heard else None
-        return Evidence(kernel is not None and now - kernel < _FRESH, process)
+        led = [self._processes.well(key, now) for key in keys if key in self._processes.subjects]
+        kernel = self._kernels is not None and self._kernels.well(name, now)
+        return Evidence(kernel, any(led) if led else None)
 
     def shares_link(self, name: str) -> bool:
         """Tell whether `name` has an address on a link of this node, so that its claims are heard here."""
@@ -109,9 +113,9 @@ class Watch:
         for name, target in kernels.items():
             if name in self._targets and self._targets[name] != target:
                 # It has just said so itself: what did not answer at its old place is not dead.
-                self._kernels.answered(name, now)
+                self._kernels.vouched(name, now)
         processes = {
-            f"{name} {led[name]}": replace(target, address=led[name])
+            f"{name} {led[name]}": replace(target, address=led[name], process=True)
             for name, target in kernels.items()
             if name in led and can_ask(self._links[target.link], led[name])
         }
@@ -121,36 +125,23 @@ class Watch:
         self._listen()
         self._kernels.watch({name: watched[name] for name in kernels}, now)
         self._processes.watch({key: watched[target.name] for key, target in processes.items()}, now)
-        self._gather()
 
     def hear(self, statement: Statement, now: float) -> None:
         """Take another witness's word."""
         for each in self._machines():
             each.receive(statement, now)
-        self._gather()
 
-    def answered(self, link: int, address: IPAddress, mac: bytes, at: float) -> str | None:
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> str | None:
         """Take an answer for `address` from `mac` that came in at `at`; return the lost peer that is back."""
         subject = self._subjects.get((link, address))
-        mine = subject is not None and mac in self._macs_of(self._targets[subject])
-        for each in self._machines():
-            if subject is None:
-                each.lan_answered(at)
-            elif mine:
-                each.answered(subject, at)
-        self._gather()
-        if subject is None or not mine or not self._lost.answered(subject):
-            return None
-        self.counters["returned"] += 1
-        return subject
-
-    def ask_for_lost(self, name: str) -> bool:
-        """Ask a lost peer at once; tells whether it is one that can be asked."""
-        target = self._lost.targets.get(name)
-        if target is None:
-            return False
-        self._probe(target)
-        return True
+        if subject is None:
+            for each in self._machines():
+                each.lan_answered(at, kind)
+        elif mac in self._macs_of(self._targets[subject]):
+            for each in self._machines():
+                each.answered(subject, at, kind)
+            return self._returned(subject, kind)
+        return None
 
     def wake(self, now: float, *, cut_off: bool) -> None:
         """Probe and judge; a node that is `cut_off` asks everybody that it can."""
@@ -158,13 +149,9 @@ class Watch:
             due = each.next_wake()
             if due is not None and due <= now:
                 each.wake(now)
-        self._gather()
         if self._look is not None and now >= self._look:
             self._look = now + _LOST_INTERVAL if self._lost.targets else None
-            for target in self._lost.round():
-                self._probe(target)
-            if cut_off:
-                self._effects.append(AskHosts(()))
+            self._look_for_lost(now, cut_off=cut_off)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
@@ -175,6 +162,7 @@ class Watch:
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
+        self._gather()
         taken, self._effects = self._effects, []
         return taken
 
@@ -211,13 +199,13 @@ class Watch:
         for each in self._machines():
             for effect in each.effects():
                 match effect:
-                    case machine.Probe(subject):
-                        self._probe(self._targets[subject])
+                    case machine.Probe(subject, kind):
+                        self._probe(self._targets[subject], kind)
                     case machine.Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))
-                    case machine.AskLan():
-                        self._effects.append(AskHosts(()))
+                    case machine.AskLan(kind, hosts):
+                        self._effects.append(AskHosts((), kind, hosts))
                     case machine.Declare(subject, evidence):
                         self._judge(subject, evidence)
 
@@ -229,6 +217,28 @@ class Watch:
         silent = "host" if host else "process"
         self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {evidence}")))
 
-    def _probe(self, target: Target) -> None:
+    def _look_for_lost(self, now: float, *, cut_off: bool) -> None:
+        for target in self._lost.round():
+            self._probe(target, ProbeKind.ECHO)
+            if target.name not in self._echoing and self._budget.take(now):
+                self._probe(target, ProbeKind.ARP)
+        if cut_off:
+            self._effects.append(AskHosts((), ProbeKind.ECHO, _LAN_HOSTS))
+            if self._budget.take(now):
+                self._effects.append(AskHosts((), ProbeKind.ARP, 1))
+
+    def _returned(self, subject: str, kind: ProbeKind) -> str | None:
+        """Return the lost peer that answers again; ARP of one that answers echo may be the fabric's."""
+        if kind is ProbeKind.ECHO:
+            self._echoing.add(self._targets[subject].name)
+        elif subject in self._echoing:
+            return None
+        if not self._lost.answered(subject):
+            return None
+        self.counters["returned"] += 1
+        return subject
+
+    def _probe(self, target: Target, kind: ProbeKind) -> None:
         self.counters["probes"] += 1
-        self._effects.append(Probe(target))
+        self.counters["arp_probes"] += kind is ProbeKind.ARP
+        self._effects.append(Probe(target, kind))

@@ -104,6 +104,8 @@ class Rules:
         for node in state.nodes:
             if not alone or node.status in (Status.ALIVE, Status.LEFT):
                 self._merge(node, now, source)
+            elif node.name == self._table.me.name and self._table.me.live:
+                self._refute(node.incarnation)  # without that it would never take this node back
 
     def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
         """Let a suspicion wait: the suspect is heard outside of gossip, which `why` says for people."""
@@ -248,7 +250,7 @@ class Rules:
         member = self._table.change(
             message.node, incarnation=message.incarnation, status=status, since=now, evidence=evidence
         )
-        if self._table.live() == 1:  # nobody is left to be told: it is not them who are wrong, most likely
+        if self._table.others > 1 and self._table.live() == 1:  # this node is the one cut off, most likely
             self._queue.keep_only(self._table.me.name)
         self._report("leave" if status is Status.LEFT else "dead", member, evidence)
 

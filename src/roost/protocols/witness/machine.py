@@ -1,31 +1,49 @@
 """Who of the watched peers has fallen silent, decided with the other witnesses (a machine without I/O).
 
-A node's kernel answers ARP and ND for the node's own address whatever its processes do, so its silence
-means that the node or its link is gone. One silent probe makes this node ask the other witnesses to look
-at once; a verdict takes their agreement. Where there are no others, or they do not speak, somebody else's
-answer on the LAN has to prove that this node's own link works.
+A node's kernel answers for the node's own address whatever its processes do, so its silence means that the
+node or its link is gone. One silent probe makes this node ask the other witnesses to look at once; a
+verdict takes their agreement. Where there are no others, or they do not speak, somebody else's answer on the
+LAN has to prove that this node's own link works.
+
+A host is asked by ICMP echo and by ARP (or Neighbor Solicitation), and which of the two it answers is
+learnt. A fabric may answer ARP for the dead, and may drop ARP that comes too often; it does neither to echo:
+
+    echo                 ARP                       the host
+    answered             anything                  lives; that ARP is silent is counted
+    silent               answered                  is silent: a proxy may answer for it, the evidence says so
+    silent               silent, or never answered is silent
+    never answered       answered                  lives
+    never answered       silent                    is silent; an answered echo, even the first, refutes it
+    never answered       asked too little          is not judged: the budget had no room for enough questions
+    never answered       never answered            is not judged
+
+"Silent" takes three answers before ("proven"). Who answers ARP alone is asked as often as the budget allows.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import floor
 from types import MappingProxyType
 from typing import Final
 
 from roost.protocols.machine import Effect
+from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
 from roost.protocols.words.statement import Kind, Statement
 
-__all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "Tell", "Timing", "Witness"]
+__all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "ProbeKind", "Tell", "Timing", "Witness"]
 
 _SUSPICIOUS: Final = 1  # probes without an answer that make the others look too
-_PROVEN: Final = 3  # answers before silence means anything: some hosts never answer
 _PATIENCE: Final = 2.0  # silence lasts this many times the longest gap of late: a full link is slow, not dead
-_LATE: Final = 2.0  # intervals between two wakes: more, and this process was not running
+_SLACK: Final = 0.3  # of `silence`: counted before the first missing answer, and how late a wake may be
 _LONGEST: Final = 0.5  # seconds: the most that a bad link can slow a verdict down
-_GAP_HALF_LIFE: Final = 5.0  # seconds
-_PENDING_LIMIT: Final = 64  # unanswered probes remembered; more say no more
+_FEWEST: Final = 4  # losses that a verdict of several takes where a budget affords no more
+_RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
+_LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
+_LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +62,11 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.1, urgent=0.02, flight=0.05, silence=0.3, losses=8)
+PROCESS: Final = Timing(interval=0.1, urgent=0.035, flight=0.04, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
-        "default": Timing(interval=0.02, urgent=0.005, flight=0.01, silence=0.07, losses=8),
-        "fast": Timing(interval=0.008, urgent=0.002, flight=0.004, silence=0.025, losses=6),
+        "default": Timing(interval=0.04, urgent=0.004, flight=0.01, silence=0.07, losses=8),
+        "fast": Timing(interval=0.016, urgent=0.002, flight=0.004, silence=0.025, losses=6),
     }
 )
 
@@ -58,11 +76,15 @@ class Probe(Effect):
     """Ask for `subject`'s own address by unicast."""
 
     subject: str
+    kind: ProbeKind
 
 
 @dataclass(frozen=True, slots=True)
 class AskLan(Effect):
-    """Ask hosts outside the cluster, any answer proves this node's own link."""
+    """Ask up to `hosts` hosts outside the cluster, any answer proves this node's own link."""
+
+    kind: ProbeKind
+    hosts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +108,63 @@ class _Watch:
     """One subject; times are seconds on the machine's scale."""
 
     others: frozenset[str]
-    heard: float  # the last answer
-    due: float
-    answers: int = 0
-    gap: float = 0.0
-    pending: deque[float] = field(default_factory=lambda: deque(maxlen=_PENDING_LIMIT))
+    phase: float  # of routine ARP, a share of its spacing
+    voices: dict[ProbeKind, Voice]
     pressed_until: float = 0.0  # somebody asked to look
     asked: float | None = None  # when the others were asked
     told: float = 0.0  # when they were told last that it is silent
     word: dict[str, tuple[Kind, float]] = field(default_factory=dict)  # the others' last, and when
     declared: bool = False
+    arp_ceased: bool = False  # ARP was answered, is no more, and echo is
+
+    @property
+    def main(self) -> ProbeKind:
+        """The kind whose silence decides."""
+        echo = self.voices.get(ProbeKind.ECHO)
+        return ProbeKind.ECHO if echo is not None and echo.proven else ProbeKind.ARP
+
+    @property
+    def decisive(self) -> Voice:
+        """What the main kind has got."""
+        return self.voices[self.main]
 
 
 class Witness:
-    """Watches peers for the node `me`; drive it as any machine, and drain answers before `wake`."""
+    """Watches peers for the node `me`; drive it as any machine, and drain answers before `wake`.
 
-    def __init__(self, me: str, timing: Timing) -> None:
+    `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
+    rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        timing: Timing,
+        budget: Budget | None = None,
+        kinds: Collection[ProbeKind] = tuple(ProbeKind),
+    ) -> None:
+        self.counters: Counter[str] = Counter()
         self._me = me
         self._timing = timing
+        self._slack = _SLACK * timing.silence
+        self._budget = Budget() if budget is None else budget
+        self._kinds = kinds
+        self._phase = _fraction(me)
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
-        self._lan_heard = 0.0
-        self._woken = float("-inf")
+        self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
+        self._lan_asked = float("-inf")
         self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
 
     def heard(self, subject: str) -> float | None:
         """Return when `subject` answered last, or None when it is not watched or never did."""
         watch = self._watches.get(subject)
-        return watch.heard if watch is not None and watch.answers else None
+        return watch.decisive.heard if watch is not None and watch.decisive.answers else None
+
+    def well(self, subject: str, now: float) -> bool:
+        """Tell whether `subject` is watched, has answered, and owes no answer."""
+        watch = self._watches.get(subject)
+        return watch is not None and watch.decisive.proven and not self._lost(watch, now)
 
     @property
     def subjects(self) -> AbstractSet[str]:
@@ -122,40 +173,61 @@ class Witness:
 
     def proven(self, subject: str) -> bool:
         """Tell whether `subject` is watched and has answered, so that its silence would mean something."""
+        return bool(self.proven_kinds(subject))
+
+    def proven_kinds(self, subject: str) -> frozenset[ProbeKind]:
+        """Return by which kinds `subject` is watched and has answered."""
         watch = self._watches.get(subject)
-        return watch is not None and watch.answers >= _PROVEN
+        voices = watch.voices if watch is not None else {}
+        return frozenset(kind for kind, voice in voices.items() if voice.proven)
 
     def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
         """Watch exactly these from now on: subject -> the other witnesses of it."""
         for gone in self._watches.keys() - subjects.keys():
             del self._watches[gone]
+        new = subjects.keys() - self._watches.keys()
         for subject, others in subjects.items():
-            if subject in self._watches:
-                self._watches[subject].others = others
+            if subject in new:
+                voices = {kind: Voice(heard=now, due=now) for kind in self._kinds}
+                self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
             else:
-                self._watches[subject] = _Watch(others, heard=now, due=now)
+                self._watches[subject].others = others
+                self._watches[subject].phase = self._turn(subject, others)
+        self._wish()
+        for subject in new if self._budget.limited else ():
+            watch = self._watches[subject]  # a cluster that starts or heals has all ask all
+            watch.voices[ProbeKind.ARP].due = self._routine(watch, self._timing.interval, now)
 
-    def answered(self, subject: str, at: float) -> None:
+    def answered(self, subject: str, at: float, kind: ProbeKind) -> None:
         """Take an answer of `subject`'s kernel that came in at `at`."""
-        self._lan_heard = max(self._lan_heard, at)
+        self.lan_answered(at, kind)
         watch = self._watches.get(subject)
-        if watch is None or at < watch.heard:
+        voice = watch.voices.get(kind) if watch is not None else None
+        if watch is None or voice is None or not voice.answered(at, self._slack):
             return
-        if watch.answers >= _PROVEN:
-            gap = at - watch.heard
-            watch.gap = max(gap, watch.gap * 0.5 ** (gap / _GAP_HALF_LIFE))
-        watch.answers += 1
-        watch.heard = at
-        watch.pending = deque((sent for sent in watch.pending if sent > at), maxlen=_PENDING_LIMIT)
-        asked = any(kind is not Kind.SEEN for kind, _ in watch.word.values())
+        if kind is ProbeKind.ECHO and voice.answers == PROVEN:
+            self._wish()
+        if kind is ProbeKind.ARP:
+            watch.arp_ceased = False
+            if watch.main is ProbeKind.ECHO:
+                return  # anybody may have said that
+        asked = any(word is not Kind.SEEN for word, _ in watch.word.values())
         if watch.asked is not None or asked:
             self._tell(Kind.SEEN, subject, watch.others)
             watch.word.clear()
         watch.asked, watch.declared = None, False
 
-    def lan_answered(self, at: float) -> None:
+    def vouched(self, subject: str, at: float) -> None:
+        """Hear on another way that `subject` lives: silence counts from `at`, and nothing is proven."""
+        watch = self._watches.get(subject)
+        if watch is not None:
+            for voice in watch.voices.values():
+                voice.spared(at)
+            watch.asked, watch.declared = None, False
+
+    def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
-        self._lan_heard = max(self._lan_heard, at)
+        self._lan_heard[kind] = max(self._lan_heard[kind], at)
 
     def receive(self, statement: Statement, now: float) -> None:
         """Take another witness's word; only that of known witnesses counts."""
@@ -165,7 +237,7 @@ class Witness:
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
-            watch.due = min(watch.due, now)
+            watch.decisive.due = min(watch.decisive.due, now)
         self._judge(statement.subject, watch, now)
 
     def wake(self, now: float) -> None:
@@ -173,59 +245,157 @@ class Witness:
 
         A wake that is late blames nobody: what counts is probes that were sent and stayed unanswered.
         """
-        if now - self._woken > _LATE * self._timing.interval:
+        planned = self.next_wake()
+        if planned is not None and now - planned > self._slack:
             self._awake_since = now
-        self._woken = now
         for subject, watch in self._watches.items():
-            if watch.due <= now:
-                self._probe(subject, watch, now)
+            self._suspect(subject, watch, now)
+            for kind, voice in watch.voices.items():
+                if voice.due <= now:
+                    self._probe(subject, watch, kind, now)
             self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return min((watch.due for watch in self._watches.values()), default=None)
+        return min((self._wanted(watch) for watch in self._watches.values()), default=None)
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
         effects, self._effects = self._effects, []
         return effects
 
-    def _probe(self, subject: str, watch: _Watch, now: float) -> None:
-        self._effects.append(Probe(subject))
-        watch.pending.append(now)
-        pressed = watch.pressed_until > now or self._lost(watch, now) >= _SUSPICIOUS
-        urgent = pressed and watch.answers >= _PROVEN and not watch.declared
-        watch.due = _beat(now, self._timing.urgent if urgent else self._timing.interval)
+    def _wanted(self, watch: _Watch) -> float:
+        """Return when there is something to do: a question, or a look whether the first one was answered.
+
+        Rare questions go out with the others: no wake is spent on them.
+        """
+        voice = watch.decisive
+        due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
+        if voice.pending and voice.proven and watch.asked is None and not watch.declared:
+            return min(due, voice.pending[0] + self._timing.flight)
+        return due
+
+    def _probe(self, subject: str, watch: _Watch, kind: ProbeKind, now: float) -> None:
+        voice = watch.voices[kind]
+        urgent = self._urgent(watch, now)
+        if kind is ProbeKind.ARP and not self._budget.take(now, urgent=urgent):
+            self.counters["arp_withheld"] += 1
+            voice.due = now + self._budget.wait(now, urgent=urgent)
+            return
+        self._effects.append(Probe(subject, kind))
+        voice.ask(now)
+        voice.due = self._next(watch, kind, now)
+
+    def _next(self, watch: _Watch, kind: ProbeKind, now: float) -> float:
+        """Return when to ask next: on beats that subjects share, so that they cost one wake-up together."""
+        voice, timing = watch.voices[kind], self._timing
+        urgent = self._urgent(watch, now)
+        if kind is ProbeKind.ECHO:
+            rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
+            interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
+            return _beat(now, interval, self._phase)
+        if kind is not watch.main:
+            return now + timing.silence / 2 if urgent else self._routine(watch, self._rarely(watch), now)
+        if urgent:
+            if not self._budget.limited:
+                return _beat(now, timing.urgent, self._phase)
+            return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
+        return self._routine(watch, timing.interval, now)
+
+    def _urgent(self, watch: _Watch, now: float) -> bool:
+        suspicious = watch.asked is not None or watch.pressed_until > now
+        return suspicious and watch.decisive.proven and not watch.declared
+
+    def _routine(self, watch: _Watch, interval: float, now: float) -> float:
+        """Return when routine ARP, wanted every `interval`, is due: a subject's witnesses take turns."""
+        spacing = self._budget.spacing(interval)
+        return _beat(now, spacing, watch.phase if self._budget.limited else self._phase)
+
+    def _rarely(self, watch: _Watch) -> float:
+        return _RARELY * (len(watch.others) + 1)
+
+    def _wish(self) -> None:
+        """Tell the budget how often this machine would ask by ARP."""
+        echoing = (watch.main is ProbeKind.ECHO for watch in self._watches.values())
+        self._budget.wish(
+            self,
+            [
+                self._rarely(watch) if rare else self._timing.interval
+                for rare, watch in zip(echoing, self._watches.values(), strict=True)
+            ],
+        )
+
+    def _turn(self, subject: str, others: frozenset[str]) -> float:
+        """Return this node's phase among the witnesses of `subject`: on one clock they take exact turns."""
+        witnesses = sorted({self._me, *others})
+        return (_fraction(subject) + witnesses.index(self._me) / len(witnesses)) % 1
 
     def _lost(self, watch: _Watch, now: float) -> int:
         """Count the probes since the last answer that ought to have been answered by now."""
-        return sum(sent <= now - self._timing.flight for sent in watch.pending)
+        return watch.decisive.lost(now - self._timing.flight)
+
+    def _losses(self, watch: _Watch) -> int:
+        """Return how many a verdict takes."""
+        if watch.main is ProbeKind.ECHO or not self._budget.limited:
+            return self._timing.losses
+        return min(self._timing.losses, _FEWEST if watch.others else max(_FEWEST + 1, self._budget.burst))
+
+    def _suspect(self, subject: str, watch: _Watch, now: float) -> None:
+        """Look closer, and let the others look, from the first missing answer on."""
+        if watch.asked is not None or watch.declared or not watch.decisive.proven:
+            return
+        if self._lost(watch, now) < _SUSPICIOUS:
+            self._note_arp(watch, now)
+            return
+        watch.asked = now
+        for kind, voice in watch.voices.items():
+            if kind is ProbeKind.ECHO or voice.answers:
+                voice.due = now
+        self._tell(Kind.LOOK, subject, watch.others)
+
+    def _note_arp(self, watch: _Watch, now: float) -> None:
+        arp = watch.voices[ProbeKind.ARP]
+        if watch.main is ProbeKind.ECHO and arp.proven and not watch.arp_ceased:
+            watch.arp_ceased = arp.lost(now - self._timing.flight) >= _FEWEST
+            self.counters["arp_ceased"] += watch.arp_ceased
 
     def _judge(self, subject: str, watch: _Watch, now: float) -> None:
-        if watch.answers < _PROVEN or watch.declared:
-            return
-        lost = self._lost(watch, now)
-        if lost < _SUSPICIOUS:
-            return
-        if watch.asked is None:
-            watch.asked = now
-            self._tell(Kind.LOOK, subject, watch.others)
-        if not self._silent(watch, now):
+        self._suspect(subject, watch, now)
+        if watch.asked is None or watch.declared or not self._silent(watch, now):
             return
         if now - watch.told >= self._timing.silence / 2:
             watch.told = now
             self._tell(Kind.SILENT, subject, watch.others)
         if agreement := self._agreement(watch, now):
             watch.declared = True
-            silence = (now - watch.heard) * 1e3
-            self._effects.append(
-                Declare(subject, f"{lost} probes in {silence:.0f} ms were not answered; {agreement}")
-            )
+            if self._arp_answers(watch):
+                self.counters["arp_for_the_dead"] += 1
+            self._effects.append(Declare(subject, f"{self._evidence(watch, now)}; {agreement}"))
+
+    def _evidence(self, watch: _Watch, now: float) -> str:
+        lost, silence = self._lost(watch, now), (now - watch.decisive.heard) * 1e3
+        told = f"{lost} probes in {silence:.0f} ms were not answered"
+        if watch.main is ProbeKind.ARP:
+            return told
+        if self._arp_answers(watch):
+            return f"{told} (ICMP echo), although ARP was: a proxy or the fabric answers for it"
+        asked = watch.voices[ProbeKind.ARP].lost(now - self._timing.flight)
+        return f"{told} (ICMP echo, {'and ARP neither' if asked else 'ARP was not asked'})"
+
+    def _arp_answers(self, watch: _Watch) -> bool:
+        """Tell whether ARP was answered for a host whose echo is silent since it has been missed."""
+        arp = watch.voices[ProbeKind.ARP]
+        asked = watch.asked
+        return watch.main is ProbeKind.ECHO and asked is not None and arp.answers > 0 and arp.heard >= asked
 
     def _silent(self, watch: _Watch, now: float) -> bool:
-        threshold = max(self._timing.silence, min(_PATIENCE * watch.gap, _LONGEST))
-        since = max(watch.heard, self._awake_since)
-        return now - since >= threshold and self._lost(watch, now) >= self._timing.losses
+        voice = watch.decisive
+        threshold = max(self._timing.silence, min(_PATIENCE * voice.gap, _LONGEST))
+        since = max(voice.silent_since(self._slack), self._awake_since)
+        echo = watch.voices.get(ProbeKind.ECHO, voice)
+        if echo.answers and echo.heard > since:
+            return False  # too few to be proven, but no fabric said it
+        return now - since >= threshold and self._lost(watch, now) >= self._losses(watch)
 
     def _agreement(self, watch: _Watch, now: float) -> str:
         """Return who or what confirms the silence, or "" while nothing does."""
@@ -241,10 +411,23 @@ class Witness:
         waited = watch.asked is not None and now - watch.asked >= 2 * self._timing.silence
         if not waited and any(self._credible(witness, now) for witness in watch.others):
             return ""
-        if watch.asked is not None and self._lan_heard > watch.asked:
+        if watch.asked is not None and self._link_heard(watch) > watch.asked:
             return "no other witness speaks, and others on the LAN answer this node"
-        self._effects.append(AskLan())
+        self._ask_lan(now)
         return ""
+
+    def _link_heard(self, watch: _Watch) -> float:
+        """Return when an answer proved this node's link last; who answers for one dead host may for all."""
+        echo = self._lan_heard[ProbeKind.ECHO]
+        return echo if self._arp_answers(watch) else max(echo, self._lan_heard[ProbeKind.ARP])
+
+    def _ask_lan(self, now: float) -> None:
+        if now - self._lan_asked < 2 * self._timing.flight:
+            return
+        self._lan_asked = now
+        self._effects.append(AskLan(ProbeKind.ECHO, _LAN_HOSTS))
+        if hosts := sum(self._budget.take(now, urgent=True) for _ in range(_LAN_HOSTS)):
+            self._effects.append(AskLan(ProbeKind.ARP, hosts))
 
     def _credible(self, witness: str, now: float) -> bool:
         """Tell whether a word of `witness` is worth waiting for: it is not silent itself."""
@@ -256,6 +439,11 @@ class Witness:
             self._effects.append(Tell(to, Statement(kind, self._me, subject)))
 
 
-def _beat(now: float, interval: float) -> float:
-    """Return the next multiple of `interval`: on one beat, all probes of a process cost one wake-up."""
-    return (floor(now / interval + 0.25) + 1) * interval
+def _fraction(name: str) -> float:
+    """Return a number of [0, 1) that stands for `name`."""
+    return int.from_bytes(sha256(name.encode()).digest()[:4], "big") / 2**32
+
+
+def _beat(now: float, interval: float, phase: float) -> float:
+    """Return the next multiple of `interval`, moved by its share `phase`, that is not too close to `now`."""
+    return (floor(now / interval - phase + 0.25) + 1 + phase) * interval

@@ -125,11 +125,11 @@ def test_with_nobody_to_tell_the_queue_is_dropped_and_the_timer_rests() -> None:
 
 
 def test_the_lately_dead_are_told_until_their_time_is_over() -> None:
-    bench = Bench(2, gossip_to_the_dead_time=5.0)
+    bench = Bench(3, gossip_to_the_dead_time=5.0)
     bench.feed(dead(2))
-    bench.run(1.0)
+    bench.run(1.0, answering=True)
     assert host(2) in [target for target, _ in bench.packets()]
-    bench.run(6.0)
+    bench.run(6.0, answering=True)
     assert "n2" not in bench.swim.members  # reaped at the end of a round
     bench.feed(alive(2, 2))
     assert ("join", "n2") in bench.changes()

@@ -180,9 +180,8 @@ def test_an_address_is_passed_on_as_its_owner_writes_it() -> None:
 
 def test_a_merge_suspects_the_dead_and_believes_the_rest() -> None:
     bench = Bench(5)
-    _merge(
-        bench, state(2, Status.DEAD), state(3, Status.SUSPECT), state(4, Status.LEFT), state(6, Status.ALIVE)
-    )
+    living = (state(5, Status.ALIVE), state(6, Status.ALIVE))
+    _merge(bench, state(2, Status.DEAD), state(3, Status.SUSPECT), state(4, Status.LEFT), *living)
     assert [bench.status(number) for number in (2, 3, 4, 6)] == [
         Status.SUSPECT,
         Status.SUSPECT,

@@ -1,86 +1,16 @@
 """Witnesses on a virtual LAN: who is called gone, how soon, and who is not."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.protocols.witness.lan import Lan, cut, everything
 
-from roost.model.witnesses import duties
-from roost.protocols.machine import Effect
-from roost.protocols.witness.machine import TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.machine import TIMINGS
 from roost.protocols.words.statement import Kind, Statement
 
 DEFAULT = TIMINGS["default"]
-STEP = 0.001  # seconds between two looks of the virtual LAN
-FLIGHT = 0.0005  # seconds there and back
-
-Passes = Callable[[str, str], bool]
-
-
-def _everything(_source: str, _target: str) -> bool:
-    return True
-
-
-@dataclass
-class Lan:
-    """Witnesses, a bystander that answers anybody, and `passes(source, target)` for each frame."""
-
-    names: tuple[str, ...] = ("n1", "n2", "n3")
-    timing: Timing = DEFAULT
-    bystander: bool = True
-    passes: Passes = _everything
-    stopped: set[str] = field(default_factory=set)  # their processes do not run; their kernels answer
-    now: float = 100.0
-    declared: list[tuple[float, str, str]] = field(default_factory=list)  # when, by whom, whom
-    evidence: str = ""
-    probes: int = 0
-
-    def __post_init__(self) -> None:
-        self.witnesses = {name: Witness(name, self.timing) for name in self.names}
-        for name, witness in self.witnesses.items():
-            witness.watch(duties(name, self.names), self.now)
-
-    def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self.now < end:
-            for name, witness in self.witnesses.items():
-                due = witness.next_wake()
-                if name not in self.stopped and due is not None and due <= self.now:
-                    witness.wake(self.now)
-                    self._carry_out(name, witness.effects())
-            self.now += STEP
-
-    def _carry_out(self, name: str, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case Probe(subject):
-                    self.probes += 1
-                    if self.passes(name, subject) and self.passes(subject, name):
-                        self.witnesses[name].answered(subject, self.now + FLIGHT)
-                case AskLan():
-                    if self.bystander and self.passes(name, "lan") and self.passes("lan", name):
-                        self.witnesses[name].lan_answered(self.now + FLIGHT)
-                case Tell(to, statement):
-                    self._tell(name, to, statement)
-                case Declare(subject, evidence):
-                    self.declared.append((self.now, name, subject))
-                    self.evidence = evidence
-
-    def _tell(self, name: str, to: Iterable[str], statement: Statement) -> None:
-        for other in to:
-            if other not in self.stopped and self.passes(name, other):
-                self.witnesses[other].receive(statement, self.now)
-                self._carry_out(other, self.witnesses[other].effects())
-
-    def gone(self) -> set[str]:
-        return {subject for _, _, subject in self.declared}
-
-
-def cut(*names: str) -> Passes:
-    return lambda source, target: source not in names and target not in names
 
 
 @pytest.mark.parametrize(("profile", "bound"), [("default", 0.1), ("fast", 0.045)])
@@ -215,7 +145,7 @@ def test_a_link_that_was_slow_of_late_is_given_more_time() -> None:
     for _ in range(10):
         lan.passes = cut("n1")
         lan.run(0.045)  # short of silence, which counts from the last answer
-        lan.passes = _everything
+        lan.passes = everything
         lan.run(0.2)
     lan.passes = cut("n1")
     lan.run(0.1)
@@ -263,4 +193,4 @@ def test_the_cost_of_a_node_grows_with_its_witnesses_and_not_with_the_cluster(co
     lan = Lan(tuple(f"n{number}" for number in range(count)))
     lan.run(1.0)
     a_second = lan.probes / count
-    assert a_second <= min(count - 1, 3) * (1 / DEFAULT.interval + 2)
+    assert a_second <= min(count - 1, 3) * (1 / DEFAULT.interval + 4)

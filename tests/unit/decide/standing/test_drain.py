@@ -1,0 +1,57 @@
+"""Wishes to drain, here and elsewhere, and how far a node is."""
+
+from roost.decide.standing.drain import Drain
+from roost.protocols.words.draining import Ask, Progress
+
+
+class Measured:
+    """What the node is made of: services led, packets for others' addresses, seconds without any."""
+
+    def __init__(self) -> None:
+        self.values = (3, 0, float("inf"))
+        self.drain = Drain("n1", lambda _now: self.values)
+
+
+def test_a_wish_changes_something_once() -> None:
+    drain = Measured().drain
+    assert not drain.wish(None, 0.0)
+    assert drain.wish(True, 0.0)
+    assert not drain.wish(True, 1.0)
+    assert not drain.wish(None, 2.0)
+    assert drain.draining
+    assert drain.wish(False, 3.0)
+    assert not drain.draining
+
+
+def test_a_wish_for_another_node_is_a_word_for_it_and_its_answer_is_kept() -> None:
+    drain = Measured().drain
+    assert drain.progress("n2", 0.0) is None
+    assert drain.ask(True, "n2") == Ask("n1", "n2", True)
+    word = Progress("n2", True, 0, 7, 1.5)
+    drain.note(word)
+    assert drain.progress("n2", 0.0) == word
+
+
+def test_quiet_counts_from_the_last_packet_and_not_from_before_the_drain() -> None:
+    node = Measured()
+    node.values = (0, 5, 62.0)
+    node.drain.wish(True, 100.0)
+    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 5, 2.0)
+    node.values = (0, 6, 0.5)
+    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 6, 0.5)
+
+
+def test_a_node_that_never_saw_a_packet_is_quiet_since_the_wish() -> None:
+    node = Measured()
+    node.drain.wish(True, 100.0)
+    assert node.drain.own(101.5) == Progress("n1", True, 3, 0, 1.5)
+
+
+def test_the_progress_of_so_many_nodes_is_kept_and_no_more() -> None:
+    drain = Measured().drain
+    for number in range(1000):
+        drain.note(Progress(f"m{number}", True, 0, 0, 0.0))
+    assert sum(drain.progress(f"m{number}", 0.0) is not None for number in range(1000)) == 64
+    known = Progress("m0", True, 0, 9, 0.0)
+    drain.note(known)
+    assert drain.progress("m0", 0.0) == known, "those that are known go on being heard"

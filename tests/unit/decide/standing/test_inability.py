@@ -1,0 +1,54 @@
+"""What nodes cannot hold, by their own word."""
+
+from ipaddress import IPv4Address, ip_address
+
+from roost.decide.standing.inability import Inability
+from roost.protocols.words.unable import UNABLE_LIMIT, Unable
+
+VIP, OTHER = ip_address("192.0.2.200"), ip_address("192.0.2.201")
+
+
+def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None:
+    inability = Inability("n1")
+    assert not inability.own(frozenset(), 0.0)
+    assert inability.own(frozenset({VIP}), 0.0)
+    assert not inability.own(frozenset({VIP}), 0.1)
+    assert inability.word == Unable("n1", (VIP,))
+    assert inability.by_node == {"n1": {VIP}}
+    assert inability.next_wake() == 2.0
+    assert not inability.wake(1.9)
+    assert inability.wake(2.0)
+    assert inability.next_wake() == 4.0
+
+
+def test_there_is_nothing_to_repeat_once_all_can_be_held() -> None:
+    inability = Inability("n1")
+    inability.own(frozenset({VIP}), 0.0)
+    assert inability.own(frozenset(), 1.0), "the others have to hear that"
+    assert inability.word == Unable("n1", ())
+    assert inability.next_wake() is None
+
+
+def test_a_word_of_another_node_replaces_the_one_before() -> None:
+    inability = Inability("n1")
+    assert inability.hear(Unable("n2", (VIP,)))
+    assert not inability.hear(Unable("n2", (VIP,)))
+    assert inability.hear(Unable("n2", (OTHER,)))
+    assert inability.by_node == {"n2": {OTHER}}
+    assert inability.hear(Unable("n2", ()))
+    assert inability.by_node == {}
+
+
+def test_nobody_else_says_what_this_node_cannot_hold() -> None:
+    inability = Inability("n1")
+    assert not inability.hear(Unable("n1", (VIP,)))
+    assert inability.by_node == {}
+
+
+def test_the_word_and_the_memory_are_bounded() -> None:
+    inability = Inability("n1")
+    inability.own(frozenset(IPv4Address("198.51.100.0") + number for number in range(200)), 0.0)
+    assert len(inability.word.addresses) == UNABLE_LIMIT
+    for number in range(5000):
+        inability.hear(Unable(f"m{number}", (VIP,)))
+    assert len(inability.by_node) == 1024

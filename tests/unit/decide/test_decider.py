@@ -1,0 +1,728 @@
+"""The decider as a whole: what comes in, and what this node then answers and does."""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from tests.unit.decide.builders import endpoint, link, mac
+from tests.unit.decide.one import SETTINGS, One, address_of, web
+
+from roost.decide.effects import (
+    AskProxy,
+    Declare,
+    Deliver,
+    Describe,
+    Follow,
+    Happened,
+    Join,
+    Notice,
+    Open,
+    Resolve,
+    Teach,
+    Tell,
+)
+from roost.decide.join_target import parse_target
+from roost.model.event import Happening, Level
+from roost.model.node import Verdict
+from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.macs import Macs
+from roost.protocols.words.sightings import News, Sighting, Sightings
+from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.unable import Unable
+from roost.protocols.words.verdict import Ground
+
+MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
+CLIENT = Sighting(MINE, ip_address("192.0.2.90"), mac(90))
+STRANGER = 99
+JOIN = (parse_target("192.0.2.12"),)
+
+
+# -- beginning -----------------------------------------------------------------------------------
+
+
+def test_nothing_is_answered_before_it_knows_what_the_others_know() -> None:
+    one = One(web(MINE), settled=False)
+    one.run(0.6)
+    assert one.answered == frozenset()
+    assert MINE in one.asked(), "meanwhile the LAN is asked"
+    assert "asked first" in one.decider.why(MINE)
+
+
+def test_with_a_peers_state_it_answers_what_it_leads_and_announces_it() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"), settled=False)
+    one.tell(one.decider.synchronized)
+    assert one.answered == {MINE}
+    assert one.announced() == {MINE}
+    assert Happening.SETTLED in one.happened()
+    assert one.decider.why(MINE) == "this node leads it"
+    assert one.decider.why(THEIRS) == "n2 leads it"
+
+
+def test_alone_it_answers_after_a_while() -> None:
+    one = One(web(MINE), peers=(), settled=False)
+    one.run(0.69)
+    assert one.answered == frozenset()
+    one.run(0.3)
+    assert one.answered == {MINE}
+
+
+def test_without_gossip_it_answers_at_once() -> None:
+    one = One(web(MINE), peers=(), settled=False, bind=None, timing=None)
+    one.run(0.0)
+    assert one.answered == {MINE}
+
+
+def test_parts_outside_are_told_what_they_have_to_know() -> None:
+    one = One(web(MINE, deliver="local"), settled=False)
+    assert one.of(Open)[-1].links == (link(),)
+    assert one.of(Notice)[-1].addresses == {MINE}
+    assert one.of(Deliver)[-1].addresses == {MINE}
+    assert one.of(Describe)[-1].metadata.macs == (mac(1),)
+    assert one.of(Follow)
+
+
+def test_what_a_starting_node_learns_is_no_news_for_people() -> None:
+    one = One(web(THEIRS), settled=False)
+    moves = [each.event for each in one.of(Happened) if each.event.what is Happening.LEAD_MOVED]
+    assert {event.level for event in moves} == {Level.DEBUG}
+
+
+# -- a leader is lost ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNREACHABLE, Verdict.PROCESS_GONE, Verdict.LEAVING])
+def test_after_a_leader_that_is_gone_by_what_was_seen_or_by_its_own_word_it_answers_at_once(
+    verdict: Verdict,
+) -> None:
+    one = One(web(THEIRS))
+    one.have(2, verdict)
+    assert one.answered == {THEIRS}
+    assert one.announced() == {THEIRS}
+
+
+def test_after_a_leader_that_gossip_alone_has_lost_it_asks_first() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    assert one.answered == frozenset()
+    one.run(0.09)
+    assert (one.answered, one.asked()) == (frozenset(), {THEIRS})
+    one.run(0.02)
+    assert one.answered == {THEIRS}
+
+
+def test_a_witness_that_comes_later_ends_the_asking() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    one.have(2, Verdict.UNREACHABLE)
+    assert one.answered == {THEIRS}
+
+
+def test_a_leader_that_gossip_has_lost_and_that_answers_keeps_its_address() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    one.run(0.05)
+    one.claim(THEIRS, 2)
+    one.run(0.3)
+    assert one.answered == frozenset()
+    assert Happening.YIELDED in one.happened()
+
+
+def test_the_silence_of_the_old_leader_is_measured() -> None:
+    one = One(web(THEIRS))
+    one.silent.add(2)
+    one.run(0.05)
+    one.have(2, Verdict.UNREACHABLE)
+    (event,) = [each.event for each in one.of(Happened) if each.event.what is Happening.LEAD_MOVED]
+    assert 0.0 < event.facts["silent_s"] < 0.1
+    assert (event.facts["from"], event.facts["to"]) == ("n2", "n1")
+
+
+def test_witnesses_that_agree_declare_a_silent_host() -> None:
+    one = One(web(THEIRS))
+    one.silent.add(2)
+    one.run(0.05)
+    one.hear(Statement(Kind.SILENT, "n3", "n2"))
+    one.run(0.1)
+    assert [each.ground.subject for each in one.of(Declare)] == ["n2"]
+
+
+def test_a_process_that_has_ended_is_declared_gone() -> None:
+    one = One(web(THEIRS))
+    one.tell(one.decider.process_gone, "n2")
+    (declared,) = one.of(Declare)
+    assert (declared.ground.subject, declared.ground.verdict) == ("n2", Verdict.PROCESS_GONE)
+
+
+# -- a successor that is not there ---------------------------------------------------------------
+
+
+def test_the_next_in_rank_stands_in_for_a_mute_successor_until_it_is_heard() -> None:
+    address = address_of(3, 2, 1)
+    one = One(web(address))
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(0.12)
+    assert one.asked() == {address}
+    one.run(0.1)
+    assert one.answered == {address}
+    assert Happening.STOOD_IN in one.happened()
+    one.claim(address, 2)
+    assert one.answered == frozenset()
+    assert Happening.HANDED_OVER in one.happened()
+
+
+def test_a_successor_that_is_heard_is_left_alone() -> None:
+    address = address_of(3, 2, 1)
+    one = One(web(address))
+    one.have(3, Verdict.UNREACHABLE)
+    one.claim(address, 2)
+    one.run(2.0)
+    assert (one.answered, one.asked()) == (frozenset(), set())
+
+
+def test_standbys_wait_one_after_the_other() -> None:
+    address = address_of(4, 2, 3, 1)
+    one = One(web(address), peers=(2, 3, 4))
+    one.have(4, Verdict.UNREACHABLE)
+    one.run(0.19)
+    assert one.asked() == set(), "n3 has the first turn"
+    one.run(0.02)
+    assert one.asked() == {address}
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the watch learns of a new member's links after the leads are followed"
+)
+def test_a_leader_that_has_just_come_is_awaited_too() -> None:
+    address = address_of(2, 1, 3)
+    one = One(web(address), peers=(3,))
+    one.tell(one.decider.wish, "n1", True)
+    one.have(1, draining=True)
+    one.claim(address, 3)
+    assert one.answered == frozenset()
+    one.have(2)
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(1.0)
+    assert one.answered == {address}
+
+
+def test_standing_in_ends_when_the_lead_moves_on() -> None:
+    address = address_of(3, 2, 1)
+    one = One(web(address))
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(0.3)
+    assert one.answered == {address}
+    one.have(2, Verdict.UNREACHABLE)
+    assert one.decider.why(address) == "this node leads it"
+    assert one.answered == {address}
+    one.have(2)
+    assert one.decider.held == {address}
+
+
+def test_where_claims_would_not_be_heard_nobody_is_stood_in_for() -> None:
+    address = address_of(3, 2, 1)
+    one = One(web(address))
+    one.have(2, addresses=(ip_address("198.51.100.2"),))
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(3.0)
+    assert one.answered == frozenset()
+
+
+# -- planned moves -------------------------------------------------------------------------------
+
+
+def test_an_address_passed_on_is_answered_until_the_new_leader_claims_it() -> None:
+    one = One(web(THEIRS), peers=(3,))
+    assert one.answered == {THEIRS}
+    one.have(2)
+    one.run(1.0)
+    assert one.answered == {THEIRS}
+    assert one.decider.held == {THEIRS}
+    assert THEIRS in one.asked(), "perhaps it has answered all along"
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset()
+    assert Happening.HANDED_OVER in one.happened()
+
+
+def test_a_new_leader_that_never_claims_is_stood_in_for() -> None:
+    one = One(web(THEIRS), peers=(3,))
+    one.have(2)
+    one.run(4.5)
+    assert not one.decider.held
+    assert one.answered == {THEIRS}
+    assert "stands in" in one.decider.why(THEIRS)
+
+
+def test_leaving_passes_everything_on() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.leave)
+    assert one.answered == {MINE}
+    assert one.decider.held == {MINE}
+    one.claim(MINE, 2)
+    assert one.answered == frozenset()
+    one.run(1.0)
+    assert one.answered == frozenset()
+
+
+def test_a_leaving_node_ends_though_nobody_claims() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.leave)
+    one.run(4.5)
+    assert (one.answered, set(one.decider.held)) == (frozenset(), set())
+
+
+def test_leaving_alone_passes_nothing_on() -> None:
+    one = One(web(MINE), peers=())
+    one.tell(one.decider.leave)
+    assert not one.decider.held
+    assert one.answered == frozenset()
+
+
+def test_a_service_that_is_gone_is_answered_no_more() -> None:
+    one = One(web(MINE))
+    one.want()
+    assert one.answered == frozenset()
+    assert one.of(Notice)[-1].addresses == frozenset()
+
+
+def test_what_the_proxy_does_not_know_yet_is_answered_once_it_does() -> None:
+    one = One(web(MINE, health_port=32000, endpoint_nodes=frozenset({"n2"})))
+    one.want(here := web(MINE, health_port=32000, endpoint_nodes=frozenset({"n1"})))
+    one.run(0.3)
+    assert {each.service for each in one.of(AskProxy)} == {here}
+    assert one.answered == frozenset()
+    one.tell(one.decider.proxied, "web")
+    assert one.answered == {MINE}
+
+
+def test_nothing_is_awaited_of_the_proxy_when_the_old_leader_is_lost() -> None:
+    one = One(web(THEIRS, health_port=32000))
+    one.have(2, Verdict.UNREACHABLE)
+    assert one.answered == {THEIRS}
+
+
+# -- not having run, not being heard -------------------------------------------------------------
+
+
+def test_a_process_that_did_not_run_answers_nothing_until_a_peer_has_told_its_state() -> None:
+    one = One(web(MINE))
+    assert one.decider.may_answer(one.now)
+    one.now += 0.3
+    assert not one.decider.may_answer(one.now)
+    assert one.until < one.now
+    one.sleep(2.0)
+    assert one.answered == frozenset()
+    assert Happening.NOT_RUNNING in one.happened()
+    assert {target for each in one.of(Join) for target in each.endpoints} == {endpoint(2), endpoint(3)}
+    one.tell(one.decider.synchronized)
+    assert one.answered == {MINE}
+    assert one.decider.may_answer(one.now)
+
+
+def test_or_nobody_else_has_answered_for_a_moment() -> None:
+    one = One(web(MINE))
+    one.sleep(2.0)
+    one.run(0.14)
+    assert (one.answered, one.asked()) == (frozenset(), {MINE})
+    one.run(0.02)
+    assert one.answered == {MINE}
+
+
+def test_silence_from_before_a_second_gap_does_not_count() -> None:
+    one = One(web(MINE))
+    one.sleep(0.5)
+    one.run(0.1)
+    one.sleep(0.5)
+    assert one.answered == frozenset()
+    one.run(0.2)
+    assert one.answered == {MINE}
+
+
+def test_who_answers_meanwhile_keeps_it() -> None:
+    one = One(web(MINE))
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    one.sleep(2.0)
+    one.claim(MINE, 2)
+    one.run(0.3)
+    assert one.answered == frozenset()
+
+
+def test_a_process_that_runs_keeps_its_lease() -> None:
+    one = One(web(MINE))
+    for _ in range(50):
+        one.run(0.1)
+        assert one.decider.may_answer(one.now)
+        assert one.until > one.now
+    assert one.answered == {MINE}
+
+
+def test_a_pulled_cable_isolates_and_nothing_is_claimed() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"))
+    one.plug(link(carrier=False))
+    assert one.isolated
+    assert one.answered == frozenset()
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(5.0)
+    assert one.answered == frozenset()
+    assert one.of(Declare) == []
+
+
+def test_with_the_cable_back_it_asks_first() -> None:
+    one = One(web(MINE))
+    one.plug(link(carrier=False))
+    one.run(1.0)
+    one.effects.clear()
+    one.plug(link())
+    assert not one.isolated
+    assert Happening.HEARD_AGAIN in one.happened()
+    assert one.answered == frozenset()
+    one.run(0.1)
+    assert (one.answered, one.asked()) == (frozenset(), {MINE})
+    one.run(0.1)
+    assert one.answered == {MINE}
+
+
+def test_a_deaf_node_keeps_what_it_answers_and_takes_over_nothing() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"))
+    one.silent |= {2, 3}
+    one.run(1.0)
+    assert Happening.CUT_OFF in one.happened()
+    assert one.isolated
+    assert one.answered == {MINE}
+    assert one.decider.metadata(one.now).deaf
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(1.0)
+    assert one.answered == {MINE}
+    assert one.of(Declare) == []
+
+
+def test_a_deaf_node_that_hears_again_asks_before_it_answers() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"))
+    one.silent |= {2, 3}
+    one.run(1.0)
+    one.effects.clear()
+    one.tell(one.decider.asked, CLIENT)
+    assert not one.isolated
+    assert Happening.HEARD_AGAIN in one.happened()
+    assert one.answered == frozenset()
+    assert one.of(Join)
+    one.tell(one.decider.synchronized)
+    assert one.answered == {MINE}
+
+
+def test_a_host_called_silent_by_others_looks_whether_it_is_deaf() -> None:
+    one = One(web(MINE), timing=None)
+    one.hear(Ground("n1", Verdict.UNREACHABLE, "its host is silent"))
+    one.run(0.2)
+    assert not one.isolated
+    one.run(0.1)
+    assert one.isolated
+
+
+# -- claims of others ----------------------------------------------------------------------------
+
+
+def test_a_better_ranked_lost_peer_keeps_what_it_answers_and_is_looked_for() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    assert one.answered == {THEIRS}
+    one.effects.clear()
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset()
+    assert one.decider.why(THEIRS) == "left to n2, which answers for it on the LAN"
+    one.run(0.3)
+    assert endpoint(2) in {target for each in one.of(Join) for target in each.endpoints}
+    assert one.asked() == {THEIRS}, "it goes on asking"
+    one.run(0.3)
+    assert one.answered == {THEIRS}
+    assert Happening.TOOK_OVER in one.happened()
+
+
+def test_a_worse_ranked_lost_peer_yields_and_this_node_announces_again() -> None:
+    one = One(web(MINE))
+    one.have(2, Verdict.DEAD)
+    one.run(10.0)
+    one.effects.clear()
+    one.claim(MINE, 2)
+    one.run(0.1)
+    assert one.answered == {MINE}
+    assert one.announced() == {MINE}
+
+
+def test_a_peer_found_again_by_gossip_holds_nothing_any_more() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    one.claim(THEIRS, 2)
+    one.effects.clear()
+    one.have(2)
+    assert not one.decider.state.yielding.addresses
+    assert (one.answered, one.announced()) == (frozenset(), set())
+    assert one.decider.why(THEIRS) == "n2 leads it"
+
+
+def test_while_gossip_never_worked_a_stranger_that_answers_keeps_the_address() -> None:
+    one = One(web(MINE), peers=(), settled=False, join=JOIN)
+    one.run(0.8)
+    one.claim(MINE, STRANGER)
+    one.run(0.3)
+    assert one.answered == frozenset()
+    assert "left to a stranger" in one.decider.why(MINE)
+    for _ in range(20):
+        one.run(0.1)
+        one.claim(MINE, STRANGER)
+    assert one.answered == frozenset()
+    one.run(1.0)
+    assert one.answered == {MINE}
+    assert Happening.TOOK_OVER in one.happened()
+
+
+def test_a_stranger_is_an_alarm_and_is_told_off() -> None:
+    one = One(web(MINE))
+    one.run(10.0)
+    one.effects.clear()
+    one.claim(MINE, STRANGER)
+    one.run(0.1)
+    (alarm,) = one.decider.alarms(one.now)
+    assert (alarm.kind, alarm.address, alarm.mac, alarm.interface) == (
+        "stranger",
+        MINE,
+        mac(STRANGER),
+        "eth0",
+    )
+    assert one.answered == {MINE}
+    assert one.announced() == {MINE}
+    assert Happening.CLAIMED in one.happened()
+
+
+def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:
+    """Of two that claim for moments only, gossip settles it; the one with the later hash never yields."""
+    one = One(web(MINE))
+    one.claim(MINE, 2)
+    assert one.decider.alarms(one.now) == ()
+    assert Happening.CLAIMED not in one.happened()
+    one.run(0.35)
+    one.claim(MINE, 2)
+    assert [alarm.peer for alarm in one.decider.alarms(one.now)] == ["n2"]
+
+
+def test_its_own_frames_are_no_claims() -> None:
+    one = One(web(MINE))
+    one.claim(MINE, 1)
+    assert one.answered == {MINE}
+    assert one.decider.alarms(one.now) == ()
+
+
+def test_hardware_addresses_are_learned_from_words_too() -> None:
+    one = One(web(MINE))
+    one.hear(Macs((("n2", (mac(STRANGER),)),)))
+    one.claim(MINE, STRANGER)
+    assert one.decider.alarms(one.now) == ()
+
+
+def test_a_blind_node_gives_way_to_a_peer_that_hears_of_changes() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.source_trouble, True)
+    one.run(4.0)
+    assert one.decider.metadata(one.now).blind
+    one.claim(MINE, 2)
+    assert one.answered == frozenset()
+
+
+# -- what this node would rather not, or cannot --------------------------------------------------
+
+
+def test_an_address_that_the_host_refuses_is_told_and_passed_over() -> None:
+    one = One(web(MINE, deliver="local"))
+    one.tell(one.decider.delivered, frozenset({MINE}), {})
+    assert one.answered == {MINE}
+    one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
+    assert one.answered == frozenset()
+    assert one.told(Unable) == [(("n2", "n3"), Unable("n1", (MINE,)))]
+    assert one.decider.state.plan.lead(MINE).node == "n2"
+    one.tell(one.decider.delivered, frozenset({MINE}), {})
+    assert one.answered == {MINE}
+    assert one.told(Unable)[-1][1] == Unable("n1", ())
+
+
+def test_a_service_that_does_not_fit_this_host_is_left_to_others_who_hear_of_it() -> None:
+    one = One(web(MINE))
+    one.want(web(MINE), refused=frozenset({"web"}))
+    assert one.answered == frozenset()
+    assert (("n2", "n3"), Unable("n1", (MINE,))) in one.told(Unable)
+
+
+def test_whoever_comes_hears_what_this_node_cannot_hold() -> None:
+    one = One(web(MINE, deliver="local"), peers=(2,))
+    one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
+    one.effects.clear()
+    one.have(3)
+    assert any("n3" in to for to, _ in one.told(Unable))
+    assert Unable("n1", (MINE,)) in one.of(Describe)[-1].state
+
+
+def test_what_a_peer_cannot_hold_it_does_not_lead() -> None:
+    one = One(web(THEIRS))
+    one.hear(Unable("n2", (THEIRS,)))
+    assert one.decider.state.plan.lead(THEIRS).node == "n1"
+    one.run(0.5)
+    assert one.answered == {THEIRS}
+
+
+def test_a_draining_node_leads_what_nobody_else_can() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.wish, "n1", True)
+    assert one.decider.metadata(one.now).draining
+    one.have(1, draining=True)
+    assert one.decider.held == {MINE}
+    one.claim(MINE, 2)
+    assert one.answered == frozenset()
+    one.have(2, Verdict.UNREACHABLE)
+    one.have(3, Verdict.UNREACHABLE)
+    assert one.answered == {MINE}
+
+
+def test_a_peers_wish_is_carried_out_and_answered() -> None:
+    one = One(web(MINE))
+    one.hear(Ask("n2", "n1", True))
+    assert one.decider.state.drain.draining
+    ((to, word),) = one.told(Progress)
+    assert to == ("n2",)
+    assert isinstance(word, Progress)
+    assert (word.node, word.draining, word.leads) == ("n1", True, 1)
+    one.hear(Ask("n2", "n3", False))
+    assert one.decider.state.drain.draining, "that was meant for somebody else"
+
+
+def test_a_wish_for_another_node_is_passed_on_and_its_word_is_kept() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.wish, "n2", True)
+    assert one.told(Ask) == [(("n2",), Ask("n1", "n2", True))]
+    word = Progress("n2", True, 0, 7, 1.5)
+    one.hear(word)
+    assert one.decider.drain_progress("n2", one.now) == word
+
+
+def test_a_node_that_gets_lost_again_and_again_waits_before_it_leads() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.accused, "n2")
+    one.run(5.0)
+    assert one.decider.metadata(one.now).waits == 0
+    one.tell(one.decider.accused, "n2")
+    assert one.decider.metadata(one.now).waits == 2
+    assert Happening.DAMPED in one.happened()
+    one.run(2.5)
+    assert one.decider.metadata(one.now).waits == 0
+    assert one.of(Describe)[-1].metadata.waits == 0
+
+
+def test_what_the_lost_say_of_this_node_does_not_count() -> None:
+    one = One(web(MINE))
+    one.have(2, Verdict.DEAD)
+    for by in ("n2", "nobody", "", "n2", "n2"):
+        one.tell(one.decider.accused, by)
+        one.run(5.0)
+    assert one.decider.metadata(one.now).waits == 0
+
+
+# -- configuration -------------------------------------------------------------------------------
+
+
+def test_other_settings_leave_what_runs_as_it_is() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.asked, CLIENT)
+    one.tell(one.decider.wish, "n2", None)
+    one.have(2, Verdict.DEAD)
+    before, settled = one.answered, one.decider.state.settling.settled
+    one.effects.clear()
+    one.tell(
+        one.decider.configure,
+        replace(SETTINGS, gratuitous_rate=7.0),
+    )
+    assert one.answered == before
+    assert one.decider.state.settling.settled is settled
+    assert list(one.decider.state.clients.table.of([MINE])) == [CLIENT]
+    assert one.announced() == set()
+    assert Happening.SETTLED not in one.happened()
+    one.run(5.0)
+    assert one.answered == before
+
+
+def test_other_interfaces_are_used_at_once() -> None:
+    one = One(web(MINE), links=(link(), link(1, index=3, name="eth1", address="198.51.100.1/24")))
+    assert {each.name for each in one.decider.state.announcing_links} == {"eth0", "eth1"}
+    one.tell(one.decider.configure, replace(SETTINGS, interfaces=("eth1",)))
+    assert [each.name for each in one.of(Open)[-1].links] == ["eth1"]
+    assert one.answered == {MINE}
+
+
+def test_a_link_with_another_hardware_address_is_announced_on_again() -> None:
+    one = One(web(MINE))
+    one.run(10.0)
+    one.effects.clear()
+    one.plug(link(mac=mac(77)))
+    assert one.announced() == {MINE}
+    assert one.of(Describe)[-1].metadata.macs == (mac(77),)
+
+
+def test_join_targets_are_tried_and_names_resolved_first() -> None:
+    one = One(web(MINE), peers=(), settled=False, join=(*JOIN, parse_target("peer.example:7")))
+    one.run(0.0)
+    assert one.of(Join) == [Join((endpoint(2),))]
+    assert one.of(Resolve) == [Resolve("peer.example", 7)]
+    one.tell(one.decider.resolved, "peer.example", 7, [endpoint(3)])
+    assert one.of(Join)[-1] == Join((endpoint(3),))
+
+
+def test_a_member_that_was_lost_is_tried_again_though_nobody_configured_it() -> None:
+    one = One(web(MINE))
+    one.have(2, Verdict.DEAD)
+    one.run(5.0)
+    assert endpoint(2) in {target for each in one.of(Join) for target in each.endpoints}
+    one.have(2)
+    one.effects.clear()
+    one.run(5.0)
+    assert one.of(Join) == []
+
+
+# -- clients -------------------------------------------------------------------------------------
+
+
+def test_clients_are_told_by_unicast_on_a_takeover() -> None:
+    one = One(web(THEIRS))
+    client = Sighting(THEIRS, CLIENT.client, CLIENT.mac)
+    one.hear(Sightings(News.KNOWN, (client,)))
+    one.have(2, Verdict.UNREACHABLE)
+    assert one.corrected() == {client}
+    assert Teach(2, client.client, client.mac) in one.effects
+
+
+def test_packets_that_come_for_a_lost_address_are_reported_to_its_leader() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.wish, "n1", True)
+    one.tell(one.decider.leave)
+    one.claim(MINE, 2)
+    assert one.of(Follow)[-1] == Follow(frozenset({MINE}))
+    one.tell(one.decider.stragglers, 3, [CLIENT])
+    assert Tell(("n2",), Sightings(News.STALE, (CLIENT,))) in one.effects
+
+
+def test_a_client_that_still_sends_to_another_node_is_told_by_unicast() -> None:
+    one = One(web(MINE))
+    one.run(10.0)
+    one.effects.clear()
+    one.hear(Sightings(News.STALE, (CLIENT, Sighting(THEIRS, CLIENT.client, CLIENT.mac))))
+    one.run(0.1)
+    assert one.corrected() == {CLIENT}
+
+
+def test_frames_that_found_a_queue_full_are_sent_again() -> None:
+    one = One(web(MINE))
+    one.run(10.0)
+    one.effects.clear()
+    one.tell(one.decider.unsent, {MINE})
+    one.run(0.05)
+    assert one.announced() == {MINE}

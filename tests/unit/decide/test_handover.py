@@ -1,0 +1,63 @@
+"""The old leader answers until the new one is heard, and never longer than the hold."""
+
+from ipaddress import ip_address
+
+from roost.decide.handover import Handover
+
+WEB = ip_address("192.0.2.200")
+MAIL = ip_address("192.0.2.201")
+
+
+def test_an_address_passed_on_is_held_until_the_successor_claims_it() -> None:
+    handover = Handover(hold=1.0)
+    handover.pass_on({WEB}, now=5.0)
+    assert handover.held == {WEB}
+    assert handover.claimed(WEB)
+    assert not handover.held
+    assert not handover.claimed(WEB)
+
+
+def test_the_hold_ends_at_its_deadline_and_says_for_which() -> None:
+    handover = Handover(hold=1.0)
+    handover.pass_on({WEB}, now=5.0)
+    assert handover.wake(now=5.9)[1] == frozenset()
+    assert handover.held == {WEB}
+    assert handover.next_wake() == 6.0
+    assert handover.wake(now=6.0)[1] == {WEB}
+    assert not handover.held
+    assert handover.next_wake() is None
+
+
+def test_what_is_let_go_is_held_no_more_and_a_later_loss_starts_a_new_hold() -> None:
+    handover = Handover(hold=1.0)
+    handover.pass_on({WEB}, now=1.0)
+    handover.let_go({WEB, MAIL})
+    assert not handover.held
+    handover.pass_on({WEB}, now=3.0)
+    handover.wake(now=3.9)
+    assert handover.held == {WEB}
+
+
+def test_a_hold_is_not_prolonged_by_further_changes() -> None:
+    handover = Handover(hold=1.0)
+    handover.pass_on({WEB}, now=1.0)
+    handover.pass_on({WEB, MAIL}, now=1.8)
+    assert handover.wake(now=2.0)[1] == {WEB}
+    assert handover.held == {MAIL}
+
+
+def test_a_successor_that_does_not_claim_is_asked_for_until_it_is_heard() -> None:
+    handover = Handover()
+    handover.pass_on({WEB, MAIL}, now=10.0)
+    assert handover.wake(now=10.0)[0] == frozenset()
+    first = handover.next_wake()
+    assert first is not None
+    assert 10.0 < first < 10.1
+    handover.claimed(MAIL)
+    assert handover.wake(now=first)[0] == {WEB}
+    again = handover.next_wake()
+    assert again is not None
+    assert 10.3 < again < 11
+    assert handover.wake(now=again)[0] == {WEB}
+    handover.claimed(WEB)
+    assert handover.next_wake() is None

@@ -1,0 +1,165 @@
+"""Which peers are watched, where they are asked, and what their silence or return leads to."""
+
+from ipaddress import ip_address
+
+from tests.unit.decide.builders import endpoint, link, mac, member
+from tests.unit.decide.witnessing.lan import Lan
+
+from roost.decide.effects import AskHosts, Declare, Hold, Listen, Probe, Target, Tell
+from roost.decide.witnessing.watch import Evidence
+from roost.model.node import Verdict
+from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.verdict import Ground
+
+VIP = ip_address("192.0.2.200")
+
+
+def at(number: int, address: str = "") -> Target:
+    return Target(f"n{number}", ip_address(address or f"192.0.2.{10 + number}"), 2, mac(number))
+
+
+def verdicts(lan: Lan) -> list[tuple[str, Verdict]]:
+    return [(each.ground.subject, each.ground.verdict) for each in lan.taken if isinstance(each, Declare)]
+
+
+def test_peers_get_a_lifeline_and_are_asked_for_their_own_address() -> None:
+    lan = Lan()
+    assert lan.of(Hold) == [Hold({"n2": endpoint(2), "n3": endpoint(3)})]
+    (listening,) = lan.of(Listen)
+    assert isinstance(listening, Listen)
+    assert set(listening.targets) == {at(2), at(3)}
+    lan.run(1.0)
+    asked = [each.target for each in lan.taken if isinstance(each, Probe)]
+    assert set(asked) == {at(2), at(3)}
+    assert verdicts(lan) == []
+    assert lan.watch.proven == 2
+
+
+def test_a_silent_host_is_unreachable_once_another_witness_agrees() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.silent_hosts.add("n2")
+    lan.run(0.08)
+    assert verdicts(lan) == []
+    told = [each for each in lan.taken if isinstance(each, Tell)]
+    assert {each.to for each in told} == {("n3",)}
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2"), lan.now)
+    lan.run(0.05)
+    assert verdicts(lan) == [("n2", Verdict.UNREACHABLE)]
+
+
+def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
+    lan = Lan()
+    lan.led = {"n2": VIP}
+    lan.update()
+    lan.run(1.0)
+    lan.silent_processes.add("n2")
+    lan.run(0.4)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", f"n2 {VIP}"), lan.now)
+    lan.run(0.1)
+    assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def test_an_answer_from_another_hardware_address_is_a_proxys_and_says_nothing() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    heard = lan.watch.last_heard("n2")
+    lan.now += 0.01
+    lan.answer(at(2), source=mac(9))
+    assert lan.watch.last_heard("n2") == heard
+
+
+def test_a_peer_that_moved_is_asked_at_its_new_place_and_not_blamed_for_the_old_one() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.members[1] = member(2, addresses=(ip_address("192.0.2.99"),))
+    lan.now += 1.0
+    lan.update()
+    assert lan.watch.last_heard("n2") == lan.now, "it has just said so itself"
+    lan.taken.clear()
+    lan.run(0.1)
+    assert {each.target for each in lan.taken if isinstance(each, Probe)} == {at(2, "192.0.2.99"), at(3)}
+
+
+def test_who_shares_no_link_is_not_probed_and_still_has_a_lifeline() -> None:
+    lan = Lan(links=[link(address="198.51.100.1/24")])
+    lan.run(1.0)
+    assert not lan.of(Probe)
+    assert lan.of(Hold)
+    assert not lan.watch.shares_link("n2")
+    assert lan.watch.unproven() == {"n2", "n3"}
+
+
+def test_without_a_timing_nobody_is_watched() -> None:
+    lan = Lan(watched=False)
+    lan.run(10.0)
+    assert lan.taken == []
+    assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=False, process=None)
+    assert lan.watch.proven == 0
+
+
+def test_a_lost_peer_is_asked_for_and_its_return_is_seen_at_once() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.silent_hosts.add("n2")
+    lan.lose(2)
+    lan.taken.clear()
+    lan.run(2.0)
+    asked = [each for each in lan.taken if each == Probe(at(2))]
+    assert 5 <= len(asked) <= 15, "now and then"
+    assert lan.returned == []
+    lan.silent_hosts.clear()
+    lan.run(0.3)
+    assert lan.returned == ["n2"]
+    lan.find(2)
+    lan.run(1.0)
+    assert lan.returned == ["n2"]
+
+
+def test_who_left_is_not_looked_for() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.lose(2, Verdict.LEAVING)
+    lan.taken.clear()
+    lan.run(2.0)
+    assert Probe(at(2)) not in lan.taken
+
+
+def test_what_a_peer_is_heard_of_is_evidence_for_it() -> None:
+    lan = Lan()
+    lan.led = {"n2": VIP}
+    lan.update()
+    assert lan.watch.evidence("n3", lan.now) == Evidence(kernel=False, process=None)
+    lan.run(1.0)
+    assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=True, process=True)
+    assert lan.watch.evidence("n3", lan.now) == Evidence(kernel=True, process=None)
+    lan.silent_processes.add("n2")
+    lan.run(0.9)
+    assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=True, process=False)
+    lan.silent_hosts.add("n2")
+    lan.run(0.5)
+    assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=False, process=False)
+
+
+def test_a_node_that_is_cut_off_asks_everybody() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.lose(2)
+    lan.lose(3)
+    lan.taken.clear()
+    lan.run(1.0, cut_off=True)
+    assert len(lan.of(AskHosts)) >= 4
+
+
+def test_the_evidence_says_what_is_silent() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.silent_hosts.add("n2")
+    lan.run(0.08)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2"), lan.now)
+    lan.run(0.05)
+    (declared,) = lan.of(Declare)
+    assert isinstance(declared, Declare)
+    assert isinstance(declared.ground, Ground)
+    assert declared.ground.evidence.startswith("its host is silent: ")
+    assert "so say n3" in declared.ground.evidence

@@ -1,0 +1,71 @@
+"""One stream of events: to the log, and to every follower in order."""
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from roost.model.event import Event, Happening, Level
+from roost.observe.events import Events
+from roost.observe.history import History
+
+
+@pytest.mark.parametrize("level", Level)
+def test_an_event_is_a_line_of_its_level_with_its_facts(
+    level: Level, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "roost.speaker")
+    Events().happened(Event(Happening.CLAIMED, "100 % sure", level, {"address": "192.0.2.200"}))
+    (record,) = caplog.records
+    assert record.getMessage() == "100 % sure"
+    assert record.levelname == level.name
+    assert record.__dict__["address"] == "192.0.2.200"
+
+
+def test_followers_hear_of_everything_from_then_on_in_order() -> None:
+    events = Events()
+    first: list[str] = []
+    second: list[str] = []
+    events.happened(Event(Happening.SETTLED, "before"))
+    events.follow(lambda event: first.append(event.text))
+    events.happened(Event(Happening.SETTLED, "one"))
+    events.follow(lambda event: second.append(event.text))
+    events.happened(Event(Happening.SETTLED, "two"))
+    assert first == ["one", "two"]
+    assert second == ["two"]
+
+
+@pytest.mark.parametrize("happening", Happening)
+def test_facts_of_every_kind_can_be_logged(happening: Happening, caplog: pytest.LogCaptureFixture) -> None:
+    """`extra` of a log record refuses some names: "name", "message", "module" and others."""
+    caplog.set_level(logging.DEBUG, "roost.speaker")
+    facts = {
+        "address": "192.0.2.200",
+        "to": "n1",
+        "from": None,
+        "why": "",
+        "service": "web",
+        "silent_s": 0.1,
+        "leader": "n1",
+        "peer": None,
+        "mac": "02:00:00:00:00:01",
+        "interface": "eth0",
+        "count": 1,
+        "reason": "",
+        "losses": 2,
+        "seconds": 2.0,
+    }
+    Events().happened(Event(happening, "text", facts=facts))
+    assert len(caplog.records) == 1
+
+
+def test_the_history_follows_moves_of_the_lead_alone() -> None:
+    history = History(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    events = Events()
+    events.follow(history.follow)
+    events.happened(Event(Happening.SETTLED, "membership is settled"))
+    facts = {"service": "web", "from": None, "to": "n2", "why": "n2 came and stands first"}
+    events.happened(Event(Happening.LEAD_MOVED, "lead moved", facts=facts))
+    assert (history.last("web").leader, history.last("web").why) == ("n2", "n2 came and stands first")
+    history.keep({"mail"})
+    assert history.last("web").leader is None
