@@ -18,7 +18,6 @@ from roost.simulator.shrink import shrink
 
 __all__ = ["FAILED", "replay", "run_campaign", "same_every_time"]
 
-_PROGRAMS: Final = ("roost", "__main__.py")
 FAILED: Final = Path("roost-sim-failed.json")
 _SHRINKING: Final = 60.0  # seconds of CPU
 
@@ -46,7 +45,8 @@ def same_every_time() -> None:
 
     Nothing happens inside another program, such as a test.
     """
-    if sys.flags.hash_randomization and Path(sys.argv[0]).name in _PROGRAMS:
+    program = Path(sys.argv[0])
+    if sys.flags.hash_randomization and (program.name == "roost" or program.match("roost/__main__.py")):
         sys.stdout.flush()
         command = [sys.executable, "-m", "roost", *sys.argv[1:]]
         os.execve(sys.executable, command, os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606 - ourselves
