@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from roost.protocols.machine import Endpoint
-from roost.protocols.witness.budget import ARP_RATE
 
 __all__ = [
     "GRATUITOUS_RATE",
@@ -34,7 +33,7 @@ class MembershipConfig:
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     label: bytes = b""
     profile: str = "default"
-    arp_rate: float | None = ARP_RATE
+    arp_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState, Service
 from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import Word
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import Sighting
@@ -91,7 +92,7 @@ class FakeDecider:
     def asked(self, sighting: Sighting, now: float) -> None:
         pass
 
-    def answered(self, link_index: int, address: IPAddress, mac: bytes, at: float) -> None:
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         pass
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:

@@ -11,7 +11,6 @@ import yaml
 
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, switch
-from roost.protocols.witness.budget import ARP_RATE
 
 if TYPE_CHECKING:
     from roost.settings import MembershipConfig, SpeakerSettings
@@ -47,7 +46,7 @@ _OPTIONS: Final = (
         "--arp-rate",
         type=click.IntRange(min=0),
         envvar="ROOST_ARP_RATE",
-        default=int(ARP_RATE),
+        default=0,
         show_default=True,
         help="Most ARP packets per second that probing may cost this node's port, 0 for no limit.",
     ),

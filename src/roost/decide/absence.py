@@ -39,6 +39,7 @@ class Absence:
                 self._leading.await_claim(address, lead.node, lead.standbys, now)
         self._leading.refresh(now)
         self._publishing.reconsider(None, now)
+        self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
     def begin(self, now: float) -> None:
         """Answer for nothing before a peer has told its state, or the LAN was asked."""

@@ -99,12 +99,21 @@ def _assumed(node: Node) -> Candidate:
 
 
 def led_by_peers(
-    members: Iterable[ClusterMember], plan: Plan, election: Election, digest: str
+    members: Iterable[ClusterMember],
+    plan: Plan,
+    election: Election,
+    digest: str,
+    before: Mapping[str, IPAddress],
 ) -> dict[str, IPAddress]:
-    """Return an address of each peer that it answers for: only of those that want the same services."""
+    """Return an address of each peer that it answers for: the one of `before` as long as it leads that.
+
+    A new one only of those that want the same services as this node: others may not know of it.
+    """
+    led = {name: address for name, address in before.items() if plan.lead(address).node == name}
     same = [member.name for member in members if digest and member.metadata.digest == digest]
-    led: dict[str, IPAddress] = {}
     for name in same:
+        if name in led:
+            continue
         addresses = (
             address
             for service in sorted(election.led_by(name))

@@ -10,9 +10,8 @@ watches whom (`witnessing`), why this node would rather not lead (`standing`). W
 sockets, clocks, frames, how anything is carried out.
 """
 
-import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from roost.decide import census
 from roost.decide.absence import Absence
@@ -45,8 +44,6 @@ from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Decider"]
-
-_HOSTS_ASKED: Final = 4  # clients that may prove that this node's link works
 
 
 class _Waking(Protocol):
@@ -166,7 +163,7 @@ class Decider:
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
         self._stale = True
-        before = {member.name: member.verdict for member in self._state.members}
+        before = {member.name: member for member in self._state.members}
         self._state.members = members
         for member in members:
             if member.name != self._state.me:
@@ -183,7 +180,9 @@ class Decider:
         # Gossip sees them, and this node knows what they know.
         free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
         self._state.vouching.follow(members, now)
+        self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
+        self._leading.await_all_of(self._others_wanted(before), now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
@@ -356,6 +355,7 @@ class Decider:
                 state.handover,
                 state.yielding,
                 state.readiness,
+                state.patrol,
                 state.standing,
                 state.inability,
                 state.vouching,
@@ -406,12 +406,16 @@ class Decider:
             self._state.outbox.happened(
                 Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
             )
+        # Who is mute for one address is asked for all.
+        mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
+        self._leading.await_all_of(mutes, now)
         held, over = self._state.handover.wake(now)
         self._leading.stand_in(over)
         yielded, silent = self._wake_yielding(now)
         services, freed = self._state.readiness.wake(now)
         self._state.outbox.extend(AskProxy(service) for service in services)
-        if questions := ask | awaited | held | yielded:
+        mine = self._state.patrol.wake(now, self._state.answers.now)
+        if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:
             self._publishing.reconsider(changed, now)
@@ -446,16 +450,25 @@ class Decider:
             case Declare() if self._state.isolation.isolated:
                 pass  # it is this node that is cut off
             case AskHosts(_, kind, count):
-                clients = self._state.clients.table.of(self._state.plan.known)
-                hosts = [(each.client, each.mac) for each in itertools.islice(clients, _HOSTS_ASKED)]
-                self._state.outbox.put(AskHosts(tuple(hosts), kind, count))
+                heard = tuple(reversed(self._state.clients.heard))
+                self._state.outbox.put(AskHosts(heard, kind, count))
             case _:
                 self._state.outbox.put(effect)
 
-    def _follow_loss(self, member: ClusterMember, before: Verdict | None, now: float) -> None:
+    def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
+        """Return the peers that want other services than this node since a moment ago."""
+        digest = self._state.desired.digest
+        return [
+            member.name
+            for member in self._state.members
+            if member.is_roost and member.name != self._state.me and member.metadata.digest != digest
+            if (known := before.get(member.name)) is None or known.metadata.digest != member.metadata.digest
+        ]
+
+    def _follow_loss(self, member: ClusterMember, before: ClusterMember | None, now: float) -> None:
         if member.verdict.active or member.verdict is Verdict.LEAVING:
             self._state.rejoining.found(member.name)
-        elif before is not member.verdict and member.endpoint is not None:
+        elif (before is None or before.verdict is not member.verdict) and member.endpoint is not None:
             self._state.rejoining.lost(member.name, member.endpoint, now)
 
 

@@ -172,7 +172,7 @@ class Listen(Effect):
 class AskHosts(Effect):
     """Ask up to `count` hosts outside the cluster, by that kind.
 
-    They are neighbours that this host's kernel knows, and `hosts` (address, MAC of 6 bytes).
+    They are `hosts` (address, MAC of 6 bytes), heard of late, then neighbours that this host's kernel knows.
     """
 
     hosts: tuple[tuple[IPAddress, bytes], ...]

@@ -1,6 +1,6 @@
 """Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -32,6 +32,9 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
+        self._led_by_peers: dict[
+            str, IPAddress
+        ] = {}  # one address each, that shows whether its process lives
 
     def refresh(self, now: float) -> None:
         """Work out anew who can lead; first of all what changes in the answers: clients wait for that."""
@@ -52,10 +55,14 @@ class Leading:
                 self._state.plan.leading, self._state.plan.passed_on, peers, self._state.announcing_links, now
             )
         )
-        led = census.led_by_peers(
-            self._state.members, self._state.plan, self._state.election, self._state.desired.digest
+        state, before_led = self._state, self._led_by_peers
+        self._led_by_peers = census.led_by_peers(
+            state.members, state.plan, state.election, state.desired.digest, self._led_by_peers
         )
-        self._state.watch.update(self._state.announcing_links, self._state.members, led, now)
+        self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
+        for name, address in self._led_by_peers.items():
+            if before_led.get(name) != address:  # it has yet to show that it answers for this one
+                self.await_claim(address, name, state.plan.lead(address).standbys, now)
         self._own_word.describe(now)
 
     def take_moves(
@@ -76,7 +83,7 @@ class Leading:
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
-        sure = self._witnessed_by_now(now)
+        sure = self._witnessed_by_now()
         self._state.yielding.keep(self._state.answers.wanted())
         self._publishing.reconsider({*changed, *sure}, now)
         if self._state.plan.local != self._state.delivery.wanted:
@@ -127,7 +134,7 @@ class Leading:
         names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
         return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
 
-    def _witnessed_by_now(self, now: float) -> list[IPAddress]:
+    def _witnessed_by_now(self) -> list[IPAddress]:
         """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [
             address
@@ -154,6 +161,15 @@ class Leading:
         elif address not in self._state.handover.held:
             wait = WAIT * (1 + able.index(self._state.me))
             self._state.succession.expect(address, leader, now, wait=wait)
+
+    def await_all_of(self, names: Collection[str], now: float) -> None:
+        """Look that all addresses which these nodes lead are answered: they may not know of some."""
+        for name in names:
+            for service in self._state.election.led_by(name):
+                for address in self._state.election.rankings[service].service.addresses:
+                    lead = self._state.plan.lead(address)
+                    if lead.node == name:
+                        self.await_claim(address, name, lead.standbys, now)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""

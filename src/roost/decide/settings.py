@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 from roost.decide.join_target import JoinTarget
 from roost.protocols.machine import Endpoint
-from roost.protocols.witness.budget import ARP_RATE
 from roost.protocols.witness.machine import Timing
 
 __all__ = ["DeciderSettings"]
@@ -27,7 +26,7 @@ class DeciderSettings:
     bind: Endpoint | None = None
     join: tuple[JoinTarget, ...] = ()
     timing: Timing | None = None
-    arp_rate: float | None = ARP_RATE
+    arp_rate: float | None = None
     settle_time: float = 0.7
     rejoin_interval: float = 2.0
     gratuitous_rate: float = 5000.0

@@ -15,6 +15,7 @@ from roost.decide.delivery import Delivered
 from roost.decide.handover import Handover
 from roost.decide.members import ClusterMember
 from roost.decide.outbox import Outbox
+from roost.decide.patrol import Patrol
 from roost.decide.plan import Plan
 from roost.decide.readiness import Readiness
 from roost.decide.rejoining import Rejoining
@@ -65,6 +66,7 @@ class State:
         self.yielding = Yielding()
         self.asking = Asking()
         self.readiness = Readiness()
+        self.patrol = Patrol()
         self.answers = Answers(
             plan=self.plan,
             succession=self.succession,
@@ -120,6 +122,11 @@ class State:
         followed = self.clients.followed
         leads = len(self.election.led_by(self.me)) + len(self.handover.held)
         return leads, followed.packets, now - followed.last_packet
+
+    @property
+    def may_be_missing_others(self) -> bool:
+        """Whether nodes may be on the LAN that gossip does not reach."""
+        return self.never_gossiped or any(member.verdict in _LOST for member in self.members)
 
     @property
     def never_gossiped(self) -> bool:

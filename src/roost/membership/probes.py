@@ -75,7 +75,7 @@ class Probes:
         for index, link in self._links.items():
             if index not in self._sockets:
                 continue
-            others = (host for host in (*_neighbours(link.name), *hosts) if host[0] not in self._own)
+            others = (host for host in (*hosts, *_neighbours(link.name)) if host[0] not in self._own)
             asked = list(islice(others, count))
             if kind is ProbeKind.ARP:
                 known = [target.address for target in self._targets if target.link == index]

@@ -159,7 +159,7 @@ class Hands:
 
     def _ask_hosts(self, effect: do.AskHosts) -> None:
         known = {address for _, address in self._listened}
-        others = (host for host in (*self._host.kernel.neighbours, *effect.hosts) if host[0] not in known)
+        others = (host for host in (*effect.hosts, *self._host.kernel.neighbours) if host[0] not in known)
         for address, mac in list(others)[: effect.count] if self._open and self._listened else ():
             heard = partial(self._process.answered, self._open[0].index, effect.kind)
             self._host.ask(address, mac, heard)

@@ -97,7 +97,8 @@ class Judge:
         now = world.clock.now
         self._watched = {
             (switch, address): _Watched(now)
-            for switch in range(world.schedule.switches)
+            # Where no client is nobody asks, and nobody can prove to a node that its link works.
+            for switch in range(min(world.schedule.switches, world.schedule.clients))
             for address in self._addresses
         }
         self._able_since: dict[tuple[int, IPAddress], dict[str, float]] = {key: {} for key in self._watched}

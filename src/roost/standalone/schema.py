@@ -15,7 +15,6 @@ from pydantic.alias_generators import to_camel
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
-from roost.protocols.witness.budget import ARP_RATE
 from roost.settings import GRATUITOUS_RATE
 from roost.standalone import values
 
@@ -113,7 +112,7 @@ class MembershipSection(Section):
     key: Annotated[list[_Key], BeforeValidator(_one_or_many), AfterValidator(_at_least_one)] = []
     label: Annotated[str, PlainValidator(_wire_label)] = ""
     profile: Annotated[str, PlainValidator(values.choice(*PROFILES))] = "default"
-    arp_rate: Annotated[float | None, PlainValidator(values.arp_rate)] = ARP_RATE
+    arp_rate: Annotated[float | None, PlainValidator(values.arp_rate)] = None
 
 
 class NodesSection(Section):

@@ -81,7 +81,7 @@ def test_membership(read: Read) -> None:
     assert "0123" not in repr(membership)
 
 
-@pytest.mark.parametrize(("text", "rate"), [("", 10.0), (", arpRate: 40", 40.0), (", arpRate: off", None)])
+@pytest.mark.parametrize(("text", "rate"), [("", None), (", arpRate: 40", 40.0), (", arpRate: off", None)])
 def test_the_budget_of_arp(read: Read, text: str, rate: float | None) -> None:
     membership = read(f"membership: {{bind: 192.0.2.1{text}}}").membership
     assert membership is not None

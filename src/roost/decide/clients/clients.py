@@ -21,6 +21,7 @@ from roost.protocols.words.sightings import News, Sighting, Sightings
 __all__ = ["Clients"]
 
 _ROUND: Final = 0.5  # seconds between two rounds of gossip about clients
+_HEARD: Final = 4  # remembered: whoever spoke last may prove that this node's own link works
 _SUCCESSORS: Final = 2  # nodes that are told of the clients of an address
 
 
@@ -30,6 +31,7 @@ class Clients:
     def __init__(self, me: str, lead_of: Callable[[IPAddress], Lead]) -> None:
         self.table = ClientTable()
         self.followed = Followed()
+        self.heard: dict[tuple[IPAddress, bytes], None] = {}  # who asked of late, the latest last
         self._me = me
         self._lead_of = lead_of
         self._gossip = ClientGossip(self._successors)
@@ -42,6 +44,10 @@ class Clients:
 
     def new(self, sighting: Sighting) -> list[Effect]:
         """Take a client that was seen; what it changes is to be done."""
+        self.heard.pop((sighting.client, sighting.mac), None)
+        self.heard[sighting.client, sighting.mac] = None
+        if len(self.heard) > _HEARD:
+            del self.heard[next(iter(self.heard))]
         if not self.table.note(sighting) or sighting.vip not in self._leading:
             return []
         self._gossip.add([sighting])

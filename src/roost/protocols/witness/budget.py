@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["ARP_RATE", "Budget"]
 
-ARP_RATE: Final = 10.0  # packets/second: leaves a third of an inspecting port's 15 to the host itself
+ARP_RATE: Final = 10.0  # packets/second, where a fabric inspects ARP: leaves a third of an inspecting port's 15 to the host itself
 _ROUNDING: Final = 1e-6  # of a packet
 _ANSWERS: Final = 0.5  # of the rate
 _ROUTINE: Final = 0.9  # of the questions' half: the rest refills the bucket for urgent ones

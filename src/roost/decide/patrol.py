@@ -1,0 +1,45 @@
+"""Asking now and then for what this node answers itself, while gossip may not reach others that are there.
+
+Two that answer for one address do not hear each other's answers, which go to the askers alone. A question by
+one of them is answered by the other, and one claim is enough to settle everything between them. Pure.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["Patrol"]
+
+_INTERVAL: Final = 0.3  # seconds: a few packets per second are within any budget
+
+
+class Patrol:
+    """Goes round the addresses that are answered here, one at a time; times are seconds."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None
+        self._round: list[IPAddress] = []
+
+    def doubt(self, now: float, *, holds: bool) -> None:
+        """Take whether there may be others that gossip does not reach."""
+        if not holds:
+            self._due = None
+        elif self._due is None:
+            self._due = now + _INTERVAL
+
+    def wake(self, now: float, answered: Collection[IPAddress]) -> frozenset[IPAddress]:
+        """Return the address to ask for now, if it is time for one."""
+        if self._due is None or now < self._due:
+            return frozenset()
+        self._due = now + _INTERVAL
+        while self._round:
+            address = self._round.pop()
+            if address in answered:
+                return frozenset((address,))
+        self._round = list(answered)
+        return frozenset((self._round.pop(),)) if self._round else frozenset()
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while there is no doubt."""
+        return self._due
