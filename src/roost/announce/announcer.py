@@ -24,7 +24,7 @@ _SAME: Final = ("name", "mac", "up", "carrier")  # facts of a link with which it
 class Announcer:
     """Keeps a responder on each link that announces. `make(link, heard)` makes one; it may raise OSError.
 
-    `on_claim(address, mac, interface, direct)` hears of each claim of another machine, `on_client` of who asks.
+    `on_claim(address, mac, interface, direct)` hears of claims of other machines, `on_client` of who asks.
     """
 
     def __init__(

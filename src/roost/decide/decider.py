@@ -174,7 +174,8 @@ class Decider:
         )
         if active:
             self._state.settling.gossiped = True
-        if any(name not in before for name in active) and self._state.inability.word.addresses:
+        back = any(name not in before or not before[name].verdict.active for name in active)
+        if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
         self._state.yielding.identify(self._state.address_book.names)
         # Gossip sees them, and this node knows what they know.
@@ -393,6 +394,9 @@ class Decider:
 
     def _wake_watch(self, now: float) -> None:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
+        if missed := self._state.watch.missed():
+            self._stale = True
+            self._leading.doubt(missed, now)
         if self._state.isolation.look(now, self._state.watch.proven):
             text = "nobody is heard any more: this node takes over nothing until it hears somebody"
             self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
@@ -414,7 +418,9 @@ class Decider:
             )
         # Who is mute for one address is asked for all.
         mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
-        self._leading.await_all_of(mutes, now)
+        hung = {name for name in mutes if self._state.watch.evidence(name, now).process is False}
+        self._leading.await_all_of(hung, now, mute=True)
+        self._leading.await_all_of(mutes - hung, now)
         held, over = self._state.handover.wake(now)
         self._leading.stand_in(over)
         yielded, silent = self._wake_yielding(now)

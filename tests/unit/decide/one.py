@@ -101,9 +101,9 @@ class One:
     def plug(self, *links: Link) -> None:
         self.tell(self.decider.set_links, links)
 
-    def claim(self, address: IPAddress, number: int) -> None:
+    def claim(self, address: IPAddress, number: int, *, direct: bool = True) -> None:
         """Let the machine with that number be heard: a node's, or a stranger's."""
-        self.tell(self.decider.claimed, address, mac(number), "eth0")
+        self.tell(self.decider.claimed, address, mac(number), "eth0", direct)
 
     def hear(self, word: Word) -> None:
         self.tell(self.decider.hear, word)
