@@ -26,6 +26,7 @@ class _Question:
     since: float
     patience: float
     asked: int = 0
+    heard: bool = False  # somebody answers, who will not go on
 
     @property
     def ends(self) -> float:
@@ -60,6 +61,11 @@ class Asking:
             known = self._open.pop(address, None)
             self.begin([address], now, known.patience if known else patience)
 
+    def heard(self, address: IPAddress) -> None:
+        """Take note that somebody answers for `address`, to whom this node does not yield."""
+        if question := self._open.get(address):
+            question.heard = True
+
     def end(self, addresses: Collection[IPAddress]) -> None:
         """Ask no more for these."""
         for address in addresses:
@@ -70,7 +76,7 @@ class Asking:
         return frozenset(
             address
             for address, question in self._open.items()
-            if question.asked and now - question.since >= _ANSWER
+            if question.asked and not question.heard and now - question.since >= _ANSWER
         )
 
     def end_all(self) -> frozenset[IPAddress]:
@@ -78,10 +84,10 @@ class Asking:
         ended, self._open = frozenset(self._open), {}
         return ended
 
-    def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
-        """Return (addresses to ask for now, addresses that nobody else answers for)."""
+    def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[IPAddress]]:
+        """Return (addresses to ask for now, those asked for long enough, those that nobody answers for)."""
         if now < self._soonest:
-            return frozenset(), frozenset()
+            return frozenset(), frozenset(), frozenset()
         ask: set[IPAddress] = set()
         free: set[IPAddress] = set()
         for address, question in self._open.items():
@@ -95,12 +101,13 @@ class Asking:
                     ask.add(address)
             else:
                 free.add(address)
+        alone = frozenset(address for address in free if not self._open[address].heard)
         for address in free:
             del self._open[address]
         self._soonest = min((question.due for question in self._open.values()), default=math.inf)
         if len(ask) >= _BATCH:
             self._soonest = max(self._soonest, now + _BREATH)
-        return frozenset(ask), frozenset(free)
+        return frozenset(ask), frozenset(free), alone
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is asked for."""

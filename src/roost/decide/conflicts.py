@@ -31,6 +31,7 @@ class Conflicts:
 
     def contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Decide about a claim for an address that this node leads, or answers in place of its leader."""
+        self._state.asking.heard(address)
         ranking = self._state.election.ranking_of(address)
         instead = self._state.succession.instead_of(address)
         if instead is not None and self._is_better(peer, instead, ranking):

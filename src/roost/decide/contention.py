@@ -6,7 +6,8 @@
     a lost peer         the peer ranks before it               yields
     a lost peer         it has not answered yet                yields: nothing moves without need
     a lost peer         else                                   keeps it; the peer, ranking behind, yields
-    a peer              it hears of no changes, the peer does  yields
+    a peer              it goes on, and this node hears of no  yields
+                        changes, which the peer does
     a peer              the peer goes on claiming, and stands  yields: their views differ, and the order of
                         first by the hash alone                hashes is the same for both
     a peer              else                                   keeps it: gossip settles it within moments
@@ -58,7 +59,7 @@ def reason_to_yield(
         if ranking is not None and ranking.is_before(peer, me):
             return "that ranks before this node, and that gossip does not reach"
         return "" if answers else "that answers for it, and that gossip does not reach"
-    if blind and contender.informed:
+    if contender.goes_on and blind and contender.informed:
         return "that hears of changes, which this node does not"
     text = canonical(address)
     if contender.goes_on and digest(peer, text) < digest(me, text):

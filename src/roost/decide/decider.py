@@ -174,7 +174,9 @@ class Decider:
         )
         if active:
             self._state.settling.gossiped = True
-        back = any(name not in before or not before[name].verdict.active for name in active)
+        back = [name for name in active if name not in before or not before[name].verdict.active]
+        for name in back:
+            self._state.inability.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
         self._state.yielding.identify(self._state.address_book.names)
@@ -407,7 +409,9 @@ class Decider:
 
     def _wake_answers(self, now: float) -> None:
         """Ask for what is doubtful, and act on what nobody answered."""
-        ask, free = self._state.asking.wake(now)
+        ask, free, alone = self._state.asking.wake(now)
+        for service in self._state.readiness.waiting_for(alone):
+            self._state.readiness.release(service)  # nobody else takes its traffic meanwhile
         for address in free:
             self._leading.suspected.pop(address, None)
         awaited, mute = self._state.succession.wake(now)

@@ -193,6 +193,7 @@ class Leading:
             ranking = self._state.election.rankings.get(move.service)
             if ranking and move.new_leader == self._state.me and self._has_to_wait(ranking, move, now):
                 self._state.readiness.expect(ranking.service, move.old_leader, now)
+                self._state.asking.begin(ranking.service.addresses, now, ABSENT)
             else:
                 self._state.readiness.release(move.service)
         self._publishing.reconsider(self._state.readiness.release_from(self._state.is_lost), now)

@@ -4,7 +4,7 @@ Where traffic must stay local, the lead follows the endpoints as soon as the API
 brings them into the kernel up to a second later. Until it has, whoever led before goes on answering. Pure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +42,14 @@ class Readiness:
     def expect(self, service: Service, old_leader: str | None, now: float) -> None:
         """Wait for the proxy to know `service`, which came here from `old_leader` (None: not known)."""
         self._waits[service.name] = _Wait(service, old_leader, now + self._patience, now)
+
+    def waiting_for(self, addresses: Collection[IPAddress]) -> list[str]:
+        """Return the services with any of `addresses` that are waited for."""
+        return [
+            name
+            for name, wait in self._waits.items()
+            if not set(wait.service.addresses).isdisjoint(addresses)
+        ]
 
     def release(self, name: str) -> frozenset[IPAddress]:
         """Wait no longer for the service `name`; return its addresses if it was waited for."""

@@ -16,8 +16,8 @@ from roost.model.address import IPAddress
 
 __all__ = ["PATIENCE", "Holder", "Yielding"]
 
-PATIENCE: Final = 0.4  # seconds without any answer after which the holder's hold on its addresses ends
-_INTERVAL: Final = 0.12  # seconds between two questions to one holder
+PATIENCE: Final = 0.3  # seconds without any answer after which the holder's hold on its addresses ends
+_INTERVAL: Final = 0.09  # seconds between two questions to one holder
 _MISSES: Final = 3  # questions for one address that the holder leaves open while it answers for others
 
 

@@ -24,7 +24,8 @@ class Inability:
         self._me = me
         self._unable: dict[str, frozenset[IPAddress]] = {}
         self._again: float | None = None
-        self.spoken = False  # whether peers may remember an earlier word
+        self._serial = 0  # of this node's last word
+        self._serials: dict[str, int] = {}  # of the others'
 
     @property
     def by_node(self) -> Mapping[str, frozenset[IPAddress]]:
@@ -32,28 +33,40 @@ class Inability:
         return self._unable
 
     @property
+    def spoken(self) -> bool:
+        """Whether peers may remember a word of this node."""
+        return self._serial > 0
+
+    @property
     def word(self) -> Unable:
         """What this node says."""
         own = self._unable.get(self._me, frozenset())
         first = sorted(own, key=lambda each: (each.version, int(each)))[:UNABLE_LIMIT]
-        return Unable(self._me, tuple(first))
+        return Unable(self._me, tuple(first), self._serial)
 
     def own(self, addresses: frozenset[IPAddress], now: float) -> bool:
         """Take what this host cannot hold; tells whether that changed, and so has to be told."""
         if addresses == self._unable.get(self._me, frozenset()):
             return False
         self._set(self._me, addresses)
-        self.spoken = True
+        self._serial += 1
         self._again = now + _AGAIN if addresses else None
         return True
 
     def hear(self, word: Unable) -> bool:
         """Take the word of another node; tells whether that is news."""
         addresses = frozenset(word.addresses)
-        if word.node == self._me or addresses == self._unable.get(word.node, frozenset()):
+        if word.node == self._me or word.serial < self._serials.get(word.node, 0):
+            return False
+        self._remember(word.node, word.serial)
+        if addresses == self._unable.get(word.node, frozenset()):
             return False
         self._set(word.node, addresses)
         return True
+
+    def came(self, node: str) -> None:
+        """Take that a node is there again: it may have begun to count anew, and says what it has to say."""
+        self._serials.pop(node, None)
 
     def wake(self, now: float) -> bool:
         """Tell whether this node's word has to be said again."""
@@ -65,6 +78,12 @@ class Inability:
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
         return self._again
+
+    def _remember(self, node: str, serial: int) -> None:
+        self._serials.pop(node, None)
+        self._serials[node] = serial
+        if len(self._serials) > _NODES:
+            del self._serials[next(iter(self._serials))]
 
     def _set(self, node: str, addresses: frozenset[IPAddress]) -> None:
         self._unable.pop(node, None)

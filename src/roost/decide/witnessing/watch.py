@@ -27,7 +27,7 @@ from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
 from roost.protocols.witness.voice import ProbeKind
-from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.statement import Statement
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Evidence", "Watch"]
@@ -51,7 +51,7 @@ class Watch:
         self.counters: Counter[str] = Counter()
         self._me = me
         self._budget = Budget(arp_rate)
-        self._kernels = Witness(me, timing, self._budget) if timing is not None else None
+        self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
         self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP])
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
@@ -223,11 +223,11 @@ class Watch:
                     case machine.Probe(subject, kind):
                         self._probe(self._targets[subject], kind)
                     case machine.Tell(to, word):
-                        if word.kind is Kind.LOOK and word.subject in self._targets:
-                            target = self._targets[word.subject]
-                            self._missed.update([target.name] if target.process else ())
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))
+                    case machine.Missing(subject):
+                        target = self._targets[subject]
+                        self._missed.update([target.name] if target.process else ())
                     case machine.AskLan(kind, hosts):
                         self._effects.append(AskHosts((), kind, hosts))
                     case machine.Declare(subject, evidence):

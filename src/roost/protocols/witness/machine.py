@@ -34,7 +34,18 @@ from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
 from roost.protocols.words.statement import Kind, Statement
 
-__all__ = ["PROCESS", "TIMINGS", "AskLan", "Declare", "Probe", "ProbeKind", "Tell", "Timing", "Witness"]
+__all__ = [
+    "PROCESS",
+    "TIMINGS",
+    "AskLan",
+    "Declare",
+    "Missing",
+    "Probe",
+    "ProbeKind",
+    "Tell",
+    "Timing",
+    "Witness",
+]
 
 _SUSPICIOUS: Final = 1  # probes without an answer that make the others look too
 _PATIENCE: Final = 2.0  # silence lasts this many times the longest gap of late: a full link is slow, not dead
@@ -43,6 +54,7 @@ _LONGEST: Final = 0.5  # seconds: the most that a bad link can slow a verdict do
 _FEWEST: Final = 3  # losses that a verdict of several takes where a budget affords no more
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
+_REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
 
@@ -96,6 +108,13 @@ class Tell(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class Missing(Effect):
+    """`subject` has begun to owe an answer: perhaps it is only late."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Declare(Effect):
     """`subject` is gone; `evidence` says for people why."""
 
@@ -135,7 +154,8 @@ class Witness:
     """Watches peers for the node `me`; drive it as any machine, and drain answers before `wake`.
 
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
-    rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else.
+    rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
+    that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
     """
 
     def __init__(
@@ -144,6 +164,8 @@ class Witness:
         timing: Timing,
         budget: Budget | None = None,
         kinds: Collection[ProbeKind] = tuple(ProbeKind),
+        *,
+        remembers: bool = False,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
@@ -152,6 +174,8 @@ class Witness:
         self._budget = Budget() if budget is None else budget
         self._kinds = kinds
         self._phase = _fraction(me)
+        self._remembers = remembers
+        self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
@@ -186,11 +210,15 @@ class Witness:
     def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
         """Watch exactly these from now on: subject -> the other witnesses of it."""
         for gone in self._watches.keys() - subjects.keys():
-            del self._watches[gone]
+            self._forget(gone)
         new = subjects.keys() - self._watches.keys()
         for subject, others in subjects.items():
             if subject in new:
-                voices = {kind: Voice(heard=now, due=now) for kind in self._kinds}
+                known = self._known.get(subject, frozenset())
+                voices = {
+                    kind: Voice(heard=now, due=now, answers=PROVEN if kind in known else 0)
+                    for kind in self._kinds
+                }
                 self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
             else:
                 self._watches[subject].others = others
@@ -199,6 +227,16 @@ class Witness:
         for subject in new if self._budget.limited else ():
             watch = self._watches[subject]  # a cluster that starts or heals has all ask all
             watch.voices[ProbeKind.ARP].due = self._routine(watch, self._timing.interval, now)
+
+    def _forget(self, subject: str) -> None:
+        """Watch a subject no more; what it answers is remembered where that is the host's nature."""
+        kinds = self.proven_kinds(subject)
+        del self._watches[subject]
+        if self._remembers and kinds:
+            self._known.pop(subject, None)
+            self._known[subject] = kinds
+            if len(self._known) > _REMEMBERED:
+                del self._known[next(iter(self._known))]
 
     def answered(self, subject: str, at: float, kind: ProbeKind) -> None:
         """Take an answer of `subject`'s kernel that came in at `at`."""
@@ -256,7 +294,7 @@ class Witness:
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
                 continue  # answered, and not due: nearly always
-            self._suspect(watch, now)
+            self._suspect(subject, watch, now)
             for kind, voice in watch.voices.items():
                 if voice.due <= now:
                     self._probe(subject, watch, kind, now)
@@ -354,7 +392,7 @@ class Witness:
             return self._timing.losses
         return min(self._timing.losses, _FEWEST if watch.others else max(_FEWEST + 1, self._budget.burst))
 
-    def _suspect(self, watch: _Watch, now: float) -> None:
+    def _suspect(self, subject: str, watch: _Watch, now: float) -> None:
         """Look closer from the first missing answer on."""
         if watch.asked is not None or watch.declared or not watch.decisive.proven:
             return
@@ -362,6 +400,7 @@ class Witness:
             self._note_arp(watch, now)
             return
         watch.asked = now
+        self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
         if ProbeKind.ECHO in watch.voices:
@@ -389,7 +428,7 @@ class Witness:
             self._tell(Kind.LOOK, subject, watch.others)
 
     def _judge(self, subject: str, watch: _Watch, now: float) -> None:
-        self._suspect(watch, now)
+        self._suspect(subject, watch, now)
         self._call(subject, watch, now)
         self._compare(watch, now)
         if watch.asked is None or watch.declared or not self._silent(watch, now):

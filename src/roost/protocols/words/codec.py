@@ -6,7 +6,7 @@
     "drained"                    node, draining, leads, packets, quiet                   quiet: seconds
     "clients" "stale"            [[vip, client, mac], ...]
     "look" "seen" "silent"       sender, subject
-    "unable"                     node, [address, ...]
+    "unable"                     node, [address, ...], serial
     "macs"                       [[node, [mac, ...]], ...]
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
@@ -166,9 +166,10 @@ def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
             return [news.value, [[each.vip.packed, each.client.packed, each.mac] for each in sightings]]
         case Statement(kind, sender, subject):
             return [kind.value, sender, subject]
-        case Unable(node, addresses):
+        case Unable(node, addresses, serial):
             fit = (PAYLOAD_LIMIT - _OVERHEAD - len(node.encode(errors="replace"))) // _ADDRESS
-            return ["unable", node, [each.packed for each in addresses[: min(max(0, fit), UNABLE_LIMIT)]]]
+            told = [each.packed for each in addresses[: min(max(0, fit), UNABLE_LIMIT)]]
+            return ["unable", node, told, serial]
         case Macs(rows):
             if len(rows) > ROWS_LIMIT or any(len(macs) > MACS_LIMIT for _, macs in rows):
                 raise ValueError("more hardware addresses than a message may have")
@@ -229,8 +230,8 @@ def _statement(kind: Kind) -> "_Reader":
 
 def _unable(fields: list[object]) -> Unable | None:
     match fields:
-        case [str(node), list(addresses), *_] if len(addresses) <= UNABLE_LIMIT:
-            return Unable(node, tuple(_address(each) for each in addresses))
+        case [str(node), list(addresses), int(serial), *_] if len(addresses) <= UNABLE_LIMIT:
+            return Unable(node, tuple(_address(each) for each in addresses), serial)
     return None
 
 

@@ -12,7 +12,11 @@ UNABLE_LIMIT: Final = 64  # addresses in a word
 
 @dataclass(frozen=True, slots=True)
 class Unable:
-    """All addresses that `node` cannot hold now; none: it can hold any. Replaces its word from before."""
+    """All addresses that `node` cannot hold now; none: it can hold any.
+
+    Replaces its words of a smaller `serial`: messages overtake each other.
+    """
 
     node: str
     addresses: tuple[IPAddress, ...]
+    serial: int = 0
