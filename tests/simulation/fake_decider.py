@@ -84,7 +84,7 @@ class FakeDecider:
     def hear(self, word: Word, now: float) -> None:
         pass
 
-    def claimed(self, address: IPAddress, mac: bytes, interface_name: str, now: float) -> None:
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None:
         if address in self.held:
             self.held[address] = now
             self._apply(now)
@@ -92,7 +92,7 @@ class FakeDecider:
     def asked(self, sighting: Sighting, now: float) -> None:
         pass
 
-    def answered(self, link_index: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
+    def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         pass
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:

@@ -24,14 +24,14 @@ _SAME: Final = ("name", "mac", "up", "carrier")  # facts of a link with which it
 class Announcer:
     """Keeps a responder on each link that announces. `make(link, heard)` makes one; it may raise OSError.
 
-    `on_claim(address, mac, interface)` hears of every claim of another machine, `on_client` of who asks.
+    `on_claim(address, mac, interface, direct)` hears of claims of other machines, `on_client` of who asks.
     """
 
     def __init__(
         self,
         make: ResponderMaker,
         *,
-        on_claim: Callable[[IPAddress, bytes, str], None],
+        on_claim: Callable[[IPAddress, bytes, str, bool], None],
         on_client: Callable[[Sighting], None],
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -116,9 +116,9 @@ class Announcer:
         for index in list(self._responders):
             self._close(index)
 
-    def claimed(self, address: IPAddress, mac: bytes, interface: str) -> None:
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, *, direct: bool) -> None:
         """Hear of a claim (`roost.announce.responder.Heard`)."""
-        self._on_claim(address, mac, interface)
+        self._on_claim(address, mac, interface, direct)
 
     def asked(self, sighting: Sighting) -> None:
         """Hear of a question (`roost.announce.responder.Heard`)."""

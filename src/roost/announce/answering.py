@@ -51,10 +51,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Another machine says that one of our addresses is at `mac` (6 bytes)."""
+    """Another machine says that one of our addresses is at `mac` (6 bytes).
+
+    A `direct` claim was sent to this link alone: it answers a question, so its sender hears questions.
+    """
 
     address: IPAddress
     mac: bytes
+    direct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ def _arp(
     if packet.sender_mac != frame.source:
         return Dropped("spoofed_sender")
     if packet.sender in known:
-        return Claimed(packet.sender, packet.sender_mac)
+        direct = packet.operation == arp.REPLY and frame.destination == mac
+        return Claimed(packet.sender, packet.sender_mac, direct)
     rules = (
         (packet.operation != arp.REQUEST, "foreign_reply"),
         (frame.destination not in (ethernet.BROADCAST, mac), "not_for_us"),
@@ -130,7 +135,8 @@ def _ndp(
     if message.target not in known:
         return Dropped("unknown_address")
     if isinstance(message, ndp.Advertisement):
-        return Claimed(message.target, message.link_layer or frame.source)
+        direct = frame.destination == mac
+        return Claimed(message.target, message.link_layer or frame.source, direct)
     if frame.destination not in (mac, ndp.solicited_node_mac(message.target)):
         return Dropped("not_for_us")
     if message.link_layer not in (None, frame.source):

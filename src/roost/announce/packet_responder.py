@@ -120,9 +120,9 @@ class PacketResponder:
                     tally.responses += 1
                     self._counters["requests_answered"] += 1
                 self._note(asker)
-            case Claimed(address, mac):
+            case Claimed(address, mac, direct):
                 self._counters["claims_heard"] += 1
-                self._heard.claimed(address, mac, self.link.name)
+                self._heard.claimed(address, mac, self.link.name, direct=direct)
             case Asked(_, asker):
                 self._counters["requests_left_to_the_leader"] += 1
                 self._note(asker)

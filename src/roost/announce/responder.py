@@ -30,8 +30,8 @@ class Tally:
 class Heard(Protocol):
     """What a responder tells of the LAN."""
 
-    def claimed(self, address: IPAddress, mac: bytes, interface: str) -> None:
-        """Another machine says that `address` is at `mac` (6 bytes)."""
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, *, direct: bool) -> None:
+        """Another machine says that `address` is at `mac` (6 bytes), to this node alone if `direct`."""
 
     def asked(self, sighting: Sighting) -> None:
         """Somebody asked for an address."""

@@ -16,7 +16,7 @@ _COMMANDS = {
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
     "drain": "Hand over everything that a node leads, and see its packets end.",
-    "sim": "Simulate a detector profile: times and false verdicts, for any number of nodes.",
+    "sim": "Simulate a cluster: how soon the dead are found, and campaigns of faults against its rules.",
     "lab": "Run real speakers and clients in network namespaces on this machine.",
 }
 

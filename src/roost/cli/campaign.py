@@ -1,6 +1,7 @@
 """What `roost sim --campaign` and `--replay` do: run, say in a line how it went, keep what went wrong."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from roost.simulator.replay import draw, timeline
 from roost.simulator.rules import Violation
 from roost.simulator.shrink import shrink
 
-__all__ = ["FAILED", "replay", "run_campaign"]
+__all__ = ["FAILED", "replay", "run_campaign", "same_every_time"]
 
 FAILED: Final = Path("roost-sim-failed.json")
 _SHRINKING: Final = 60.0  # seconds of CPU
@@ -37,6 +38,18 @@ def run_campaign(
         click.echo(f"{violation.rule}: {violation.text}", err=True)
         click.echo(f"roost sim --replay {failed} plays it", err=True)
         sys.exit(Exit.INVALID)
+
+
+def same_every_time() -> None:
+    """Start this program anew where Python hashes differently each time: sets would be walked otherwise.
+
+    Nothing happens inside another program, such as a test.
+    """
+    program = Path(sys.argv[0])
+    if sys.flags.hash_randomization and (program.name == "roost" or program.match("roost/__main__.py")):
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "roost", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606 - ourselves
 
 
 def replay(path: Path, plot: Path | None, *, as_json: bool) -> None:

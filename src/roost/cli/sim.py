@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from roost.cli.campaign import FAILED, replay, run_campaign
+from roost.cli.campaign import FAILED, replay, run_campaign, same_every_time
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
 from roost.simulator.plot import draw
@@ -100,6 +100,8 @@ def command(
     """
     if steps is not None and schedule is not None:
         raise click.UsageError("--campaign draws schedules and --replay plays one: give one of them")
+    if steps is not None or schedule is not None:
+        same_every_time()
     if schedule is not None:
         replay(schedule, plot, as_json=as_json)
         return

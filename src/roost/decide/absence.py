@@ -11,6 +11,8 @@ from roost.model.event import Event, Happening
 
 __all__ = ["Absence"]
 
+_FLAPPING: Final = 2.0  # seconds between two returns of a link that flaps
+_STEADY: Final = 0.5  # seconds that such a link has to hold before anything is answered there
 _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one to answer is enough
 
 
@@ -21,17 +23,24 @@ class Absence:
         self._state = state
         self._leading = leading
         self._publishing = publishing
+        self._returned = float("-inf")  # when this node heard others again last
 
     def settle(self, why: str, now: float) -> None:
         """Go by what is known of the others from now on."""
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
         doubtful = frozenset(self._leading.suspected)
+        alone_with = self._state.asking.unanswered(now)
         asked = self._state.asking.end_all()
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
         else:
             self._state.asking.begin(asked & doubtful, now, UNPROVEN)
-        here = (Move(name, None, self._state.me) for name in self._state.election.led_by(self._state.me))
+        rankings = self._state.election.rankings
+        here = (
+            Move(name, None, self._state.me)
+            for name in self._state.election.led_by(self._state.me)
+            if not alone_with.issuperset(rankings[name].service.addresses)  # nobody serves it meanwhile
+        )
         self._leading.await_proxy(here, now)  # this node may have started a moment ago, and its proxy, too
         for address in self._state.plan.passed_on:
             lead = self._state.plan.lead(address)
@@ -41,12 +50,12 @@ class Absence:
         self._publishing.reconsider(None, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
-    def begin(self, now: float) -> None:
-        """Answer for nothing before a peer has told its state, or the LAN was asked."""
+    def begin(self, now: float, patience: float = ABSENT) -> None:
+        """Answer for nothing before a peer has told its state, or the LAN was asked so many seconds."""
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
-        self._state.asking.begin_anew(self._state.plan.leading, now, ABSENT)
+        self._state.asking.begin_anew(self._state.plan.leading, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))
         self._publishing.reconsider(None, now)
@@ -68,7 +77,9 @@ class Absence:
         self._state.answers.only = None
         if not self._state.isolation.isolated:
             self._state.outbox.put(Isolate(isolated=False))
-        self.begin(now)
+        flapping = now - self._returned < _FLAPPING
+        self._returned = now
+        self.begin(now, _STEADY if flapping else ABSENT)
         self._state.rejoining.soon(now)
         self.lost_to_others(now)
 

@@ -16,6 +16,7 @@ from roost.model.address import IPAddress
 __all__ = ["Asking"]
 
 _AT: Final = (0.0, 0.55)  # parts of the patience at which an address is asked for: one frame may be lost
+_ANSWER: Final = 0.06  # seconds for an answer
 _BATCH: Final = 100  # addresses asked for at once, every:
 _BREATH: Final = 0.02  # seconds
 
@@ -63,6 +64,14 @@ class Asking:
         """Ask no more for these."""
         for address in addresses:
             self._open.pop(address, None)
+
+    def unanswered(self, now: float) -> frozenset[IPAddress]:
+        """Return what was asked for, and nobody has answered for in the time that this takes."""
+        return frozenset(
+            address
+            for address, question in self._open.items()
+            if question.asked and now - question.since >= _ANSWER
+        )
 
     def end_all(self) -> frozenset[IPAddress]:
         """Ask for nothing any more, as what is known is fresh; return what was asked for."""

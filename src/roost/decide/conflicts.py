@@ -4,6 +4,7 @@ from typing import Final
 
 from roost.decide import census
 from roost.decide.contention import Contender, Disputes, reason_to_yield
+from roost.decide.effects import Ask
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
@@ -13,6 +14,8 @@ from roost.model.ranking import Ranking
 
 __all__ = ["Conflicts"]
 
+_CHALLENGE: Final = 0.05  # seconds between two questions for one address: claims come in bursts
+_CHALLENGES: Final = 4096  # addresses remembered
 _JITTER: Final = 0.4  # seconds: two that have yielded to each other come back one after the other
 
 
@@ -24,6 +27,7 @@ class Conflicts:
         self._leading = leading
         self._publishing = publishing
         self._disputes = Disputes()
+        self._challenged: dict[IPAddress, float] = {}  # -> when it may be asked for again
 
     def contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Decide about a claim for an address that this node leads, or answers in place of its leader."""
@@ -55,6 +59,16 @@ class Conflicts:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
             self._state.announcing.defend(address, now)
+
+    def challenge(self, address: IPAddress, now: float) -> None:
+        """Ask for an address that somebody claims: who cannot hear questions must not have it."""
+        if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
+            return
+        self._challenged.pop(address, None)
+        self._challenged[address] = now + _CHALLENGE
+        if len(self._challenged) > _CHALLENGES:
+            del self._challenged[next(iter(self._challenged))]
+        self._state.outbox.put(Ask((address,)))
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""

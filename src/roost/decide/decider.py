@@ -174,7 +174,8 @@ class Decider:
         )
         if active:
             self._state.settling.gossiped = True
-        if any(name not in before for name in active) and self._state.inability.word.addresses:
+        back = any(name not in before or not before[name].verdict.active for name in active)
+        if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
         self._state.yielding.identify(self._state.address_book.names)
         # Gossip sees them, and this node knows what they know.
@@ -228,13 +229,19 @@ class Decider:
             case _:
                 pass
 
-    def claimed(self, address: IPAddress, mac: bytes, interface: str, now: float) -> None:
-        """Hear on a link that another machine says that `address` is at `mac` (6 bytes)."""
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None:  # noqa: FBT001
+        """Hear on a link that another machine says that `address` is at `mac` (6 bytes).
+
+        A `direct` claim answers a question. Any other says that its sender can speak, not that it hears.
+        """
         self._stale = True
         if any(mac == link.mac for link in self._state.announcing_links):
             return
         self._absence.lan_heard(now)
         peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
+        if not direct and not self._hears(peer, now):
+            self._conflicts.challenge(address, now)
+            return
         if self._state.yielding.refresh(address, mac, now):
             return
         if peer is not None and self._state.handover.claimed(address):
@@ -387,6 +394,9 @@ class Decider:
 
     def _wake_watch(self, now: float) -> None:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
+        if missed := self._state.watch.missed():
+            self._stale = True
+            self._leading.doubt(missed, now)
         if self._state.isolation.look(now, self._state.watch.proven):
             text = "nobody is heard any more: this node takes over nothing until it hears somebody"
             self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
@@ -408,7 +418,9 @@ class Decider:
             )
         # Who is mute for one address is asked for all.
         mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
-        self._leading.await_all_of(mutes, now)
+        hung = {name for name in mutes if self._state.watch.evidence(name, now).process is False}
+        self._leading.await_all_of(hung, now, mute=True)
+        self._leading.await_all_of(mutes - hung, now)
         held, over = self._state.handover.wake(now)
         self._leading.stand_in(over)
         yielded, silent = self._wake_yielding(now)
@@ -454,6 +466,10 @@ class Decider:
                 self._state.outbox.put(AskHosts(heard, kind, count))
             case _:
                 self._state.outbox.put(effect)
+
+    def _hears(self, peer: str | None, now: float) -> bool:
+        """Tell whether the host of `peer` answers questions now."""
+        return peer is not None and self._state.watch.evidence(peer, now).kernel
 
     def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
         """Return the peers that want other services than this node since a moment ago."""

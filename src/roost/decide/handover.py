@@ -15,8 +15,8 @@ from roost.model.address import IPAddress
 __all__ = ["HOLD", "Handover"]
 
 HOLD: Final = 4.0  # seconds that an old leader waits for the new one's claim
-_ASK_AFTER: Final = 0.03  # seconds: most claims have come by then
-_ASK_INTERVAL: Final = 0.4  # seconds
+_ASK_AT: Final = (0.03, 0.07, 0.1, 0.2)  # seconds, one after the other: most claims have come by the first
+_ASK_INTERVAL: Final = 0.4  # seconds, from then on
 
 
 class Handover:
@@ -26,6 +26,7 @@ class Handover:
         self._hold = hold
         self._held: dict[IPAddress, float] = {}  # -> until when
         self._next_ask: float | None = None
+        self._asked = 0  # times, since an address was passed on last
 
     @property
     def held(self) -> AbstractSet[IPAddress]:
@@ -37,7 +38,8 @@ class Handover:
         new = [address for address in addresses if address not in self._held]
         self._held.update(dict.fromkeys(new, now + self._hold))
         if new:
-            self._next_ask = now + _ASK_AFTER
+            self._asked = 0
+            self._next_ask = now + _ASK_AT[0]
 
     def let_go(self, addresses: Collection[IPAddress]) -> None:
         """Hold these no longer: this node leads them again, or nobody does."""
@@ -55,7 +57,8 @@ class Handover:
             del self._held[address]
         if self._next_ask is None or self._next_ask > now:
             return frozenset(), over
-        self._next_ask = now + _ASK_INTERVAL
+        self._asked += 1
+        self._next_ask = now + (_ASK_AT[self._asked] if self._asked < len(_ASK_AT) else _ASK_INTERVAL)
         return frozenset(self._held), over
 
     def next_wake(self) -> float | None:

@@ -14,6 +14,7 @@ from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
 from roost.model.node import Candidate, Verdict
+from roost.model.ranking import Ranking
 
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
@@ -146,7 +147,9 @@ class Leading:
         self._state.asking.end(sure)
         return sure
 
-    def await_claim(self, address: IPAddress, leader: str, standbys: Sequence[str], now: float) -> None:
+    def await_claim(
+        self, address: IPAddress, leader: str, standbys: Sequence[str], now: float, *, mute: bool = False
+    ) -> None:
         """Look that a new leader is heard, if this node could stand in for it."""
         if (
             not self._state.settling.settled
@@ -159,28 +162,47 @@ class Leading:
         if self._state.me not in able:
             self._state.succession.forget([address])
         elif address not in self._state.handover.held:
-            wait = WAIT * (1 + able.index(self._state.me))
-            self._state.succession.expect(address, leader, now, wait=wait)
+            position = able.index(self._state.me)
+            if mute and position == 0:
+                self._state.succession.stand_in(address, leader)
+                self._publishing.reconsider([address], now)
+            else:
+                self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
 
-    def await_all_of(self, names: Collection[str], now: float) -> None:
-        """Look that all addresses which these nodes lead are answered: they may not know of some."""
+    def doubt(self, names: Iterable[str], now: float) -> None:
+        """Look that processes which owe an answer still answer for the address that shows it."""
+        for name in names:
+            if (address := self._led_by_peers.get(name)) is not None:
+                self.await_claim(address, name, self._state.plan.lead(address).standbys, now)
+
+    def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
+        """Look that all addresses which these nodes lead are answered: they may not know of some.
+
+        Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
+        """
         for name in names:
             for service in self._state.election.led_by(name):
                 for address in self._state.election.rankings[service].service.addresses:
                     lead = self._state.plan.lead(address)
                     if lead.node == name:
-                        self.await_claim(address, name, lead.standbys, now)
+                        self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""
         for move in moves:
             ranking = self._state.election.rankings.get(move.service)
-            lost = move.old_leader is not None and self._state.is_lost(move.old_leader)
-            if ranking and ranking.service.health_port and move.new_leader == self._state.me and not lost:
+            if ranking and move.new_leader == self._state.me and self._has_to_wait(ranking, move, now):
                 self._state.readiness.expect(ranking.service, move.old_leader, now)
             else:
                 self._state.readiness.release(move.service)
         self._publishing.reconsider(self._state.readiness.release_from(self._state.is_lost), now)
+
+    def _has_to_wait(self, ranking: Ranking, move: Move, now: float) -> bool:
+        """Tell whether traffic would be lost here that somebody else still takes."""
+        addresses = ranking.service.addresses
+        lost = move.old_leader is not None and self._state.is_lost(move.old_leader)
+        served = any(self._publishing.answered_of_late(address, now) for address in addresses)
+        return bool(ranking.service.health_port) and not lost and not served
 
     def _record(
         self,

@@ -1,6 +1,8 @@
 """From what is answered here to what responders, the LAN and the clients are told."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from roost.decide.effects import Answer
 from roost.decide.state import State
@@ -9,6 +11,8 @@ from roost.model.announcement import Announcement
 
 __all__ = ["Publishing"]
 
+_OF_LATE: Final = 5.0  # seconds in which a proxy that passed traffic on has not forgotten how
+
 
 class Publishing:
     """`now` is what the responders were told last."""
@@ -16,6 +20,11 @@ class Publishing:
     def __init__(self, state: State) -> None:
         self.now: Mapping[IPAddress, Announcement] = {}
         self._state = state
+        self._left: dict[IPAddress, float] = {}  # -> when it was answered here last
+
+    def answered_of_late(self, address: IPAddress, now: float) -> bool:
+        """Tell whether `address` was answered here a moment ago."""
+        return address in self.now or now - self._left.get(address, -math.inf) < _OF_LATE
 
     def reconsider(self, addresses: Iterable[IPAddress] | None, now: float) -> None:
         """Look anew at whether `addresses` (None: all) are answered here, and say so where that changed."""
@@ -29,6 +38,8 @@ class Publishing:
         self.now = after
         self._state.outbox.put(Answer(after))
         lost = before.keys() - after.keys()
+        self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
+        self._left.update(dict.fromkeys(lost, now))
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
         self.announce([each for each, how in after.items() if before.get(each) != how], now)
 

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from roost.decide.effects import Target
+from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.protocols import arp, ethernet, icmp, ndp
@@ -48,6 +48,7 @@ class Probes:
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
         self._targets: tuple[Target, ...] = ()
+        self._turn = 0
         self._own: frozenset[IPAddress] = frozenset()
         self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
 
@@ -72,11 +73,13 @@ class Probes:
 
     def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]], kind: ProbeKind, count: int) -> None:
         """Ask up to `count` other hosts, (address, MAC of 6 bytes), or neighbours that the kernel knows."""
+        self._turn += 1
         for index, link in self._links.items():
             if index not in self._sockets:
                 continue
-            others = (host for host in (*hosts, *_neighbours(link.name)) if host[0] not in self._own)
-            asked = list(islice(others, count))
+            known_hosts = dict.fromkeys((*hosts, *_neighbours(link.name)))
+            others = [host for host in known_hosts if host[0] not in self._own]
+            asked = in_turn(others, count, self._turn)
             if kind is ProbeKind.ARP:
                 known = [target.address for target in self._targets if target.link == index]
                 heard = [*known, *(address for address, _ in asked)]

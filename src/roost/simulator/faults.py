@@ -220,7 +220,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         seed,
         count,
         switches,
-        chance.randint(1, 4),
+        chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
         services,
         (*drawn, planned),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from roost.decide import effects as do
+from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
@@ -38,6 +39,7 @@ class Hands:
         self.announcements: Mapping[IPAddress, Announcement] = {}
         self.answering: frozenset[IPAddress] = frozenset()  # on the links that are open
         self.noticed: frozenset[IPAddress] = frozenset()
+        self._turn = 0
         self.until = float("-inf")  # requests may be answered until then, on the host's scale
         self.metadata = Metadata()
         self._open: tuple[Link, ...] = ()
@@ -159,8 +161,11 @@ class Hands:
 
     def _ask_hosts(self, effect: do.AskHosts) -> None:
         known = {address for _, address in self._listened}
-        others = (host for host in (*effect.hosts, *self._host.kernel.neighbours) if host[0] not in known)
-        for address, mac in list(others)[: effect.count] if self._open and self._listened else ():
+        hosts = dict.fromkeys((*effect.hosts, *self._host.kernel.neighbours))
+        others = [host for host in hosts if host[0] not in known]
+        self._turn += 1
+        chosen = in_turn(others, effect.count, self._turn)
+        for address, mac in chosen if self._open and self._listened else ():
             heard = partial(self._process.answered, self._open[0].index, effect.kind)
             self._host.ask(address, mac, heard)
 

@@ -273,10 +273,10 @@ class Host:
         elif self.process is not None:
             self.process.take(Queue.FRAMES, partial(self.process.question, question))
 
-    def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:  # noqa: ARG002 - as stations do
+    def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:
         """Take claims for service addresses."""
         if self.process is not None and not self.paused:
-            self.process.take(Queue.FRAMES, partial(self.process.claims, claims))
+            self.process.take(Queue.FRAMES, partial(self.process.claims, claims, broadcast))
 
     def reply(self, claim: Claim, question: Question) -> None:
         """Answer a question by unicast."""

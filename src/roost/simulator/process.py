@@ -5,6 +5,7 @@
 What lives here: order and time. The decider's answers to probes wait until it is woken, as in the driver.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Process:
         self._answers: deque[tuple[int, ProbeKind, Claim]] = deque(maxlen=_ANSWERS)
         self._busy_until = 0.0  # virtual time: a slow interpreter works on something else
         self._planned: float | None = None
+        self._swim_due = self._decider_due = math.inf  # on the host's scale
         self._pumping = False
         self._members_changed = False
         self._able: frozenset[IPAddress] = frozenset()
@@ -164,11 +166,12 @@ class Process:
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
 
-    def claims(self, claims: tuple[Claim, ...], now: float) -> None:
+    def claims(self, claims: tuple[Claim, ...], broadcast: bool, now: float) -> None:  # noqa: FBT001
         """Hear where others say that addresses are."""
         for claim in claims:
             if claim.mac not in self.host.port.macs and claim.address in self.hands.noticed:
-                self.decider.claimed(claim.address, claim.mac, self.host.link().name, now)
+                direct = not broadcast and not claim.gratuitous
+                self.decider.claimed(claim.address, claim.mac, self.host.link().name, direct, now)
 
     def answered(self, link: int, kind: ProbeKind, claim: Claim) -> None:
         """Hear the answer to a probe; it waits in the socket until the decider is woken."""
@@ -246,9 +249,10 @@ class Process:
         return wanted
 
     def _arm(self) -> None:
-        dues = (self.swim.next_wake(), self.decider.next_wake())
-        due = min((each for each in dues if each is not None), default=None)
-        if due is None:
+        self._swim_due = _or_never(self.swim.next_wake())
+        self._decider_due = _or_never(self.decider.next_wake())
+        due = min(self._swim_due, self._decider_due)
+        if due == math.inf:
             return
         when = max(due - self.host.offset, self._clock.now + _SHORTEST_SLEEP)
         if self._planned is None or when < self._planned:
@@ -265,11 +269,9 @@ class Process:
             self._rest()
 
     def _wake_machines(self, now: float) -> None:
-        due = self.swim.next_wake()
-        if due is not None and due <= now:
+        if self._swim_due <= now:
             self.swim.wake(now)
-        due = self.decider.next_wake()
-        if due is not None and due <= now:
+        if self._decider_due <= now:
             while self._answers:
                 link, kind, claim = self._answers.popleft()
                 self.decider.answered(link, claim.address, claim.mac, kind, now)
@@ -284,6 +286,10 @@ class Process:
             pause = self.host.lateness * self._chance.random()
             self._busy_until = self._clock.now + pause
             self._clock.at(self._busy_until, self.resume)
+
+
+def _or_never(due: float | None) -> float:
+    return math.inf if due is None else due
 
 
 def _allowed(desired: DesiredState, name: str) -> set[IPAddress]:

@@ -140,7 +140,8 @@ class Judge:
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
         talks = tuple(lan.reaches(switch, host.port) for switch in range(lan.switches))
-        return host, process.answering(), frozenset() if process.leaving else process.able(), talks
+        able = frozenset() if process.leaving else process.able()
+        return host, process.answering(), able & self._world.offered, talks
 
     def _take(self, seen: Sequence[_Seen], now: float) -> None:
         for (switch, address), watched in self._watched.items():

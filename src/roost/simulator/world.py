@@ -54,6 +54,7 @@ class World:
         self.hosts = {name: self._host(around, name, at) for at, name in enumerate(schedule.names)}
         self.services = {spec.name: spec for spec in schedule.services}
         self.clients = [self._client(number) for number in range(schedule.clients)]
+        self.offered = frozenset(spec.ip for spec in schedule.services)  # that no operator has taken away
         self._gone: dict[str, int] = dict.fromkeys(self.services, 0)  # faults that take a service away
         self._without: dict[tuple[str, str], int] = {}  # the same for one node's file
         self._befalling = Befalling(self)
@@ -161,6 +162,7 @@ class World:
     def take_away(self, service: str, by: int) -> None:
         """Count a fault that takes a service away from all."""
         self._gone[service] += by
+        self.offered = frozenset(spec.ip for name, spec in self.services.items() if not self._gone[name])
 
     def take_out(self, node: str, service: str, by: int) -> None:
         """Count a fault that takes a service out of one node's file."""

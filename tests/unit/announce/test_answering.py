@@ -111,11 +111,11 @@ def test_other_addresses_are_none_of_our_business() -> None:
     ids=["gratuitous request", "gratuitous reply", "reply", "request from it"],
 )
 def test_a_frame_from_our_address_is_a_claim(frame: bytes) -> None:
-    assert decided(frame) == Claimed(LED, PEER)
+    assert decided(frame) == Claimed(LED, PEER, direct=False)
 
 
 def test_an_advertisement_of_our_address_is_a_claim_for_the_hardware_address_that_it_names() -> None:
-    assert decided(ndp.unsolicited(PEER, LED6)) == Claimed(LED6, PEER)
+    assert decided(ndp.unsolicited(PEER, LED6)) == Claimed(LED6, PEER, direct=False)
 
 
 def test_probes_claim_nothing() -> None:
@@ -190,7 +190,7 @@ def test_a_correction_goes_to_the_client_alone_and_is_a_claim_to_it() -> None:
 def test_gratuitous_frames_are_claims_to_whoever_hears_them(address: str, frames: int) -> None:
     ours: IPAddress = ip_address(address)
     sent = gratuitous_frames(PEER, ours)
-    assert [decided(frame) for frame in sent] == [Claimed(ours, PEER)] * frames
+    assert [decided(frame) for frame in sent] == [Claimed(ours, PEER, direct=False)] * frames
 
 
 def test_an_answer_with_another_hardware_address_comes_from_it() -> None:
@@ -200,4 +200,4 @@ def test_an_answer_with_another_hardware_address_comes_from_it() -> None:
         answer = respond(question, OURS, answered.get, KNOWN)
         assert isinstance(answer, Answer)
         heard = respond(answer.frame, CLIENT, lambda _: None, KNOWN)
-        assert heard == Claimed(address, PEER)
+        assert heard == Claimed(address, PEER, direct=True)

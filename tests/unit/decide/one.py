@@ -101,9 +101,9 @@ class One:
     def plug(self, *links: Link) -> None:
         self.tell(self.decider.set_links, links)
 
-    def claim(self, address: IPAddress, number: int) -> None:
+    def claim(self, address: IPAddress, number: int, *, direct: bool = True) -> None:
         """Let the machine with that number be heard: a node's, or a stranger's."""
-        self.tell(self.decider.claimed, address, mac(number), "eth0")
+        self.tell(self.decider.claimed, address, mac(number), "eth0", direct)
 
     def hear(self, word: Word) -> None:
         self.tell(self.decider.hear, word)
@@ -149,7 +149,7 @@ class One:
     def _answer(self, address: IPAddress) -> None:
         leader = self.decider.state.plan.lead(address).node or "n0"
         if (number := int(leader[1:])) in self.answering:
-            self.decider.claimed(address, mac(number), "eth0", self.now)
+            self.decider.claimed(address, mac(number), "eth0", True, self.now)
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:
         number = int(name[1:])

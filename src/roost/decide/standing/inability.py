@@ -24,6 +24,7 @@ class Inability:
         self._me = me
         self._unable: dict[str, frozenset[IPAddress]] = {}
         self._again: float | None = None
+        self.spoken = False  # whether peers may remember an earlier word
 
     @property
     def by_node(self) -> Mapping[str, frozenset[IPAddress]]:
@@ -42,6 +43,7 @@ class Inability:
         if addresses == self._unable.get(self._me, frozenset()):
             return False
         self._set(self._me, addresses)
+        self.spoken = True
         self._again = now + _AGAIN if addresses else None
         return True
 

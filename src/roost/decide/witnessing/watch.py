@@ -27,7 +27,7 @@ from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
 from roost.protocols.witness.voice import ProbeKind
-from roost.protocols.words.statement import Statement
+from roost.protocols.words.statement import Kind, Statement
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Evidence", "Watch"]
@@ -63,6 +63,8 @@ class Watch:
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
+        self._wants: dict[str, tuple[str, int]] = {}  # digests of what peers want, and how often that changed
+        self._missed: set[str] = set()  # peers whose processes have just begun to owe an answer
         self._effects: list[Effect] = []
 
     @property
@@ -115,10 +117,11 @@ class Watch:
                 # It has just said so itself: what did not answer at its old place is not dead.
                 self._kernels.vouched(name, now)
         processes = {
-            f"{name} {led[name]}": replace(target, address=led[name], process=True)
+            self._process_key(speakers[name]): replace(target, address=led[name], process=True)
             for name, target in kernels.items()
             if name in led and can_ask(self._links[target.link], led[name])
         }
+        self._wants = {name: each for name, each in self._wants.items() if name in speakers}
         self._follow_lost(members, links, now)
         self._targets = {**self._lost.targets, **kernels, **processes}
         self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
@@ -149,6 +152,7 @@ class Watch:
             due = each.next_wake()
             if due is not None and due <= now:
                 each.wake(now)
+        self._gather()
         if self._look is not None and now >= self._look:
             self._look = now + _LOST_INTERVAL if self._lost.targets else None
             self._look_for_lost(now, cut_off=cut_off)
@@ -166,12 +170,29 @@ class Watch:
         taken, self._effects = self._effects, []
         return taken
 
+    def missed(self) -> set[str]:
+        """Hand over the peers whose processes have begun to owe an answer since the last call."""
+        missed, self._missed = self._missed, set()
+        return missed
+
     def _machines(self) -> tuple[Witness, ...]:
         return (self._kernels, self._processes) if self._kernels is not None else ()
 
     def _macs_of(self, target: Target) -> frozenset[bytes]:
         """Return the hardware addresses of the target's node: an answer from any other one is a proxy's."""
         return self._macs.get(target.name, frozenset()) | {target.mac}
+
+    def _process_key(self, member: ClusterMember) -> str:
+        """Return the subject of its process: another one when it wants other services than before.
+
+        It may not know an address that it answered for, which must not be taken for silence. One that is
+        asked for another address because this node wants other services is the same process.
+        """
+        digest, serial = self._wants.get(member.name, (member.metadata.digest, 0))
+        if digest != member.metadata.digest:
+            serial += 1
+        self._wants[member.name] = (member.metadata.digest, serial)
+        return f"{member.name} process {serial}"
 
     def _hold(self, peers: Mapping[str, Endpoint]) -> None:
         if peers != self._held:
@@ -202,6 +223,9 @@ class Watch:
                     case machine.Probe(subject, kind):
                         self._probe(self._targets[subject], kind)
                     case machine.Tell(to, word):
+                        if word.kind is Kind.LOOK and word.subject in self._targets:
+                            target = self._targets[word.subject]
+                            self._missed.update([target.name] if target.process else ())
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))
                     case machine.AskLan(kind, hosts):
