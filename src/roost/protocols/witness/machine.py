@@ -54,6 +54,7 @@ _LONGEST: Final = 0.5  # seconds: the most that a bad link can slow a verdict do
 _FEWEST: Final = 3  # losses that a verdict of several takes where a budget affords no more
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
+_DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
 _REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
@@ -138,16 +139,17 @@ class _Watch:
     declared: bool = False
     arp_ceased: bool = False  # ARP was answered, is no more, and echo is
 
-    @property
-    def main(self) -> ProbeKind:
-        """The kind whose silence decides."""
-        echo = self.voices.get(ProbeKind.ECHO)
-        return ProbeKind.ECHO if echo is not None and echo.proven else ProbeKind.ARP
+    main: ProbeKind = ProbeKind.ARP  # the kind whose silence decides
+    decisive: Voice = field(init=False)  # what the main kind has got
 
-    @property
-    def decisive(self) -> Voice:
-        """What the main kind has got."""
-        return self.voices[self.main]
+    def __post_init__(self) -> None:
+        self.decide()
+
+    def decide(self) -> None:
+        """Find the main kind: echo once it is proven."""
+        echo = self.voices.get(ProbeKind.ECHO)
+        self.main = ProbeKind.ECHO if echo is not None and echo.proven else ProbeKind.ARP
+        self.decisive = self.voices[self.main]
 
 
 class Witness:
@@ -246,6 +248,7 @@ class Witness:
         if watch is None or voice is None or not voice.answered(at, self._slack):
             return
         if kind is ProbeKind.ECHO and voice.answers == PROVEN:
+            watch.decide()
             self._wish()
         if kind is ProbeKind.ARP:
             watch.arp_ceased = False
@@ -270,6 +273,8 @@ class Witness:
 
     def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
+        if at - max(self._lan_heard.values()) > _DEAF:
+            self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
         self._lan_heard[kind] = max(self._lan_heard[kind], at)
 
     def receive(self, statement: Statement, now: float) -> None:

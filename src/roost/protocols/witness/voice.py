@@ -18,6 +18,8 @@ class ProbeKind(Enum):
     ARP = "address resolution"  # ARP or Neighbor Solicitation: fabrics may answer for the host, or limit it
     ECHO = "ICMP echo"  # only the host itself answers
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and these are keys on the hottest path
+
 
 @dataclass(slots=True)
 class Voice:
