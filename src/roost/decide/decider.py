@@ -10,7 +10,7 @@ watches whom (`witnessing`), why this node would rather not lead (`standing`). W
 sockets, clocks, frames, how anything is carried out.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from roost.decide import census
@@ -186,6 +186,7 @@ class Decider:
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         self._leading.await_all_of(self._others_wanted(before), now)
+        self._leading.doubt(_newly_suspected(members, before), now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
@@ -490,6 +491,14 @@ class Decider:
             self._state.rejoining.found(member.name)
         elif (before is None or before.verdict is not member.verdict) and member.endpoint is not None:
             self._state.rejoining.lost(member.name, member.endpoint, now)
+
+
+def _newly_suspected(members: Iterable[ClusterMember], before: Mapping[str, ClusterMember]) -> Iterator[str]:
+    """Yield the members that SWIM has begun to suspect."""
+    for member in members:
+        known = before.get(member.name)
+        if member.verdict is Verdict.SUSPECT and (known is None or known.verdict is not Verdict.SUSPECT):
+            yield member.name
 
 
 def _facts(links: Iterable[Link]) -> set[tuple[int, str, bytes]]:

@@ -158,6 +158,7 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
+    `proof` is how many answers it takes until silence means something.
     """
 
     def __init__(
@@ -168,6 +169,7 @@ class Witness:
         kinds: Collection[ProbeKind] = tuple(ProbeKind),
         *,
         remembers: bool = False,
+        proof: int = PROVEN,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
@@ -177,6 +179,7 @@ class Witness:
         self._kinds = kinds
         self._phase = _fraction(me)
         self._remembers = remembers
+        self._proof = proof
         self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
@@ -218,7 +221,9 @@ class Witness:
             if subject in new:
                 known = self._known.get(subject, frozenset())
                 voices = {
-                    kind: Voice(heard=now, due=now, answers=PROVEN if kind in known else 0)
+                    kind: Voice(
+                        heard=now, due=now, answers=self._proof if kind in known else 0, proof=self._proof
+                    )
                     for kind in self._kinds
                 }
                 self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
@@ -247,7 +252,7 @@ class Witness:
         voice = watch.voices.get(kind) if watch is not None else None
         if watch is None or voice is None or not voice.answered(at, self._slack):
             return
-        if kind is ProbeKind.ECHO and voice.answers == PROVEN:
+        if kind is ProbeKind.ECHO and voice.answers == self._proof:
             watch.decide()
             self._wish()
         if kind is ProbeKind.ARP:

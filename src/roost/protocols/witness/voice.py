@@ -28,13 +28,14 @@ class Voice:
     heard: float
     due: float  # the next question
     answers: int = 0
+    proof: int = PROVEN  # answers that it takes
     gap: float = 0.0  # the longest silence of late that ended with an answer, seconds
     pending: deque[float] = field(default_factory=lambda: deque(maxlen=_PENDING_LIMIT))
 
     @property
     def proven(self) -> bool:
         """Whether the host answers this kind, so that silence would mean something."""
-        return self.answers >= PROVEN
+        return self.answers >= self.proof
 
     def ask(self, now: float) -> None:
         """Take that the host was asked."""
