@@ -416,6 +416,7 @@ class Decider:
         for address in free:
             self._leading.suspected.pop(address, None)
         awaited, mute = self._state.succession.wake(now)
+        awaited = self._leading.still_doubtful(awaited, now)
         for address in mute:
             who = self._state.succession.instead_of(address)
             self._state.outbox.happened(
@@ -467,8 +468,7 @@ class Decider:
             case Declare() if self._state.isolation.isolated:
                 pass  # it is this node that is cut off
             case AskHosts(_, kind, count):
-                heard = tuple(reversed(self._state.clients.heard))
-                self._state.outbox.put(AskHosts(heard, kind, count))
+                self._state.outbox.put(AskHosts(self._state.clients.known_hosts(), kind, count))
             case _:
                 self._state.outbox.put(effect)
 

@@ -170,10 +170,21 @@ class Leading:
                 self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
 
     def doubt(self, names: Iterable[str], now: float) -> None:
-        """Look that processes which owe an answer still answer for the address that shows it."""
+        """Look that nodes which owe an answer still answer for the address by which they are watched."""
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self.await_claim(address, name, self._state.plan.lead(address).standbys, now)
+
+    def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
+        """Return which of `addresses` are to be asked for: those by which a leader is watched may be well."""
+        well = {
+            address
+            for name, address in self._led_by_peers.items()
+            if address in addresses and self._state.watch.evidence(name, now).process
+        }
+        for address in well:
+            self._state.succession.heard(address)
+        return frozenset(addresses) - well
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.

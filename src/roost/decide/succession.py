@@ -15,8 +15,8 @@ from roost.model.address import IPAddress
 
 __all__ = ["Succession"]
 
-WAIT: Final = 0.1  # seconds for the claim of the new leader, once more for each node between it and this one
-_ANSWER: Final = 0.06  # seconds for an answer
+WAIT: Final = 0.07  # seconds for the claim of the new leader, once more for each node between it and this one
+_ANSWER: Final = 0.045  # seconds for an answer
 _ASKS: Final = 2
 _BATCH: Final = 100  # addresses asked for at once
 _BREATH: Final = 0.02  # seconds between two batches

@@ -5,6 +5,7 @@ address won  -> the kernel learns of its clients (they are told by unicast, see 
 address lost -> whoever still sends here is counted, and reported to the new leader, who tells it
 """
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ __all__ = ["Clients"]
 
 _ROUND: Final = 0.5  # seconds between two rounds of gossip about clients
 _HEARD: Final = 4  # remembered: whoever spoke last may prove that this node's own link works
+_HOSTS: Final = 12  # others that are known from before, or from peers
 _SUCCESSORS: Final = 2  # nodes that are told of the clients of an address
 
 
@@ -31,7 +33,7 @@ class Clients:
     def __init__(self, me: str, lead_of: Callable[[IPAddress], Lead]) -> None:
         self.table = ClientTable()
         self.followed = Followed()
-        self.heard: dict[tuple[IPAddress, bytes], None] = {}  # who asked of late, the latest last
+        self._heard: dict[tuple[IPAddress, bytes], None] = {}  # who asked of late, the latest last
         self._me = me
         self._lead_of = lead_of
         self._gossip = ClientGossip(self._successors)
@@ -42,12 +44,17 @@ class Clients:
         self._round: float | None = None
         self._reported: frozenset[IPAddress] | None = None
 
+    def known_hosts(self) -> tuple[tuple[IPAddress, bytes], ...]:
+        """Return some hosts that are no nodes, (address, MAC), who was heard last first."""
+        told = ((each.client, each.mac) for each in self.table.of((*self._leading, *self._passed_on)))
+        return tuple(dict.fromkeys((*reversed(self._heard), *itertools.islice(told, _HOSTS))))
+
     def new(self, sighting: Sighting) -> list[Effect]:
         """Take a client that was seen; what it changes is to be done."""
-        self.heard.pop((sighting.client, sighting.mac), None)
-        self.heard[sighting.client, sighting.mac] = None
-        if len(self.heard) > _HEARD:
-            del self.heard[next(iter(self.heard))]
+        self._heard.pop((sighting.client, sighting.mac), None)
+        self._heard[sighting.client, sighting.mac] = None
+        if len(self._heard) > _HEARD:
+            del self._heard[next(iter(self._heard))]
         if not self.table.note(sighting) or sighting.vip not in self._leading:
             return []
         self._gossip.add([sighting])

@@ -64,7 +64,7 @@ class Watch:
         self._watched: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
         self._wants: dict[str, tuple[str, int]] = {}  # digests of what peers want, and how often that changed
-        self._missed: set[str] = set()  # peers whose processes have just begun to owe an answer
+        self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
 
     @property
@@ -171,7 +171,7 @@ class Watch:
         return taken
 
     def missed(self) -> set[str]:
-        """Hand over the peers whose processes have begun to owe an answer since the last call."""
+        """Hand over the peers that have begun to owe an answer since the last call."""
         missed, self._missed = self._missed, set()
         return missed
 
@@ -226,8 +226,7 @@ class Watch:
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))
                     case machine.Missing(subject):
-                        target = self._targets[subject]
-                        self._missed.update([target.name] if target.process else ())
+                        self._missed.add(self._targets[subject].name)
                     case machine.AskLan(kind, hosts):
                         self._effects.append(AskHosts((), kind, hosts))
                     case machine.Declare(subject, evidence):

@@ -52,6 +52,7 @@ _PATIENCE: Final = 2.0  # silence lasts this many times the longest gap of late:
 _SLACK: Final = 0.3  # of `silence`: counted before the first missing answer, and how late a wake may be
 _LONGEST: Final = 0.5  # seconds: the most that a bad link can slow a verdict down
 _FEWEST: Final = 3  # losses that a verdict of several takes where a budget affords no more
+_MANY: Final = 5  # losses that a verdict takes after twice the silence
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
@@ -475,7 +476,10 @@ class Witness:
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it
-        return now - since >= threshold and self._lost(watch, now) >= self._losses(watch)
+        silent, lost = now - since, self._lost(watch, now)
+        # Who cannot ask often, on a busy host, has time on its side.
+        enough = min(_MANY, self._losses(watch)) if silent >= 2 * threshold else self._losses(watch)
+        return silent >= threshold and lost >= enough
 
     def _agreement(self, watch: _Watch, now: float) -> str:
         """Return who or what confirms the silence, or "" while nothing does."""
