@@ -55,7 +55,7 @@ def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
     lan.run(1.0)
     lan.silent_processes.add("n2")
     lan.run(0.4)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", f"n2 {VIP}"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
 
