@@ -11,7 +11,7 @@ sockets, clocks, frames, how anything is carried out.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from roost.decide import census
 from roost.decide.absence import Absence
@@ -44,6 +44,9 @@ from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Decider"]
+
+
+_HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
 
 
 class _Waking(Protocol):
@@ -400,7 +403,11 @@ class Decider:
         if missed := self._state.watch.missed():
             self._stale = True
             self._leading.doubt(missed, now)
-        if self._state.isolation.look(now, self._state.watch.proven):
+        proven = self._state.watch.proven
+        if self._state.isolation.wonders(now, proven):
+            hosts = self._state.clients.known_hosts()
+            self._state.outbox.put(AskHosts(hosts, ProbeKind.ECHO, _HOSTS_ASKED))
+        if self._state.isolation.look(now, proven):
             text = "nobody is heard any more: this node takes over nothing until it hears somebody"
             self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
             self._state.answers.only = frozenset(self._state.answers.now)

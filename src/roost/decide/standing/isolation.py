@@ -15,6 +15,8 @@ from roost.protocols.machine import Endpoint
 __all__ = ["Isolation", "has_carrier"]
 
 _DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them
+_WONDER: Final = 0.1  # seconds without a word after which hosts are asked,
+_ASK: Final = 0.03  # again and again
 _ASLEEP: Final = 0.1  # seconds between two looks, after which this process was not running
 
 
@@ -27,6 +29,7 @@ class Isolation:
         self._heard_at = float("-inf")
         self._asked_at = float("-inf")
         self._looked = float("-inf")
+        self._wondered = float("-inf")
         self._accusation: float | None = None  # when to judge whether an accusation is right
 
     @property
@@ -53,6 +56,14 @@ class Isolation:
         """Hear over gossip that this host is silent on the LAN: find out whether it is deaf."""
         self._asked_at = now
         self._accusation = now + _DEAF
+
+    def wonders(self, now: float, proven: int) -> bool:
+        """Tell whether others have to be asked, who could say that this node is not cut off after all."""
+        quiet = min(now - self._heard_at, now - self._wondered)
+        if self.cut_off or proven < 2 or now - self._heard_at < _WONDER or quiet < _ASK:
+            return False
+        self._wondered = now
+        return True
 
     def look(self, now: float, proven: int) -> bool:
         """Judge, `proven` watched peers having answered before; tells whether it is cut off from now on."""
