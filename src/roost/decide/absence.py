@@ -30,6 +30,8 @@ class Absence:
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
         doubtful = frozenset(self._leading.suspected)
         alone_with = self._state.asking.unanswered(now)
+        for service in self._state.readiness.waiting_for(alone_with):
+            self._state.readiness.release(service)
         asked = self._state.asking.end_all()
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
