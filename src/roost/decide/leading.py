@@ -22,6 +22,7 @@ ABSENT: Final = 0.15  # seconds of asking after this process did not run, or thi
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
 # All other verdicts follow from what was seen on the wire, or said by the node itself.
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
+_GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
 class Leading:
@@ -64,6 +65,7 @@ class Leading:
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
+        self._pass_standing_in_on(before, now)
         self._own_word.describe(now)
 
     def take_moves(
@@ -168,6 +170,24 @@ class Leading:
                 self._publishing.reconsider([address], now)
             else:
                 self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
+
+    def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
+        """Who goes stands in no more, where others can; and these look whether it had stood in for anybody."""
+        going = {
+            name
+            for name, now_is in self._state.election.candidates.items()
+            if now_is.verdict in _GOING and (was := before.get(name)) and was.verdict not in _GOING
+        }
+        if self._state.me in going:
+            mine = {
+                each: str(self._state.succession.instead_of(each)) for each in self._state.succession.stood_in
+            }
+            self._state.succession.forget(tuple(mine))
+            for address, leader in mine.items():
+                self.await_claim(address, leader, self._state.plan.lead(address).standbys, now)
+            self._publishing.reconsider(mine, now)
+        elif going:
+            self.doubt(self._led_by_peers, now)
 
     def doubt(self, names: Iterable[str], now: float) -> None:
         """Look that nodes which owe an answer still answer for the address by which they are watched."""
