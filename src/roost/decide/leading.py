@@ -30,6 +30,7 @@ class Leading:
 
     def __init__(self, state: State, publishing: Publishing, own_word: OwnWord) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
+        self.absent = ABSENT  # seconds of asking that the last absence takes
         self._state = state
         self._publishing = publishing
         self._own_word = own_word
@@ -261,7 +262,7 @@ class Leading:
 
     @property
     def _patience(self) -> float:
-        return ABSENT if self._state.settling.gossiped else self._state.settings.settle_time
+        return self.absent if self._state.settling.gossiped else self._state.settings.settle_time
 
     def stand_in(self, addresses: Iterable[IPAddress]) -> None:
         """Go on answering for what was passed on and never claimed, where a claim would have been heard."""
