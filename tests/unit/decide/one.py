@@ -41,8 +41,8 @@ def address_of(*order: int, number: int = 0) -> IPAddress:
 class One:
     """Node n1 with peers; it is settled and has heard their claims, unless `settled` is False.
 
-    The peers' kernels answer probes, but those of `silent` ones; peers in `answering` answer when they are
-    asked for what they lead, and `holding` says who answers for an address besides, nobody does otherwise.
+    The peers' kernels answer probes, but those of `silent` ones; `processes` answer probes for what they
+    lead. Peers in `answering` answer when the LAN is asked for what they lead, and `holding` says who answers for an address besides, nobody does otherwise.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class One:
         self.isolated = False
         self.until = float("-inf")
         self.silent: set[int] = set()
+        self.processes: set[int] = set()
         self.answering: set[int] = set(peers) if settled else set()
         self.holding: dict[IPAddress, int] = {}
         self.members: dict[int, ClusterMember] = {1: member(1)}
@@ -154,7 +155,8 @@ class One:
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:
         number = int(name[1:])
-        return number not in self.silent and str(address) == own_address(number)
+        leads = number in self.processes and self.decider.state.plan.lead(address).node == name
+        return number not in self.silent and (leads or str(address) == own_address(number))
 
     # -- what it wants ---------------------------------------------------------------------------
 

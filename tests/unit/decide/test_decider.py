@@ -8,6 +8,7 @@ import pytest
 from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import SETTINGS, One, address_of, web
 
+from roost.decide.effects import Ask as AskLan
 from roost.decide.effects import (
     AskProxy,
     Declare,
@@ -309,6 +310,64 @@ def test_where_claims_would_not_be_heard_nobody_is_stood_in_for() -> None:
     one.have(3, Verdict.UNREACHABLE)
     one.run(3.0)
     assert one.answered == frozenset()
+
+
+def well_served() -> tuple[One, IPAddress]:
+    """n2 leads two services and shows by one of them that its process lives."""
+    also = address_of(2, 1, 3, number=1)
+    one = One(web(THEIRS), web(also, name="also"))
+    one.answering, one.processes = {2}, {2}
+    one.have(2, digest="same")
+    one.run(2.0)
+    one.effects.clear()
+    assert one.answered == frozenset()
+    return one, also
+
+
+def test_a_process_that_owes_an_answer_is_asked_for_at_once_and_stood_in_for_in_everything() -> None:
+    one, also = well_served()
+    one.answering, one.processes = set(), set()
+    one.run(0.45)
+    assert one.of(Declare) == [], "no verdict yet: a process on a busy host answers late and lives"
+    assert one.happened().count(Happening.STOOD_IN) == 1, "mute for one, mute for all"
+    assert one.answered == {THEIRS, also}
+
+
+def test_a_process_that_owes_an_answer_and_answers_others_is_left_alone() -> None:
+    one, _ = well_served()
+    one.processes.clear()
+    one.run(0.45)
+    assert len(one.asked()) == 1
+    assert one.answered == frozenset()
+
+
+def test_a_process_that_was_only_late_is_not_asked_for() -> None:
+    one, _ = well_served()
+    one.answering, one.processes = set(), set()
+    while one.decider.state.succession.next_wake() is None:
+        one.run(0.005)
+    one.processes.add(2)
+    one.run(1.0)
+    assert (one.answered, one.asked()) == (frozenset(), set())
+
+
+def test_who_is_mute_for_one_address_is_asked_for_all() -> None:
+    """n1 does not watch the process of a leader that wants other services; its claims it can await."""
+    also = address_of(2, 1, 3, number=1)
+    one = One(web(THEIRS), web(also, name="also"))
+    one.have(2, digest="another")
+    one.run(0.3)
+    assert one.asked() == {THEIRS, also}
+    assert one.answered == {THEIRS, also}
+
+
+def test_whom_swim_suspects_is_asked_for() -> None:
+    one, _ = well_served()
+    one.processes.clear()
+    one.answering.clear()
+    one.have(2, Verdict.SUSPECT, digest="same")
+    one.run(0.3)
+    assert THEIRS in one.answered
 
 
 # -- planned moves -------------------------------------------------------------------------------
@@ -643,6 +702,29 @@ def test_being_cut_off_again_and_again_is_being_lost() -> None:
     assert Happening.DAMPED in one.happened()
 
 
+def test_a_link_that_flaps_has_to_hold_for_longer() -> None:
+    one = One(web(MINE))
+    for patience in (0.15, 0.5, 0.5):
+        one.plug(link(carrier=False))
+        one.run(0.2)
+        one.plug(link())
+        one.run(patience - 0.01)
+        assert one.answered == frozenset()
+        one.run(0.02)
+        assert one.answered == {MINE}
+
+
+def test_a_link_that_held_for_a_while_is_trusted_as_before() -> None:
+    one = One(web(MINE))
+    for _ in range(2):
+        one.plug(link(carrier=False))
+        one.run(0.2)
+        one.plug(link())
+        one.run(0.16)
+        assert one.answered == {MINE}
+        one.run(1.8)
+
+
 def test_what_others_say_of_a_node_that_is_cut_off_is_known_to_it() -> None:
     one = One(web(MINE))
     one.plug(link(carrier=False))
@@ -662,6 +744,59 @@ def test_a_host_called_silent_by_others_looks_whether_it_is_deaf() -> None:
 
 
 # -- claims of others ----------------------------------------------------------------------------
+
+
+def contested() -> One:
+    """n2 ranks first and gossip has lost it: n1 leads in its place."""
+    one = One(web(THEIRS))
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    assert one.answered == {THEIRS}
+    one.effects.clear()
+    return one
+
+
+def test_a_claim_that_answers_nobody_is_a_challenge_alone() -> None:
+    """Whoever speaks to all may be deaf: then it must not have the address."""
+    one = contested()
+    one.claim(THEIRS, 2, direct=False)
+    assert one.answered == {THEIRS}
+    assert one.asked() == {THEIRS}
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset(), "it hears the question"
+
+
+def test_a_burst_of_claims_is_challenged_once() -> None:
+    one = contested()
+    for _ in range(5):
+        one.claim(THEIRS, 2, direct=False)
+    assert len(one.of(AskLan)) == 1
+    one.run(0.06)
+    one.claim(THEIRS, 2, direct=False)
+    assert len(one.of(AskLan)) == 2
+
+
+def test_claims_for_what_this_node_does_not_want_are_not_challenged() -> None:
+    one = One(web(THEIRS))
+    one.claim(THEIRS, STRANGER, direct=False)
+    assert one.asked() == set()
+
+
+def test_the_claim_of_a_peer_whose_host_answers_counts_however_it_is_made() -> None:
+    one = returning()
+    one.run(0.5)
+    one.claim(THEIRS, 2, direct=False)
+    assert one.answered == frozenset()
+    assert Happening.HANDED_OVER in one.happened()
+
+
+def test_and_that_of_a_peer_whose_host_owes_an_answer_does_not() -> None:
+    one = returning()
+    one.silent.add(2)
+    one.run(0.06)
+    one.claim(THEIRS, 2, direct=False)
+    assert one.decider.held == {THEIRS}
+    assert one.answered == {THEIRS}
 
 
 def test_a_better_ranked_lost_peer_keeps_what_it_answers_and_is_looked_for() -> None:
@@ -842,6 +977,35 @@ def test_whoever_comes_hears_what_this_node_cannot_hold() -> None:
     one.have(3)
     assert any("n3" in to for to, _ in one.told(Unable))
     assert Unable("n1", (MINE,), 1) in one.of(Describe)[-1].state
+
+
+def test_whoever_comes_hears_that_this_node_can_hold_all_again() -> None:
+    """It may remember the word before."""
+    one = One(web(MINE, deliver="local"))
+    one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
+    one.tell(one.decider.delivered, frozenset({MINE}), {})
+    one.have(3, Verdict.DEAD)
+    one.effects.clear()
+    one.have(3)
+    assert [word for to, word in one.told(Unable) if "n3" in to] == [Unable("n1", (), 2)]
+
+
+def test_who_never_said_that_it_could_not_hold_something_says_nothing() -> None:
+    one = One(web(MINE))
+    one.have(3, Verdict.DEAD)
+    one.have(3)
+    assert one.told(Unable) == []
+
+
+def test_a_peer_that_came_back_counts_its_words_anew() -> None:
+    one = One(web(THEIRS))
+    one.hear(Unable("n2", (THEIRS,), 5))
+    one.hear(Unable("n2", (), 4))
+    assert one.decider.state.plan.lead(THEIRS).node == "n1", "that one was overtaken"
+    one.have(2, Verdict.PROCESS_GONE)
+    one.have(2)
+    one.hear(Unable("n2", (), 1))
+    assert one.decider.state.plan.lead(THEIRS).node == "n2"
 
 
 def test_what_cannot_be_held_is_said_again_now_and_then() -> None:
