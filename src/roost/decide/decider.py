@@ -345,7 +345,9 @@ class Decider:
             self._absence.settle("nobody answered so far", now)
         self._wake_answers(now)
         self._wake_standing(now)
-        self._state.outbox.extend(self._state.vouching.wake(now))
+        if vouched := self._state.vouching.wake(now):
+            self._state.outbox.extend(vouched)
+            self._leading.check_next_of([each.name for each in vouched], now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

@@ -33,6 +33,7 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
+        self._checked = 0  # addresses of suspects, in turn
         self._led_by_peers: dict[
             str, IPAddress
         ] = {}  # one address each, that shows whether its process lives
@@ -185,6 +186,19 @@ class Leading:
         for address in well:
             self._state.succession.heard(address)
         return frozenset(addresses) - well
+
+    def check_next_of(self, names: Collection[str], now: float) -> None:
+        """Look at one more address of each of these: gossip does not tell what they want now."""
+        for name in names:
+            led = sorted(self._state.election.led_by(name))
+            if not led:
+                continue
+            self._checked += 1
+            service = self._state.election.rankings[led[self._checked % len(led)]].service
+            for address in service.addresses:
+                lead = self._state.plan.lead(address)
+                if lead.node == name:
+                    self.await_claim(address, name, lead.standbys, now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.
