@@ -189,7 +189,7 @@ class Decider:
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         self._leading.await_all_of(self._others_wanted(before), now)
-        self._leading.doubt(_newly_suspected(members, before), now)
+        self._leading.doubt(set(_newly_suspected(members, before)), now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
@@ -259,6 +259,7 @@ class Decider:
             self._conflicts.contend(address, mac, interface, peer, now)
         else:
             self._state.succession.heard(address)
+            self._leading.note_answerer(address, peer)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""

@@ -33,6 +33,7 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
+        self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
         self._led_by_peers: dict[
             str, IPAddress
@@ -62,6 +63,10 @@ class Leading:
             state.members, state.plan, state.election, state.desired.digest, self._led_by_peers
         )
         self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
+        self._stand_ins = {
+            each: name for each, name in self._stand_ins.items() if each in state.plan.passed_on
+        }
+        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
@@ -170,11 +175,26 @@ class Leading:
             else:
                 self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
 
-    def doubt(self, names: Iterable[str], now: float) -> None:
-        """Look that nodes which owe an answer still answer for the address by which they are watched."""
+    def doubt(self, names: Collection[str], now: float) -> None:
+        """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
-                self.await_claim(address, name, self._state.plan.lead(address).standbys, now)
+                self._await(address, now)
+        for address in [each for each, name in self._stand_ins.items() if name in names]:
+            del self._stand_ins[address]
+            self._await(address, now)
+
+    def note_answerer(self, address: IPAddress, peer: str | None) -> None:
+        """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
+        if peer is not None and peer != self._state.plan.lead(address).node:
+            self._stand_ins[address] = peer
+        else:
+            self._stand_ins.pop(address, None)
+
+    def _await(self, address: IPAddress, now: float) -> None:
+        lead = self._state.plan.lead(address)
+        if lead.node not in (None, self._state.me):
+            self.await_claim(address, str(lead.node), lead.standbys, now)
 
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: those by which a leader is watched may be well."""
