@@ -42,7 +42,7 @@ class Conflicts:
             return
         contender = Contender(
             peer,
-            lost=peer is not None and self._state.is_lost(peer),
+            lost=peer is not None and self._state.is_out_of_reach(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=self._disputes.goes_on(address, mac, now),
         )

@@ -182,9 +182,11 @@ class Decider:
             self._state.inability.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
+        well = frozenset(name for name in active if name not in suspected)
         self._state.yielding.identify(self._state.address_book.names)
         # Gossip sees them, and this node knows what they know.
-        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
+        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(well)
         self._state.vouching.follow(members, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
