@@ -60,7 +60,8 @@ class Census:
             can_announce=bool(self.own) if mine else bool(told.macs) or not roost,
             interfaces=self.own if mine else told.interfaces,
             networks=told.networks,
-            unable=self.unable.get(member.name, frozenset()),
+            # What it said before it came back, or took back unheard, counts no more.
+            unable=self.unable.get(member.name, frozenset()) if mine or told.unable else frozenset(),
         )
 
 

@@ -14,6 +14,7 @@ from roost.model.ranking import Ranking
 
 __all__ = ["Conflicts"]
 
+_LOOK_AGAIN: Final = 0.22  # seconds after a claim of a peer: by then gossip has settled it, or will not
 _CHALLENGE: Final = 0.05  # seconds between two questions for one address: claims come in bursts
 _CHALLENGES: Final = 4096  # addresses remembered
 _JITTER: Final = 0.4  # seconds: two that have yielded to each other come back one after the other
@@ -41,7 +42,7 @@ class Conflicts:
             return
         contender = Contender(
             peer,
-            lost=peer is not None and self._state.is_lost(peer),
+            lost=peer is not None and self._state.is_out_of_reach(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=self._disputes.goes_on(address, mac, now),
         )
@@ -60,6 +61,8 @@ class Conflicts:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
             self._state.announcing.defend(address, now)
+            if peer is not None and not contender.lost:
+                self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
     def challenge(self, address: IPAddress, now: float) -> None:
         """Ask for an address that somebody claims: who cannot hear questions must not have it."""
@@ -81,7 +84,9 @@ class Conflicts:
         extra = self._state.random.random() * _JITTER if peer is None else 0.0
         self._state.asking.end([address])
         self._leading.suspected.pop(address, None)
-        if self._state.yielding.heard(address, peer, mac, now, extra=extra):
+        # Gossip sees an active peer, and has not settled it: it must not take the address back at once.
+        for_long = peer is not None and not self._state.is_lost(peer)
+        if self._state.yielding.heard(address, peer, mac, now, extra=extra, for_long=for_long):
             who = f"peer {peer}" if peer else "a stranger"
             self._state.outbox.say(
                 Event(

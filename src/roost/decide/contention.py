@@ -23,7 +23,7 @@ from roost.model.ranking import Ranking, digest
 
 __all__ = ["Contender", "Disputes", "reason_to_yield"]
 
-_AGAIN: Final = 0.3  # seconds after the first claim: one of after that is no straggler of a handover
+_AGAIN: Final = 0.2  # seconds after the first claim: one of after that is no straggler of a handover
 _MEMORY: Final = 3.0  # seconds after which a claim begins a new dispute
 _LIMIT: Final = 4096  # disputes remembered
 

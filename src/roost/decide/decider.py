@@ -182,14 +182,16 @@ class Decider:
             self._state.inability.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
+        well = frozenset(name for name in active if name not in suspected)
         self._state.yielding.identify(self._state.address_book.names)
         # Gossip sees them, and this node knows what they know.
-        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(active)
+        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(well)
         self._state.vouching.follow(members, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         self._leading.await_all_of(self._others_wanted(before), now)
-        self._leading.doubt(_newly_suspected(members, before), now)
+        self._leading.doubt(set(_newly_suspected(members, before)), now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def synchronized(self, now: float) -> None:
@@ -259,6 +261,7 @@ class Decider:
             self._conflicts.contend(address, mac, interface, peer, now)
         else:
             self._state.succession.heard(address)
+            self._leading.note_answerer(address, peer)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
@@ -345,7 +348,9 @@ class Decider:
             self._absence.settle("nobody answered so far", now)
         self._wake_answers(now)
         self._wake_standing(now)
-        self._state.outbox.extend(self._state.vouching.wake(now))
+        if vouched := self._state.vouching.wake(now):
+            self._state.outbox.extend(vouched)
+            self._leading.check_next_of([each.name for each in vouched], now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

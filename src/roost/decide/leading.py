@@ -35,6 +35,8 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
+        self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
+        self._checked = 0  # addresses of suspects, in turn
         self._led_by_peers: dict[
             str, IPAddress
         ] = {}  # one address each, that shows whether its process lives
@@ -63,6 +65,10 @@ class Leading:
             state.members, state.plan, state.election, state.desired.digest, self._led_by_peers
         )
         self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
+        self._stand_ins = {
+            each: name for each, name in self._stand_ins.items() if each in state.plan.passed_on
+        }
+        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
@@ -173,28 +179,40 @@ class Leading:
                 self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
-        """Who goes stands in no more, where others can; and these look whether it had stood in for anybody."""
+        """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
         going = {
             name
-            for name, now_is in self._state.election.candidates.items()
-            if now_is.verdict in _GOING and (was := before.get(name)) and was.verdict not in _GOING
+            for name, candidate in self._state.election.candidates.items()
+            if candidate.verdict in _GOING and (was := before.get(name)) and was.verdict not in _GOING
         }
+        self.doubt(going, now)
         if self._state.me in going:
-            mine = {
-                each: str(self._state.succession.instead_of(each)) for each in self._state.succession.stood_in
-            }
-            self._state.succession.forget(tuple(mine))
-            for address, leader in mine.items():
-                self.await_claim(address, leader, self._state.plan.lead(address).standbys, now)
-            self._publishing.reconsider(mine, now)
-        elif going:
-            self.doubt(self._led_by_peers, now)
+            stood_in = tuple(self._state.succession.stood_in)
+            self._state.succession.forget(stood_in)
+            for address in stood_in:
+                self._await(address, now)
+            self._publishing.reconsider(stood_in, now)
 
-    def doubt(self, names: Iterable[str], now: float) -> None:
-        """Look that nodes which owe an answer still answer for the address by which they are watched."""
+    def doubt(self, names: Collection[str], now: float) -> None:
+        """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
-                self.await_claim(address, name, self._state.plan.lead(address).standbys, now)
+                self._await(address, now)
+        for address in [each for each, name in self._stand_ins.items() if name in names]:
+            del self._stand_ins[address]
+            self._await(address, now)
+
+    def note_answerer(self, address: IPAddress, peer: str | None) -> None:
+        """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
+        if peer is not None and peer != self._state.plan.lead(address).node:
+            self._stand_ins[address] = peer
+        else:
+            self._stand_ins.pop(address, None)
+
+    def _await(self, address: IPAddress, now: float) -> None:
+        lead = self._state.plan.lead(address)
+        if lead.node not in (None, self._state.me):
+            self.await_claim(address, str(lead.node), lead.standbys, now)
 
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: those by which a leader is watched may be well."""
@@ -206,6 +224,19 @@ class Leading:
         for address in well:
             self._state.succession.heard(address)
         return frozenset(addresses) - well
+
+    def check_next_of(self, names: Collection[str], now: float) -> None:
+        """Look at one more address of each of these: gossip does not tell what they want now."""
+        for name in names:
+            led = sorted(self._state.election.led_by(name))
+            if not led:
+                continue
+            self._checked += 1
+            service = self._state.election.rankings[led[self._checked % len(led)]].service
+            for address in service.addresses:
+                lead = self._state.plan.lead(address)
+                if lead.node == name:
+                    self.await_claim(address, name, lead.standbys, now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.

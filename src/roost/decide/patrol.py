@@ -4,6 +4,7 @@ Two that answer for one address do not hear each other's answers, which go to th
 one of them is answered by the other, and one claim is enough to settle everything between them. Pure.
 """
 
+import math
 from collections.abc import Collection
 from typing import Final
 
@@ -11,28 +12,33 @@ from roost.model.address import IPAddress
 
 __all__ = ["Patrol"]
 
-_INTERVAL: Final = 0.3  # seconds: a few packets per second are within any budget
+_INTERVAL: Final = 0.25  # seconds: a few packets per second are within any budget
 
 
 class Patrol:
     """Goes round the addresses that are answered here, one at a time; times are seconds."""
 
     def __init__(self) -> None:
+        self._doubt = False
         self._due: float | None = None
         self._round: list[IPAddress] = []
 
     def doubt(self, now: float, *, holds: bool) -> None:
         """Take whether there may be others that gossip does not reach."""
-        if not holds:
-            self._due = None
-        elif self._due is None:
+        self._doubt = holds
+        if holds and self._due is None:
             self._due = now + _INTERVAL
+
+    def look_again(self, address: IPAddress, now: float, after: float) -> None:
+        """Ask for `address` next, `after` seconds from now: somebody else has just claimed it."""
+        self._round.append(address)
+        self._due = min(self._due or math.inf, now + after)
 
     def wake(self, now: float, answered: Collection[IPAddress]) -> frozenset[IPAddress]:
         """Return the address to ask for now, if it is time for one."""
         if self._due is None or now < self._due:
             return frozenset()
-        self._due = now + _INTERVAL
+        self._due = now + _INTERVAL if self._doubt else None
         while self._round:
             address = self._round.pop()
             if address in answered:

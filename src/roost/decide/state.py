@@ -100,6 +100,10 @@ class State:
         verdict = self.verdict(peer)
         return verdict is None or verdict in _LOST
 
+    def is_out_of_reach(self, peer: str) -> bool:
+        """Tell whether gossip has lost `peer`, or misses it: what is held of it may be old."""
+        return self.is_lost(peer) or self.verdict(peer) is Verdict.SUSPECT
+
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""
         verdict = self.verdict(name)

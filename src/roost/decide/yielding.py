@@ -18,6 +18,7 @@ __all__ = ["PATIENCE", "Holder", "Yielding"]
 
 PATIENCE: Final = 0.3  # seconds without any answer after which the holder's hold on its addresses ends
 _INTERVAL: Final = 0.09  # seconds between two questions to one holder
+_FOR_LONG: Final = 3.0  # seconds
 _MISSES: Final = 3  # questions for one address that the holder leaves open while it answers for others
 
 
@@ -40,6 +41,7 @@ class Yielding:
         self._interval = interval
         self._holders: dict[bytes, Holder] = {}
         self._of: dict[IPAddress, Holder] = {}
+        self._for_long: dict[IPAddress, float] = {}  # -> until when, whatever gossip says
 
     @property
     def addresses(self) -> AbstractSet[IPAddress]:
@@ -47,11 +49,19 @@ class Yielding:
         return self._of.keys()
 
     def heard(
-        self, address: IPAddress, peer: str | None, mac: bytes, now: float, *, extra: float = 0.0
+        self,
+        address: IPAddress,
+        peer: str | None,
+        mac: bytes,
+        now: float,
+        *,
+        extra: float = 0.0,
+        for_long: bool = False,
     ) -> bool:
         """Yield `address` to the machine at `mac`; tells whether that is news.
 
-        `extra` seconds of patience let two that yield to each other come back one after the other.
+        `extra` seconds of patience let two that yield to each other come back one after the other. What is
+        yielded `for_long` is not forgotten because gossip sees the holder, but only after a while.
         """
         holder = self._holders.setdefault(mac, Holder(mac, peer, now, now + self._interval))
         holder.peer = peer
@@ -59,6 +69,8 @@ class Yielding:
         before = self._of.get(address)
         if before is not None and before is not holder:
             self._drop(address)
+        if for_long:
+            self._for_long[address] = now + _FOR_LONG
         holder.addresses[address] = 0
         self._of[address] = holder
         return before is not holder
@@ -83,7 +95,13 @@ class Yielding:
 
     def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
         """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""
-        return self._let_go([holder for holder in self._holders.values() if holder.peer in peers])
+        found = (
+            each for holder in self._holders.values() if holder.peer in peers for each in holder.addresses
+        )
+        gone = frozenset(address for address in found if address not in self._for_long)
+        for address in gone:
+            self._drop(address)
+        return gone
 
     def keep(self, addresses: Collection[IPAddress]) -> None:
         """Forget all but these: the others are not this node's to answer for any more."""
@@ -93,6 +111,7 @@ class Yielding:
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         """Return (addresses that nobody is heard to answer for any more, addresses to ask for now)."""
         silent = set(self._let_go([each for each in self._holders.values() if each.until <= now]))
+        silent.update(address for address, until in self._for_long.items() if until <= now)
         ask = frozenset(self._questions(now, silent))
         for address in silent & self._of.keys():
             self._drop(address)
@@ -100,7 +119,8 @@ class Yielding:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is yielded."""
-        return min((min(each.until, each.next_ask) for each in self._holders.values()), default=None)
+        wakes = [min(each.until, each.next_ask) for each in self._holders.values()]
+        return min((*wakes, *self._for_long.values()), default=None)
 
     def _questions(self, now: float, silent: set[IPAddress]) -> Iterator[IPAddress]:
         for holder in self._holders.values():
@@ -123,6 +143,7 @@ class Yielding:
 
     def _drop(self, address: IPAddress) -> None:
         holder = self._of.pop(address)
+        self._for_long.pop(address, None)
         del holder.addresses[address]
         if not holder.addresses:
             self._holders.pop(holder.mac, None)

@@ -481,17 +481,15 @@ def test_a_draining_node_gives_others_their_turn_before_it_stands_in_again() -> 
 
 
 @pytest.mark.parametrize("how", [{"draining": True}, {"verdict": Verdict.LEAVING}])
-def test_when_a_node_goes_leaders_are_asked_for_it_may_have_stood_in(how: dict[str, Any]) -> None:
-    one = One(web(THEIRS))
-    one.answering.add(2)
-    one.have(2, digest="same")
-    one.run(1.0)
-    one.answering.clear()
-    one.effects.clear()
+def test_where_a_node_stood_in_that_goes_somebody_else_does(how: dict[str, Any]) -> None:
+    """n2 leads and is mute, n3 has stood in for it."""
+    address = address_of(2, 3, 1)
+    one = One(web(address))
+    one.claim(address, 3)
     one.have(3, **how)
     one.run(0.3)
-    assert one.asked() == {THEIRS}
-    assert one.answered == {THEIRS}
+    assert one.asked() == {address}
+    assert one.answered == {address}
 
 
 def test_a_leaving_node_ends_though_nobody_claims() -> None:
@@ -957,6 +955,7 @@ def test_an_address_that_the_host_refuses_is_told_and_passed_over() -> None:
     one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
     assert one.answered == frozenset()
     assert one.told(Unable) == [(("n2", "n3"), Unable("n1", (MINE,), 1))]
+    assert one.of(Describe)[-1].metadata.unable
     assert one.decider.state.plan.lead(MINE).node == "n2"
     one.tell(one.decider.delivered, frozenset({MINE}), {})
     assert one.answered == {MINE}
@@ -999,12 +998,13 @@ def test_who_never_said_that_it_could_not_hold_something_says_nothing() -> None:
 
 def test_a_peer_that_came_back_counts_its_words_anew() -> None:
     one = One(web(THEIRS))
+    one.have(2, unable=True)
     one.hear(Unable("n2", (THEIRS,), 5))
     one.hear(Unable("n2", (), 4))
     assert one.decider.state.plan.lead(THEIRS).node == "n1", "that one was overtaken"
     one.have(2, Verdict.PROCESS_GONE)
-    one.have(2)
-    one.hear(Unable("n2", (), 1))
+    one.have(2, unable=True)
+    one.hear(Unable("n2", (MINE,), 1))
     assert one.decider.state.plan.lead(THEIRS).node == "n2"
 
 
@@ -1017,6 +1017,7 @@ def test_what_cannot_be_held_is_said_again_now_and_then() -> None:
 
 def test_what_a_peer_cannot_hold_it_does_not_lead() -> None:
     one = One(web(THEIRS))
+    one.have(2, unable=True)
     one.hear(Unable("n2", (THEIRS,)))
     assert one.decider.state.plan.lead(THEIRS).node == "n1"
     one.run(0.5)

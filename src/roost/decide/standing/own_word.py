@@ -28,6 +28,7 @@ class OwnWord:
             blind=self._state.standing.blind,
             outdated=self._state.standing.outdated,
             waits=self._state.standing.waits(now),
+            unable=bool(self._state.inability.word.addresses),
         )
 
     def describe(self, now: float) -> None:

@@ -44,6 +44,7 @@ def own_metadata(
     blind: bool,
     outdated: bool,
     waits: int,
+    unable: bool,
 ) -> Metadata:
     """Return the metadata of a node that announces on `links`, with what it says of its state."""
     told = links[:LINKS_TOLD]
@@ -60,6 +61,7 @@ def own_metadata(
         outdated=outdated,
         networks=_networks(told) if settings.only_on_subnet else None,
         waits=waits,
+        unable=unable,
     )
 
 

@@ -38,7 +38,8 @@ class Metadata:
     announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
     lost that many times of late, or `deaf` because it hears nobody on its links, or `outdated`, leads only
-    what no other node can. A `blind` one does not hear of changes. `networks` are the subnets of its
+    what no other node can. A `blind` one does not hear of changes. One that is `unable` cannot
+    hold some addresses, which it says by words of its own. `networks` are the subnets of its
     announcing interfaces, None when it says nothing about them.
     """
 
@@ -53,6 +54,7 @@ class Metadata:
     deaf: bool = False
     blind: bool = False
     outdated: bool = False
+    unable: bool = False
     networks: tuple[IPNetwork, ...] | None = None
 
 
@@ -73,6 +75,7 @@ def encode(metadata: Metadata) -> bytes:
         "deaf": metadata.deaf,
         "blind": metadata.blind,
         "outdated": metadata.outdated,
+        "unable": metadata.unable,
         "nets": [str(each) for each in metadata.networks or ()],
     }
     present = {key: value for key, value in document.items() if value}
@@ -108,6 +111,7 @@ def parse(meta: bytes) -> Metadata:
         deaf=document.get("deaf") is True,
         blind=document.get("blind") is True,
         outdated=document.get("outdated") is True,
+        unable=document.get("unable") is True,
         networks=_networks(document.get("nets")),
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )
