@@ -10,6 +10,7 @@ import click
 from roost.cli.campaign import FAILED, replay, run_campaign, same_every_time
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
+from roost.protocols.witness.machine import TIMINGS
 from roost.simulator.plot import draw
 from roost.simulator.trials import FAULTS, PROFILES, Figures, Options, simulate
 
@@ -100,6 +101,12 @@ def command(
     """
     if steps is not None and schedule is not None:
         raise click.UsageError("--campaign draws schedules and --replay plays one: give one of them")
+    if steps is not None and profile not in TIMINGS:
+        known = " and ".join(sorted(TIMINGS))
+        raise click.UsageError(
+            f"--campaign knows the profiles {known}: with {profile} nobody watches the LAN, and bounds of a"
+            " second cannot hold"
+        )
     if steps is not None or schedule is not None:
         same_every_time()
     if schedule is not None:
