@@ -66,37 +66,35 @@ def _line(event: dict[str, Any]) -> str:
 
 def _draw(status: dict[str, Any]) -> None:
     from rich.console import Console  # noqa: PLC0415 - rich only for people
+    from rich.markup import escape  # noqa: PLC0415
 
     console = Console(highlight=False)
+    for problem in status.get("problems", ()):
+        console.print(f"[red]{escape(problem['kind'])}[/red]: {escape(problem['text'])}")
     settled = "" if status["settled"] else " [yellow](still listening for peers; claims nothing yet)[/yellow]"
     console.print(
-        f"[bold]{status['node']}[/bold]  roost {status['version']}  up since {status['started_at']}"
+        f"[bold]{escape(status['node'])}[/bold]  roost {status['version']}  up since {status['started_at']}"
         f"  profile {status['profile']}{settled}"
     )
-    if waiting := status.get("waiting_for"):
-        console.print(f"[yellow]not started yet: waiting for {waiting}[/yellow]")
     if status["draining"]:
         console.print("[yellow]draining: leads only what no other node can[/yellow]")
-    if status["cut_off"]:
-        console.print("[red]cut off: hears nobody on its links, takes over nothing[/red]")
-    for line in status["config"]["trouble"]:
-        console.print(f"[yellow]the API server is not heard: {line}; what is known stays in force[/yellow]")
-    if error := status["config"]["error"]:
-        console.print(f"[red]configuration: {error}; the last good one stays in force[/red]")
     console.print(_services(status))
     console.print(_members(status))
     for link in status["interfaces"]:
         if not link["announcing"]:
-            console.print(f"[dim]interface {link['name']} does not announce: {link['reason']}[/dim]")
+            told = escape(f"interface {link['name']} does not announce: {link['reason']}")
+            console.print(f"[dim]{told}[/dim]")
     for alarm in status["alarms"]:
         who = alarm["peer"] or "a stranger"
-        console.print(
-            f"[red]alarm[/red] {alarm['kind']}: {alarm['address']} is claimed by {alarm['mac']} ({who})"
+        told = (
+            f"{alarm['kind']}: {alarm['address']} is claimed by {alarm['mac']} ({who})"
             f" on {alarm['interface']}, {alarm['count']} times, last {alarm['last']}"
         )
+        console.print(f"[red]alarm[/red] {escape(told)}")
 
 
 def _services(status: dict[str, Any]) -> Any:
+    from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(
@@ -112,17 +110,18 @@ def _services(status: dict[str, Any]) -> Any:
     )
     for service in status["services"]:
         table.add_row(
-            service["name"],
+            escape(service["name"]),
             " ".join(service["addresses"]),
-            service["leader"] or "[red]nobody[/red]",
+            escape(service["leader"]) if service["leader"] else "[red]nobody[/red]",
             service["since"],
-            "answering on " + " ".join(service["interfaces"]) if service["answering"] else "",
-            "; ".join(service["problems"]),
+            escape("answering on " + " ".join(service["interfaces"])) if service["answering"] else "",
+            escape("; ".join(service["problems"])),
         )
     return table
 
 
 def _members(status: dict[str, Any]) -> Any:
+    from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(
@@ -131,10 +130,10 @@ def _members(status: dict[str, Any]) -> Any:
     for member in status["members"]:
         colour = {"alive": "green", "suspect": "yellow"}.get(member["verdict"], "red")
         table.add_row(
-            member["name"],
+            escape(member["name"]),
             member["address"],
             f"[{colour}]{member['verdict']}[/{colour}]",
             member["since"],
-            member["evidence"],
+            escape(member["evidence"]),
         )
     return table

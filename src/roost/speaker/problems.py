@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roost.model.address import canonical
+from roost.model.node import Verdict
 from roost.speaker.speaker import Speaker
 
 __all__ = ["Problem", "problems"]
@@ -42,7 +43,9 @@ def _of_gossip(speaker: Speaker) -> Iterator[Problem]:
     if state.isolation.cut_off:
         yield Problem("cut off", "nobody is heard on the LAN: this node takes over nothing")
     for member in speaker.cluster.members():
-        if member.name != speaker.name and not member.verdict.active:
+        if member.name == speaker.name or member.verdict is Verdict.LEAVING:
+            continue  # who left on purpose is missed by nobody
+        if not member.verdict.active:
             yield Problem("lost member", f"{member.name} is {member.verdict.value}: {member.evidence}")
         elif member.metadata.version and member.metadata.digest not in ("", state.desired.digest):
             yield Problem("other services", f"{member.name} wants other services than this node")
