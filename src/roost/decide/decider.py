@@ -350,7 +350,7 @@ class Decider:
         self._wake_standing(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
-            self._leading.check_next_of([each.name for each in vouched], now)
+            self._leading.check_some_of([each.name for each in vouched], now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
