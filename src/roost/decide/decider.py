@@ -444,7 +444,10 @@ class Decider:
         yielded, silent = self._wake_yielding(now)
         services, freed = self._state.readiness.wake(now)
         self._state.outbox.extend(AskProxy(service) for service in services)
-        mine = self._state.patrol.wake(now, self._state.answers.now)
+        stood_in = self._state.succession.stood_in
+        if stood_in:
+            self._state.patrol.doubt(now, holds=True)
+        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now)
         if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:

@@ -94,6 +94,13 @@ class Clients:
             self._round = now + _ROUND
         return [*effects, *self._follow()]
 
+    def left(self, addresses: Iterable[IPAddress], now: float) -> list[Effect]:
+        """Take addresses that are not answered here any more: whoever was told of this node still sends here."""
+        self.followed.lost((each for each in addresses if each in self._passed_on), now)
+        if self._round is None:
+            self._round = now + _ROUND
+        return self._follow()
+
     def came(self, packets: int, seen: Iterable[Sighting], now: float) -> list[Effect]:
         """Take packets that came here for addresses that others lead; their leaders tell the senders."""
         by_leader: dict[str, list[Sighting]] = {}
