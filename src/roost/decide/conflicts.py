@@ -73,6 +73,8 @@ class Conflicts:
         if len(self._challenged) > _CHALLENGES:
             del self._challenged[next(iter(self._challenged))]
         self._state.outbox.put(Ask((address,)))
+        if address in self._state.answers.now and address not in self._state.handover.held:
+            self._state.announcing.defend(address, now)  # clients have heard the claim, too
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""

@@ -95,7 +95,7 @@ class Clients:
         return [*effects, *self._follow()]
 
     def left(self, addresses: Iterable[IPAddress], now: float) -> list[Effect]:
-        """Take addresses that are not answered here any more: whoever was told of this node still sends here."""
+        """Take addresses that are not answered here any more: whoever was told so still sends here."""
         self.followed.lost((each for each in addresses if each in self._passed_on), now)
         if self._round is None:
             self._round = now + _ROUND
