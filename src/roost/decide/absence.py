@@ -30,6 +30,8 @@ class Absence:
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
         doubtful = frozenset(self._leading.suspected)
         alone_with = self._state.asking.unanswered(now)
+        for service in self._state.readiness.waiting_for(alone_with):
+            self._state.readiness.release(service)
         asked = self._state.asking.end_all()
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
@@ -55,6 +57,7 @@ class Absence:
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
+        self._leading.absent = patience  # what it leads, it may find out only with the link
         self._state.asking.begin_anew(self._state.plan.leading, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))

@@ -24,6 +24,7 @@ _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
 # All other verdicts follow from what was seen on the wire, or said by the node itself.
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
+_GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
 class Leading:
@@ -31,6 +32,7 @@ class Leading:
 
     def __init__(self, state: State, publishing: Publishing, own_word: OwnWord) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
+        self.absent = ABSENT  # seconds of asking that the last absence takes
         self._state = state
         self._publishing = publishing
         self._own_word = own_word
@@ -78,6 +80,7 @@ class Leading:
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
+        self._pass_standing_in_on(before, now)
         self._own_word.describe(now)
 
     def take_moves(
@@ -184,6 +187,21 @@ class Leading:
                 wait = WAIT * (position if mute else position + 1)
                 self._state.succession.expect(address, leader, now, wait=wait)
 
+    def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
+        """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
+        going = {
+            name
+            for name, candidate in self._state.election.candidates.items()
+            if candidate.verdict in _GOING and (was := before.get(name)) and was.verdict not in _GOING
+        }
+        self.doubt(going, now)
+        if self._state.me in going:
+            stood_in = tuple(self._state.succession.stood_in)
+            self._state.succession.forget(stood_in)
+            for address in stood_in:
+                self._await(address, now)
+            self._publishing.reconsider(stood_in, now)
+
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
         for name in names:
@@ -282,7 +300,7 @@ class Leading:
 
     @property
     def _patience(self) -> float:
-        return ABSENT if self._state.settling.gossiped else self._state.settings.settle_time
+        return self.absent if self._state.settling.gossiped else self._state.settings.settle_time
 
     def stand_in(self, addresses: Iterable[IPAddress]) -> None:
         """Go on answering for what was passed on and never claimed, where a claim would have been heard."""

@@ -66,11 +66,11 @@ class Yielding:
         holder = self._holders.setdefault(mac, Holder(mac, peer, now, now + self._interval))
         holder.peer = peer
         holder.until = max(holder.until, now + self._patience + extra)
-        if for_long:
-            self._for_long[address] = now + _FOR_LONG
         before = self._of.get(address)
         if before is not None and before is not holder:
             self._drop(address)
+        if for_long:
+            self._for_long[address] = now + _FOR_LONG
         holder.addresses[address] = 0
         self._of[address] = holder
         return before is not holder

@@ -102,16 +102,21 @@ def test_other_addresses_are_none_of_our_business() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "direct"),
     [
-        *(arp.gratuitous(PEER, LED)),
-        arp_frame(Arp(REPLY, PEER, LED, CLIENT, CLIENT4), to=OURS),
-        arp_frame(ask(IPv4Address("192.0.2.9"), sender=LED, mac=PEER)),
+        *((frame, False) for frame in arp.gratuitous(PEER, LED)),
+        (arp_frame(Arp(REPLY, PEER, LED, CLIENT, CLIENT4), to=OURS), True),
+        (arp_frame(Arp(REPLY, PEER, LED, CLIENT, CLIENT4), to=CLIENT), False),
+        (arp_frame(ask(IPv4Address("192.0.2.9"), sender=LED, mac=PEER)), False),
+        (arp_frame(ask(IPv4Address("192.0.2.9"), sender=LED, mac=PEER), to=OURS), False),
     ],
-    ids=["gratuitous request", "gratuitous reply", "reply", "request from it"],
+    ids=["gratuitous request", "gratuitous reply", "reply", "reply to another", "request", "unicast request"],
 )
-def test_a_frame_from_our_address_is_a_claim(frame: bytes) -> None:
-    assert decided(frame) == Claimed(LED, PEER, direct=False)
+def test_a_frame_from_our_address_is_a_claim_direct_only_where_it_answers_us(
+    frame: bytes, direct: bool
+) -> None:
+    """Who answers hears questions; whoever speaks to all, or asks, may be deaf."""
+    assert decided(frame) == Claimed(LED, PEER, direct=direct)
 
 
 def test_an_advertisement_of_our_address_is_a_claim_for_the_hardware_address_that_it_names() -> None:
@@ -178,7 +183,7 @@ def test_a_correction_goes_to_the_client_alone_and_is_a_claim_to_it() -> None:
     for sighting in (Sighting(LED, CLIENT4, CLIENT), Sighting(LED6, CLIENT6, CLIENT)):
         frames = correction_frames(PEER, sighting)
         assert {ethernet.parse(frame).destination for frame in frames} == {CLIENT}
-        assert {decided(frame) for frame in frames} == {Claimed(sighting.vip, PEER)}
+        assert {decided(frame) for frame in frames} == {Claimed(sighting.vip, PEER, direct=False)}
     request, reply = (
         arp.parse(ethernet.parse(f).payload) for f in correction_frames(PEER, Sighting(LED, CLIENT4, CLIENT))
     )

@@ -41,8 +41,8 @@ def address_of(*order: int, number: int = 0) -> IPAddress:
 class One:
     """Node n1 with peers; it is settled and has heard their claims, unless `settled` is False.
 
-    The peers' kernels answer probes, but those of `silent` ones; peers in `answering` answer when they are
-    asked for what they lead, nobody does otherwise.
+    The peers' kernels answer probes, but those of `silent` ones; `processes` answer probes for what they
+    lead. Peers in `answering` answer when the LAN is asked for what they lead, and `holding` says who answers for an address besides, nobody does otherwise.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class One:
         self.isolated = False
         self.until = float("-inf")
         self.silent: set[int] = set()
+        self.processes: set[int] = set()
         self.answering: set[int] = set(peers) if settled else set()
+        self.holding: dict[IPAddress, int] = {}
         self.members: dict[int, ClusterMember] = {1: member(1)}
         self.decider.set_members(tuple(self.members.values()), self.now)
         self.decider.set_links(tuple(links), self.now)
@@ -147,13 +149,14 @@ class One:
                 self.decider.answered(target.link, target.address, target.mac, kind, self.now)
 
     def _answer(self, address: IPAddress) -> None:
-        leader = self.decider.state.plan.lead(address).node or "n0"
-        if (number := int(leader[1:])) in self.answering:
+        leader = int((self.decider.state.plan.lead(address).node or "n0")[1:])
+        for number in {leader} & self.answering | {self.holding.get(address, leader)} - {leader}:
             self.decider.claimed(address, mac(number), "eth0", True, self.now)
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:
         number = int(name[1:])
-        return number not in self.silent and str(address) == own_address(number)
+        leads = number in self.processes and self.decider.state.plan.lead(address).node == name
+        return number not in self.silent and (leads or str(address) == own_address(number))
 
     # -- what it wants ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from roost.decide.asking import Asking
 from roost.model.address import IPAddress
 
-VIP, OTHER = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")
+VIP, OTHER, UNASKED = (IPv4Address("192.0.2.200") + number for number in range(3))
 MANY = [IPv4Address("198.51.100.0") + number for number in range(250)]
 
 
@@ -14,7 +14,8 @@ def play(asking: Asking, until: float, now: float = 0.0) -> list[tuple[float, st
     found = []
     while (due := asking.next_wake()) is not None and due <= until:
         now = max(now, due)
-        ask, free = asking.wake(now)
+        ask, free, alone = asking.wake(now)
+        assert alone <= free
         found += [(round(now, 6), what, group) for what, group in (("ask", ask), ("free", free)) if group]
         after = asking.next_wake()
         assert after is None or after > now, "it wants to be woken for nothing"
@@ -38,6 +39,29 @@ def test_who_answers_ends_the_question() -> None:
     asking.end([VIP])
     assert asking.open == {OTHER}
     assert (0.2, "free", frozenset({OTHER})) in play(asking, 1.0)
+
+
+def test_what_somebody_answered_for_is_free_in_time_and_not_alone() -> None:
+    """Heard, and not yielded to: it is this node's to answer, but somebody serves it meanwhile."""
+    asking = Asking()
+    asking.begin([VIP, OTHER], 0.0, patience=0.2)
+    asking.wake(0.0)
+    asking.heard(VIP)
+    asking.heard(UNASKED)
+    asking.wake(0.12)
+    assert asking.unanswered(0.15) == {OTHER}
+    assert asking.open == {VIP, OTHER}, "each has its whole patience"
+    assert asking.wake(0.22) == (frozenset(), {VIP, OTHER}, {OTHER})
+    assert asking.wake(0.3) == (frozenset(), frozenset(), frozenset())
+
+
+def test_silence_says_something_only_after_a_question_and_some_time() -> None:
+    asking = Asking()
+    asking.begin([VIP], 0.0, patience=0.2)
+    assert asking.unanswered(0.1) == frozenset(), "it was not asked for yet"
+    asking.wake(0.1)
+    assert asking.unanswered(0.15) == frozenset()
+    assert asking.unanswered(0.165) == {VIP}
 
 
 def test_a_second_reason_to_ask_does_not_begin_anew() -> None:

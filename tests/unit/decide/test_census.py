@@ -85,7 +85,14 @@ def test_where_nobody_gossips_all_nodes_of_the_source_are_taken_for_speakers() -
 
 def test_who_cannot_hold_an_address_is_known_by_its_word() -> None:
     census = Census("n1", unable={"n2": frozenset({VIP})})
-    assert candidate(census, member(2), of="n2").node.unable == {VIP}
+    assert candidate(census, member(2, unable=True), of="n2").node.unable == {VIP}
+
+
+def test_a_word_that_gossip_does_not_confirm_counts_no_more() -> None:
+    """It came back, or could hold all again and was not heard."""
+    census = Census("n1", unable={"n1": frozenset({VIP}), "n2": frozenset({VIP})})
+    assert candidate(census, member(2), of="n2").node.unable == frozenset()
+    assert candidate(census, member(1), of="n1").node.unable == {VIP}, "of itself a node knows"
 
 
 def test_peers_are_active_roost_nodes_and_informed_those_that_hear_of_changes() -> None:

@@ -42,10 +42,12 @@ def test_to_a_lost_peer_that_ranks_behind_only_before_answering() -> None:
     assert not yields(Contender(SECOND, lost=True), FIRST, answers=True)
 
 
-def test_to_an_informed_peer_while_blind() -> None:
-    assert yields(Contender(SECOND, informed=True), FIRST, blind=True)
-    assert not yields(Contender(SECOND, informed=False), FIRST, blind=True)
-    assert not yields(Contender(SECOND, informed=True), FIRST, blind=False)
+def test_to_an_informed_peer_that_goes_on_while_blind() -> None:
+    early, late = sorted(("n1", "n2"), key=lambda name: digest(name, str(VIP)))  # by the hash it would not
+    assert yields(Contender(late, informed=True, goes_on=True), early, blind=True)
+    assert not yields(Contender(late, informed=True), early, blind=True), "a straggler of a handover"
+    assert not yields(Contender(late, informed=False, goes_on=True), early, blind=True)
+    assert not yields(Contender(late, informed=True, goes_on=True), early, blind=False)
 
 
 def test_to_a_peer_that_goes_on_and_stands_first_by_the_hash_alone() -> None:

@@ -87,6 +87,25 @@ def test_a_peer_that_gossip_sees_again_holds_nothing() -> None:
     assert yielding.addresses == {MAIL}, "a stranger is none of gossip's business"
 
 
+def test_what_was_yielded_for_long_is_kept_though_gossip_sees_the_holder_and_not_for_ever() -> None:
+    yielding = Yielding(patience=0.3, interval=9.0)
+    yielding.heard(WEB, "n1", ONE, now=0.0, for_long=True)
+    yielding.heard(MAIL, "n1", ONE, now=0.0)
+    assert yielding.forget(frozenset({"n1"})) == {MAIL}
+    for step in range(1, 15):
+        yielding.refresh(WEB, ONE, now=step * 0.2)
+        assert yielding.wake(now=step * 0.2)[0] == frozenset()
+    assert yielding.wake(now=3.0)[0] == {WEB}
+    assert yielding.next_wake() is None
+
+
+def test_what_another_holder_takes_is_yielded_to_it_for_as_long() -> None:
+    yielding = Yielding()
+    yielding.heard(WEB, "n1", ONE, now=0.0)
+    yielding.heard(WEB, "n2", TWO, now=0.1, for_long=True)
+    assert yielding.forget(frozenset({"n2"})) == frozenset()
+
+
 def test_another_holder_is_news_and_takes_the_address_from_the_first() -> None:
     yielding = Yielding(patience=1.0, interval=9.0)
     yielding.heard(WEB, "n1", ONE, now=0.0)

@@ -13,7 +13,7 @@ def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None
     assert not inability.own(frozenset(), 0.0)
     assert inability.own(frozenset({VIP}), 0.0)
     assert not inability.own(frozenset({VIP}), 0.1)
-    assert inability.word == Unable("n1", (VIP,))
+    assert inability.word == Unable("n1", (VIP,), 1)
     assert inability.by_node == {"n1": {VIP}}
     assert inability.next_wake() == 2.0
     assert not inability.wake(1.9)
@@ -23,9 +23,11 @@ def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None
 
 def test_there_is_nothing_to_repeat_once_all_can_be_held() -> None:
     inability = Inability("n1")
+    assert not inability.spoken
     inability.own(frozenset({VIP}), 0.0)
     assert inability.own(frozenset(), 1.0), "the others have to hear that"
-    assert inability.word == Unable("n1", ())
+    assert inability.word == Unable("n1", (), 2)
+    assert inability.spoken, "and so has whoever comes, who may remember the word before"
     assert inability.next_wake() is None
 
 
@@ -39,6 +41,26 @@ def test_a_word_of_another_node_replaces_the_one_before() -> None:
     assert inability.by_node == {}
 
 
+def test_a_word_that_was_overtaken_says_nothing() -> None:
+    inability = Inability("n1")
+    assert inability.hear(Unable("n2", (OTHER,), 2))
+    assert not inability.hear(Unable("n2", (VIP,), 1))
+    assert inability.by_node == {"n2": {OTHER}}
+    assert inability.hear(Unable("n3", (VIP,), 1)), "each node counts for itself"
+    assert inability.hear(Unable("n2", (), 3))
+    assert not inability.hear(Unable("n2", (OTHER,), 2)), "nor does it after all could be held"
+
+
+def test_who_comes_anew_may_have_begun_to_count_anew() -> None:
+    inability = Inability("n1")
+    inability.hear(Unable("n2", (OTHER,), 7))
+    inability.came("n2")
+    inability.came("n3")
+    assert inability.by_node == {"n2": {OTHER}}, "until it says something"
+    assert inability.hear(Unable("n2", (VIP,), 1))
+    assert inability.by_node == {"n2": {VIP}}
+
+
 def test_nobody_else_says_what_this_node_cannot_hold() -> None:
     inability = Inability("n1")
     assert not inability.hear(Unable("n1", (VIP,)))
@@ -50,5 +72,6 @@ def test_the_word_and_the_memory_are_bounded() -> None:
     inability.own(frozenset(IPv4Address("198.51.100.0") + number for number in range(200)), 0.0)
     assert len(inability.word.addresses) == UNABLE_LIMIT
     for number in range(5000):
-        inability.hear(Unable(f"m{number}", (VIP,)))
+        inability.hear(Unable(f"m{number}", (VIP,), 1))
     assert len(inability.by_node) == 1024
+    assert len(inability._serials) == 1024

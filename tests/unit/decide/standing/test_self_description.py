@@ -22,6 +22,7 @@ def told(*links: Link, settings: DeciderSettings = SETTINGS, **state: Any) -> Me
         "blind": False,
         "outdated": False,
         "waits": 0,
+        "unable": False,
     }
     return own_metadata(links, settings, **{**facts, **state})
 

@@ -55,9 +55,82 @@ def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
     lan.run(1.0)
     lan.silent_processes.add("n2")
     lan.run(0.4)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", f"n2 {VIP}"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def served() -> Lan:
+    """A watch of n2, whose process has answered for what it leads."""
+    lan = Lan()
+    lan.led = {"n2": VIP}
+    lan.update()
+    lan.run(1.0)
+    lan.watch.missed()
+    return lan
+
+
+def test_a_process_that_begins_to_owe_an_answer_is_told_once() -> None:
+    lan = served()
+    assert lan.watch.missed() == set()
+    lan.silent_processes.add("n2")
+    lan.run(0.2)
+    assert lan.watch.missed() == {"n2"}
+    assert lan.watch.missed() == set()
+    lan.run(1.0)
+    assert lan.watch.missed() == set()
+    lan.silent_processes.clear()
+    lan.run(0.3)
+    lan.silent_processes.add("n2")
+    lan.run(0.3)
+    assert lan.watch.missed() == {"n2"}
+
+
+def test_a_process_that_wants_other_services_now_is_not_blamed_for_what_it_dropped() -> None:
+    lan = served()
+    lan.members[1] = member(2, digest="other")
+    lan.silent_processes.add("n2")
+    lan.update()
+    lan.run(1.0)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 1"), lan.now)
+    lan.run(0.5)
+    assert verdicts(lan) == []
+    lan.silent_processes.clear()
+    lan.run(0.5)
+    lan.silent_processes.add("n2")
+    lan.run(0.4)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
+    lan.run(0.02)
+    assert verdicts(lan) == [], "that was said of the one before"
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 1"), lan.now)
+    lan.run(0.1)
+    assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def test_a_process_that_shows_itself_by_another_address_is_the_same_one() -> None:
+    lan = served()
+    lan.led = {"n2": ip_address("192.0.2.201")}
+    lan.update()
+    assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=True, process=True)
+    lan.silent_processes.add("n2")
+    lan.run(0.4)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
+    lan.run(0.1)
+    assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def test_a_host_that_comes_back_is_known_for_what_it_answers() -> None:
+    """Else it could die again unnoticed, until it had proven itself anew."""
+    lan = Lan()
+    lan.run(1.0)
+    lan.lose(2)
+    lan.run(0.1)
+    lan.silent_hosts.add("n2")
+    lan.find(2)
+    lan.run(0.08)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2"), lan.now)
+    lan.run(0.05)
+    assert verdicts(lan) == [("n2", Verdict.UNREACHABLE)]
 
 
 def test_an_answer_from_another_hardware_address_is_a_proxys_and_says_nothing() -> None:

@@ -102,24 +102,25 @@ class Lan:
 
     def _carry_out(self, name: str, machine: Witness) -> None:
         for effect in machine.effects():
-            self._do(name, machine, effect)
+            self._do(name, effect)
 
-    def _do(self, name: str, machine: Witness, effect: Effect) -> None:
+    def _do(self, name: str, effect: Effect) -> None:
         match effect:
             case Probe(subject, kind):
-                self._probe(name, machine, subject, kind)
+                self._probe(name, subject, kind)
             case AskLan(kind, hosts):
                 self.arp[name] += [self.now] * (hosts if kind is ARP else 0)
                 reaches = self.passes(name, "lan") and self.passes("lan", name)
                 if (self.bystander and reaches) or (kind is ARP and self.proxy):
-                    machine.lan_answered(self._clock(name) + FLIGHT, kind)
+                    for each in self._machines[name]:
+                        each.lan_answered(self._clock(name) + FLIGHT, kind)
             case Tell(to, statement):
                 self._tell(name, to, statement)
             case Declare(subject, evidence):
                 self.declared.append((self.now, name, subject))
                 self.evidence = evidence
 
-    def _probe(self, name: str, machine: Witness, subject: str, kind: ProbeKind) -> None:
+    def _probe(self, name: str, subject: str, kind: ProbeKind) -> None:
         self.probes += 1
         host, _, process = subject.partition(" ")
         arrives = self.passes(name, host) and self.answers(host, kind)
@@ -129,7 +130,8 @@ class Lan:
             if answered:
                 self.arp[host].append(self.now)
         if (answered and self.passes(host, name)) or (kind is ARP and self.proxy):
-            machine.answered(subject, self._clock(name) + FLIGHT, kind)
+            for each in self._machines[name]:  # whoever it was that asked: somebody is heard
+                each.answered(subject, self._clock(name) + FLIGHT, kind)
 
     def _tell(self, name: str, to: Iterable[str], statement: Statement) -> None:
         for other in sorted(to):

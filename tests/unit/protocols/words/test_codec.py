@@ -41,7 +41,7 @@ words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Progress, names, st.booleans(), counts, counts, st.floats(0, 1e9)),
     st.builds(Sightings, st.sampled_from(News), st.lists(sightings, max_size=25).map(tuple)),
     st.builds(Statement, st.sampled_from(Kind), names, names),
-    st.builds(Unable, names, st.lists(ipv4 | ipv6, max_size=64).map(tuple)),
+    st.builds(Unable, names, st.lists(ipv4 | ipv6, max_size=64).map(tuple), counts),
     st.builds(Macs, st.lists(rows, max_size=5).map(tuple)),
 )
 GOOD: tuple[Word, ...] = (
@@ -50,7 +50,7 @@ GOOD: tuple[Word, ...] = (
     Progress("n1", True, 1, 2, 3.0),
     Sightings(News.STALE, (Sighting(IPv4Address("192.0.2.1"), IPv4Address("192.0.2.9"), bytes(6)),)),
     Statement(Kind.SILENT, "n1", "n2"),
-    Unable("n1", (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1"))),
+    Unable("n1", (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")), 3),
     Macs((("n1", (bytes(6),)),)),
 )
 
@@ -75,7 +75,7 @@ def test_what_was_told_is_heard(word: Word) -> None:
             ),
             ["clients", [[b"\xc0\0\2\1", b"\xc0\0\2\x09", b"\2" + bytes(5)]]],
         ),
-        (Unable("n1", (IPv4Address("192.0.2.1"),)), ["unable", "n1", [b"\xc0\0\2\1"]]),
+        (Unable("n1", (IPv4Address("192.0.2.1"),), 7), ["unable", "n1", [b"\xc0\0\2\1"], 7]),
         (Macs((("n1", (b"\2" + bytes(5),)),)), ["macs", [["n1", [b"\2" + bytes(5)]]]]),
     ],
 )
@@ -187,10 +187,11 @@ def test_a_kind_of_a_newer_version_is_told_from_what_is_not_roosts() -> None:
         ["clients", [1]],
         ["clients", 1],
         ["clients", [[bytes(4), bytes(4), bytes(6)]] * 200],
-        ["unable", "n1", [bytes(4)] * 65],
-        ["unable", "n1", [bytes(5)]],
-        ["unable", "n1", ["192.0.2.1"]],
-        ["unable", 1, []],
+        ["unable", "n1", [bytes(4)] * 65, 1],
+        ["unable", "n1", [bytes(5)], 1],
+        ["unable", "n1", ["192.0.2.1"], 1],
+        ["unable", "n1", [], "1"],
+        ["unable", 1, [], 1],
         ["macs", [["n1", [bytes(6)]]] * 17],
         ["macs", [["n1", [bytes(6)] * 9]]],
         ["macs", [["n1", [b"\x01" + bytes(5)]]]],
@@ -215,7 +216,7 @@ def test_long_evidence_is_cut_to_fit(evidence: str) -> None:
 def test_more_addresses_than_fit_are_cut_even_with_the_longest_name() -> None:
     addresses = tuple(IPv6Address(number) for number in range(100))
     for name, least in (("n1", 64), ("n" * 256, 60)):
-        word = decode(encode(Unable(name, addresses)))
+        word = decode(encode(Unable(name, addresses, 2**63)))
         assert isinstance(word, Unable)
         assert word.addresses == addresses[: len(word.addresses)]
         assert len(word.addresses) >= least
