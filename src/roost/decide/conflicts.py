@@ -34,8 +34,11 @@ class Conflicts:
             self._state.outbox.happened(Happening.HANDED_OVER, "its leader is heard again", address, to=peer)
             self._publishing.reconsider([address], now)
             return
+        namesakes = self._state.namesakes
         contender = Contender(
             peer,
+            namesake=peer is None and namesakes.are_at(mac, now),
+            ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_lost(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=self._disputes.goes_on(address, mac, now),
@@ -48,6 +51,8 @@ class Conflicts:
             answers=address in self._state.answers.now,
             gossiped=not self._state.never_gossiped,
             blind=self._state.standing.blind,
+            doubled=bool(namesakes.known(now)),
+            yields=address in self._state.yielding.addresses,
         )
         if why:
             self._yield(address, mac, peer, why, now)

@@ -14,6 +14,7 @@ from roost.decide.clients.clients import Clients
 from roost.decide.delivery import Delivered
 from roost.decide.handover import Handover
 from roost.decide.members import ClusterMember
+from roost.decide.namesakes import Namesakes
 from roost.decide.outbox import Outbox
 from roost.decide.patrol import Patrol
 from roost.decide.plan import Plan
@@ -58,6 +59,7 @@ class State:
         self.leaving = False
         self.delivery = Delivered()
         self.address_book = AddressBook(me)
+        self.namesakes = Namesakes()
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)

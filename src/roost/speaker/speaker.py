@@ -364,6 +364,7 @@ class Speaker:
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),
                 accused=partial(self._tell, self.decider.accused),
+                namesake=lambda where, told: self._tell(self.decider.namesake, where, told.macs),
                 word=partial(self._tell, self.decider.hear),
                 fault=lambda fault: self.faults.take(fault, self._now()),
             ),
