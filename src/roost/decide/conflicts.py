@@ -41,7 +41,8 @@ class Conflicts:
             ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_lost(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
-            goes_on=self._disputes.goes_on(address, mac, now),
+            # What answered the questions of a starting node has not heard yet that it is back.
+            goes_on=self._state.settling.settled and self._disputes.goes_on(address, mac, now),
         )
         why = reason_to_yield(
             self._state.me,
@@ -73,11 +74,13 @@ class Conflicts:
         self._leading.suspected.pop(address, None)
         if self._state.yielding.heard(address, peer, mac, now, extra=extra):
             who = f"peer {peer}" if peer else "a stranger"
+            # A starting node knows nobody yet, so whoever answers is a stranger: no reason to alarm anybody.
+            level = Level.WARNING if self._state.settling.settled else Level.DEBUG
             self._state.outbox.say(
                 Event(
                     Happening.YIELDED,
                     f"yielding an address to {who} {why}",
-                    Level.WARNING,
+                    level,
                     {"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
                 )
             )
