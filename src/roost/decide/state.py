@@ -89,7 +89,7 @@ class State:
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
-        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh)
+        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate)
         self.clients = Clients(me, self.plan.lead)
 
     def verdict(self, name: str | None) -> Verdict | None:
