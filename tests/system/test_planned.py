@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ def is_complaint(line: str) -> bool:
     return line.split()[1] not in ("info", "debug")
 
 
+def answers_for(speaker: Speaker, addresses: set[str]) -> bool:
+    return speaker.answering() == addresses
+
+
 def restart(nodes: Lan, speaker: Speaker) -> None:
     speaker.signal(signal.SIGTERM)
     assert speaker.wait() == 0
@@ -68,6 +73,6 @@ def test_draining_and_undraining_each_node_raises_no_alarm(nodes: Lan) -> None:
         assert roost(speaker, "drain", speaker.name).returncode == 0
         assert speaker.answering() == set()
         assert roost(speaker, "drain", speaker.name, "--undo").returncode == 0
-        until(lambda of=speaker, all_of=led: of.answering() == all_of, "it leads again what it led")
+        until(partial(answers_for, speaker, led), "it leads again what it led")
         at_rest(nodes)
     nothing_to_complain_of(nodes)

@@ -74,18 +74,24 @@ class Conflicts:
         self._leading.suspected.pop(address, None)
         if self._state.yielding.heard(address, peer, mac, now, extra=extra):
             who = f"peer {peer}" if peer else "a stranger"
-            # A starting node knows nobody yet, so whoever answers is a stranger: no reason to alarm anybody.
-            level = Level.WARNING if self._state.settling.settled else Level.DEBUG
             self._state.outbox.say(
                 Event(
                     Happening.YIELDED,
                     f"yielding an address to {who} {why}",
-                    level,
+                    self._level(peer, now),
                     {"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
                 )
             )
             self._state.rejoining.soon(now)
         self._publishing.reconsider([address], now)
+
+    def _level(self, peer: str | None, now: float) -> Level:
+        """Return how much a person has to do with yielding to a stranger (None) or a peer."""
+        if not self._state.settling.settled:
+            return Level.DEBUG  # a starting node knows nobody yet
+        namesake = bool(self._state.namesakes.known(now))
+        settled_by_gossip = peer is not None and not self._state.is_lost(peer) and not namesake
+        return Level.INFO if settled_by_gossip else Level.WARNING
 
     def _note_claim(
         self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float
