@@ -210,6 +210,18 @@ class Decider:
         ):
             self._absence.lost_to_others(now)
 
+    def namesake(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> None:
+        """Hear that another host bears this node's name; `macs` are its hardware addresses (6 bytes)."""
+        self._stale = True
+        own = {link.mac for link in self._state.links}
+        if own.intersection(macs):
+            return  # this host, before its address changed
+        others = {mac for mac in macs if self._state.address_book.name_of(mac) is None}
+        if self._state.namesakes.hear(endpoint, others, now):
+            text = "another host has this node's name: give one of them another (`node:`, or --node-name)"
+            facts = {"node": self._state.me, "address": str(endpoint)}
+            self._state.outbox.say(Event(Happening.NAMESAKE, text, Level.WARNING, facts))
+
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
         self._stale = True
