@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ from roost.lab.drills import DRILLS, story
 from roost.lab.fabric import LabError
 from roost.lab.isolate import CannotIsolateError, inside, run_inside
 from roost.lab.lab import Lab, Options
-from roost.lab.report import Row, rows, summary
+from roost.lab.report import Row, elsewhere, rows, summary
 from roost.lab.timeline import draw
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
     is_flag=True,
     help="A real control plane and kube-proxies: a Service is announced, its leader cut off.",
 )
+@click.option(
+    "--fabric",
+    type=click.Choice(["arp-inspection", "arp-proxy"]),
+    multiple=True,
+    help="A switch that shuts a port above 15 ARP packets a second, or answers ARP for the dead.",
+)
+@click.option(
+    "--arp-rate",
+    type=click.IntRange(2, 100_000),
+    help="ARP packets a second and node for probing (membership.arpRate).",
+)
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option("--keep", is_flag=True, help="Keep it running at the end until Ctrl-C, to look around.")
@@ -75,6 +86,8 @@ def command(
     interval: float,
     duration: float,
     kubernetes: bool,
+    fabric: tuple[str, ...],
+    arp_rate: int | None,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -101,16 +114,20 @@ def command(
         profile=profile,
         interval=interval / 1e3,
         duration=duration,
+        inspects="arp-inspection" in fabric,
+        proxies="arp-proxy" in fabric,
+        arp_rate=arp_rate,
     )
     play = DRILLS[drill] if drill else story
     name = drill or "story"
     try:
-        found, picture = _play(options, play, name, live=not as_json, keep=keep)
+        lab, found, picture, others = _play(options, play, name, live=not as_json, keep=keep)
     except LabError as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error
     except KeyboardInterrupt:
         raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
     path = _write(picture, output)
+    ports_shut = lab.fabric.ports_shut
     if as_json:
         facts = {
             "drill": name,
@@ -119,10 +136,13 @@ def command(
             "clients": clients,
             "ipv6": ipv6,
             "profile": profile,
+            "fabric": sorted(set(fabric)),
+            "arp_rate": arp_rate,
+            "ports_shut": len(ports_shut),
         }
-        click.echo(json.dumps(facts | summary(found) | {"svg": str(path)}))
+        click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))
     else:
-        _print(found, path)
+        _print(found, ports_shut, path)
 
 
 def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:
@@ -159,7 +179,7 @@ def _interrupt(*_: object) -> None:
 
 def _play(
     options: Options, play: Callable[[Lab], None], name: str, *, live: bool, keep: bool
-) -> tuple[list[Row], str]:
+) -> tuple[Lab, list[Row], str, dict[str, Any]]:
     from rich.console import Console  # noqa: PLC0415 - rich only for people
 
     from roost.lab.view import View  # noqa: PLC0415
@@ -175,7 +195,8 @@ def _play(
     seen = lab.finish()
     found = rows(lab.events, seen)
     title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
-    return found, draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
+    picture = draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
+    return lab, found, picture, elsewhere(lab.events, seen)
 
 
 def _silent(_lab: Lab) -> None:
@@ -207,7 +228,7 @@ def _write(picture: str, output: Path | None) -> Path:
     return output
 
 
-def _print(found: list[Row], path: Path) -> None:
+def _print(found: list[Row], ports_shut: list[str], path: Path) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from roost.lab.view import print_rows  # noqa: PLC0415
@@ -215,4 +236,6 @@ def _print(found: list[Row], path: Path) -> None:
     console = Console(highlight=False)
     console.print()
     print_rows(console, found)
+    if ports_shut:
+        console.print(f"\nports shut for too much ARP: {', '.join(ports_shut)}")
     console.print(f"\ntimeline: {path}", soft_wrap=True)

@@ -7,7 +7,7 @@ from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
 from roost.model.election import Move
-from roost.model.event import Event, Happening
+from roost.model.event import Event, Happening, Level
 
 __all__ = ["Absence"]
 
@@ -28,6 +28,9 @@ class Absence:
     def settle(self, why: str, now: float) -> None:
         """Go by what is known of the others from now on."""
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
+        if left := len(self._state.yielding.addresses):
+            text = "others answer for addresses that this node would lead: leaving them to those"
+            self._state.outbox.say(Event(Happening.YIELDED, text, Level.WARNING, {"addresses": left}))
         doubtful = frozenset(self._leading.suspected)
         alone_with = self._state.asking.unanswered(now)
         for service in self._state.readiness.waiting_for(alone_with):

@@ -8,7 +8,7 @@ from typing import Final
 
 from roost.decide.claims import Alarm, ClaimBook
 from roost.decide.effects import Announce, Correct
-from roost.decide.gratuitous import GratuitousSchedule
+from roost.decide.gratuitous import ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 from roost.protocols.machine import Effect
 from roost.protocols.words.sightings import Sighting
@@ -16,21 +16,46 @@ from roost.protocols.words.sightings import Sighting
 __all__ = ["Announcing"]
 
 _CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
+# Where ARP packets are counted, the first frames have to do; a few follow for those that missed them.
+_SPARING_ROUNDS: Final = (0.0, 1.0, 3.0, 7.0)
+_SPARING_CLIENT_ROUNDS: Final = (0.0, 4.0)
+_SPARING_BURST: Final = 0.6  # of the ARP rate: these frames at once, for the first addresses of a dead node
+_SPARING_RATE: Final = 0.2  # of it
+_SPARING_CLIENTS: Final = 0.1  # of it
+
+
+_FRAMES: Final = 2  # for an address, or a client, on one link
 
 
 class Announcing:
-    """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none)."""
+    """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none).
 
-    def __init__(self, rate: float, refresh: float | None) -> None:
+    `arp_rate`: ARP packets per second that probing may cost this node's port, None where nobody counts them.
+    """
+
+    def __init__(self, rate: float, refresh: float | None, arp_rate: float | None = None) -> None:
         self.defences = 0
         self._claims = ClaimBook()
-        self._rounds = GratuitousSchedule[IPAddress](rate, refresh)
-        self._news = GratuitousSchedule[Sighting](rate, rounds=_CLIENT_ROUNDS)
+        self._arp_rate = arp_rate
+        self._rounds = GratuitousSchedule[IPAddress](
+            self._at_most(rate, _SPARING_RATE),
+            refresh,
+            ROUNDS if arp_rate is None else _SPARING_ROUNDS,
+            burst=None if arp_rate is None else self._at_most(rate, _SPARING_BURST),
+        )
+        self._news = GratuitousSchedule[Sighting](
+            self._at_most(rate, _SPARING_CLIENTS),
+            rounds=_CLIENT_ROUNDS if arp_rate is None else _SPARING_CLIENT_ROUNDS,
+            burst=None if arp_rate is None else min(rate, _FRAMES),
+        )
 
     def configure(self, rate: float, refresh: float | None) -> None:
         """Change the rate and the repeats."""
-        self._rounds.rate, self._rounds.refresh = rate, refresh
-        self._news.rate = rate
+        self._rounds.rate, self._rounds.refresh = self._at_most(rate, _SPARING_RATE), refresh
+        self._news.rate = self._at_most(rate, _SPARING_CLIENTS)
+
+    def _at_most(self, rate: float, part: float) -> float:
+        return rate if self._arp_rate is None else min(rate, self._arp_rate * part)
 
     def alarms(self, now: float) -> tuple[Alarm, ...]:
         """Claims of others for addresses that this node answered for."""
@@ -68,7 +93,7 @@ class Announcing:
 
     def wake(self, now: float, links: int) -> list[Effect]:
         """Return what is to be sent now, on as many `links`."""
-        cost = 2 * max(1, links)
+        cost = _FRAMES * max(1, links)
         effects: list[Effect] = []
         if due := self._rounds.wake(now, cost):
             effects.append(Announce(tuple(due)))

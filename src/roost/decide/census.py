@@ -1,6 +1,6 @@
 """Members of the cluster as the election, the witnesses and the record of moves want them. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -103,12 +103,15 @@ def led_by_peers(
     members: Iterable[ClusterMember],
     plan: Plan,
     election: Election,
+    *,
     digest: str,
     before: Mapping[str, IPAddress],
+    mute: Collection[IPAddress],
 ) -> dict[str, IPAddress]:
     """Return an address of each peer that it answers for: the one of `before` as long as it leads that.
 
-    A new one only of those that want the same services as this node: others may not know of it.
+    A new one only of those that want the same services as this node: others may not know of it. Those in
+    `mute` are answered by somebody else.
     """
     led = {name: address for name, address in before.items() if plan.lead(address).node == name}
     same = [member.name for member in members if digest and member.metadata.digest == digest]
@@ -119,7 +122,7 @@ def led_by_peers(
             address
             for service in sorted(election.led_by(name))
             for address in election.rankings[service].service.addresses
-            if plan.lead(address).node == name
+            if plan.lead(address).node == name and address not in mute
         )
         if (first := next(addresses, None)) is not None:
             led[name] = first

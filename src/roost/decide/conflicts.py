@@ -40,11 +40,15 @@ class Conflicts:
             self._state.outbox.happened(Happening.HANDED_OVER, "its leader is heard again", address, to=peer)
             self._publishing.reconsider([address], now)
             return
+        namesakes = self._state.namesakes
         contender = Contender(
             peer,
+            namesake=peer is None and namesakes.are_at(mac, now),
+            ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_out_of_reach(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
-            goes_on=self._disputes.goes_on(address, mac, now),
+            # What answered the questions of a starting node has not heard yet that it is back.
+            goes_on=self._state.settling.settled and self._disputes.goes_on(address, mac, now),
         )
         why = reason_to_yield(
             self._state.me,
@@ -54,6 +58,8 @@ class Conflicts:
             answers=address in self._state.answers.now,
             gossiped=not self._state.never_gossiped,
             blind=self._state.standing.blind,
+            doubled=bool(namesakes.known(now)),
+            yields=address in self._state.yielding.addresses,
         )
         if why:
             self._yield(address, mac, peer, why, now)
@@ -73,6 +79,8 @@ class Conflicts:
         if len(self._challenged) > _CHALLENGES:
             del self._challenged[next(iter(self._challenged))]
         self._state.outbox.put(Ask((address,)))
+        if address in self._state.answers.now and address not in self._state.handover.held:
+            self._state.announcing.defend(address, now)  # clients have heard the claim, too
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""
@@ -92,12 +100,20 @@ class Conflicts:
                 Event(
                     Happening.YIELDED,
                     f"yielding an address to {who} {why}",
-                    Level.WARNING,
+                    self._level(peer, now),
                     {"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
                 )
             )
             self._state.rejoining.soon(now)
         self._publishing.reconsider([address], now)
+
+    def _level(self, peer: str | None, now: float) -> Level:
+        """Return how much a person has to do with yielding to a stranger (None) or a peer."""
+        if not self._state.settling.settled:
+            return Level.DEBUG  # a starting node knows nobody yet
+        namesake = bool(self._state.namesakes.known(now))
+        settled_by_gossip = peer is not None and not self._state.is_lost(peer) and not namesake
+        return Level.INFO if settled_by_gossip else Level.WARNING
 
     def _note_claim(
         self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float

@@ -1,6 +1,11 @@
 """Two answer for one address, or will: who gives way. Pure.
 
     claimed by          while                                  this node
+    a namesake          it has not answered yet, or the other  yields: gossip knows one by the name
+                        goes on and has the lower MAC
+    a namesake          else                                   keeps it, and says so
+    a peer              it has a namesake and has yielded to   yields: the peers know the namesake, and take
+                        it, or the peer goes on                this node for a stranger
     a stranger          gossip has never reached anybody       yields: the others may be the cluster
     a stranger          else                                   keeps it, and says so
     a lost peer         the peer ranks before it               yields
@@ -12,7 +17,8 @@
                         first by the hash alone                hashes is the same for both
     a peer              else                                   keeps it: gossip settles it within moments
 
-A lost peer is one that gossip does not reach, however well it is heard on the LAN.
+A lost peer is one that gossip does not reach, however well it is heard on the LAN. A namesake is another host
+with this node's name.
 """
 
 from dataclasses import dataclass
@@ -30,12 +36,17 @@ _LIMIT: Final = 4096  # disputes remembered
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who claims an address: `peer` None is a stranger. `goes_on`: it has claimed it for a while."""
+    """Who claims an address: `peer` None is a stranger. `goes_on`: it has claimed it for a while.
+
+    `namesake`: it bears this node's name, and `ahead`: its hardware address is the lower one.
+    """
 
     peer: str | None
     lost: bool = False
     informed: bool = False  # it hears of changes
     goes_on: bool = False
+    namesake: bool = False
+    ahead: bool = False
 
 
 def reason_to_yield(
@@ -47,24 +58,40 @@ def reason_to_yield(
     answers: bool,
     gossiped: bool,
     blind: bool,
+    doubled: bool = False,
+    yields: bool = False,
 ) -> str:
     """Return why node `me`, which leads `address`, gives way to a contender; "" when it does not.
 
-    `answers`: it answers already; `gossiped`: gossip has reached somebody; `blind`: it hears of no changes.
+    `answers`: it answers already; `gossiped`: gossip has reached somebody; `blind`: it hears of no changes;
+    `doubled`: it has a namesake; `yields`: it has yielded the address to somebody else.
     """
     peer = contender.peer
     if peer is None:
-        return "" if gossiped else "that answers for it, and gossip has never reached anybody"
+        return _to_outside(contender, answers=answers, gossiped=gossiped)
+    if doubled and (yields or contender.goes_on):
+        return "that answers for it, and may know only the other host with this node's name"
     if contender.lost:
-        if ranking is not None and ranking.is_before(peer, me):
-            return "that ranks before this node, and that gossip does not reach"
-        return "" if answers else "that answers for it, and that gossip does not reach"
+        return _to_lost(me, peer, ranking, answers=answers)
     if contender.goes_on and blind and contender.informed:
         return "that hears of changes, which this node does not"
     text = canonical(address)
     if contender.goes_on and digest(peer, text) < digest(me, text):
         return "that goes on answering: it sees the cluster, or wants the service, otherwise"
     return ""
+
+
+def _to_outside(contender: Contender, *, answers: bool, gossiped: bool) -> str:
+    if contender.namesake:
+        keeps = answers and not (contender.goes_on and contender.ahead)
+        return "" if keeps else "that has this node's name, too, and answers for it"
+    return "" if gossiped else "that answers for it, and gossip has never reached anybody"
+
+
+def _to_lost(me: str, peer: str, ranking: Ranking | None, *, answers: bool) -> str:
+    if ranking is not None and ranking.is_before(peer, me):
+        return "that ranks before this node, and that gossip does not reach"
+    return "" if answers else "that answers for it, and that gossip does not reach"
 
 
 class Disputes:

@@ -210,6 +210,18 @@ class Decider:
         ):
             self._absence.lost_to_others(now)
 
+    def namesake(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> None:
+        """Hear that another host bears this node's name; `macs` are its hardware addresses (6 bytes)."""
+        self._stale = True
+        own = {link.mac for link in self._state.links}
+        if own.intersection(macs):
+            return  # this host, before its address changed
+        others = {mac for mac in macs if self._state.address_book.name_of(mac) is None}
+        if self._state.namesakes.hear(endpoint, others, now):
+            text = "another host has this node's name: give one of them another (`node:`, or --node-name)"
+            facts = {"node": self._state.me, "address": str(endpoint)}
+            self._state.outbox.say(Event(Happening.NAMESAKE, text, Level.WARNING, facts))
+
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
         self._stale = True
@@ -350,7 +362,7 @@ class Decider:
         self._wake_standing(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
-            self._leading.check_next_of([each.name for each in vouched], now)
+            self._leading.check_some_of([each.name for each in vouched], now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
@@ -444,7 +456,10 @@ class Decider:
         yielded, silent = self._wake_yielding(now)
         services, freed = self._state.readiness.wake(now)
         self._state.outbox.extend(AskProxy(service) for service in services)
-        mine = self._state.patrol.wake(now, self._state.answers.now)
+        stood_in = self._state.succession.stood_in
+        if stood_in:
+            self._state.patrol.doubt(now, holds=True)
+        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now)
         if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:

@@ -38,19 +38,28 @@ class _Round(Generic[K]):
 class GratuitousSchedule(Generic[K]):
     """Which addresses, or clients of addresses, are due for a round of frames.
 
-    `rate` is frames per second over all of them, and the burst that may go out at once; `refresh`
-    seconds between rounds after the scheduled ones (None: none); `rounds` seconds after taking over, rising.
+    `rate` is frames per second over all of them, `burst` how many may go out at once (None: as many);
+    `refresh` seconds between rounds after the scheduled ones (None: none); `rounds` seconds after taking
+    over, rising.
     """
 
-    def __init__(self, rate: float, refresh: float | None = None, rounds: Sequence[float] = ROUNDS) -> None:
+    def __init__(
+        self,
+        rate: float,
+        refresh: float | None = None,
+        rounds: Sequence[float] = ROUNDS,
+        *,
+        burst: float | None = None,
+    ) -> None:
         self.rate = rate
+        self.burst = burst
         self.refresh = refresh
         self._rounds = rounds
         self._current: dict[K, _Taking] = {}
         self._later: list[_Round[K]] = []  # by due time
         self._ready: list[_Round[K]] = []  # first rounds, then repeats
         self._serial = 0
-        self._tokens = rate
+        self._tokens = self._most
         self._filled: float | None = None
 
     def take(self, keys: Iterable[K], now: float) -> None:
@@ -78,8 +87,8 @@ class GratuitousSchedule(Generic[K]):
                 _Round((due.number > 0, due.urgency[1]), due.serial, due.key, due.taking, due.number),
             )
         sent = []
-        cost = min(cost, self.rate)  # a round dearer than the whole burst must still go out
-        while self._ready and self._tokens >= cost:
+        cost = min(cost, self._most)  # a round dearer than the whole burst must still go out
+        while self._ready and self._tokens >= cost + self._kept(self._ready[0], cost):
             ready = heapq.heappop(self._ready)
             if self._current.get(ready.key) is ready.taking:
                 self._tokens -= cost
@@ -92,6 +101,16 @@ class GratuitousSchedule(Generic[K]):
         if self._ready and self._filled is not None:
             return self._filled + max(1 / self.rate, 0.002)
         return self._later[0].urgency[1] if self._later else None
+
+    def _kept(self, ready: _Round[K], cost: float) -> float:
+        """Return the frames that a repeat leaves for the first rounds of others, where frames are few."""
+        if self.burst is None or ready.number == 0:
+            return 0.0
+        return min(self.burst / 2, self.burst - cost)
+
+    @property
+    def _most(self) -> float:
+        return self.rate if self.burst is None else self.burst
 
     def _begin(self, key: K, when: float) -> None:
         self._current[key] = taking = _Taking(when)
@@ -115,5 +134,5 @@ class GratuitousSchedule(Generic[K]):
 
     def _refill(self, now: float) -> None:
         if self._filled is not None:
-            self._tokens = min(self.rate, self._tokens + (now - self._filled) * self.rate)
+            self._tokens = min(self._most, self._tokens + (now - self._filled) * self.rate)
         self._filled = now

@@ -10,6 +10,7 @@ from roost.decide.publishing import Publishing
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.decide.succession import WAIT
+from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
@@ -19,6 +20,7 @@ from roost.model.ranking import Ranking
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
+_CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
 # All other verdicts follow from what was seen on the wire, or said by the node itself.
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
@@ -61,8 +63,14 @@ class Leading:
             )
         )
         state, before_led = self._state, self._led_by_peers
+        mute = state.succession.stood_in | self._stand_ins.keys()  # these show nothing about their leader
         self._led_by_peers = census.led_by_peers(
-            state.members, state.plan, state.election, state.desired.digest, self._led_by_peers
+            state.members,
+            state.plan,
+            state.election,
+            digest=state.desired.digest,
+            before={name: address for name, address in self._led_by_peers.items() if address not in mute},
+            mute=mute,
         )
         self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
         self._stand_ins = {
@@ -176,7 +184,8 @@ class Leading:
                 self._state.succession.stand_in(address, leader)
                 self._publishing.reconsider([address], now)
             else:
-                self._state.succession.expect(address, leader, now, wait=WAIT * (1 + position))
+                wait = WAIT * (position if mute else position + 1)
+                self._state.succession.expect(address, leader, now, wait=wait)
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
@@ -225,18 +234,16 @@ class Leading:
             self._state.succession.heard(address)
         return frozenset(addresses) - well
 
-    def check_next_of(self, names: Collection[str], now: float) -> None:
-        """Look at one more address of each of these: gossip does not tell what they want now."""
+    def check_some_of(self, names: Collection[str], now: float) -> None:
+        """Look at some more addresses of each of these: gossip does not tell what they want now."""
         for name in names:
             led = sorted(self._state.election.led_by(name))
-            if not led:
-                continue
             self._checked += 1
-            service = self._state.election.rankings[led[self._checked % len(led)]].service
-            for address in service.addresses:
-                lead = self._state.plan.lead(address)
-                if lead.node == name:
-                    self.await_claim(address, name, lead.standbys, now)
+            for service in in_turn(led, _CHECKED, self._checked):
+                for address in self._state.election.rankings[service].service.addresses:
+                    lead = self._state.plan.lead(address)
+                    if lead.node == name:
+                        self.await_claim(address, name, lead.standbys, now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.

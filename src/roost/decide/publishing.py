@@ -40,6 +40,7 @@ class Publishing:
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
         self._left.update(dict.fromkeys(lost, now))
+        self._state.outbox.extend(self._state.clients.left(lost, now))
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
         self.announce([each for each, how in after.items() if before.get(each) != how], now)
 

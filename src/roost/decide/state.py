@@ -14,6 +14,7 @@ from roost.decide.clients.clients import Clients
 from roost.decide.delivery import Delivered
 from roost.decide.handover import Handover
 from roost.decide.members import ClusterMember
+from roost.decide.namesakes import Namesakes
 from roost.decide.outbox import Outbox
 from roost.decide.patrol import Patrol
 from roost.decide.plan import Plan
@@ -58,6 +59,7 @@ class State:
         self.leaving = False
         self.delivery = Delivered()
         self.address_book = AddressBook(me)
+        self.namesakes = Namesakes()
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)
@@ -87,7 +89,7 @@ class State:
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
-        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh)
+        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate)
         self.clients = Clients(me, self.plan.lead)
 
     def verdict(self, name: str | None) -> Verdict | None:

@@ -7,7 +7,8 @@ ask for come out.
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,7 +39,7 @@ class Succession:
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 
     @property
-    def stood_in(self) -> Collection[IPAddress]:
+    def stood_in(self) -> AbstractSet[IPAddress]:
         """The addresses that this node answers in place of their leader."""
         return self._mute.keys()
 

@@ -114,6 +114,17 @@ def flap(lab: Lab) -> None:
     _back_at(lab, node)
 
 
+def carrier(lab: Lab) -> None:
+    """The leader's cable is out for 3 seconds, three times."""
+    node = _leader(lab)
+    for _ in range(3):
+        lab.unplug(node)
+        lab.sleep(3.0)
+        lab.plug(node)
+        lab.sleep(2.0)
+    _back_at(lab, node)
+
+
 def lossy(lab: Lab) -> None:
     """Of every node's frames 5 % are lost, each way, for --duration seconds: nothing should move."""
     lab.sleep(_BEFORE)
@@ -141,6 +152,7 @@ _ALL: Final = (
     split,
     oneway,
     flap,
+    carrier,
     lossy,
     busy,
 )

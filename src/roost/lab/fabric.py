@@ -3,12 +3,14 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["Fabric", "Host", "LabError", "command"]
+__all__ = ["ARP_LIMIT", "Fabric", "Host", "LabError", "command"]
 
+ARP_LIMIT: Final = 15  # packets/second: what switches with Dynamic ARP Inspection shut a port above
 _RUN: Final = Path("/run")
 _MANY: Final = "198.18.0.0/16"  # service addresses of large labs (RFC 2544)
 _LATENCY: Final = "50ms"  # the most that a full link delays a packet
@@ -25,6 +27,7 @@ class Host:
         self.name = name
         self.addresses = tuple(addresses)
         self.port = f"p-{name}"
+        self.shut = False  # by the switch, for good
 
     def spawn(self, *module_and_arguments: str, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         """Start `python -m MODULE ARGUMENTS` inside, with pipes for stdin and stdout."""
@@ -37,9 +40,23 @@ class Host:
 
 
 class Fabric:
-    """The bridge and its hosts, in the network namespace of this process, which is the lab's own."""
+    """The bridge and its hosts, in the network namespace of this process, which is the lab's own.
 
-    def __init__(self, hosts: Iterable[Host]) -> None:
+    `inspects` ARP of `nodes`: a port that sends too much of it is shut. `proxies`: it answers ARP for those
+    that are cut off.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Host],
+        others: Iterable[Host] = (),
+        *,
+        inspects: bool = False,
+        proxies: bool = False,
+    ) -> None:
+        hosts = [*nodes, *others]
+        self.ports_shut: list[str] = []  # of nodes
+        self._proxy: subprocess.Popen[bytes] | None = None
         command("mount", "-t", "tmpfs", "tmpfs", str(_RUN))
         command("ip", "link", "set", "lo", "up")
         for switch in ("br0", "br1"):
@@ -49,14 +66,34 @@ class Fabric:
             command("ip", "link", "set", switch, "up")
         for host in hosts:
             self._attach(host)
+        if inspects:
+            self._inspect({node.port: node for node in nodes})
+        if proxies:
+            known = [f"{node.port}={node.addresses[0].split('/')[0]}={_mac(node)}" for node in nodes]
+            self._proxy = _spawn("roost.lab.arp_proxy", *known)
 
     def cut(self, host: Host) -> None:
         """Block the host's port without a word: its link stays up, nothing passes."""
         command("bridge", "link", "set", "dev", host.port, "state", "0")
+        self._tell_proxy("down", host)
 
     def heal(self, host: Host) -> None:
-        """Let the port forward again."""
-        command("bridge", "link", "set", "dev", host.port, "state", "3")
+        """Let the port forward again, unless the switch has shut it."""
+        if not host.shut:
+            command("bridge", "link", "set", "dev", host.port, "state", "3")
+            self._tell_proxy("up", host)
+
+    def unplug(self, host: Host) -> None:
+        """Pull the host's cable: its link has no carrier."""
+        command("ip", "link", "set", host.port, "down")
+        self._tell_proxy("down", host)
+
+    def plug(self, host: Host) -> None:
+        """Put the cable back."""
+        command("ip", "link", "set", host.port, "up")
+        self._tell_proxy("up", host)
+        if host.shut:
+            self.cut(host)
 
     def split(self, hosts: Iterable[Host]) -> None:
         """Put hosts on another switch that has no way to the first one; their links stay up."""
@@ -90,6 +127,24 @@ class Fabric:
         rate = ("rate", f"{megabits}mbit", "burst", "32kbit", "latency", _LATENCY)
         command("tc", "qdisc", "replace", "dev", host.port, "root", "tbf", *rate)
 
+    def _inspect(self, nodes: Mapping[str, Host]) -> None:
+        inspection = _spawn("roost.lab.inspection", str(ARP_LIMIT), *nodes)
+        threading.Thread(target=self._shut_ports, args=(inspection, nodes), daemon=True).start()
+
+    def _shut_ports(self, inspection: subprocess.Popen[bytes], nodes: Mapping[str, Host]) -> None:
+        """Shut each port that the inspection names; runs in a thread of its own."""
+        assert inspection.stdout is not None  # noqa: S101 - spawned with a pipe
+        for line in inspection.stdout:
+            host = nodes[line.decode().strip()]
+            host.shut = True
+            self.cut(host)
+            self.ports_shut.append(host.name)
+
+    def _tell_proxy(self, word: str, host: Host) -> None:
+        if self._proxy is not None and self._proxy.stdin is not None:
+            self._proxy.stdin.write(f"{word} {host.port}\n".encode())
+            self._proxy.stdin.flush()
+
     def _attach(self, host: Host) -> None:
         command("ip", "netns", "add", host.name)
         cable = ("link", "add", host.port, "type", "veth", "peer", "name", "eth0", "netns", host.name)
@@ -104,6 +159,19 @@ class Fabric:
         for address in host.addresses:
             command(*inside, "address", "add", address, "dev", "eth0")
         command(*inside, "route", "add", _MANY, "dev", "eth0")
+
+
+def _spawn(*module_and_arguments: str) -> subprocess.Popen[bytes]:
+    """Start `python -m MODULE ARGUMENTS` in the switch, with pipes for stdin and stdout."""
+    command_line = [sys.executable, "-m", *module_and_arguments]
+    return subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _mac(host: Host) -> str:
+    """Return the hardware address of the host's end of its cable, as text."""
+    inside = ["ip", "-n", host.name, "-o", "link", "show", "dev", "eth0"]
+    words = subprocess.run(inside, capture_output=True, text=True, check=True).stdout.split()
+    return words[words.index("link/ether") + 1]
 
 
 def _nft(namespace: str, device: str, rule: str, table: str = "lab") -> None:

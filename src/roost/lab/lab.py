@@ -41,6 +41,9 @@ class Options:
     profile: str = "default"
     interval: float = 0.002
     duration: float = 10.0  # seconds, of drills that last
+    inspects: bool = False  # the fabric shuts a node's port that sends too much ARP
+    proxies: bool = False  # the fabric answers ARP for nodes that are cut off
+    arp_rate: int | None = None  # packets/second (`membership.arpRate`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class Lab:
             Host(f"c{n}", _addresses("192.0.2.", 100 + n, 24, v6=True)) for n in range(1, options.clients + 1)
         ]
         self.clients: list[Client] = []
-        self.fabric = Fabric([*hosts, *self._client_hosts])
+        self.fabric = Fabric(hosts, self._client_hosts, inspects=options.inspects, proxies=options.proxies)
         folder.mkdir()
         self.began = time.monotonic()
 
@@ -204,6 +207,20 @@ class Lab:
         """Let the node's port forward again."""
         event = self.note("healed", node)
         self.fabric.heal(self.nodes[node].host)
+        self.nodes[node].state = "up"
+        return event
+
+    def unplug(self, node: str) -> Event:
+        """Pull the node's cable."""
+        event = self.note("unplugged", node)
+        self.fabric.unplug(self.nodes[node].host)
+        self.nodes[node].state = "unplugged"
+        return event
+
+    def plug(self, node: str) -> Event:
+        """Put the node's cable back."""
+        event = self.note("plugged in", node)
+        self.fabric.plug(self.nodes[node].host)
         self.nodes[node].state = "up"
         return event
 
@@ -310,7 +327,9 @@ class Lab:
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                raise LabError(f"not within {seconds:g} s: {what}\n{self._last_words()}")
+                shut = ", ".join(self.fabric.ports_shut)
+                because = f" (ports shut for too much ARP: {shut})" if shut else ""
+                raise LabError(f"not within {seconds:g} s: {what}{because}\n{self._last_words()}")
             self._pass()
 
     def sleep(self, seconds: float) -> None:
@@ -377,6 +396,8 @@ class Lab:
             ],
             "status": {"socket": str(node.socket)},
         }
+        if self.options.arp_rate is not None:
+            config["membership"]["arpRate"] = self.options.arp_rate
         (self._folder / f"{node.name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def _last_words(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from roost.lab.lab import Event
 from roost.lab.records import Outage, Pings, outage
 
-__all__ = ["Row", "rows", "summary"]
+__all__ = ["Row", "elsewhere", "rows", "summary"]
 
 Sightings = Mapping[str, Mapping[str, Pings]]  # client -> address -> pings
 
@@ -58,6 +58,24 @@ def rows(events: Sequence[Event], seen: Sightings) -> list[Row]:
 def _affected(event: Event, events: Sequence[Event]) -> Sequence[str]:
     """Return the addresses that an event can move: those that its node led then, or at its first event."""
     return event.addresses or next(each.addresses for each in events if each.node == event.node)
+
+
+def elsewhere(events: Sequence[Event], seen: Sightings) -> dict[str, Any]:
+    """Return the JSON-able figures of the addresses that no event can move, from the first event on."""
+    touched = {address for event in events for address in _affected(event, events)}
+    begin = events[0].at if events else 0.0
+    found = [
+        outage(pings, begin, float("inf"))
+        for addresses in seen.values()
+        for address, pings in addresses.items()
+        if address not in touched
+    ]
+    return {
+        "outage_ms": _ms(max((each.longest for each in found), default=0.0)),
+        "lost": sum(each.lost for each in found),
+        "moves": sum(each.moves for each in found),
+        "sent": sum(each.sent for each in found),
+    }
 
 
 def summary(found: Sequence[Row]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from roost.decide.members import ClusterMember, Roster
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint
-from roost.protocols.memberlist.effects import Fault, MemberChanged, UserData, UserState
+from roost.protocols.memberlist.effects import Fault, MemberChanged, NameTaken, UserData, UserState
 from roost.protocols.memberlist.keyring import Keyring
 from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Versions
 from roost.protocols.memberlist.packet import PacketCodec
@@ -26,7 +26,7 @@ from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.protocols.memberlist.swim import Swim, SwimConfig
 from roost.protocols.words.codec import UnknownWordError, Word, decode, decode_state, encode, encode_state
-from roost.protocols.words.metadata import Metadata
+from roost.protocols.words.metadata import Metadata, parse
 from roost.protocols.words.metadata import encode as encode_metadata
 from roost.protocols.words.verdict import Ground
 from roost.runtime.bind import advertised_host
@@ -51,13 +51,14 @@ class Listener:
     """What is called on the event loop when something happens.
 
     `members`: some member changed; `synchronized`: a peer's whole state is known; `accused`: the node of
-    that name ("" when not known) had declared this one dead; `word`: a peer says something; `fault`: for
-    operators.
+    that name ("" when not known) had declared this one dead; `namesake`: another host there bears this
+    node's name; `word`: a peer says something; `fault`: for operators.
     """
 
     members: Callable[[], None] = _nothing
     synchronized: Callable[[], None] = _nothing
     accused: Callable[[str], None] = _nothing
+    namesake: Callable[[Endpoint, Metadata], None] = _nothing
     word: Callable[[Word], None] = _nothing
     fault: Callable[[Fault], None] = _nothing
 
@@ -252,6 +253,8 @@ class Cluster:
                 if kind == "accused":
                     self._listener.accused(by)
                 self._note_change()
+            case NameTaken(endpoint, meta):
+                self._listener.namesake(endpoint, parse(meta))
             case Fault():
                 self._listener.fault(effect)
             case UserData(payload):

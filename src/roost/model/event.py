@@ -37,6 +37,7 @@ class Happening(Enum):
     UNABLE = "unable"
     VOUCHED = "vouched"
     GOSSIP = "gossip"
+    NAMESAKE = "namesake"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from roost.model.address import canonical
 from roost.model.node import Verdict
 from roost.speaker.speaker import Speaker
 
 __all__ = ["Problem", "problems"]
+
+_RENAME: Final = "give one of them another (`node:`, or --node-name), and start it again"
+_LATELY: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,12 @@ class Problem:
 
 def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
     """Return all problems, what concerns the whole node first."""
-    return (*_of_the_source(speaker), *_of_gossip(speaker), *_on_the_lan(speaker, now))
+    return (
+        *_of_the_source(speaker),
+        *_of_names(speaker, now),
+        *_of_gossip(speaker),
+        *_on_the_lan(speaker, now),
+    )
 
 
 def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
@@ -32,6 +42,18 @@ def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
         )
     for text in speaker.source.trouble:
         yield Problem("source", text)
+
+
+def _of_names(speaker: Speaker, now: float) -> Iterator[Problem]:
+    namesakes = speaker.decider.state.namesakes.known(now)
+    for endpoint in namesakes:
+        text = f"the host at {endpoint} has the name {speaker.name}, too, so one of both answers: {_RENAME}"
+        yield Problem("same name", text)
+    if namesakes:
+        return
+    for record in speaker.faults.records:
+        if record.kind == "name-conflict" and datetime.now(UTC) - record.last < _LATELY:
+            yield Problem("same name", f"two hosts have one name: {record.detail}: {_RENAME}")
 
 
 def _of_gossip(speaker: Speaker) -> Iterator[Problem]:

@@ -28,12 +28,14 @@ from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
 from roost.model.link import Link
+from roost.model.node import Verdict
 from roost.model.service import Service
 from roost.observe.events import Events
 from roost.observe.fault_log import FaultLog
 from roost.observe.histogram import Histogram
 from roost.observe.history import History
 from roost.protocols.machine import Effect
+from roost.protocols.memberlist.effects import Fault
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.runtime.driver import Driver
@@ -248,6 +250,11 @@ class Speaker:
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())
 
+    def _on_fault(self, fault: Fault) -> None:
+        left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)
+        if fault.kind != "exchange-failed" or fault.source not in left:  # who has left does not answer
+            self.faults.take(fault, self._now())
+
     def _on_delivered(self) -> None:
         self._tell(self.decider.delivered, self.delivery.ready, self.delivery.undeliverable)
 
@@ -364,8 +371,9 @@ class Speaker:
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),
                 accused=partial(self._tell, self.decider.accused),
+                namesake=lambda where, told: self._tell(self.decider.namesake, where, told.macs),
                 word=partial(self._tell, self.decider.hear),
-                fault=lambda fault: self.faults.take(fault, self._now()),
+                fault=self._on_fault,
             ),
         )
 

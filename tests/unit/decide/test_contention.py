@@ -22,9 +22,22 @@ def yields(
     gossiped: bool = True,
     blind: bool = False,
     ranked: bool = True,
+    doubled: bool = False,
+    left: bool = False,
 ) -> bool:
     ranking = RANKING if ranked else None
-    return bool(reason_to_yield(me, contender, ranking, VIP, answers=answers, gossiped=gossiped, blind=blind))
+    why = reason_to_yield(
+        me,
+        contender,
+        ranking,
+        VIP,
+        answers=answers,
+        gossiped=gossiped,
+        blind=blind,
+        doubled=doubled,
+        yields=left,
+    )
+    return bool(why)
 
 
 def test_to_a_stranger_while_gossip_has_never_reached_anybody() -> None:
@@ -68,6 +81,22 @@ def test_of_two_that_answer_and_go_on_exactly_one_yields(lost: bool) -> None:
 def test_to_a_lost_peer_without_a_ranking_only_before_answering() -> None:
     assert yields(Contender(SECOND, lost=True), FIRST, answers=False, ranked=False)
     assert not yields(Contender(SECOND, lost=True), FIRST, answers=True, ranked=False)
+
+
+def test_to_a_namesake_before_answering_or_when_it_goes_on_and_is_ahead() -> None:
+    assert yields(Contender(None, namesake=True), answers=False)
+    assert not yields(Contender(None, namesake=True, ahead=True))
+    assert not yields(Contender(None, namesake=True, goes_on=True))
+    assert yields(Contender(None, namesake=True, goes_on=True, ahead=True))
+
+
+def test_to_a_peer_that_knows_the_namesake_only() -> None:
+    late = max(("n1", "n2"), key=lambda name: digest(name, str(VIP)))
+    early = "n1" if late == "n2" else "n2"
+    assert yields(Contender(late, goes_on=True), early, doubled=True)
+    assert yields(Contender(late), early, doubled=True, left=True)
+    assert not yields(Contender(late), early, doubled=True)
+    assert not yields(Contender(late), early, left=True)
 
 
 def test_a_dispute_goes_on_after_a_while_and_is_forgotten_after_longer() -> None:

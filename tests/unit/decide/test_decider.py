@@ -28,6 +28,7 @@ from roost.decide.succession import WAIT
 from roost.model.address import IPAddress
 from roost.model.event import Happening, Level
 from roost.model.node import Node, Verdict
+from roost.model.ranking import digest
 from roost.model.service import DesiredState
 from roost.protocols.words.draining import Ask, Progress
 from roost.protocols.words.macs import Macs
@@ -890,6 +891,27 @@ def test_while_gossip_never_worked_a_stranger_that_answers_keeps_the_address() -
     assert Happening.TOOK_OVER in one.happened()
 
 
+def yielded(one: One) -> list[Level]:
+    events = [effect.event for effect in one.of(Happened)]
+    return [event.level for event in events if event.what is Happening.YIELDED]
+
+
+def test_a_starting_node_does_not_complain_that_it_knows_nobody_yet() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"), peers=(), settled=False, join=JOIN)
+    one.claim(MINE, 2)
+    one.have(2)
+    one.tell(one.decider.synchronized)
+    assert yielded(one) == [Level.DEBUG]
+
+
+def test_who_is_left_out_of_gossip_complains_once() -> None:
+    one = One(web(MINE), peers=(), settled=False, join=JOIN)
+    for _ in range(20):
+        one.claim(MINE, STRANGER)
+        one.run(0.1)
+    assert yielded(one) == [Level.DEBUG, Level.WARNING]
+
+
 def test_a_stranger_is_an_alarm_and_is_told_off() -> None:
     one = One(web(MINE))
     one.run(10.0)
@@ -917,6 +939,19 @@ def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:
     one.run(0.35)
     one.claim(MINE, 2)
     assert [alarm.peer for alarm in one.decider.alarms(one.now)] == ["n2"]
+
+
+def test_who_answered_a_starting_nodes_questions_does_not_go_on_yet() -> None:
+    early = min("n1", "n2", key=lambda name: digest(name, str(THEIRS)))
+    assert early == "n2"
+    one = One(web(THEIRS), settled=False)
+    one.have(2, draining=True)
+    for _ in range(4):
+        one.claim(THEIRS, 2)
+        one.run(0.1)
+    one.tell(one.decider.synchronized)
+    one.claim(THEIRS, 2)
+    assert one.answered == {THEIRS}
 
 
 def test_its_own_frames_are_no_claims() -> None:

@@ -127,3 +127,17 @@ def test_at_rest_everything_held_was_told_after_its_last_taking(steps: list[tupl
     for _, each in play(schedule, now + 60.0, now=now):
         told[each] += 1
     assert all(told[each] == len(ROUNDS) for each in held)
+
+
+def test_where_frames_are_few_a_repeat_leaves_some_for_the_next_takeover() -> None:
+    schedule = Schedule(rate=2, burst=6, rounds=(0.0, 0.5, 1.0, 1.5))
+    schedule.take([VIP], 0.0)
+    play(schedule, 2.0)
+    schedule.take(MANY[:2], 2.0)
+    assert schedule.wake(2.0, 2)[:1] == MANY[:1], "at once, whatever was repeated before"
+
+
+def test_a_burst_too_small_for_its_reserve_repeats_all_the_same() -> None:
+    schedule = Schedule(rate=0.4, burst=1.2, rounds=(0.0, 1.0))
+    schedule.take([VIP], 0.0)
+    assert len(play(schedule, 30.0)) == 2

@@ -84,8 +84,8 @@ class Clients:
         self._links = links
         leads, passed = frozenset(leading), frozenset(passed_on)
         effects = self._teach(self.table.of(leads - self._leading))
-        # Whoever is new here may be sent packets by clients from before its own start.
-        self.followed.lost((self._leading if self._passed_on else self._leading | passed) & passed, now)
+        # Led here until now, or unknown: clients may remember from before that it was here.
+        self.followed.lost(passed - self._passed_on, now)
         if peers - self._peers:
             self._gossip.add(self.table.of(leads))
         self._leading, self._passed_on, self._peers = leads, passed, peers
@@ -93,6 +93,13 @@ class Clients:
         if self._round is None:
             self._round = now + _ROUND
         return [*effects, *self._follow()]
+
+    def left(self, addresses: Iterable[IPAddress], now: float) -> list[Effect]:
+        """Take addresses that are not answered here any more: whoever was told so still sends here."""
+        self.followed.lost((each for each in addresses if each in self._passed_on), now)
+        if self._round is None:
+            self._round = now + _ROUND
+        return self._follow()
 
     def came(self, packets: int, seen: Iterable[Sighting], now: float) -> list[Effect]:
         """Take packets that came here for addresses that others lead; their leaders tell the senders."""

@@ -10,7 +10,7 @@ from roost.protocols.memberlist.messages import Message
 if TYPE_CHECKING:
     from roost.protocols.memberlist.members import Member
 
-__all__ = ["Change", "Fault", "MemberChanged", "OpenExchange", "Outbox", "UserData", "UserState"]
+__all__ = ["Change", "Fault", "MemberChanged", "NameTaken", "OpenExchange", "Outbox", "UserData", "UserState"]
 
 Change = Literal["join", "leave", "dead", "update", "suspect", "alive", "accused"]
 
@@ -53,6 +53,14 @@ class Fault(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class NameTaken(Effect):
+    """Somebody else bears this node's name, at `endpoint` and with metadata `meta`."""
+
+    endpoint: Endpoint
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class UserData(Effect):
     """A user message for whoever sits above membership."""
 
@@ -85,7 +93,7 @@ class Outbox:
         """Add an effect that must not be lost."""
         self._effects.append(effect)
 
-    def put_losable(self, effect: SendDatagram | Fault | UserData | UserState) -> None:
+    def put_losable(self, effect: SendDatagram | Fault | NameTaken | UserData | UserState) -> None:
         """Add an effect, unless too many wait already."""
         if self._losable >= self._limit:
             self.counters["effects_dropped"] += 1

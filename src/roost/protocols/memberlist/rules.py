@@ -11,7 +11,7 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.awareness import Awareness
 from roost.protocols.memberlist.broadcast import BroadcastQueue
 from roost.protocols.memberlist.codec import encode_message
-from roost.protocols.memberlist.effects import Change, MemberChanged, Outbox
+from roost.protocols.memberlist.effects import Change, MemberChanged, NameTaken, Outbox
 from roost.protocols.memberlist.members import Member, MemberTable, address_text
 from roost.protocols.memberlist.messages import Alive, Dead, NodeState, PushPull, Status, Suspect, Versions
 from roost.protocols.memberlist.profile import Profile
@@ -156,6 +156,7 @@ class Rules:
         if not me.live:
             return  # having left, this node must not be talked back in
         if endpoint != me.endpoint:
+            self._outbox.put_losable(NameTaken(endpoint, message.meta))
             self._conflict(me, endpoint, source)
             return
         same = message.meta == me.meta and message.versions == me.versions

@@ -5,6 +5,7 @@ from tests.unit.protocols.memberlist.swim_bench import Bench, alive, dead, host,
 
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist import members
+from roost.protocols.memberlist.effects import NameTaken
 from roost.protocols.memberlist.messages import (
     CURRENT_VERSIONS,
     Alive,
@@ -137,6 +138,14 @@ def test_a_name_in_use_elsewhere_is_a_conflict(number: int) -> None:
     bench.feed(alive(number, 9, at=ELSEWHERE))
     assert bench.faults() == ["name-conflict"]
     assert bench.swim.members[f"n{number}"].endpoint == host(number)
+
+
+def test_another_bearer_of_this_nodes_own_name_is_told_of_with_its_metadata() -> None:
+    bench = Bench(2)
+    bench.feed(alive(1, 9, at=ELSEWHERE, meta=b"other"))
+    bench.feed(alive(2, 9, at=ELSEWHERE))
+    taken = [effect for effect in bench.take() if isinstance(effect, NameTaken)]
+    assert taken == [NameTaken(ELSEWHERE, b"other")]
 
 
 def test_a_name_that_left_may_move_whatever_its_incarnation() -> None:
