@@ -136,6 +136,7 @@ class Decider:
         """
         self._stale = True
         self._state.desired, self._state.refused = desired, refused
+        self._state.readiness.take_services(desired.services, self._state.me, now)
         moves = self._state.election.update_services(desired.services, prepared)
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)

@@ -272,7 +272,9 @@ class Leading:
         """Tell whether traffic would be lost here that somebody else still takes."""
         addresses = ranking.service.addresses
         lost = move.old_leader is not None and self._state.is_lost(move.old_leader)
-        served = any(self._publishing.answered_of_late(address, now) for address in addresses)
+        served = not self._state.readiness.has_new_endpoints(ranking.service.name, now) and any(
+            self._publishing.answered_of_late(address, now) for address in addresses
+        )
         return bool(ranking.service.health_port) and not lost and not served
 
     def _record(

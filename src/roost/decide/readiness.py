@@ -4,7 +4,7 @@ Where traffic must stay local, the lead follows the endpoints as soon as the API
 brings them into the kernel up to a second later. Until it has, whoever led before goes on answering. Pure.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +17,7 @@ __all__ = ["PATIENCE", "Readiness"]
 
 PATIENCE: Final = HOLD - 0.5  # seconds: whoever led before must still be there
 _POLL: Final = 0.05  # seconds
+_NEW: Final = 5.0  # seconds in which a proxy may not know endpoints, even if it knew earlier ones
 
 
 @dataclass(slots=True)
@@ -33,11 +34,21 @@ class Readiness:
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._waits: dict[str, _Wait] = {}
+        self._here: dict[str, float] = {}  # services with an endpoint on this node -> since when
 
     @property
     def awaited(self) -> AbstractSet[IPAddress]:
         """The addresses not to be answered for yet."""
         return {address for wait in self._waits.values() for address in wait.service.addresses}
+
+    def take_services(self, services: Iterable[Service], me: str, now: float) -> None:
+        """Take note of which of `services`, all of them, have an endpoint on the node `me`."""
+        here = (each.name for each in services if each.health_port and me in (each.endpoint_nodes or ()))
+        self._here = {name: self._here.get(name, now) for name in here}
+
+    def has_new_endpoints(self, name: str, now: float) -> bool:
+        """Tell whether the service `name` had no endpoint on this node a moment ago."""
+        return now - self._here.get(name, now) < _NEW
 
     def expect(self, service: Service, old_leader: str | None, now: float) -> None:
         """Wait for the proxy to know `service`, which came here from `old_leader` (None: not known)."""
