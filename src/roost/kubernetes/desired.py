@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Final
 
 from roost.kubernetes.config import L2Advertisement, collapse
@@ -22,7 +23,7 @@ from roost.model.node import Node
 from roost.model.pool import Pool
 from roost.model.service import Port, Service
 
-__all__ = ["Policy", "agree", "desired_service", "fingerprint", "node_facts"]
+__all__ = ["Policy", "agree", "desired_service", "fingerprint", "node_facts", "proxies_to_ask"]
 
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 
@@ -83,6 +84,24 @@ def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy
         ),
         health_port=service.health_port if service.local else 0,
     )
+
+
+def proxies_to_ask(
+    service: Service, endpoints: Iterable[Endpoints], node: KubeNode
+) -> tuple[tuple[str, ...], ...]:
+    """Return the addresses at which the kube-proxies of `node` tell whether they know `service`, by family.
+
+    Each family has a proxy of its own. One whose family has no endpoint there says so for ever: nobody waits
+    for it. MetalLB elects one node for both families, from the endpoints of either.
+    """
+    wanted = {address.version for address in service.addresses}
+    here = {each.family for each in endpoints if node.name in each.nodes}
+    found = []
+    for family in sorted(wanted & here or wanted):
+        hosts = tuple(host for host in node.addresses if ip_address(host).version == family)
+        if hosts:
+            found.append(hosts)
+    return tuple(found)
 
 
 def agree(services: Iterable[Service]) -> tuple[Service, ...]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, Final
 
 from roost.model.address import IPAddress
@@ -43,6 +44,7 @@ OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
 POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
 PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
+_FAMILIES: Final = MappingProxyType({"IPv4": 4, "IPv6": 6})
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
 
@@ -92,12 +94,16 @@ class KubeService:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """One EndpointSlice: the nodes with an endpoint that can serve; `elsewhere` if one has no node."""
+    """One EndpointSlice: the nodes with an endpoint that can serve; `elsewhere` if one has no node.
+
+    `family` is 4 or 6, 0 for endpoints that have names only.
+    """
 
     key: str
     service: str  # namespace/name, or "" for a slice that belongs to none
     nodes: frozenset[str] = frozenset()
     elsewhere: bool = False
+    family: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,7 @@ def parse_endpoint_slice(item: Object) -> Endpoints:
         f"{metadata.get('namespace', '')}/{owner}" if owner else "",
         nodes,
         elsewhere=any(not each.get("nodeName") for each in able),
+        family=_FAMILIES.get(item.get("addressType", ""), 0),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from roost.kubernetes.client import Api
 from roost.kubernetes.config import Mistake, read_advertisements, read_pools
-from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts
+from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts, proxies_to_ask
 from roost.kubernetes.gossip import peers
 from roost.kubernetes.kinds import ADVERTISEMENTS, NODES, PODS, POOLS, SERVICES, SLICES
 from roost.kubernetes.mirror import Mirror
@@ -172,7 +172,13 @@ class KubernetesSource:
     async def forwards(self, service: Service) -> bool:
         """Tell whether this node's kube-proxy passes traffic on, as far as it says anything about it."""
         node = self._nodes.items.get(self.settings.node)
-        return node is None or not await self._proxy.denies(node.addresses, service.health_port)
+        if node is None:
+            return True
+        slices = self._by_service.get(service.name, {}).values()
+        for hosts in proxies_to_ask(service, slices, node):
+            if await self._proxy.denies(hosts, service.health_port):
+                return False
+        return True
 
     # -- what comes in -----------------------------------------------------------------------------
 

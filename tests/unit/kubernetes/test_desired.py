@@ -1,12 +1,13 @@
 """What is to be announced of a Service, and what keeps all nodes from it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from roost.kubernetes.config import read_advertisements, read_pools
-from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts
+from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts, proxies_to_ask
 from roost.kubernetes.gossip import derive_key, peers
 from roost.kubernetes.resources import KubeNode, KubePod, KubeService, parse_endpoint_slice
 from roost.protocols.machine import Endpoint
@@ -23,9 +24,15 @@ def policy(**advertisement: Any) -> Policy:
 
 
 def slices(*nodes: str, **conditions: bool) -> list[Any]:
-    endpoints = [{"nodeName": node, "conditions": conditions} for node in nodes]
-    item = {"metadata": {"name": "s-1", "namespace": "ns", "labels": {}}, "endpoints": endpoints}
-    item["metadata"]["labels"] = {"kubernetes.io/service-name": "s"}  # type: ignore[index]
+    return slices_of("IPv4", nodes, conditions)
+
+
+def slices_of(family: str, nodes: Sequence[str], conditions: Mapping[str, bool]) -> list[Any]:
+    item = {
+        "metadata": {"name": "s-1", "namespace": "ns", "labels": {"kubernetes.io/service-name": "s"}},
+        "addressType": family,
+        "endpoints": [{"nodeName": node, "conditions": conditions} for node in nodes],
+    }
     return [parse_endpoint_slice(item)]
 
 
@@ -88,6 +95,39 @@ def test_services_of_one_address_agree_on_their_nodes() -> None:
     assert [service.endpoint_nodes for service in agree([two, one])] == [frozenset({"n2"})] * 2
     everywhere = frozenset({"n1", "n2", "n4"})
     assert all(service.endpoint_nodes == everywhere for service in agree([one, apart]))
+
+
+DUAL = KubeNode("n1", addresses=("2001:db8::11", "192.0.2.11"))
+V4, V6 = ("192.0.2.11",), ("2001:db8::11",)
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "asked"),
+    [
+        (("n1",), ("n1",), (V4, V6)),
+        (("n1",), (), (V4,)),
+        (("n1",), ("n2",), (V4,)),
+        ((), ("n1",), (V6,)),
+        ((), (), (V4, V6)),
+    ],
+)
+def test_the_proxy_of_a_family_without_endpoints_here_is_not_waited_for(
+    ipv4: tuple[str, ...], ipv6: tuple[str, ...], asked: tuple[tuple[str, ...], ...]
+) -> None:
+    found = desired_service(
+        replace(SERVICE, local=True, ingress=("192.0.2.1", "2001:db8::1")), slices("n1"), policy()
+    )
+    assert found is not None
+    endpoints = [*slices_of("IPv4", ipv4, {}), *slices_of("IPv6", ipv6, {})]
+    assert proxies_to_ask(found, endpoints, DUAL) == asked
+
+
+def test_of_a_single_stack_service_one_proxy_is_asked() -> None:
+    found = desired_service(replace(SERVICE, local=True), slices("n1"), policy())
+    assert found is not None
+    endpoints = [*slices_of("IPv4", ["n1"], {}), *slices_of("IPv6", ["n1"], {})]
+    assert proxies_to_ask(found, endpoints, DUAL) == (V4,)
+    assert proxies_to_ask(found, endpoints, replace(DUAL, addresses=V6)) == (), "it has no such address"
 
 
 def test_the_same_facts_have_the_same_fingerprint_in_any_order() -> None:
