@@ -1,5 +1,6 @@
 """Who can lead, as a node sees it: members, their own words, and the nodes that a source knows."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.unit.decide.builders import member, service
 from roost.decide.census import Census, informed, led_by_peers, peers, reason
 from roost.decide.members import ClusterMember
 from roost.decide.plan import Plan
+from roost.model.address import IPAddress
 from roost.model.election import Election, Move
 from roost.model.node import Candidate, Node, Verdict
 
@@ -108,6 +110,13 @@ def test_peers_are_active_roost_nodes_and_informed_those_that_hear_of_changes() 
     assert informed(members, "n1") == {"n2", "n6"}
 
 
+def shown_by(
+    members: Sequence[ClusterMember], plan: Plan, election: Election, **changed: Any
+) -> dict[str, IPAddress]:
+    """Return by which addresses peers show that they live, to a node that wants "x"."""
+    return led_by_peers(members, plan, election, **{"digest": "x", "before": {}, "mute": set(), **changed})
+
+
 def test_an_address_of_each_peer_that_wants_the_same_can_be_asked_for() -> None:
     wanted = [
         service(f"{VIP} {OTHER}", "a", endpoint_nodes=frozenset({"n2"})),
@@ -117,8 +126,9 @@ def test_an_address_of_each_peer_that_wants_the_same_can_be_asked_for() -> None:
     plan = Plan("n1", election)
     plan.take_all(())
     members = (member(1, digest="x"), member(2, digest="x"), member(3, digest="y"))
-    assert led_by_peers(members, plan, election, "x", {}) == {"n2": VIP}
-    assert led_by_peers(members, plan, election, "", {}) == {}, "no digest says nothing"
+    assert shown_by(members, plan, election) == {"n2": VIP}
+    assert shown_by(members, plan, election, digest="") == {}, "no digest says nothing"
+    assert shown_by(members, plan, election, mute={VIP}) == {"n2": OTHER}, "that one somebody else answers"
 
 
 def test_of_an_address_that_services_share_only_who_leads_it_is_asked() -> None:
@@ -130,7 +140,7 @@ def test_of_an_address_that_services_share_only_who_leads_it_is_asked() -> None:
     plan = Plan("n1", election)
     plan.take_all(())
     members = (member(2, digest="x"), member(3, digest="x"))
-    assert led_by_peers(members, plan, election, "x", {}) == {"n3": VIP}
+    assert shown_by(members, plan, election) == {"n3": VIP}
 
 
 def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it() -> None:
@@ -140,8 +150,8 @@ def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it(
     plan = Plan("n1", election)
     plan.take_all(())
     before = {"n2": OTHER, "n3": VIP}
-    assert led_by_peers((member(2, digest="x"),), plan, election, "x", before) == {"n2": OTHER}
-    assert led_by_peers((member(2, digest="y"),), plan, election, "x", before) == {"n2": OTHER}
+    assert shown_by((member(2, digest="x"),), plan, election, before=before) == {"n2": OTHER}
+    assert shown_by((member(2, digest="y"),), plan, election, before=before) == {"n2": OTHER}
 
 
 @pytest.mark.parametrize(
