@@ -29,7 +29,6 @@ __all__ = [
 
 _UNSPECIFIED: Final = IPv6Address(0)
 _ALL_NODES: Final = IPv6Address("ff02::1")
-_ALL_NODES_MAC: Final = bytes.fromhex("333300000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ def _ndp(
         return Dropped("not_for_us")
     if message.link_layer not in (None, frame.source):
         return Dropped("spoofed_sender")
-    probing = message.source == _UNSPECIFIED  # duplicate address detection: everybody hears the answer
+    probing = message.source == _UNSPECIFIED  # duplicate address detection, or a peer's question
     asker = None if probing else Sighting(message.target, message.source, frame.source)
     if (own := answered(message.target)) is None:
         return Asked(message.target, asker)
@@ -154,8 +153,8 @@ def _ndp(
         router=router,
         solicited=not probing,
     )
-    to = _ALL_NODES_MAC if probing else frame.source
-    return Answer(message.target, ndp.advertisement_frame(reply, own, to), asker)
+    # A prober, too, hears it alone (RFC 6085): so a peer that asks knows that it was heard.
+    return Answer(message.target, ndp.advertisement_frame(reply, own, frame.source), asker)
 
 
 def gratuitous_frames(mac: bytes, address: IPAddress, *, router: bool = False) -> tuple[bytes, ...]:

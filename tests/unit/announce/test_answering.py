@@ -80,7 +80,7 @@ def test_a_duplicate_address_probe_is_answered_to_all_nodes_unsolicited() -> Non
     answer = decided(ndp.solicitation_frame(CLIENT, LED6))
     assert isinstance(answer, Answer)
     frame = ethernet.parse(answer.frame)
-    assert frame.destination == bytes.fromhex("333300000001")
+    assert frame.destination == CLIENT, "it alone is to know that it was heard (RFC 6085)"
     assert ndp.parse(frame.payload) == ndp.Advertisement(
         LED6, IPv6Address("ff02::1"), LED6, OURS, solicited=False, override=True
     )
