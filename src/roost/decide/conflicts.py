@@ -67,11 +67,13 @@ class Conflicts:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
             self._state.announcing.defend(address, now)
-            if peer is not None and not contender.lost:
+            if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
-    def challenge(self, address: IPAddress, now: float) -> None:
+    def challenge(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Ask for an address that somebody claims: who cannot hear questions must not have it."""
+        if peer is None and address in self._state.answers.now:
+            self._note_claim(address, mac, interface, None, now)
         if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
             return
         self._challenged.pop(address, None)

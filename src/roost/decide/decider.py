@@ -260,7 +260,7 @@ class Decider:
         self._absence.lan_heard(now)
         peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
         if not direct and not self._hears(peer, now):
-            self._conflicts.challenge(address, now)
+            self._conflicts.challenge(address, mac, interface, peer, now)
             return
         if self._state.yielding.refresh(address, mac, now):
             return

@@ -37,7 +37,7 @@ class DecidingMachine(Protocol):
     def delivered(  # noqa: D102
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
     ) -> None: ...
-    def proxied(self, service_name: str, now: float) -> None: ...  # noqa: D102
+    def proxied(self, service: str, now: float) -> None: ...  # noqa: D102
     def process_gone(self, name: str, now: float) -> None: ...  # noqa: D102
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None: ...  # noqa: D102
     def resolved(self, host: str, port: int, endpoints: tuple[Endpoint, ...], now: float) -> None: ...  # noqa: D102

@@ -42,8 +42,8 @@ class One:
     """Node n1 with peers; it is settled and has heard their claims, unless `settled` is False.
 
     The peers' kernels answer probes, but those of `silent` ones; `processes` answer probes for what they
-    lead. When the LAN is asked, peers in `answering` answer for what they lead, and `holding` says who answers
-    for an address besides; nobody does otherwise.
+    lead. Peers in `answering` answer when the LAN is asked for what they lead, and `holding` says who answers
+    for an address besides, nobody does otherwise.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ def test_what_somebody_answered_for_is_free_in_time_and_not_alone() -> None:
     asking.wake(0.12)
     assert asking.unanswered(0.15) == {OTHER}
     assert asking.open == {VIP, OTHER}, "each has its whole patience"
-    assert asking.wake(0.22) == (frozenset(), {VIP, OTHER}, {OTHER})
+    assert asking.wake(0.22) == (frozenset(), frozenset({VIP, OTHER}), frozenset({OTHER}))
     assert asking.wake(0.3) == (frozenset(), frozenset(), frozenset())
 
 

@@ -23,7 +23,6 @@ def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None
 
 def test_there_is_nothing_to_repeat_once_all_can_be_held() -> None:
     inability = Inability("n1")
-    assert not inability.spoken
     inability.own(frozenset({VIP}), 0.0)
     assert inability.own(frozenset(), 1.0), "the others have to hear that"
     assert inability.word == Unable("n1", (), 2)
