@@ -140,9 +140,12 @@ def test_solicitations_are_answered_with_and_without_source_option(
     assert (message.solicited, message.override, message.router) == (True, True, False)
 
 
-def test_a_duplicate_address_probe_is_answered_for_all_to_hear(wire: Wire) -> None:
+def test_a_duplicate_address_probe_is_answered_to_all_nodes_at_the_probers_hardware_address(
+    wire: Wire,
+) -> None:
+    """RFC 6085: so a peer, that asks in the same way, knows that it was heard."""
     ((answer, message),) = wire.ask(_solicitation(wire, option=False, source=IPv6Address(0)))
-    assert answer.destination == ALL_NODES_MAC
+    assert answer.destination == wire.mac
     assert isinstance(message, Advertisement)
     assert str(message.destination) == "ff02::1"
     assert (message.solicited, message.override) == (False, True)
