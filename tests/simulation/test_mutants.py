@@ -1,9 +1,9 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
-The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found in
-1,400 faults: a verdict that one witness comes to alone. What it says is refuted in moments by whom it accuses,
-and who takes over meanwhile asks first. No rule here judges a node for leading again and again, which damping
-is for, nor one that accuses others while it is unplugged: others do not hear it.
+The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
+in 1,400 faults: a verdict that one witness comes to alone. What it says is refuted in moments by whom it
+accuses, and who takes over meanwhile asks first. No rule here judges a node for leading again and again,
+which damping is for, nor one that accuses others while it is unplugged: others do not hear it.
 """
 
 from pathlib import Path

@@ -53,3 +53,19 @@ def test_nothing_is_awaited_once_the_old_leader_is_lost() -> None:
 
 def test_what_was_not_waited_for_is_not_released() -> None:
     assert Readiness().release("web") == frozenset()
+
+
+def test_endpoints_that_come_back_are_new_to_the_proxy() -> None:
+    """It has forgotten them meanwhile, however lately it passed their traffic on."""
+    here, away = (
+        Service("web", (VIP,), (), endpoint_nodes=frozenset(nodes), health_port=32000)
+        for nodes in ({"n1", "n2"}, {"n2"})
+    )
+    readiness = Readiness()
+    readiness.take_services([here], "n1", 0.0)
+    assert readiness.has_new_endpoints("web", 1.0)
+    readiness.take_services([here], "n1", 50.0)
+    assert not readiness.has_new_endpoints("web", 51.0)
+    readiness.take_services([away], "n1", 60.0)
+    readiness.take_services([here], "n1", 60.5)
+    assert readiness.has_new_endpoints("web", 61.0)
