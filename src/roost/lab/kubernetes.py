@@ -7,6 +7,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -255,7 +256,8 @@ def _is_proxied(host: Host, address: str) -> bool:
 
 
 def _is_not_proxied(host: Host, address: str) -> bool:
-    return address not in _rules(host, "table")
+    # What kube-proxy uses no more, it deletes at some later change: only what leads there counts.
+    return not re.search(rf"goto endpoint-\S*__{re.escape(address)}/", _rules(host, "table"))
 
 
 def _rules(host: Host, kind: str, *name: str) -> str:
