@@ -86,11 +86,7 @@ def informed(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
 
 def peers(members: Iterable[ClusterMember], me: str) -> frozenset[str]:
     """Return the names of the other Roost nodes that are active."""
-    return frozenset(
-        member.name
-        for member in members
-        if member.verdict.active and member.metadata.version and member.name != me
-    )
+    return frozenset(member.name for member in members if member.is_roost and member.name != me)
 
 
 def _assumed(node: Node) -> Candidate:

@@ -36,10 +36,6 @@ class Delivery:
         self._failed = False  # whether nothing could be set
         self._failure = Once()
 
-    def covers(self, wanted: frozenset[IPAddress]) -> bool:
-        """Tell whether `wanted` is what was set last, or is being set."""
-        return wanted == self._wanted
-
     async def set(self, wanted: frozenset[IPAddress]) -> None:
         """Terminate exactly `wanted`, but those that the host cannot have. Raises LocalDeliveryError."""
         self._wanted = wanted

@@ -20,7 +20,6 @@ __all__ = ["Meters", "sender"]
 _LOOK: Final = 0.02  # seconds between two looks at the meters while packets come or may come
 _LOOK_RARELY: Final = 0.25  # seconds, otherwise
 _EAGER: Final = 2.0  # seconds after an address was lost or a packet came
-_IPV4: Final = 0x0800
 
 
 class Meters:
@@ -94,7 +93,7 @@ def sender(data: bytes) -> Sighting:
     """Return who sent an IP packet to which address, from its first bytes; raises PacketError."""
     frame = ethernet.parse(data)
     packet = frame.payload
-    if frame.ethertype == _IPV4 and len(packet) >= 20:
+    if frame.ethertype == ethernet.IPV4 and len(packet) >= 20:
         return Sighting(IPv4Address(packet[16:20]), IPv4Address(packet[12:16]), frame.source)
     if frame.ethertype == ethernet.IPV6 and len(packet) >= 40:
         return Sighting(IPv6Address(packet[24:40]), IPv6Address(packet[8:24]), frame.source)

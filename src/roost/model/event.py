@@ -34,9 +34,6 @@ class Happening(Enum):
     DAMPED = "damped"
     DRAINING = "draining"
     FRESHNESS = "freshness"
-    UNABLE = "unable"
-    VOUCHED = "vouched"
-    GOSSIP = "gossip"
     NAMESAKE = "namesake"
 
 

@@ -43,10 +43,6 @@ class Isolation:
         was, self.cut_off = self.cut_off, False
         return was
 
-    def heard_since(self, when: float) -> bool:
-        """Tell whether anybody was heard after `when`."""
-        return self._heard_at > when
-
     def plug(self, *, carrier: bool) -> bool:
         """Take whether this node's links work; tells whether they do again."""
         was, self.unplugged = self.unplugged, not carrier

@@ -311,11 +311,6 @@ class Witness:
                     self._probe(subject, watch, kind, now)
             self._judge(subject, watch, now)
 
-    @property
-    def expecting(self) -> bool:
-        """Whether answers to routine questions are outstanding: fetched at once, they save a wake-up."""
-        return any(self._expects(watch) for watch in self._watches.values())
-
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
         return min((self._wanted(watch) for watch in self._watches.values()), default=None)
