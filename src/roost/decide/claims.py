@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.bounded import remember
 
 __all__ = ["Alarm", "ClaimBook"]
 
@@ -50,12 +51,10 @@ class ClaimBook:
         """Record one claim heard at `moment` (seconds since the epoch) and return its record."""
         key = (address, mac, interface)
         kind = "stranger" if peer is None else "peer"
-        alarm = self._alarms.pop(key, None) or Alarm(kind, address, mac, interface, peer, moment, moment)
+        alarm = self._alarms.get(key) or Alarm(kind, address, mac, interface, peer, moment, moment)
         alarm.kind, alarm.peer, alarm.last = kind, peer, moment
         alarm.count += 1
-        self._alarms[key] = alarm
-        if len(self._alarms) > _LIMIT:
-            del self._alarms[next(iter(self._alarms))]
+        remember(self._alarms, key, alarm, _LIMIT)
         return alarm
 
     def may_defend(self, address: IPAddress, now: float) -> bool:

@@ -11,6 +11,7 @@ from roost.decide.state import State
 from roost.model.address import IPAddress, canonical
 from roost.model.event import Event, Happening, Level
 from roost.model.ranking import Ranking
+from roost.protocols.bounded import remember
 
 __all__ = ["Conflicts"]
 
@@ -76,10 +77,7 @@ class Conflicts:
             self._note_claim(address, mac, interface, None, now)
         if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
             return
-        self._challenged.pop(address, None)
-        self._challenged[address] = now + _CHALLENGE
-        if len(self._challenged) > _CHALLENGES:
-            del self._challenged[next(iter(self._challenged))]
+        remember(self._challenged, address, now + _CHALLENGE, _CHALLENGES)
         self._state.outbox.put(Ask((address,)))
         if address in self._state.answers.now and address not in self._state.handover.held:
             self._state.announcing.defend(address, now)  # clients have heard the claim, too

@@ -26,6 +26,7 @@ from typing import Final
 
 from roost.model.address import IPAddress, canonical
 from roost.model.ranking import Ranking, digest
+from roost.protocols.bounded import remember
 
 __all__ = ["Contender", "Disputes", "reason_to_yield"]
 
@@ -102,12 +103,10 @@ class Disputes:
 
     def goes_on(self, address: IPAddress, mac: bytes, now: float) -> bool:
         """Take a claim; tells whether the machine has claimed the address for a while."""
-        first, last = self._since.pop((address, mac), (now, now))
+        first, last = self._since.get((address, mac), (now, now))
         if now - last > _MEMORY:
             first = now
-        self._since[address, mac] = (first, now)
-        if len(self._since) > _LIMIT:
-            del self._since[next(iter(self._since))]
+        remember(self._since, (address, mac), (first, now), _LIMIT)
         return now - first >= _AGAIN
 
     def settled(self, address: IPAddress, mac: bytes) -> None:

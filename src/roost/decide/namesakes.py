@@ -7,6 +7,7 @@ be fought over without end. Such a host answers only where nobody else does (`co
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from roost.protocols.bounded import remember
 from roost.protocols.machine import Endpoint
 
 __all__ = ["Namesakes"]
@@ -24,10 +25,7 @@ class Namesakes:
     def hear(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> bool:
         """Take note of one; tells whether that is news."""
         news = endpoint not in self.known(now)
-        self._heard.pop(endpoint, None)
-        self._heard[endpoint] = (frozenset(macs), now)
-        if len(self._heard) > _MOST:
-            del self._heard[next(iter(self._heard))]
+        remember(self._heard, endpoint, (frozenset(macs), now), _MOST)
         return news
 
     def known(self, now: float) -> Mapping[Endpoint, frozenset[bytes]]:

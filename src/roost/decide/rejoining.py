@@ -10,6 +10,7 @@ from typing import Final
 
 from roost.decide.effects import Join, Resolve
 from roost.decide.join_target import JoinTarget
+from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect, Endpoint, Randomness
 
 __all__ = ["Rejoining"]
@@ -66,10 +67,7 @@ class Rejoining:
 
     def lost(self, name: str, endpoint: Endpoint, now: float) -> None:
         """Keep trying a member that was declared dead."""
-        self._lost.pop(name, None)
-        self._lost[name] = (endpoint, now)
-        if len(self._lost) > _LOST_LIMIT:
-            del self._lost[next(iter(self._lost))]
+        remember(self._lost, name, (endpoint, now), _LOST_LIMIT)
 
     def found(self, name: str) -> None:
         """Stop trying a member that is back or has left."""

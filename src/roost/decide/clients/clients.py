@@ -16,6 +16,7 @@ from roost.decide.effects import Follow, Teach, Tell
 from roost.model.address import IPAddress
 from roost.model.lead import Lead
 from roost.model.link import Link, reaches
+from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
@@ -51,10 +52,7 @@ class Clients:
 
     def new(self, sighting: Sighting) -> list[Effect]:
         """Take a client that was seen; what it changes is to be done."""
-        self._heard.pop((sighting.client, sighting.mac), None)
-        self._heard[sighting.client, sighting.mac] = None
-        if len(self._heard) > _HEARD:
-            del self._heard[next(iter(self._heard))]
+        remember(self._heard, (sighting.client, sighting.mac), None, _HEARD)
         if not self.table.note(sighting) or sighting.vip not in self._leading:
             return []
         self._gossip.add([sighting])

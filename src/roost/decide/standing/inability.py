@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.bounded import remember
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 
 __all__ = ["Inability"]
@@ -58,7 +59,7 @@ class Inability:
         addresses = frozenset(word.addresses)
         if word.node == self._me or word.serial < self._serials.get(word.node, 0):
             return False
-        self._remember(word.node, word.serial)
+        remember(self._serials, word.node, word.serial, _NODES)
         if addresses == self._unable.get(word.node, frozenset()):
             return False
         self._set(word.node, addresses)
@@ -79,15 +80,8 @@ class Inability:
         """When `wake` is wanted next, or None while there is nothing to say."""
         return self._again
 
-    def _remember(self, node: str, serial: int) -> None:
-        self._serials.pop(node, None)
-        self._serials[node] = serial
-        if len(self._serials) > _NODES:
-            del self._serials[next(iter(self._serials))]
-
     def _set(self, node: str, addresses: frozenset[IPAddress]) -> None:
-        self._unable.pop(node, None)
         if addresses:
-            self._unable[node] = addresses
-            if len(self._unable) > _NODES:
-                del self._unable[next(iter(self._unable))]
+            remember(self._unable, node, addresses, _NODES)
+        else:
+            self._unable.pop(node, None)

@@ -29,6 +29,7 @@ from math import floor
 from types import MappingProxyType
 from typing import Final
 
+from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
@@ -241,10 +242,7 @@ class Witness:
         kinds = self.proven_kinds(subject)
         del self._watches[subject]
         if self._remembers and kinds:
-            self._known.pop(subject, None)
-            self._known[subject] = kinds
-            if len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
+            remember(self._known, subject, kinds, _REMEMBERED)
 
     def answered(self, subject: str, at: float, kind: ProbeKind) -> None:
         """Take an answer of `subject`'s kernel that came in at `at`."""
