@@ -10,7 +10,7 @@ from roost.decide.claims import Alarm, ClaimBook
 from roost.decide.effects import Announce, Correct
 from roost.decide.gratuitous import ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
-from roost.protocols.machine import Effect
+from roost.protocols.machine import Effect, soonest
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Announcing"]
@@ -103,5 +103,4 @@ class Announcing:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is scheduled."""
-        wakes = [when for each in (self._rounds, self._news) if (when := each.next_wake()) is not None]
-        return min(wakes, default=None)
+        return soonest((self._rounds.next_wake(), self._news.next_wake()))

@@ -32,7 +32,7 @@ from roost.model.event import Event, Happening, Level
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
-from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
@@ -371,8 +371,7 @@ class Decider:
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
         state = self._state
-        wakes = (state.lease.next_wake(), state.watch.next_wake(), self._next_of_others())
-        return min((when for when in wakes if when is not None), default=None)
+        return soonest((state.lease.next_wake(), state.watch.next_wake(), self._next_of_others()))
 
     def _next_of_others(self) -> float | None:
         """Return when anything but lease and witnesses is due; remembered until something comes in."""
@@ -394,7 +393,7 @@ class Decider:
                 state.clients,
                 state.announcing,
             )
-            self._due = min((when for each in parts if (when := each.next_wake()) is not None), default=None)
+            self._due = soonest(each.next_wake() for each in parts)
             self._stale = False
         return self._due
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Effect", "Endpoint", "Machine", "Randomness", "SendDatagram"]
+__all__ = ["Effect", "Endpoint", "Machine", "Randomness", "SendDatagram", "soonest"]
 
 T = TypeVar("T")
 
@@ -72,3 +72,8 @@ class Randomness(Protocol):
 
     def randbytes(self, _n: int, /) -> bytes:
         """Return `n` bytes."""
+
+
+def soonest(wakes: Iterable[float | None]) -> float | None:
+    """Return the first of the times at which the parts of a machine want to be woken; None: never."""
+    return min((when for when in wakes if when is not None), default=None)

@@ -11,6 +11,7 @@ from typing import Final
 from roost.decide.standing.damping import Damping
 from roost.decide.standing.freshness import Freshness
 from roost.model.event import Event, Happening, Level
+from roost.protocols.machine import soonest
 
 __all__ = ["Standing"]
 
@@ -70,10 +71,7 @@ class Standing:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None before the start."""
-        due = [self._damping.until] if self._waited else []
-        if self._look is not None:
-            due.append(self._look)
-        return min(due, default=None)
+        return soonest((self._look, self._damping.until if self._waited else None))
 
     def _event(self) -> Event:
         if self.outdated:

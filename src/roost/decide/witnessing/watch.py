@@ -22,7 +22,7 @@ from roost.decide.witnessing.targets import can_ask, kernel_target
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
-from roost.protocols.machine import Effect, Endpoint
+from roost.protocols.machine import Effect, Endpoint, soonest
 from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
@@ -159,10 +159,7 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        due = [when for each in self._machines() if (when := each.next_wake()) is not None]
-        if self._look is not None:
-            due.append(self._look)
-        return min(due, default=None)
+        return soonest((self._look, *(each.next_wake() for each in self._machines())))
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from roost.protocols.machine import Effect, Endpoint, Randomness
+from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
 from roost.protocols.memberlist.awareness import Awareness
 from roost.protocols.memberlist.broadcast import BroadcastQueue
 from roost.protocols.memberlist.effects import (
@@ -186,15 +186,16 @@ class Swim:
 
     def next_wake(self) -> float | None:
         """Return when something is due; see `Machine.next_wake`."""
-        times = (
-            self._prober.next_due(),
-            self._rules.next_due(),
-            self._relays.next_due(),
-            self._gossip_due,
-            self._push_pull_due,
-            self._leave_due,
+        return soonest(
+            (
+                self._prober.next_due(),
+                self._rules.next_due(),
+                self._relays.next_due(),
+                self._gossip_due,
+                self._push_pull_due,
+                self._leave_due,
+            )
         )
-        return min((time for time in times if time is not None), default=None)
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call; see `Machine.effects`."""
