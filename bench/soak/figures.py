@@ -24,9 +24,8 @@ __all__ = [
 
 JOIN: Final = 3.0  # seconds that a started process may take until it has to know its peers
 _MERGE: Final = 0.5  # seconds without a double answer that do not end a stretch of them
-_OUT: Final = frozenset(
-    {"freeze", "cut", "carrier", "mute", "deaf"}
-)  # who has this cannot answer or not hear
+# Who has this cannot answer or not hear.
+_OUT: Final = frozenset({"freeze", "cut", "carrier", "mute", "deaf"})
 _DOWN: Final = frozenset({"kill", "term", "crash"})
 _APART: Final = _OUT | {"gossip"}  # who has this cannot join
 _LIMITS: Final = (0.3, 0.5, 1.0)

@@ -6,7 +6,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.protocols.bounded import remember
 
-__all__ = ["Alarm", "ClaimBook"]
+__all__ = ["Alarm", "ClaimBook", "claimant"]
 
 _LIMIT: Final = 256  # alarms kept; the one heard longest ago gives way
 _KEEP_PEER: Final = 60.0  # seconds an alarm about a node of the cluster stays: it settles by itself
@@ -67,3 +67,8 @@ class ClaimBook:
     def forget(self, address: IPAddress) -> None:
         """Drop what bounds the defence of an address that is no longer led."""
         self._defended.pop(address, None)
+
+
+def claimant(peer: str | None) -> str:
+    """Return in words who claims an address: a node of the cluster, or None for a stranger."""
+    return f"peer {peer}" if peer else "a stranger"

@@ -3,13 +3,14 @@
 from typing import Final
 
 from roost.decide import census
+from roost.decide.claims import claimant
 from roost.decide.contention import Contender, Disputes, reason_to_yield
 from roost.decide.effects import Ask
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
-from roost.model.address import IPAddress, canonical
-from roost.model.event import Event, Happening, Level
+from roost.model.address import IPAddress
+from roost.model.event import Happening, Level
 from roost.model.ranking import Ranking
 from roost.protocols.bounded import remember
 
@@ -95,15 +96,8 @@ class Conflicts:
         # Gossip sees an active peer, and has not settled it: it must not take the address back at once.
         for_long = peer is not None and not self._state.is_lost(peer)
         if self._state.yielding.heard(address, peer, mac, now, extra=extra, for_long=for_long):
-            who = f"peer {peer}" if peer else "a stranger"
-            self._state.outbox.say(
-                Event(
-                    Happening.YIELDED,
-                    f"yielding an address to {who} {why}",
-                    self._level(peer, now),
-                    {"address": canonical(address), "peer": peer, "mac": mac.hex(":")},
-                )
-            )
+            text, level = f"yielding an address to {claimant(peer)} {why}", self._level(peer, now)
+            self._state.outbox.happened(Happening.YIELDED, text, address, level, peer=peer, mac=mac.hex(":"))
             self._state.rejoining.soon(now)
         self._publishing.reconsider([address], now)
 
@@ -119,17 +113,12 @@ class Conflicts:
         self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float
     ) -> None:
         alarm = self._state.announcing.note(address, mac, interface, peer, now)
-        who = f"peer {peer}" if peer else "a stranger"
-        self._state.outbox.say(
-            Event(
-                Happening.CLAIMED,
-                f"an address that this node answers for is claimed by {who}",
-                Level.WARNING,
-                {
-                    "address": canonical(address),
-                    "mac": mac.hex(":"),
-                    "interface": interface,
-                    "count": alarm.count,
-                },
-            )
+        self._state.outbox.happened(
+            Happening.CLAIMED,
+            f"an address that this node answers for is claimed by {claimant(peer)}",
+            address,
+            Level.WARNING,
+            mac=mac.hex(":"),
+            interface=interface,
+            count=alarm.count,
         )

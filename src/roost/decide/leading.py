@@ -39,9 +39,8 @@ class Leading:
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
         self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
-        self._led_by_peers: dict[
-            str, IPAddress
-        ] = {}  # one address each, that shows whether its process lives
+        # One address each, that shows whether its process lives.
+        self._led_by_peers: dict[str, IPAddress] = {}
 
     def refresh(self, now: float) -> None:
         """Work out anew who can lead; first of all what changes in the answers: clients wait for that."""
@@ -239,11 +238,7 @@ class Leading:
         for name in names:
             led = sorted(self._state.election.led_by(name))
             self._checked += 1
-            for service in in_turn(led, _CHECKED, self._checked):
-                for address in self._state.election.rankings[service].service.addresses:
-                    lead = self._state.plan.lead(address)
-                    if lead.node == name:
-                        self.await_claim(address, name, lead.standbys, now)
+            self._await_services(name, in_turn(led, _CHECKED, self._checked), now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.
@@ -251,11 +246,14 @@ class Leading:
         Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
         """
         for name in names:
-            for service in self._state.election.led_by(name):
-                for address in self._state.election.rankings[service].service.addresses:
-                    lead = self._state.plan.lead(address)
-                    if lead.node == name:
-                        self.await_claim(address, name, lead.standbys, now, mute=mute)
+            self._await_services(name, self._state.election.led_by(name), now, mute=mute)
+
+    def _await_services(self, name: str, services: Iterable[str], now: float, *, mute: bool = False) -> None:
+        for service in services:
+            for address in self._state.election.rankings[service].service.addresses:
+                lead = self._state.plan.lead(address)
+                if lead.node == name:
+                    self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""

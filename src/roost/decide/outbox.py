@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from roost.decide.effects import Happened
 from roost.model.address import IPAddress, canonical
-from roost.model.event import Event, Happening
+from roost.model.event import Event, Happening, Level
 from roost.protocols.machine import Effect
 
 __all__ = ["Outbox"]
@@ -28,9 +28,11 @@ class Outbox:
         """Let people and programs know of an event."""
         self._effects.append(Happened(event))
 
-    def happened(self, what: Happening, text: str, address: IPAddress, **facts: object) -> None:
+    def happened(
+        self, what: Happening, text: str, address: IPAddress, level: Level = Level.INFO, **facts: object
+    ) -> None:
         """Let people and programs know of what happened to one address."""
-        self.say(Event(what, text, facts={"address": canonical(address), **facts}))
+        self.say(Event(what, text, level, {"address": canonical(address), **facts}))
 
     def take(self) -> list[Effect]:
         """Hand over everything."""

@@ -13,9 +13,8 @@ from roost.protocols.machine import Endpoint
 
 __all__ = ["Hold", "Lifelines"]
 
-_AGAIN: Final = (
-    0.002  # seconds after a lifeline has ended until the next attempt, four times as many each time
-)
+# Seconds after a lifeline has ended until the next attempt, four times as many each time.
+_AGAIN: Final = 0.002
 _RETRY: Final = 1.0  # seconds between attempts to hold a peer that cannot be reached
 
 Hold = Callable[[Endpoint, Callable[[], None]], Awaitable[None]]

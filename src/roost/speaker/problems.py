@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from roost.decide.claims import claimant
 from roost.model.address import canonical
 from roost.model.node import Verdict
 from roost.speaker.speaker import Speaker
@@ -91,11 +92,9 @@ def _on_the_lan(speaker: Speaker, now: float) -> Iterator[Problem]:
     for address in sorted(decider.state.yielding.addresses, key=str):
         yield Problem("yielded", f"{canonical(address)}: {decider.why(address)}")
     for alarm in decider.alarms(now):
-        who = f"peer {alarm.peer}" if alarm.peer else "a stranger"
         where = f"{alarm.mac.hex(':')} on {alarm.interface}"
-        yield Problem(
-            f"claimed by a {alarm.kind}", f"{canonical(alarm.address)} is claimed by {who} at {where}"
-        )
+        text = f"{canonical(alarm.address)} is claimed by {claimant(alarm.peer)} at {where}"
+        yield Problem(f"claimed by a {alarm.kind}", text)
     for address, reason in decider.state.delivery.refused.items():
         yield Problem("undeliverable", f"{canonical(address)}: {reason}")
     for complaint in speaker.complaints:
