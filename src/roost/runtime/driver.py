@@ -49,6 +49,12 @@ class Driver:
         """Carry out what the machine wants; to be called after every call of its methods."""
         if self._flushing or not self._running:
             return  # carrying out an effect has called the machine: the loop below sees to it
+        try:
+            self._carry_out_all()
+        finally:
+            self._arm()
+
+    def _carry_out_all(self) -> None:
         self._flushing = True
         try:
             while effects := tuple(self._machine.effects()):
@@ -56,14 +62,14 @@ class Driver:
                     self._carry_out(effect)
         finally:
             self._flushing = False
-            self._arm()
 
     def _wake(self) -> None:
         self._timer = None
         try:
             self._before_wake()
             self._machine.wake(self._loop.time())
-            self.flush()
+            if self._running:  # what was read may have stopped it
+                self._carry_out_all()
         except Exception as error:
             if self._failed is None:
                 raise

@@ -263,8 +263,11 @@ class Speaker:
             self._failure.set_exception(error)
 
     async def _watch_source(self) -> None:
+        told: bool | None = None
         while True:
-            self._tell(self.decider.source_trouble, bool(self.source.trouble))
+            if (troubled := bool(self.source.trouble)) is not told:
+                told = troubled
+                self._tell(self.decider.source_trouble, troubled)
             await asyncio.sleep(_LOOK)
 
     def _measure(self, event: Event) -> None:

@@ -23,6 +23,7 @@ class Script:
         self.pending: list[Effect] = []
         self.due: float | None = None
         self.wakes: list[float] = []
+        self.asked = 0  # when it wants to be woken
         self.on_wake: Callable[[], None] = lambda: None
 
     def wake(self, now: float) -> None:
@@ -31,6 +32,7 @@ class Script:
         self.on_wake()
 
     def next_wake(self) -> float | None:
+        self.asked += 1
         return self.due
 
     def effects(self) -> list[Effect]:
@@ -70,6 +72,19 @@ async def test_it_wakes_the_machine_when_that_wants_and_carries_out_what_follows
     assert heard.texts == ["at the start", "woken"]
     assert len(machine.wakes) == 1
     assert machine.wakes[0] >= due
+    driver.stop()
+
+
+async def test_a_wake_asks_once_when_the_next_one_is_wanted() -> None:
+    """It is the machine's most frequent call, and looks at all its parts."""
+    machine = Script()
+    driver = Driver(machine, Heard().carry_out)
+    machine.due = now()
+    machine.on_wake = lambda: machine.says("woken")
+    driver.start()
+    before = machine.asked
+    await asyncio.sleep(0.05)
+    assert (len(machine.wakes), machine.asked - before) == (1, 1)
     driver.stop()
 
 
