@@ -7,8 +7,10 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage, signals
@@ -29,6 +31,15 @@ from roost.standalone.source import FileSource
 __all__ = ["run", "serve"]
 
 _log = logging.getLogger("roost.speaker")
+
+_CURED: Final = (
+    BindError,
+    CapabilityError,
+    LocalDeliveryError,
+    MetadataError,
+    NamespaceInUseError,
+    SocketPathError,
+)
 
 
 async def run(path: Path, config: SpeakerConfig) -> None:
@@ -56,7 +67,8 @@ async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | Non
     with _alone():
         listening = Listening(SpeakerViews(speaker), speaker.config.status)
         try:
-            await _open(listening)
+            with _or_cannot_run():
+                await listening.open()
             await _first(stop.wait(), _addresses_to_come(speaker))
             if not stop.is_set():
                 await _announce(speaker, stop, hurry, beside)
@@ -94,21 +106,8 @@ def _look_for_capabilities(speaker: Speaker) -> None:
 
 def _alone() -> socket.socket:
     """Take the lock of this network namespace: until it is held, nothing on the host is touched."""
-    try:
+    with _or_cannot_run():
         return lock_namespace()
-    except NamespaceInUseError as error:
-        raise CannotRunError(str(error)) from error
-    except OSError as error:
-        raise CannotRunError(f"cannot start: {error}") from error
-
-
-async def _open(listening: Listening) -> None:
-    try:
-        await listening.open()
-    except SocketPathError as error:
-        raise CannotRunError(str(error)) from error
-    except OSError as error:
-        raise CannotRunError(f"cannot start: {error}") from error
 
 
 async def _addresses_to_come(speaker: Speaker) -> None:
@@ -129,9 +128,16 @@ async def _addresses_to_come(speaker: Speaker) -> None:
 
 async def _start(speaker: Speaker) -> None:
     garbage.settle()  # before the node takes part: nobody waits for it yet
-    try:
+    with _or_cannot_run():
         await speaker.start()
-    except (BindError, CapabilityError, LocalDeliveryError, MetadataError) as error:
+
+
+@contextmanager
+def _or_cannot_run() -> Iterator[None]:
+    """Raise CannotRunError for whatever keeps a speaker from starting; most of that names its cure itself."""
+    try:
+        yield
+    except _CURED as error:
         raise CannotRunError(str(error)) from error
     except OSError as error:
         raise CannotRunError(f"cannot start: {error}") from error
