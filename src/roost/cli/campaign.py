@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from roost.cli.exits import Exit, Failure
+from roost.cli.output import write
 from roost.simulator.campaign import Report, campaign, play
 from roost.simulator.faults import Schedule, ScheduleError
 from roost.simulator.product import make_decider
@@ -67,7 +68,7 @@ def replay(path: Path, plot: Path | None, *, as_json: bool) -> None:
         for line in timeline(outcome):
             click.echo(line)
     if plot is not None:
-        _write(plot, draw(schedule, outcome))
+        write(plot, draw(schedule, outcome))
     if outcome.violation is not None:
         sys.exit(Exit.INVALID)
 
@@ -78,7 +79,7 @@ def _keep(report: Report, path: Path) -> Violation:
     shortest, found = shrink(
         schedule, violation, lambda each: play(each, make_decider).violation, cpu=_SHRINKING
     )
-    _write(path, shortest.as_json())
+    write(path, shortest.as_json())
     return found
 
 
@@ -86,10 +87,3 @@ def _tell_progress(report: Report) -> None:
     if sys.stderr.isatty():
         told = f"{report.steps} steps, {report.runs} runs, {len(report.failures)} violations"
         click.echo(f"\r{told:70}", nl=False, err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise Failure(f"cannot write {path}: {error.strerror}", Exit.CANNOT_RUN) from error

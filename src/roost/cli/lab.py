@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roost.cli.exits import Exit, Failure
+from roost.cli.output import write
 from roost.lab.drills import DRILLS, story
 from roost.lab.fabric import LabError
 from roost.lab.isolate import CannotIsolateError, inside, run_inside
@@ -221,10 +222,7 @@ def _write(picture: str, output: Path | None) -> Path:
         with tempfile.NamedTemporaryFile("w", prefix="roost-lab-", suffix=".svg", delete=False) as file:
             file.write(picture)
         return Path(file.name)
-    try:
-        output.write_text(picture)
-    except OSError as error:
-        raise Failure(f"cannot write {output}: {error.strerror}", Exit.CANNOT_RUN) from error
+    write(output, picture)
     return output
 
 

@@ -9,7 +9,7 @@ import click
 
 from roost.cli.campaign import FAILED, replay, run_campaign, same_every_time
 from roost.cli.client import json_option
-from roost.cli.exits import Exit, Failure
+from roost.cli.output import write
 from roost.protocols.witness.machine import TIMINGS
 from roost.simulator.plot import draw
 from roost.simulator.trials import FAULTS, PROFILES, Figures, Options, simulate
@@ -128,7 +128,7 @@ def command(
     )
     figures = simulate(options, (lambda _: None) if as_json else _tell)
     if plot is not None:
-        _write(plot, draw(options, figures))
+        write(plot, draw(options, figures))
     if as_json:
         click.echo(json.dumps(asdict(options) | figures.as_data()))
     else:
@@ -138,13 +138,6 @@ def command(
 def _tell(what: str) -> None:
     if sys.stderr.isatty():
         click.echo(f"\r{what:40}", nl=False, err=True)
-
-
-def _write(path: Path, picture: str) -> None:
-    try:
-        path.write_text(picture)
-    except OSError as error:
-        raise Failure(f"cannot write {path}: {error.strerror}", Exit.CANNOT_RUN) from error
 
 
 def _print(options: Options, figures: Figures) -> None:
