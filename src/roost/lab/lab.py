@@ -198,31 +198,19 @@ class Lab:
 
     def cut(self, node: str) -> Event:
         """Block the node's port silently."""
-        event = self.note("cut", node)
-        self.fabric.cut(self.nodes[node].host)
-        self.nodes[node].state = "cut"
-        return event
+        return self._change("cut", node, self.fabric.cut, "cut")
 
     def heal(self, node: str) -> Event:
         """Let the node's port forward again."""
-        event = self.note("healed", node)
-        self.fabric.heal(self.nodes[node].host)
-        self.nodes[node].state = "up"
-        return event
+        return self._change("healed", node, self.fabric.heal, "up")
 
     def unplug(self, node: str) -> Event:
         """Pull the node's cable."""
-        event = self.note("unplugged", node)
-        self.fabric.unplug(self.nodes[node].host)
-        self.nodes[node].state = "unplugged"
-        return event
+        return self._change("unplugged", node, self.fabric.unplug, "unplugged")
 
     def plug(self, node: str) -> Event:
         """Put the node's cable back."""
-        event = self.note("plugged in", node)
-        self.fabric.plug(self.nodes[node].host)
-        self.nodes[node].state = "up"
-        return event
+        return self._change("plugged in", node, self.fabric.plug, "up")
 
     def kill(self, node: str) -> Event:
         """Kill the node's speaker with SIGKILL; the node itself lives."""
@@ -264,17 +252,11 @@ class Lab:
 
     def mute(self, node: str) -> Event:
         """Lose what the node sends, while it hears everything."""
-        event = self.note("muted", node)
-        self.fabric.mute(self.nodes[node].host)
-        self.nodes[node].state = "muted"
-        return event
+        return self._change("muted", node, self.fabric.mute, "muted")
 
     def unmute(self, node: str) -> Event:
         """Let what the node sends pass again."""
-        event = self.note("unmuted", node)
-        self.fabric.unmute(self.nodes[node].host)
-        self.nodes[node].state = "up"
-        return event
+        return self._change("unmuted", node, self.fabric.unmute, "up")
 
     def split(self, nodes: Sequence[str]) -> Event:
         """Put nodes, and the last client, on a LAN of their own."""
@@ -354,6 +336,12 @@ class Lab:
 
     def _together(self) -> bool:
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
+
+    def _change(self, label: str, node: str, change: Callable[[Host], None], state: str) -> Event:
+        event = self.note(label, node)
+        change(self.nodes[node].host)
+        self.nodes[node].state = state
+        return event
 
     def _signal(self, label: str, node: str, number: signal.Signals, state: str) -> Event:
         event = self.note(label, node)
