@@ -81,9 +81,7 @@ class Probes:
             others = [host for host in known_hosts if host[0] not in self._own]
             asked = in_turn(others, count, self._turn)
             if kind is ProbeKind.ARP:
-                known = [target.address for target in self._targets if target.link == index]
-                heard = [*known, *(address for address, _ in asked)]
-                self._sockets[index].set_filter(filters.build(heard, echo=self._identifier))
+                self._sockets[index].set_filter(self._filter(index, [address for address, _ in asked]))
             for address, mac in asked:
                 self.counters["lan_asked"] += 1
                 self._send(link, address, mac, kind)
@@ -104,8 +102,7 @@ class Probes:
         for index in self._sockets.keys() - used:
             self._sockets.pop(index).close()
         for index in used:
-            asked = [each.address for each in self._targets if each.link == index]
-            program = filters.build(asked, echo=self._identifier)
+            program = self._filter(index)
             if index in self._sockets:
                 self._sockets[index].set_filter(program)
                 continue
@@ -114,6 +111,11 @@ class Probes:
                 self._sockets[index] = PacketSocket(self._links[index], program, heard, waking=False)
             except OSError as error:  # gone since netlink told of it; it will tell that too
                 _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
+
+    def _filter(self, index: int, others: Iterable[IPAddress] = ()) -> list[filters.Instruction]:
+        """Return what passes answers of the targets on a link, and of `others` there."""
+        asked = (target.address for target in self._targets if target.link == index)
+        return filters.build([*asked, *others], echo=self._identifier)
 
     def _send(
         self, link: Link, address: IPAddress, mac: bytes, kind: ProbeKind, *, anonymous: bool = False
