@@ -20,7 +20,7 @@ from roost.protocols.words.sightings import Sighting
 from roost.simulator.clock import Clock
 from roost.simulator.inbox import Queue
 from roost.simulator.kernel import Kernel
-from roost.simulator.lan import Claim, Lan, Question
+from roost.simulator.lan import Claim, Lan, Port, Question
 from roost.simulator.process import Process
 from roost.simulator.seams import MakeDecider, NodeFacts
 
@@ -290,22 +290,18 @@ class Host:
         """Send claims to one station."""
         port = self._lan.unicast(self.port, source, to)
         if port is not None:
-            self.clock.after(
-                self._lan.flight(self.port, port), partial(port.station.hear_claims, claims, broadcast=False)
-            )
+            self._reach(port, partial(port.station.hear_claims, claims, broadcast=False))
 
     def broadcast_claims(self, source: bytes, claims: tuple[Claim, ...]) -> None:
         """Send claims to everybody."""
         for port in self._lan.broadcast(self.port, source):
-            self.clock.after(
-                self._lan.flight(self.port, port), partial(port.station.hear_claims, claims, broadcast=True)
-            )
+            self._reach(port, partial(port.station.hear_claims, claims, broadcast=True))
 
     def broadcast_question(self, address: IPAddress) -> None:
         """Ask everybody for an address without teaching anybody anything."""
         question = Question(address, None, self.mac, self.port)
         for port in self._lan.broadcast(self.port, self.mac):
-            self.clock.after(self._lan.flight(self.port, port), partial(port.station.hear_question, question))
+            self._reach(port, partial(port.station.hear_question, question))
 
     def ask(self, address: IPAddress, mac: bytes, answered: Callable[[Claim], None]) -> None:
         """Ask the station at `mac` for an address; a kernel's answer, and only a kernel's, goes there."""
@@ -315,11 +311,15 @@ class Host:
         station = port.station
         if address != station.address:
             question = Question(address, None, self.mac, self.port, answered)
-            self.clock.after(self._lan.flight(self.port, port), partial(station.hear_question, question))
+            self._reach(port, partial(station.hear_question, question))
         elif station.awake and self._lan.unicast(port, mac, self.mac) is self.port:
             there_and_back = self._lan.flight(self.port, port) + self._lan.flight(port, self.port)
             claim = Claim(address, mac, gratuitous=False)
             self.clock.after(there_and_back, lambda: answered(claim))
+
+    def _reach(self, port: Port, hear: Callable[[], None]) -> None:
+        """Let the station at `port` hear what it is sent, after the flight."""
+        self.clock.after(self._lan.flight(self.port, port), hear)
 
     # -- gossip --------------------------------------------------------------------------------------
 
