@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from tests.system.speakers import Lan, Speaker, until
+from tests.system.speakers import Lan, Speaker
 
 from bench.soak.schedule import KINDS
 from roost.runtime.http_client import request
@@ -166,8 +166,7 @@ def _spawn(
 
 
 def _answered_once(lan: Lan, addresses: Sequence[str]) -> None:
-    for vip in addresses:
-        until(lambda vip=vip: len(lan.answerers(vip, 0.1)) == 1, f"{vip} is answered by one node", _PATIENCE)  # type: ignore[misc]
+    lan.answered_once(addresses, _PATIENCE)
     time.sleep(1.0)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from tests.system.netns import Namespace, Network, network
 
-__all__ = ["Lan", "Speaker", "lan", "until"]
+__all__ = ["Lan", "Speaker", "lan", "services", "until"]
 
 DEADLINE = 20.0  # seconds; generous, the machines are shared
 
@@ -97,6 +97,11 @@ class Speaker:
         return self.log.read_text()
 
 
+def services(vips: Sequence[str]) -> list[dict[str, Any]]:
+    """One service for each address, named after its end."""
+    return [{"name": f"s{vip[-3:]}", "addresses": [vip]} for vip in vips]
+
+
 class Lan:
     """Speakers n1, n2, ... and one client on a bridge; `switch` has their ports p0, p1, ... in this order."""
 
@@ -166,6 +171,14 @@ class Lan:
 
     def heal(self, speaker: Speaker) -> None:
         self.switch.run("bridge", "link", "set", "dev", f"p{self.speakers.index(speaker)}", "state", "3")
+
+    def answered_once(self, addresses: Sequence[str], patience: float = DEADLINE) -> None:
+        """Wait until each of `addresses` has one answerer."""
+
+        def one_each() -> bool:
+            return all(len(self.answerers(address, 0.1)) == 1 for address in addresses)
+
+        until(one_each, "each address has one answerer", patience)
 
     def answerers(self, address: str, wait: float = 0.4) -> set[str]:
         """Ask the LAN for `address` by ARP or ND; the names of all that answer within `wait` seconds."""

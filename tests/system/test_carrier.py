@@ -5,12 +5,12 @@ from pathlib import Path
 
 from tests.system.connections import Connections, serve
 from tests.system.netns import NETNS
-from tests.system.speakers import lan, until
+from tests.system.speakers import lan, services, until
 
 pytestmark = NETNS
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(8)]
-SERVICES = [{"name": f"s{vip[-3:]}", "addresses": [vip]} for vip in VIPS]
+SERVICES = services(VIPS)
 
 
 def test_replugging_one_node_three_times_breaks_nothing_of_the_others(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.system.connections import Connections, serve
 from tests.system.netns import NETNS
-from tests.system.speakers import Lan, Speaker, lan, until
+from tests.system.speakers import Lan, Speaker, lan, services, until
 
 pytestmark = NETNS
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(8)]
-SERVICES = [{"name": f"s{vip[-3:]}", "addresses": [vip]} for vip in VIPS]
+SERVICES = services(VIPS)
 KEYS = [base64.b64encode(bytes([number]) * 16).decode() for number in (1, 2)]
 
 

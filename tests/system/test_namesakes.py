@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.system.netns import NETNS
-from tests.system.speakers import Lan, Speaker, lan, until
+from tests.system.speakers import Lan, Speaker, lan, services, until
 
 pytestmark = NETNS
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(6)]
-SERVICES = [{"name": f"s{vip[-3:]}", "addresses": [vip]} for vip in VIPS]
+SERVICES = services(VIPS)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def answerers(nodes: Lan) -> dict[str, set[str]]:
 
 def one_answers_each(nodes: Lan, seconds: float) -> dict[str, set[str]]:
     """Look on for some time, and return who answers in the end."""
-    until(lambda: all(len(each) == 1 for each in answerers(nodes).values()), "each address has an answerer")
+    nodes.answered_once(VIPS)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         now = answerers(nodes)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.system.netns import NETNS
-from tests.system.speakers import DEADLINE, Lan, Speaker, lan, until
+from tests.system.speakers import DEADLINE, Lan, Speaker, lan, services, until
 from tests.system.test_drain import roost
 
 pytestmark = NETNS
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(6)]
-SERVICES = [{"name": f"s{vip[-3:]}", "addresses": [vip]} for vip in VIPS]
+SERVICES = services(VIPS)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def nodes(tmp_path: Path) -> Iterator[Lan]:
 
 
 def at_rest(nodes: Lan) -> None:
-    until(lambda: all(len(nodes.answerers(vip, 0.1)) == 1 for vip in VIPS), "each address has one answerer")
+    nodes.answered_once(VIPS)
     time.sleep(0.5)
 
 

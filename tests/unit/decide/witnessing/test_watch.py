@@ -49,10 +49,7 @@ def test_a_silent_host_is_unreachable_once_another_witness_agrees() -> None:
 
 
 def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
-    lan = Lan()
-    lan.led = {"n2": VIP}
-    lan.update()
-    lan.run(1.0)
+    lan = served()
     lan.silent_processes.add("n2")
     lan.run(0.4)
     lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)

@@ -136,15 +136,21 @@ def test_rarely_asked_arp_costs_no_wake_of_its_own() -> None:
     assert (len(lan.arp["n1"]) - before) / 30.0 <= 2.5, "a question and an answer per peer and second, shared"
 
 
+def own_clocks(count: int, random: Random) -> dict[str, float]:
+    """So many nodes, and how far the clock of each is from the others'."""
+    return {f"n{number}": random.uniform(0, 10) for number in range(1, count + 1)}
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 @pytest.mark.parametrize("echo", [True, False])
 def test_no_port_carries_more_arp_than_inspection_allows(count: int, echo: bool) -> None:
     random = Random(count)
-    names = tuple(f"n{number}" for number in range(1, count + 1))
+    clocks = own_clocks(count, random)
+    names = tuple(clocks)
     lan = Lan(
         names,
         processes=True,
-        clocks={name: random.uniform(0, 10) for name in names},
+        clocks=clocks,
         answers=lambda _subject, kind: echo or kind is ARP,
     )
     lan.run(10.0)
@@ -171,9 +177,8 @@ def test_a_process_that_hangs_is_found_within_the_budget(
     seed: int, count: int, rate: float | None, bound: float
 ) -> None:
     random = Random(seed)
-    names = tuple(f"n{number}" for number in range(1, count + 1))
-    clocks = {name: random.uniform(0, 10) for name in names}
-    lan = Lan(names, processes=True, clocks=clocks, rate=rate)
+    clocks = own_clocks(count, random)
+    lan = Lan(tuple(clocks), processes=True, clocks=clocks, rate=rate)
     lan.run(4.0 + random.random())
     assert lan.declared == []
     lan.stopped, began = {"n1"}, lan.now
@@ -186,11 +191,12 @@ def test_a_process_that_hangs_is_found_within_the_budget(
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_little_loss_shuts_no_port_either(count: int) -> None:
     random = Random(count)
-    names = tuple(f"n{number}" for number in range(1, count + 1))
+    clocks = own_clocks(count, random)
+    names = tuple(clocks)
     lan = Lan(
         names,
         processes=True,
-        clocks={name: random.uniform(0, 10) for name in names},
+        clocks=clocks,
         passes=lambda _source, _target: random.random() >= 0.01,
     )
     lan.run(20.0)
