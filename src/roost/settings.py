@@ -9,6 +9,7 @@ from roost.protocols.machine import Endpoint
 
 __all__ = [
     "GRATUITOUS_RATE",
+    "KEEP_CONNECTIONS",
     "AnnounceConfig",
     "MembershipConfig",
     "SpeakerSettings",
@@ -49,6 +50,7 @@ class StatusConfig:
     required: bool = True
 
 
+KEEP_CONNECTIONS: Final = 600.0  # seconds
 GRATUITOUS_RATE: Final = 5000  # frames/second: 500 addresses are announced within 0.2 s, under 3 Mbit/s
 
 
@@ -65,7 +67,7 @@ class SpeakerSettings:
     """One node's part. `membership` is None for a node that gossips with nobody.
 
     `interfaces` are regular expressions for whole names (None: all that can announce), `termination_grace` is
-    in seconds.
+    in seconds. Connections are passed on for `keep_connections` seconds after a move (0: not at all).
     """
 
     node: str
@@ -75,6 +77,7 @@ class SpeakerSettings:
     status: StatusConfig
     announce: AnnounceConfig
     termination_grace: float
+    keep_connections: float = KEEP_CONNECTIONS
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
 

@@ -21,7 +21,7 @@ async def echo(reader, writer):
         pass
     writer.close()
 async def main():
-    await asyncio.start_server(echo, "0.0.0.0", {PORT}, start_serving=True)
+    await asyncio.start_server(echo, ["0.0.0.0", "::"], {PORT}, backlog=1024, start_serving=True)
     print("ready", flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
@@ -29,6 +29,7 @@ asyncio.run(main())
 
 _CLIENT = f"""
 import asyncio, sys
+pause = float(sys.argv[1])
 async def hold(address):
     reader, writer = await asyncio.wait_for(asyncio.open_connection(address, {PORT}), 3)
     return address, reader, writer
@@ -37,12 +38,12 @@ async def use(address, reader, writer, broken, stop):
         while not stop.is_set():
             writer.write(b"x")
             await asyncio.wait_for(reader.readexactly(1), 5)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
         broken.append(address)
 async def main():
     broken, stop = [], asyncio.Event()
-    held = [await hold(address) for address in sys.argv[1:]]
+    held = [await hold(address) for address in sys.argv[2:]]
     tasks = [asyncio.create_task(use(*each, broken, stop)) for each in held]
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
@@ -61,10 +62,12 @@ def serve(node: Namespace) -> None:
 
 
 class Connections:
-    """One connection to each of `addresses`, used 20 times a second from `client`."""
+    """One connection to each of `addresses`, used every `pause` seconds from `client`."""
 
-    def __init__(self, client: Namespace, addresses: Sequence[str]) -> None:
-        self._process: subprocess.Popen[str] = client.spawn(sys.executable, "-c", _CLIENT, *addresses)
+    def __init__(self, client: Namespace, addresses: Sequence[str], pause: float = 0.05) -> None:
+        self._process: subprocess.Popen[str] = client.spawn(
+            sys.executable, "-c", _CLIENT, str(pause), *addresses
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line == "ready\n", self._process.stderr.read() if self._process.stderr else ""

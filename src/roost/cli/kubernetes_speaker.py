@@ -86,6 +86,13 @@ _OPTIONS: Final = (
         show_default=True,
         help="Seconds after SIGTERM in which addresses are handed over.",
     ),
+    click.option(
+        "--keep-connections",
+        type=click.FloatRange(min=0, max=86400),
+        default=600.0,
+        show_default=True,
+        help="Seconds after a move in which open connections are passed on; 0 for not at all.",
+    ),
     accepted(
         "--host",
         "--bgp-debounce-timeout",
@@ -148,6 +155,7 @@ def _settings(
     port: int,
     health_probe_port: int,
     termination_grace: float,
+    keep_connections: float,
     gossips: bool,
     metallb_metrics: bool,
     only_on_subnet: bool,
@@ -171,6 +179,7 @@ def _settings(
         ),
         announce=AnnounceConfig(),
         termination_grace=termination_grace,
+        keep_connections=keep_connections,
         metallb_metrics=metallb_metrics,
         only_on_subnet=only_on_subnet,
     )

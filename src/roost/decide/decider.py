@@ -17,6 +17,7 @@ from roost.decide import census
 from roost.decide.absence import Absence
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
+from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import Ask, AskHosts, AskProxy, Declare, Isolate, Open, Renew, Tell
 from roost.decide.leading import Leading
 from roost.decide.members import ClusterMember
@@ -29,6 +30,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
+from roost.model.flow import Flow
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
@@ -36,6 +38,7 @@ from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
+from roost.protocols.words.held import Held, HeldFlows
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -63,9 +66,10 @@ class Decider:
         self.state = self._state = state = State(settings, random)
         self._stale = True  # whether `_due` has to be looked for
         self._due: float | None = None
-        self._publishing = Publishing(state)
+        self.passing_on = PassingOn(state)
+        self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
-        self._leading = Leading(state, self._publishing, self._own_word)
+        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on)
         self._conflicts = Conflicts(state, self._leading, self._publishing)
         self._absence = Absence(state, self._leading, self._publishing)
 
@@ -93,6 +97,12 @@ class Decider:
         """Return the claims of others that somebody has to look at."""
         return self._state.announcing.alarms(now)
 
+    def lingering(self, now: float) -> Mapping[IPAddress, float]:
+        """Return the addresses with connections that outlive this process, and for how many seconds at most."""
+        own = self._state.own_connections
+        left = {address: own.left(address, now) for address in own.addresses}
+        return {address: seconds for address, seconds in left.items() if seconds}
+
     def drain_progress(self, node: str, now: float) -> draining.Progress | None:
         """Return how far `node` is with draining, or None before it has said so."""
         return self._state.drain.progress(node, now)
@@ -109,6 +119,7 @@ class Decider:
         self._state.lease.begin(now)
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
+        self.passing_on.start(now)
         if self._state.settings.bind is not None:
             self._state.settling.unsettle(now, self._state.settings.settle_time)
             self._state.rejoining.start(now)
@@ -244,6 +255,8 @@ class Decider:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
+            case Held() | HeldFlows():
+                self.passing_on.hear(word, now)
             case Macs(rows):
                 for node, macs in rows:
                     self._state.address_book.note(node, macs)
@@ -317,6 +330,11 @@ class Decider:
         self._stale = True
         self._state.outbox.extend(self._state.clients.came(packets, seen, now))
 
+    def counted(self, flows: Collection[Flow], now: float) -> None:
+        """Take all flows that this host holds for the addresses that it was told to count them for."""
+        self._stale = True
+        self.passing_on.counted(flows, now)
+
     def resolved(self, host: str, port: int, endpoints: Sequence[Endpoint], now: float) -> None:  # noqa: ARG002
         """Take the addresses of a host to join."""
         self._stale = True
@@ -361,6 +379,7 @@ class Decider:
             self._absence.settle("nobody answered so far", now)
         self._wake_answers(now)
         self._wake_standing(now)
+        self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
             self._leading.check_some_of([each.name for each in vouched], now)
@@ -392,6 +411,8 @@ class Decider:
                 state.rejoining,
                 state.clients,
                 state.announcing,
+                state.own_connections,
+                state.holders,
             )
             self._due = soonest(each.next_wake() for each in parts)
             self._stale = False

@@ -1,11 +1,13 @@
 """What the decider wants done. The speaker carries it out on this host, the simulator on a simulated LAN."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.event import Event
+from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.service import Service
 from roost.protocols.machine import Effect, Endpoint
@@ -22,6 +24,7 @@ __all__ = [
     "AskHosts",
     "AskProxy",
     "Correct",
+    "Count",
     "Declare",
     "Deliver",
     "Describe",
@@ -31,8 +34,11 @@ __all__ = [
     "Isolate",
     "Join",
     "Listen",
+    "NextHop",
     "Notice",
+    "Onward",
     "Open",
+    "PassOn",
     "Probe",
     "Renew",
     "Resolve",
@@ -219,7 +225,53 @@ class Teach(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Follow(Effect):
-    """Count packets that still come here for exactly these addresses, and report who sends them."""
+    """Count packets that still come here for exactly these addresses, and report who sends them.
+
+    What comes from the hardware addresses `beside` was passed on by a peer, and does not count.
+    """
+
+    addresses: frozenset[IPAddress]
+    beside: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """Where a packet goes as it is: `address` on the link with index `link`, whose hardware address is `mac`."""
+
+    address: IPAddress
+    link: int
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Where packets of connections go that this host does not know.
+
+    `first` takes what comes from anywhere, `upward` what a peer has passed on: None is nobody. `flows` are
+    UDP flows that a peer has named.
+    """
+
+    first: NextHop | None = None
+    upward: NextHop | None = None
+    flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn(Effect):
+    """Pass on exactly this, before anything that follows is done; a connection begun here stays here.
+
+    `peers` are the hardware addresses that passed-on packets come from. This host's own connections are
+    remembered for `remember` seconds without a packet.
+    """
+
+    onward: Mapping[IPAddress, Onward]
+    peers: frozenset[bytes] = frozenset()
+    remember: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Effect):
+    """Report again and again which flows this host holds for exactly these addresses."""
 
     addresses: frozenset[IPAddress]
 

@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import Final
 
 from roost.decide import census
+from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import Deliver, Notice
 from roost.decide.publishing import Publishing
 from roost.decide.standing.own_word import OwnWord
@@ -30,12 +31,15 @@ _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 class Leading:
     """Follows the election."""
 
-    def __init__(self, state: State, publishing: Publishing, own_word: OwnWord) -> None:
+    def __init__(
+        self, state: State, publishing: Publishing, own_word: OwnWord, passing_on: PassingOn
+    ) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
         self.absent = ABSENT  # seconds of asking that the last absence takes
         self._state = state
         self._publishing = publishing
         self._own_word = own_word
+        self._passing_on = passing_on
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
         self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
@@ -80,6 +84,7 @@ class Leading:
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
         self._pass_standing_in_on(before, now)
+        self._passing_on.follow(now)
         self._own_word.describe(now)
 
     def take_moves(
@@ -114,7 +119,9 @@ class Leading:
         before, self.leaders[address] = self.leaders.get(address), lead.node
         if address not in self._state.plan.known:
             del self.leaders[address]
-        if lead.node == before and address not in self._state.succession.stood_in:
+        if lead.node != before:
+            self._passing_on.lead_moved(address, before, lead.node, now)
+        elif address not in self._state.succession.stood_in:
             return
         if lead.node == self._state.me:
             self._state.handover.let_go([address])

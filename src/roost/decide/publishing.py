@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import Answer
 from roost.decide.state import State
 from roost.model.address import IPAddress
@@ -17,9 +18,10 @@ _OF_LATE: Final = 5.0  # seconds in which a proxy that passed traffic on has not
 class Publishing:
     """`now` is what the responders were told last."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, passing_on: PassingOn) -> None:
         self.now: Mapping[IPAddress, Announcement] = {}
         self._state = state
+        self._passing_on = passing_on
         self._left: dict[IPAddress, float] = {}  # -> when it was answered here last
 
     def answered_of_late(self, address: IPAddress, now: float) -> bool:
@@ -36,6 +38,7 @@ class Publishing:
         if before == after:
             return
         self.now = after
+        self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}

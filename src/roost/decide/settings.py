@@ -17,7 +17,8 @@ class DeciderSettings:
 
     `interfaces` are regular expressions for whole names (None: all that can announce). `bind` is where this
     node gossips, None when it gossips with nobody. `timing` is the kernel witness's, None for none;
-    `arp_rate` as `Budget` has it.
+    `arp_rate` as `Budget` has it. `keep_connections`: so long after a move connections are passed on (0: not
+    at all).
     """
 
     node: str
@@ -32,3 +33,4 @@ class DeciderSettings:
     gratuitous_rate: float = 5000.0
     gratuitous_refresh: float | None = None
     only_on_subnet: bool = False
+    keep_connections: float = 600.0

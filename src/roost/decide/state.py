@@ -11,6 +11,8 @@ from roost.decide.answer_lease import AnswerLease
 from roost.decide.answers import Answers
 from roost.decide.asking import Asking
 from roost.decide.clients.clients import Clients
+from roost.decide.connections.holders import Holders
+from roost.decide.connections.own import Own
 from roost.decide.delivery import Delivered
 from roost.decide.handover import Handover
 from roost.decide.members import ClusterMember
@@ -90,7 +92,10 @@ class State:
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
         self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate)
-        self.clients = Clients(me, self.plan.lead)
+        self.clients = Clients(me, self.plan.lead, lambda: frozenset(self.address_book.names))
+        # Connections that outlive the move of their address.
+        self.holders = Holders(me)
+        self.own_connections = Own(me)
 
     def verdict(self, name: str | None) -> Verdict | None:
         """Return what is held of a node, None where it is not known."""
@@ -123,11 +128,15 @@ class State:
         member = next((each for each in self.members if each.name == leader), None)
         return leader if member and not member.metadata.version else None
 
-    def drained(self, now: float) -> tuple[int, int, float]:
-        """Return what is led or held here, packets for others' addresses so far, seconds without any."""
-        followed = self.clients.followed
+    def drained(self, now: float) -> tuple[int, int, float, int]:
+        """Return what is led or held here, packets for others' addresses so far, seconds without any.
+
+        Last come the connections for such addresses that are open here.
+        """
+        followed, own = self.clients.followed, self.own_connections
         leads = len(self.election.led_by(self.me)) + len(self.handover.held)
-        return leads, followed.packets, now - followed.last_packet
+        quiet = now - followed.last_packet if own.counted else 0.0
+        return leads, followed.packets, quiet, own.connections
 
     @property
     def may_be_missing_others(self) -> bool:

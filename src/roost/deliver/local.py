@@ -64,10 +64,10 @@ class Delivery:
             await asyncio.sleep(_VERIFY_INTERVAL)
             await self.verify(guard_only=round_ % _WHOLE_VERIFY != 0)
 
-    async def clear(self) -> None:
-        """Take everything from the host."""
+    async def clear(self, lingering: Mapping[IPAddress, float]) -> None:
+        """Take everything from the host, what is `lingering` in so many seconds."""
         try:
-            await self._host.clear()
+            await self._host.clear(lingering)
         except LocalDeliveryError as error:
             _log.warning("addresses stay on this host, which does not answer for them: %s", error)
 

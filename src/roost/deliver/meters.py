@@ -26,6 +26,7 @@ class Meters:
     """Follows packets for some addresses; `on_packets(count, senders)` is called at each look."""
 
     def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None]) -> None:
+        self.beside: frozenset[bytes] = frozenset()  # of whom packets are not counted
         self._on_packets = on_packets
         self._addresses: frozenset[IPAddress] = frozenset()
         self._meters: dict[Link, TrafficMeter] = {}
@@ -33,21 +34,26 @@ class Meters:
         self._timer: asyncio.TimerHandle | None = None
         self._eager_until = float("-inf")
 
-    def watch(self, addresses: Collection[IPAddress], links: Collection[Link]) -> None:
-        """Watch for packets to exactly `addresses` that come in on `links`. Raises CapabilityError."""
-        changed = frozenset(addresses) != self._addresses
-        self._addresses = frozenset(addresses)
+    def watch(
+        self, addresses: Collection[IPAddress], links: Collection[Link], beside: Collection[bytes] = ()
+    ) -> None:
+        """Watch for packets to exactly `addresses` that come in on `links`, but from the MACs `beside`.
+
+        Raises CapabilityError.
+        """
+        changed = frozenset(addresses) != self._addresses or frozenset(beside) != self.beside
+        self._addresses, self.beside = frozenset(addresses), frozenset(beside)
         wanted = set(links) if addresses else set()
         for link in self._meters.keys() - wanted:
             self._meters.pop(link).close()
         for link in wanted - self._meters.keys():
             try:
-                self._meters[link] = TrafficMeter(link, addresses, self._on_packet)
+                self._meters[link] = TrafficMeter(link, addresses, self._on_packet, beside)
             except OSError:  # gone since netlink told of it; it will tell that too
                 continue
         if changed:
             for meter in self._meters.values():
-                meter.set_addresses(addresses)
+                meter.set_addresses(addresses, beside)
             self._eager_until = asyncio.get_running_loop().time() + _EAGER
             self._rest()
         if self._meters and self._timer is None:

@@ -35,6 +35,7 @@ class Happening(Enum):
     DRAINING = "draining"
     FRESHNESS = "freshness"
     NAMESAKE = "namesake"
+    PASSING_ON = "passing on"
 
 
 @dataclass(frozen=True, slots=True)

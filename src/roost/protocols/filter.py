@@ -94,16 +94,22 @@ def _pass_echo(program: "_Program", identifier: int) -> None:
     program.jump_unless(_JEQ, identifier, "drop")
 
 
-def build_traffic(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
+def build_traffic(
+    addresses: Collection[IPv4Address | IPv6Address], beside: Collection[bytes] = ()
+) -> list[Instruction]:
     """Return the program that passes the headers of IP packets for `addresses` sent to this station alone.
 
-    Neighbor Discovery is no traffic. IPv6 addresses are told by their low 32 bits.
+    Neighbor Discovery is no traffic, nor is what comes from the hardware addresses `beside`. IPv6 addresses,
+    and hardware addresses, are told by their low 32 bits.
     """
     ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
     ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
     program = _Program()
     program.load(_LOAD4, _PACKET_TYPE)
     program.jump_unless(_JEQ, 0, "drop")  # PACKET_HOST
+    program.load(_LOAD4, 8)  # the low 32 bits of the source
+    program.tree(_intervals(int.from_bytes(mac[2:]) for mac in beside), "drop", "others")
+    program.label("others")
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0800, "ipv4")
     program.jump_unless(_JEQ, 0x86DD, "drop")

@@ -15,7 +15,14 @@ from typing import Final
 
 from roost.model.address import IPAddress
 
-__all__ = ["ADDRESS_MARK", "LOCAL_TABLE", "LOOPBACK", "ROUTE_MARK", "held_addresses"]
+__all__ = [
+    "ADDRESS_MARK",
+    "LOCAL_TABLE",
+    "LOOPBACK",
+    "ROUTE_MARK",
+    "held_addresses",
+    "lingering_addresses",
+]
 
 LOOPBACK: Final = 1  # lo's index in every network namespace
 LOCAL_TABLE: Final = 255
@@ -31,7 +38,12 @@ _NUMBER: Final = struct.Struct("=I")
 _ERRNO: Final = struct.Struct("=i")
 _ERROR, _DONE, _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE = 2, 3, 20, 22, 24, 26
 _DUMP_REQUEST: Final = 0x0301  # NLM_F_REQUEST | NLM_F_DUMP
-_DESTINATION, _ADDRESS_ITSELF, _PRIORITY = 1, 1, 9  # RTA_DST, IFA_ADDRESS, IFA_RT_PRIORITY
+_DESTINATION, _ADDRESS_ITSELF, _LOCAL, _PRIORITY = (
+    1,
+    1,
+    2,
+    9,
+)  # RTA_DST, IFA_ADDRESS, IFA_LOCAL, IFA_RT_PRIORITY
 _SOL_NETLINK, _STRICT = 270, 12  # NETLINK_GET_STRICT_CHK: the kernel filters, we do not get all routes
 _READ: Final = 1 << 15  # bytes, what the kernel fills at most
 
@@ -49,6 +61,17 @@ async def held_addresses() -> frozenset[IPAddress]:
         if _NUMBER.pack(ADDRESS_MARK) in _values(message, _ADDRESS.size, _PRIORITY):
             held.update(IPv6Address(value) for value in _values(message, _ADDRESS.size, _ADDRESS_ITSELF))
     return frozenset(held)
+
+
+async def lingering_addresses() -> frozenset[IPAddress]:
+    """Return the IPv4 VIPs that end by themselves: addresses on lo, with our mark. Raises OSError."""
+    ask = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, LOOPBACK)
+    found = [
+        _values(message, _ADDRESS.size, _LOCAL)
+        async for message in _dump(_GET_ADDRESS, _NEW_ADDRESS, ask)
+        if _NUMBER.pack(ADDRESS_MARK) in _values(message, _ADDRESS.size, _PRIORITY)
+    ]
+    return frozenset(IPv4Address(value) for values in found for value in values)
 
 
 async def _dump(request: int, reply: int, body: bytes) -> AsyncIterator[bytes]:

@@ -7,6 +7,9 @@ address on lo, deprecated (RFC 4862 section 5.5.4: not chosen as a source) and w
 detection; the kernel answers Neighbor Solicitations only for addresses of the interface asked on. See
 docs/adr/0003.
 
+While connections outlive the process, the kernel holds their VIPs for a time that it ends itself: a route has
+no such time, so an IPv4 VIP is an address on lo then, of scope host.
+
 Both carry a mark, so what a killed predecessor left is adopted and what others put there is never removed.
 Needs Linux 4.20.
 """
@@ -32,6 +35,7 @@ from roost.runtime.held_addresses import (
     LOOPBACK,
     ROUTE_MARK,
     held_addresses,
+    lingering_addresses,
 )
 
 __all__ = ["LocalDelivery", "LocalDeliveryError", "RefusedAddressesError"]
@@ -39,6 +43,7 @@ __all__ = ["LocalDelivery", "LocalDeliveryError", "RefusedAddressesError"]
 _log = logging.getLogger(__name__)
 
 _FOREVER: Final = 0xFFFFFFFF  # seconds, RFC 4861's infinity
+_SCOPE_HOST: Final = 254  # for which arp_ignore 3 keeps quiet
 
 
 class RefusedAddressesError(LocalDeliveryError):
@@ -59,6 +64,7 @@ class LocalDelivery:
     def __init__(self, state_dir: Path | None = None) -> None:
         self._guard = ArpGuard(state_dir / "arp-guard.json" if state_dir is not None else None)
         self._wanted: frozenset[IPAddress] = frozenset()
+        self._adopted = False  # whether what a predecessor left to end by itself lasts again
         self._lock = asyncio.Lock()
 
     async def set_addresses(self, addresses: frozenset[IPAddress]) -> None:
@@ -86,12 +92,19 @@ class LocalDelivery:
             _log.warning("local delivery repaired: %s", repair)
         return repaired
 
-    async def clear(self) -> None:
-        """Remove every VIP, then put back the ARP settings of before. Raises LocalDeliveryError."""
+    async def clear(self, lingering: Mapping[IPAddress, float] = MappingProxyType({})) -> None:
+        """Remove every VIP, then put back the ARP settings of before. Raises LocalDeliveryError.
+
+        Those `lingering` stay for so many seconds, and the ARP settings with IPv4 ones until the next start.
+        """
         async with self._lock:
-            self._wanted = frozenset()
+            self._wanted &= lingering.keys()
             await self._reconcile()
-            await self._guard.release()
+            async with _connect() as route:
+                for address in self._wanted:
+                    await _limit(route, address, lingering[address])
+            if not self._guarding:
+                await self._guard.release()
 
     @property
     def _guarding(self) -> bool:
@@ -100,6 +113,9 @@ class LocalDelivery:
     async def _reconcile(self) -> tuple[str, ...]:
         """Remove, then guard, then add: the kernel must be silent before it knows a VIP."""
         held = await _held()
+        if not self._adopted:
+            held |= await _adopt(self._wanted, held)
+            self._adopted = True
         missing, surplus = self._wanted - held, held - self._wanted
         if surplus:
             async with _connect() as route:
@@ -131,6 +147,47 @@ async def _held() -> frozenset[IPAddress]:
         raise LocalDeliveryError(f"cannot list the VIPs of this host: {error}") from error
 
 
+async def _adopt(wanted: frozenset[IPAddress], held: frozenset[IPAddress]) -> frozenset[IPAddress]:
+    """Let what a predecessor left to end by itself last again where it is wanted, and return that."""
+    try:
+        left = await lingering_addresses()
+    except OSError as error:
+        raise LocalDeliveryError(f"cannot list the VIPs of this host: {error}") from error
+    async with _connect() as route:
+        try:
+            for address in sorted(left):
+                if address in wanted and address not in held:  # first: connections are open
+                    await route.route("append", **_ipv4_route(IPv4Address(address)))
+                await route.addr("del", index=LOOPBACK, address=str(address), prefixlen=32)
+            for address in sorted(each for each in held & wanted if each.version == 6):
+                await route.addr("replace", **_ipv6_address(address, _FOREVER))
+        except NetlinkError as error:
+            raise LocalDeliveryError(f"cannot take over what a predecessor held: {error}") from error
+    return left & wanted
+
+
+async def _limit(route: AsyncIPRoute, address: IPAddress, seconds: float) -> None:
+    """Let the kernel hold a VIP for so many seconds more, without a moment in which it does not."""
+    lasting = max(1, round(seconds))
+    try:
+        if isinstance(address, IPv6Address):
+            await route.addr("replace", **_ipv6_address(address, lasting))
+            return
+        await route.addr(
+            "add",
+            index=LOOPBACK,
+            address=str(address),
+            prefixlen=address.max_prefixlen,
+            scope=_SCOPE_HOST,
+            preferred=0,
+            valid=lasting,
+            rt_priority=ADDRESS_MARK,
+        )
+        await route.route("del", **_ipv4_route(address))
+    except NetlinkError as error:
+        raise LocalDeliveryError(f"{address} stays on lo: {_cause(error.code)}") from error
+
+
 async def _add_all(route: AsyncIPRoute, addresses: frozenset[IPAddress]) -> dict[IPAddress, str]:
     """Add VIPs and return the reasons of those that the kernel, or another owner, refuses."""
     refused: dict[IPAddress, str] = {}
@@ -151,16 +208,19 @@ async def _add(route: AsyncIPRoute, address: IPAddress) -> None:
         # The route of an address that any interface has is in the way (EEXIST), which is what we want.
         await route.route("add", **_ipv4_route(address))
     else:
-        await route.addr(
-            "add",
-            index=LOOPBACK,
-            address=str(address),
-            prefixlen=address.max_prefixlen,
-            flags=IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
-            preferred=0,
-            valid=_FOREVER,
-            rt_priority=ADDRESS_MARK,
-        )
+        await route.addr("add", **_ipv6_address(address, _FOREVER))
+
+
+def _ipv6_address(address: IPAddress, lasting: int) -> dict[str, str | int]:
+    return {
+        "index": LOOPBACK,
+        "address": str(address),
+        "prefixlen": address.max_prefixlen,
+        "flags": IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
+        "preferred": 0,
+        "valid": lasting,
+        "rt_priority": ADDRESS_MARK,
+    }
 
 
 async def _remove(route: AsyncIPRoute, address: IPAddress) -> None:

@@ -6,6 +6,8 @@ client first, and never hear from those that ignore broadcasts.
 
 import asyncio
 import logging
+import socket
+import struct
 from typing import Final
 
 from pyroute2 import AsyncIPRoute
@@ -13,13 +15,19 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl.ndmsg import NUD_STALE
 
 from roost.model.address import IPAddress, canonical
+from roost.runtime.netlink import REQUEST, NetlinkSocket, attribute, message
 
-__all__ = ["Neighbours"]
+__all__ = ["FixedNeighbours", "Neighbours"]
 
 _log = logging.getLogger(__name__)
 
 _QUEUE: Final = 256  # neighbours waiting; more at once are left to the kernel
 _GAP: Final = 0.005  # seconds after each: a flood of forged requests must not fill the kernel's table
+
+_ROUTE: Final = 0  # NETLINK_ROUTE
+_NEW: Final = 28  # RTM_NEWNEIGH
+_CREATE_OR_REPLACE: Final = 0x400 | 0x100
+_NO_ARP: Final = 0x40  # NUD_NOARP: taken as it is, and forgotten by the kernel some time after its last use
 
 Neighbour = tuple[int, IPAddress, bytes]
 
@@ -58,3 +66,25 @@ class Neighbours:
                 except (NetlinkError, OSError) as error:  # its link is gone, or the table is full
                     _log.debug("neighbour %s not taken: %s", address, error)
                 await asyncio.sleep(_GAP)
+
+
+class FixedNeighbours:
+    """Neighbours that nobody is asked about: next hops whose hardware address is known otherwise."""
+
+    def __init__(self) -> None:
+        self._socket: NetlinkSocket | None = None
+
+    def set(self, link: int, address: IPAddress, mac: bytes) -> None:
+        """Let `address` be at `mac` (6 bytes) on the link with index `link`. Raises OSError."""
+        if self._socket is None:
+            self._socket = NetlinkSocket(_ROUTE)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        body = struct.pack("=BxHiHBB", family, 0, link, _NO_ARP, 0, 0)
+        body += attribute(1, address.packed) + attribute(2, mac)
+        self._socket.transact([message(_NEW, REQUEST | _CREATE_OR_REPLACE, body)])
+
+    def close(self) -> None:
+        """Give the socket back; the neighbours stay until the kernel forgets them."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

@@ -14,21 +14,25 @@ _BUFFER: Final = 1 << 16  # bytes: some packets show who sends, the kernel count
 
 
 class TrafficMeter:
-    """Packets for `addresses` to the hardware address of `link`.
+    """Packets for `addresses` to the hardware address of `link`, but those from the ones `beside`.
 
     `on_packet` gets the first bytes of some of them, during `read`.
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
 
     def __init__(
-        self, link: Link, addresses: Collection[IPAddress], on_packet: Callable[[bytes], None]
+        self,
+        link: Link,
+        addresses: Collection[IPAddress],
+        on_packet: Callable[[bytes], None],
+        beside: Collection[bytes] = (),
     ) -> None:
-        program = filters.build_traffic(addresses)
+        program = filters.build_traffic(addresses, beside)
         self._socket = PacketSocket(link, program, on_packet, waking=False, buffer=_BUFFER)
 
-    def set_addresses(self, addresses: Collection[IPAddress]) -> None:
+    def set_addresses(self, addresses: Collection[IPAddress], beside: Collection[bytes] = ()) -> None:
         """Count packets for exactly these from now on."""
-        self._socket.set_filter(filters.build_traffic(addresses))
+        self._socket.set_filter(filters.build_traffic(addresses, beside))
 
     def read(self) -> int:
         """Return how many packets came since the last call, shown or not."""

@@ -22,6 +22,7 @@ def decider_settings(config: SpeakerSettings, join: Sequence[JoinTarget] | None 
         gratuitous_rate=config.announce.gratuitous_rate,
         gratuitous_refresh=config.announce.gratuitous_refresh,
         only_on_subnet=config.only_on_subnet,
+        keep_connections=config.keep_connections,
     )
     if membership is None:
         return settings

@@ -19,8 +19,10 @@ from roost.announce.packet_responder import PacketResponder
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
+from roost.deliver.counting import Counting
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
+from roost.deliver.passing_on import RENEW, PassingOn
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
@@ -85,6 +87,8 @@ class Speaker:
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
+        self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
+        self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self._lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
@@ -123,6 +127,8 @@ class Speaker:
             await self.delivery.set(self.decider.state.plan.local)
         encode(self.decider.metadata(now))
         self._neighbours.start()
+        if self.config.keep_connections and self.config.membership:
+            self.passing_on.start(self.config.keep_connections)
         self._running = True
         await self.cluster.start()
         self.decider.start(self._loop.time())
@@ -133,6 +139,7 @@ class Speaker:
         assert self._failure is not None  # noqa: S101 - `start` comes first
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_source())
+            group.create_task(self._renew())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
             await self._failure
@@ -156,12 +163,14 @@ class Speaker:
         self._lifelines.update({})
         self.probes.close()
         self.meters.close()
+        self.counting.close()
         self._neighbours.close()
         self.announcer.close()
         await self.cluster.stop()
         await self.links.stop()
+        self.passing_on.close()
         if self.source.delivers_locally:
-            await self.delivery.clear()
+            await self.delivery.clear(self.decider.lingering(self._now()))
 
     def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
         """Put another source in force, whose settings passed `in_force`: only the difference is applied.
@@ -262,6 +271,11 @@ class Speaker:
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
 
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            self.passing_on.renew()
+
     async def _watch_source(self) -> None:
         told: bool | None = None
         while True:
@@ -295,7 +309,7 @@ class Speaker:
             case effects.Open(links):
                 self.announcer.open(links)
                 self.probes.use(links)
-                self.meters.watch(self.decider.state.clients.followed.addresses, links)
+                self.meters.watch(self.decider.state.clients.followed.addresses, links, self.meters.beside)
             case effects.Probe(target, kind):
                 self.probes.ask(target, kind)
             case effects.Listen(targets):
@@ -320,8 +334,12 @@ class Speaker:
                 self._describe(effect)
             case effects.Deliver(addresses) if self.source.delivers_locally and self._running:
                 self._spawn(self.delivery.follow(addresses))
-            case effects.Follow(addresses):
-                self.meters.watch(addresses, self.decider.state.announcing_links)
+            case effects.Follow(addresses, beside):
+                self.meters.watch(addresses, self.decider.state.announcing_links, beside)
+            case effects.PassOn():
+                self.passing_on.follow(effect)
+            case effects.Count(addresses):
+                self.counting.follow(addresses)
             case effects.Teach(link, client, mac):
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:

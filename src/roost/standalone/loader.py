@@ -136,6 +136,7 @@ def _config(
         status=StatusConfig(sections.status.socket or default_socket(node), sections.status.http),
         announce=AnnounceConfig(sections.announce.gratuitous_rate, sections.announce.gratuitous_refresh),
         termination_grace=sections.termination_grace,
+        keep_connections=sections.keep_connections,
         file=file,
         spots=spots,
     )

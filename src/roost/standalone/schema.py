@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
-from roost.settings import GRATUITOUS_RATE
+from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS
 from roost.standalone import values
 
 __all__ = [
@@ -168,6 +168,7 @@ class FileSection(Section):
     status: StatusSection = Field(default_factory=StatusSection)
     announce: AnnounceSection = Field(default_factory=AnnounceSection)
     termination_grace: Annotated[float, PlainValidator(values.duration(0, 3600))] = TERMINATION_GRACE
+    keep_connections: Annotated[float, PlainValidator(values.duration(0, 86400))] = KEEP_CONNECTIONS
 
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:

@@ -31,19 +31,25 @@ _SUCCESSORS: Final = 2  # nodes that are told of the clients of an address
 class Clients:
     """Sees to clients of node `me`; `lead_of(address)` tells who leads it. Times are seconds."""
 
-    def __init__(self, me: str, lead_of: Callable[[IPAddress], Lead]) -> None:
+    def __init__(
+        self,
+        me: str,
+        lead_of: Callable[[IPAddress], Lead],
+        macs_of_peers: Callable[[], frozenset[bytes]] = frozenset,
+    ) -> None:
         self.table = ClientTable()
         self.followed = Followed()
         self._heard: dict[tuple[IPAddress, bytes], None] = {}  # who asked of late, the latest last
         self._me = me
         self._lead_of = lead_of
+        self._macs_of_peers = macs_of_peers
         self._gossip = ClientGossip(self._successors)
         self._links: Sequence[Link] = ()
         self._leading: frozenset[IPAddress] = frozenset()
         self._passed_on: frozenset[IPAddress] = frozenset()
         self._peers: frozenset[str] = frozenset()
         self._round: float | None = None
-        self._reported: frozenset[IPAddress] | None = None
+        self._reported: Follow | None = None
 
     def known_hosts(self) -> tuple[tuple[IPAddress, bytes], ...]:
         """Return some hosts that are no nodes, (address, MAC), who was heard last first."""
@@ -126,10 +132,11 @@ class Clients:
 
     def _follow(self) -> list[Effect]:
         addresses = self.followed.addresses
-        if addresses == self._reported:
+        follow = Follow(addresses, self._macs_of_peers() if addresses else frozenset())
+        if follow == self._reported:
             return []
-        self._reported = addresses
-        return [Follow(addresses)]
+        self._reported = follow
+        return [follow]
 
     def _successors(self, vip: IPAddress) -> list[str]:
         lead = self._lead_of(vip)

@@ -16,10 +16,11 @@ _REMEMBERED: Final = 64  # nodes whose progress is kept
 class Drain:
     """The wishes and the progress that node `me` knows of; `since` is when its own wish came (seconds).
 
-    `measure(now)` gives what this node leads, packets for others' addresses so far, and seconds without any.
+    `measure(now)` gives what this node leads, packets for others' addresses so far, seconds without
+    any, and connections for them that are open here.
     """
 
-    def __init__(self, me: str, measure: Callable[[float], tuple[int, int, float]]) -> None:
+    def __init__(self, me: str, measure: Callable[[float], tuple[int, int, float, int]]) -> None:
         self.draining = False
         self.since = 0.0
         self._me = me
@@ -48,5 +49,6 @@ class Drain:
 
     def own(self, now: float) -> Progress:
         """Return how far this node is."""
-        leads, packets, quiet = self._measure(now)
-        return Progress(self._me, self.draining, leads, packets, max(0.0, min(quiet, now - self.since)))
+        leads, packets, quiet, connections = self._measure(now)
+        quiet = max(0.0, min(quiet, now - self.since))
+        return Progress(self._me, self.draining, leads, packets, quiet, connections)

@@ -36,6 +36,7 @@ class OwnWord:
         words: list[Word] = [*self._state.address_book.words()]
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
+        words += self._state.holders.words(now)
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
 
     def tell_all(self, word: Word) -> None:

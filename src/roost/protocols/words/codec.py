@@ -3,11 +3,13 @@
     ["roost", kind, ...]
     "verdict"                    subject, verdict, evidence
     "drain"                      sender, node, wish               wish: true, false, or nil just to ask
-    "drained"                    node, draining, leads, packets, quiet                   quiet: seconds
+    "drained"                    node, draining, leads, packets, quiet, connections      quiet: seconds
     "clients" "stale"            [[vip, client, mac], ...]
     "look" "seen" "silent"       sender, subject
     "unable"                     node, [address, ...], serial
     "macs"                       [[node, [mac, ...]], ...]
+    "held"                       node, [[address, connections, seconds], ...]
+    "flows"                      node, [[client, port, address, port], ...]              of UDP
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -25,9 +27,11 @@ from typing import Final
 import msgpack
 
 from roost.model.address import IPAddress
+from roost.model.flow import UDP, Flow
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows, HeldRow
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
@@ -45,7 +49,7 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs
+Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Held | HeldFlows
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -57,6 +61,7 @@ _EVIDENCE: Final = 400  # bytes
 _OVERHEAD: Final = 40  # bytes: more than mark, kind and msgpack's own ones around a name and a list
 _ADDRESS: Final = 18  # bytes of an address in msgpack
 _MAC_SIZE: Final = 6  # bytes
+_PORTS: Final = 1 << 16
 
 
 class UnknownWordError(PacketError):
@@ -160,8 +165,8 @@ def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
             return ["verdict", subject, verdict.value, cut]
         case Ask(sender, node, wish):
             return ["drain", sender, node, wish]
-        case Progress(node, draining, leads, packets, quiet):
-            return ["drained", node, draining, leads, packets, quiet]
+        case Progress(node, draining, leads, packets, quiet, connections):
+            return ["drained", node, draining, leads, packets, quiet, connections]
         case Sightings(news, sightings):
             return [news.value, [[each.vip.packed, each.client.packed, each.mac] for each in sightings]]
         case Statement(kind, sender, subject):
@@ -174,6 +179,11 @@ def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
             if len(rows) > ROWS_LIMIT or any(len(macs) > MACS_LIMIT for _, macs in rows):
                 raise ValueError("more hardware addresses than a message may have")
             return ["macs", [[name, list(macs)] for name, macs in rows]]
+        case Held(node, rows):
+            return ["held", node, [[row.address.packed, row.connections, row.seconds] for row in rows]]
+        case HeldFlows(node, flows):
+            named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
+            return ["flows", node, named]
 
 
 # -- fields to words, None where they are of another shape ----------------------------------------
@@ -195,9 +205,10 @@ def _ask(fields: list[object]) -> Ask | None:
 
 def _progress(fields: list[object]) -> Progress | None:
     match fields:
-        case [str(node), bool(draining), int(leads), int(packets), float(quiet), *_]:
+        case [str(node), bool(draining), int(leads), int(packets), float(quiet), *more]:
             if leads >= 0 and packets >= 0 and isfinite(quiet) and quiet >= 0:
-                return Progress(node, draining, leads, packets, quiet)
+                connections = more[0] if more and isinstance(more[0], int) and more[0] >= 0 else 0
+                return Progress(node, draining, leads, packets, quiet, connections)
     return None
 
 
@@ -249,6 +260,35 @@ def _macs_row(row: object) -> tuple[str, tuple[bytes, ...]]:
     raise PacketError("a row has a name and a few hardware addresses")
 
 
+def _held(fields: list[object]) -> Held | None:
+    match fields:
+        case [str(node), list(rows), *_] if len(rows) <= HELD_LIMIT:
+            return Held(node, tuple(_held_row(row) for row in rows))
+    return None
+
+
+def _held_row(row: object) -> HeldRow:
+    match row:
+        case [address, int(connections), int(seconds), *_] if connections >= 0 and seconds >= 0:
+            return HeldRow(_address(address), connections, seconds)
+    raise PacketError("a row has an address, a number of connections and seconds")
+
+
+def _flows(fields: list[object]) -> HeldFlows | None:
+    match fields:
+        case [str(node), list(rows), *_] if len(rows) <= FLOWS_LIMIT:
+            return HeldFlows(node, tuple(_udp_flow(row) for row in rows))
+    return None
+
+
+def _udp_flow(row: object) -> Flow:
+    match row:
+        case [bytes(client), int(client_port), bytes(address), int(port), *_] if len(client) == len(address):
+            if 0 <= client_port < _PORTS and 0 <= port < _PORTS:
+                return Flow(UDP, _address(client), client_port, _address(address), port)
+    raise PacketError("a flow has two addresses of one family, each with its port")
+
+
 def _address(value: object) -> IPAddress:
     if not isinstance(value, bytes) or len(value) not in (4, 16):
         raise PacketError("an address has 4 or 16 bytes")
@@ -275,5 +315,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         **{kind.value: _statement(kind) for kind in Kind},
         "unable": _unable,
         "macs": _macs,
+        "held": _held,
+        "flows": _flows,
     }
 )

@@ -1,0 +1,201 @@
+"""Packets of connections that this node does not know: to which node they are passed on.
+
+A move that was planned leaves connections behind on the node that had the address. Its kernel goes on serving
+them, if their packets get there. Whoever answers for the address, or still holds connections for it, sends
+what it does not know to a node that holds some.
+
+Several may: after A, B and C have led in turn, A and B hold some. Then each packet visits one after the other
+until one knows it, in an order that is the same for all: by name, who has left last, for it passes nothing on.
+What comes from a peer's hardware address has been passed on already, and goes only to nodes that stand behind
+this one, which whoever may be taken for one of them does, too. So no packet visits a node twice, also while two nodes believe to lead.
+"""
+
+from collections.abc import Collection, Iterable
+from ipaddress import IPv6Address
+from typing import Final
+
+from roost.decide import census
+from roost.decide.connections.holders import Holders
+from roost.decide.connections.own import Own
+from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
+from roost.decide.state import State
+from roost.decide.witnessing.targets import kernel_target
+from roost.model.address import IPAddress
+from roost.model.event import Happening
+from roost.model.flow import Flow
+from roost.model.node import Verdict
+from roost.protocols.words.held import Held, HeldFlows
+
+__all__ = ["PassingOn"]
+
+_LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
+# Its kernel serves as before, and says nothing of it.
+_GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
+
+
+class PassingOn:
+    """Sees to connections that outlive a move; `onward` is what the host was told last."""
+
+    def __init__(self, state: State) -> None:
+        self.onward = PassOn({})
+        self.holders: Holders = state.holders
+        self._own: Own = state.own_connections
+        self._state = state
+        self._counted: frozenset[IPAddress] = frozenset()
+        self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
+
+    def start(self, now: float) -> None:
+        """Begin: look for what a predecessor of this process has left."""
+        if self._state.settings.keep_connections:
+            self._own.look_back(now)
+
+    def lead_moved(self, address: IPAddress, before: str | None, after: str | None, now: float) -> None:
+        """Follow who leads `address`."""
+        keep = self._state.settings.keep_connections
+        if before is not None:
+            self.holders.forget_guesses(address)
+        if after is not None:
+            self.holders.forget(address, after)
+        if before is not None and keep and self._state.verdict(before) not in {None, *_LOST}:
+            self._seen.add(address)
+            self.holders.presume(address, before, now, keep)
+
+    def answers(self, before: Collection[IPAddress], after: Collection[IPAddress], now: float) -> None:
+        """Follow what is answered here: before anything new is, the host has to know where the rest goes."""
+        keep = self._state.settings.keep_connections
+        if not keep:
+            return
+        new = [each for each in after if each not in before]
+        for address in new:
+            self._guess(address, now)
+        self._own.regain(new, now)
+        lost = [each for each in before if each not in after and each in self._state.plan.known]
+        self._own.lose(lost, now, keep)
+        self._put(after)
+
+    def follow(self, now: float) -> None:
+        """Follow who is there, and what is wanted."""
+        known = self._state.plan.known
+        self.holders.keep(known)
+        self._own.regain([each for each in self._own.addresses if each not in known], now)
+        self._drop(now)
+        self._put(self._state.answers.now)
+
+    def hear(self, word: Held | HeldFlows, now: float) -> None:
+        """Take what a peer says that it holds."""
+        keep = self._state.settings.keep_connections
+        if isinstance(word, HeldFlows):
+            changed = self.holders.hear_flows(word, now)
+        else:
+            changed = self.holders.hear(word, self._state.plan.known, now, keep)
+        if changed:
+            self._put(self._state.answers.now)
+
+    def counted(self, flows: Collection[Flow], now: float) -> None:
+        """Take the flows of the addresses that had to be counted."""
+        answered = self._state.answers.now
+        news = self._own.counted_now(flows, answered, now, self._state.settings.keep_connections)
+        if news:
+            self._tell(now)
+            self._put(answered)
+
+    def wake(self, now: float) -> None:
+        """Say again what is held, and look after time limits."""
+        if self._own.wake(now):
+            self._tell(now)
+        self._drop(now)
+        self._put(self._state.answers.now)
+
+    def _drop(self, now: float) -> None:
+        verdicts = {name: each.verdict for name, each in self._state.election.candidates.items()}
+        lost = [name for name, verdict in verdicts.items() if verdict in _LOST]
+        gone = [name for name, verdict in verdicts.items() if verdict in _GONE]
+        self.holders.drop(lost, gone, now)
+
+    def _guess(self, address: IPAddress, now: float) -> None:
+        """Guess that who is next in rank has led what this process leads from its start on."""
+        if address in self._seen:
+            return
+        self._seen.add(address)
+        peers = census.peers(self._state.members, self._state.me)
+        standby = next((each for each in self._state.plan.lead(address).standbys if each in peers), None)
+        if standby is not None and not self.holders.of(address):
+            self.holders.guess(address, standby, now)
+
+    def _tell(self, now: float) -> None:
+        peers = tuple(sorted(census.peers(self._state.members, self._state.me)))
+        words = self._own.words(now)
+        if peers:
+            self._state.outbox.extend(Tell(peers, word) for word in words)
+
+    # -- where packets go ------------------------------------------------------------------------
+
+    def _put(self, answered: Collection[IPAddress]) -> None:
+        """Tell the host where packets go, if that has changed."""
+        if (onward := self._onward(answered)) or self.onward.onward:
+            peers = frozenset(self._state.address_book.names) if onward else frozenset()
+            wanted = PassOn(onward, peers, self._state.settings.keep_connections)
+            if wanted != self.onward:
+                self._say(wanted)
+                self.onward = wanted
+                self._state.outbox.put(wanted)
+        count = self._own.to_count(self._state.plan.known, answered)
+        if count != self._counted:
+            self._counted = count
+            self._state.outbox.put(Count(count))
+
+    def _onward(self, answered: Collection[IPAddress]) -> dict[IPAddress, Onward]:
+        flows: dict[IPAddress, list[tuple[Flow, str]]] = {}
+        for flow, node in self.holders.flows():
+            flows.setdefault(flow.address, []).append((flow, node))
+        found = {}
+        for address in self.holders.addresses:
+            holders = sorted(self.holders.of(address), key=self._turn)
+            me = self._turn(self._state.me)
+            takes_part = address in answered or address in self._own.addresses
+            onward = Onward(
+                self._first(holders if takes_part else (), address),
+                self._first((name for name in holders if self._turn(name) > me), address),
+                {
+                    flow: hop
+                    for flow, node in flows.get(address, ())
+                    if (hop := self._hop(node, address)) is not None
+                },
+            )
+            if onward != Onward():
+                found[address] = onward
+        return found
+
+    def _turn(self, name: str) -> tuple[bool, str]:
+        return name != self._state.me and self._state.verdict(name) in {None, *_GONE}, name
+
+    def _first(self, names: Iterable[str], address: IPAddress) -> NextHop | None:
+        hops = (self._hop(name, address) for name in names)
+        return next((hop for hop in hops if hop is not None), None)
+
+    def _hop(self, name: str, address: IPAddress) -> NextHop | None:
+        """Return how `name` is reached on a link of this node, or None.
+
+        For IPv6 that is a link-local address made of its hardware address, whether it has it or not.
+        """
+        member = next((each for each in self._state.members if each.name == name), None)
+        target = member and kernel_target(member, self._state.announcing_links)
+        if not target:
+            return None
+        if address.version == 6:
+            return NextHop(_link_local(target.mac), target.link, target.mac)
+        return NextHop(target.address, target.link, target.mac) if target.address.version == 4 else None
+
+    def _say(self, wanted: PassOn) -> None:
+        for address, onward in wanted.onward.items():
+            before = self.onward.onward.get(address)
+            if before is None and onward.first is not None and address in self._state.answers.now:
+                names = ", ".join(sorted(self.holders.of(address)))
+                self._state.outbox.happened(
+                    Happening.PASSING_ON, "passing connections on that others hold", address, to=names
+                )
+
+
+def _link_local(mac: bytes) -> IPv6Address:
+    """Return the link-local address of RFC 4291, appendix A."""
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:])

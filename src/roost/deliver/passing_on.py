@@ -1,0 +1,325 @@
+"""Passing packets of others' connections on to the nodes that hold them: a table of ours in nftables.
+
+    to a service address -> begins a connection, or belongs to one of this host     -> as ever
+                         -> a flow that another node has named (UDP)                -> to that node
+                         -> else: to a node that held the address, which passes on what it does not know either
+
+It stands before connection tracking (but where that has to say which connections are this host's) and before
+translation, so that whatever the host's firewall thinks of packets in mid-stream does not matter. Only packets for these addresses are looked at, and
+only while there is anything to pass on. Elements end by themselves unless they are renewed, and the table goes
+with the process.
+"""
+
+import errno
+import logging
+import socket
+import struct
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from roost.decide.effects import NextHop, Onward, PassOn
+from roost.model.address import IPAddress
+from roost.model.flow import TCP, UDP, Flow
+from roost.runtime import nftables as nft
+from roost.runtime.flows import flows_of
+from roost.runtime.neighbours import FixedNeighbours
+
+__all__ = ["RENEW", "PassingOn"]
+
+_log = logging.getLogger("roost.speaker")
+
+RENEW: Final = 4.0  # seconds between two renewals
+_LASTING: Final = 13.0  # seconds that elements last without one
+_FIRST_OF_ALL: Final = -310  # before connection tracking (-200) and the `raw` tables (-300)
+_AFTER_TRACKING: Final = -150  # and before translation (-100)
+_TRACKED_BEFORE: Final = 1 << 1 | 1 << 2  # NF_CT_STATE_BIT of established, related
+_UNCERTAIN: Final = 3.0  # seconds after a move in which a packet that nobody knows is not refused
+_HANDSHAKE: Final = 5.0  # seconds from a first SYN to the packet after it
+_CONNECTIONS: Final = 1 << 18  # remembered while passing on: a flood of SYNs must not fill it
+_TCP_FLAGS: Final = 13  # offset
+_FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
+_L4PROTO, _LINK_TYPE = 16, 8  # NFT_META_*
+_ETHERNET: Final = struct.pack("=H", 1)  # ARPHRD_ETHER
+_MAC: Final = nft.Field(9, 6)
+_PORT: Final = nft.Field(13, 2)
+_LINK: Final = nft.Field(20, 4, host_order=True)
+
+
+_Contents = list[tuple[nft.Set, Collection[tuple[bytes, bytes]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What differs between IPv4 and IPv6: where addresses are in the header, and which ICMP tells of errors."""
+
+    version: int
+    family: int
+    address: nft.Field
+    source: int  # offset in bytes
+    target: int
+    icmp: int  # protocol
+    errors: tuple[int, int]  # types, first and last
+
+
+_FAMILIES: Final = (
+    _Family(4, socket.AF_INET, nft.Field(7, 4), 12, 16, socket.IPPROTO_ICMP, (3, 12)),
+    _Family(6, socket.AF_INET6, nft.Field(8, 16), 8, 24, socket.IPPROTO_ICMPV6, (1, 4)),
+)
+
+
+class PassingOn:
+    """The tables of the speaker of node `node`; `problem` is why it cannot pass anything on, or "".
+
+    `tracked`: the kernel tracks all connections to these addresses, as it does where a proxy translates them,
+    and knows its own ones by that. The kernel takes the tables away with the process (Linux 5.12; on older
+    ones they stay, empty after seconds).
+    """
+
+    def __init__(self, node: str, *, tracked: bool = False) -> None:
+        self.problem = ""
+        self._wanted = PassOn({}, frozenset())
+        self._tables = [_Table(f"roost-{node}", family, tracked=tracked) for family in _FAMILIES]
+        self._neighbours = FixedNeighbours()
+
+    def start(self, remember: float) -> None:
+        """Put the tables in place, empty: making them takes tens of milliseconds, filling them does not."""
+        self._wanted = PassOn({}, frozenset(), remember)
+        self._apply(renew=True)
+
+    def follow(self, wanted: PassOn) -> None:
+        """Pass on exactly this from now on: when it returns it is so, or `problem` says why not."""
+        self._wanted = wanted
+        self._apply(renew=False)
+
+    def renew(self) -> None:
+        """Let what is in force last, and put right what somebody has taken away."""
+        if self._wanted.onward or self.problem:
+            self._apply(renew=True)
+
+    def close(self) -> None:
+        """Pass nothing on any more, and leave nothing behind."""
+        for table in self._tables:
+            table.close()
+        self._neighbours.close()
+
+    def _apply(self, *, renew: bool) -> None:
+        try:
+            self._teach()
+            for table in self._tables:
+                table.follow(self._wanted, renew=renew)
+        except OSError as error:
+            problem = f"connections cannot be passed on when an address moves: {_cause(error)}"
+            if problem != self.problem:
+                _log.warning("%s", problem)
+            self.problem = problem
+        else:
+            self.problem = ""
+
+    def _teach(self) -> None:
+        hops = {
+            hop
+            for onward in self._wanted.onward.values()
+            for hop in (onward.first, onward.upward, *onward.flows.values())
+            if hop is not None and hop.address.version == 6
+        }
+        for hop in hops:
+            self._neighbours.set(hop.link, hop.address, hop.mac)
+
+
+class _Table:
+    """The table of one family."""
+
+    def __init__(self, name: str, family: _Family, *, tracked: bool) -> None:
+        self._family = family
+        self._tracked = tracked
+        self._table = nft.NfTables(name, family.family)
+        self._there = False
+        flow = (family.address, _PORT, family.address, _PORT)
+        self._addresses = nft.Set("addresses", (family.address,))
+        self._own = nft.Set("own", flow, dynamic=True, size=_CONNECTIONS)
+        self._named = _Hops("named", flow, family.address)
+        self._first = _Hops("first", (family.address,), family.address)
+        self._upward = _Hops("upward", (family.address,), family.address)
+        self._peers = nft.Set("peers", (_MAC,))
+        self._moved = nft.Set("moved", (family.address,))
+        self._sets = (
+            self._addresses,
+            self._own,
+            *self._named.sets,
+            *self._first.sets,
+            *self._upward.sets,
+            self._peers,
+            self._moved,
+        )
+        self._filled: _Contents = []
+
+    def close(self) -> None:
+        """Take the table away."""
+        if self._there:
+            with suppress(OSError):
+                self._table.remove()
+        self._there, self._filled = False, []
+        self._table.close()
+
+    def follow(self, wanted: PassOn, *, renew: bool) -> None:
+        """Pass on what concerns this family."""
+        onward = {a: each for a, each in wanted.onward.items() if a.version == self._family.version}
+        contents = self._contents(onward, wanted.peers if onward else ())
+        if contents == self._filled and not renew:
+            return
+        try:
+            self._fill(onward, contents, wanted.remember)
+        except OSError as error:
+            if error.errno != errno.ENOENT or not self._there:
+                raise
+            # Somebody has taken all tables away, as `nft flush ruleset` did before Linux 5.12.
+            _log.warning("nftables: the table of this speaker is gone; putting it back")
+            self._there = False
+            self._fill(onward, contents, wanted.remember)
+
+    def _fill(self, onward: Collection[IPAddress], contents: _Contents, remember: float) -> None:
+        """Put `contents` in force; before anything is passed on, what this host itself holds is known."""
+        if not self._there:
+            self._table.replace(self._sets, self._chains(remember))
+            self._there, self._filled = True, []
+        known = {key for of, elements in self._filled if of is self._addresses for key, _ in elements}
+        new = [address for address in onward if address.packed not in known]
+        if new:
+            self._table.add(self._addresses, [(address.packed, b"") for address in new], _LASTING)
+            self._table.add(self._moved, [(address.packed, b"") for address in new], _UNCERTAIN)
+        if new and not self._tracked:
+            own = dict.fromkeys(_flow_key(flow) for flow in flows_of(new) if flow.protocol == TCP)
+            self._table.add(self._own, [(key, b"") for key in own], remember)
+        self._table.fill(contents, _LASTING)
+        self._filled = contents
+
+    def _contents(self, onward: Mapping[IPAddress, Onward], peers: Iterable[bytes]) -> _Contents:
+        first = {address.packed: each.first for address, each in onward.items() if each.first}
+        upward = {address.packed: each.upward for address, each in onward.items() if each.upward}
+        named = {_flow_key(flow): hop for each in onward.values() for flow, hop in each.flows.items()}
+        return [
+            (self._addresses, [(address.packed, b"") for address in onward]),
+            (self._peers, [(mac, b"") for mac in sorted(peers)]),
+            *self._first.filled(first),
+            *self._upward.filled(upward),
+            *self._named.filled(named),
+        ]
+
+    def _chains(self, remember: float) -> tuple[nft.Chain, ...]:
+        family = self._family
+        priority = _AFTER_TRACKING if self._tracked else _FIRST_OF_ALL
+        to = self._to()
+        tcp, udp, icmp = (_protocol(each) for each in (TCP, UDP, family.icmp))
+        flow = self._flow()
+        accept = nft.verdict(nft.ACCEPT)
+        send = self._first.send(self._to)
+        send_upward = self._upward.send(self._to)
+        from_peer = (
+            nft.load_meta(_LINK_TYPE),
+            nft.equals(_ETHERNET),
+            nft.load_payload(0, 6, 6),
+            nft.in_set(self._peers),
+        )
+        drop = nft.verdict(nft.DROP)
+        begins = (
+            nft.load_payload(2, _TCP_FLAGS, 1),
+            nft.masked(bytes([_FIN | _SYN | _RST | _ACK])),
+            nft.equals(bytes([_SYN])),
+        )
+        error = (
+            nft.load_payload(2, 0, 1),
+            nft.between(bytes([family.errors[0]]), bytes([family.errors[1]])),
+        )
+        arrives = nft.Chain("arrives", ((*to, nft.in_set(self._addresses), nft.jump("known")),), priority)
+        tracked = (
+            nft.load_tracked(),
+            nft.masked(struct.pack("=I", _TRACKED_BEFORE)),
+            nft.differs(bytes(4)),
+        )
+        known = nft.Chain(
+            "known",
+            (
+                *([(*tracked, accept)] if self._tracked else []),
+                (*tcp, *begins, *flow, nft.add_to_set(self._own, _HANDSHAKE), accept),
+                (
+                    *tcp,
+                    *flow,
+                    nft.in_set(self._own),
+                    nft.add_to_set(self._own, remember, update=True),
+                    accept,
+                ),
+                (*from_peer, nft.jump("passed")),
+                (*udp, *self._named.send(self._flow), drop),
+                (*tcp, *send, nft.counter(), drop),
+                (*icmp, *error, *send),  # a copy: it may be about a connection of either
+            ),
+        )
+        passed = nft.Chain(
+            "passed",
+            (
+                (*icmp, *error, *send_upward),
+                (*tcp, *send_upward, drop),
+                (*tcp, *to, nft.in_set(self._moved), drop),  # perhaps not all nodes know yet who holds it
+                (accept,),
+            ),
+        )
+        return arrives, known, passed
+
+    def _to(self, at: int = 0) -> tuple[bytes, ...]:
+        """Load the address into the registers from `at` on."""
+        return (nft.load_payload(1, self._family.target, self._family.address.size, at),)
+
+    def _flow(self, at: int = 0) -> tuple[bytes, ...]:
+        """Load client, its port, address, port into the registers from `at` on."""
+        family, size = self._family, self._family.address.size // 4
+        return (
+            nft.load_payload(1, family.source, family.address.size, at),
+            nft.load_payload(2, 0, 2, at + size),
+            nft.load_payload(1, family.target, family.address.size, at + size + 1),
+            nft.load_payload(2, 2, 2, at + 2 * size + 1),
+        )
+
+
+class _Hops:
+    """Next hops by key: two maps with the same keys, one to the address and one to the link."""
+
+    def __init__(self, name: str, key: tuple[nft.Field, ...], address: nft.Field) -> None:
+        self._to = nft.Set(name, key, (address,))
+        self._link = nft.Set(f"{name}_link", key, (_LINK,))
+        self._behind = address.size // 4
+        self.sets = (self._to, self._link)
+
+    def filled(self, hops: Mapping[bytes, NextHop]) -> _Contents:
+        """Return what the maps have to hold."""
+        return [
+            (self._to, [(key, hop.address.packed) for key, hop in hops.items()]),
+            (self._link, [(key, struct.pack("=I", hop.link)) for key, hop in hops.items()]),
+        ]
+
+    def send(self, load: Callable[[int], tuple[bytes, ...]]) -> tuple[bytes, ...]:
+        """Send a copy to the next hop of the key that `load` loads; without one the rule ends here."""
+        to = (*load(0), nft.value_from(self._to))
+        link = (*load(self._behind), nft.value_from(self._link, self._behind))
+        return (*to, *link, nft.duplicate(0, self._behind))
+
+
+def _protocol(number: int) -> tuple[bytes, ...]:
+    return nft.load_meta(_L4PROTO), nft.equals(bytes([number]))
+
+
+def _flow_key(flow: Flow) -> bytes:
+    ports = (struct.pack("!Hxx", port) for port in (flow.client_port, flow.port))
+    return b"".join((flow.client.packed, next(ports), flow.address.packed, next(ports)))
+
+
+def _cause(error: OSError) -> str:
+    causes = {
+        errno.EPERM: "give the process CAP_NET_ADMIN",
+        errno.EACCES: "give the process CAP_NET_ADMIN",
+        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
+        errno.ENOENT: "the kernel lacks a part of nftables (nft_dup_ipv4, nft_dup_ipv6)",
+        errno.EOPNOTSUPP: "the kernel lacks a part of nftables",
+    }
+    return causes.get(error.errno or 0, str(error))

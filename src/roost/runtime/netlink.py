@@ -1,0 +1,104 @@
+"""Netlink messages by hand (netlink(7)): for what is asked often, or in bulk, beside the announcing.
+
+The kernel answers within the call: whoever sends reads what there is and never waits.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ["DUMP", "REQUEST", "NetlinkSocket", "attribute", "attributes", "message", "nested"]
+
+REQUEST: Final = 0x01  # NLM_F_REQUEST
+DUMP: Final = 0x300  # NLM_F_DUMP
+_HEADER: Final = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_ATTRIBUTE: Final = struct.Struct("=HH")  # struct nlattr: length, type
+_ERRNO: Final = struct.Struct("=i")
+_NESTED: Final = 0x8000  # NLA_F_NESTED
+_KIND: Final = 0x3FFF  # NLA_TYPE_MASK
+_ERROR, _DONE = 2, 3
+_READ: Final = 1 << 16  # bytes, more than the kernel gives at once
+_SEND_BUFFER: Final = 4 << 20  # bytes: a batch goes in one message
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """Return an attribute, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def nested(kind: int, *parts: bytes) -> bytes:
+    """Return an attribute made of attributes."""
+    return attribute(kind | _NESTED, b"".join(parts))
+
+
+def attributes(data: bytes, at: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield (kind, value) of the attributes from `at` on."""
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & _KIND, data[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+
+
+def message(kind: int, flags: int, body: bytes, sequence: int = 0) -> bytes:
+    """Return a whole message."""
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, 0) + body + bytes(-len(body) % 4)
+
+
+class NetlinkSocket:
+    """A socket of one netlink family, in the network namespace of the thread that opens it.
+
+    Opening raises OSError where the kernel has no such family.
+    """
+
+    def __init__(self, family: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+        self._socket.settimeout(0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def dump(self, request: bytes) -> Iterator[bytes]:
+        """Yield the body of each message of the answer to a dump request. Raises OSError."""
+        self._socket.send(request)
+        while True:
+            for kind, body in _messages(self._socket.recv(_READ)):
+                if kind == _DONE:
+                    return
+                if kind == _ERROR:
+                    _raise(body)
+                yield body
+
+    def transact(self, messages: Iterable[bytes]) -> None:
+        """Send messages at once; the first error that the kernel reports is raised as OSError."""
+        self._socket.send(b"".join(messages))
+        failed = b""
+        while True:
+            try:
+                data = self._socket.recv(_READ)
+            except BlockingIOError:
+                break
+            errors = (body for kind, body in _messages(data) if kind == _ERROR and any(body[:4]))
+            failed = failed or next(errors, b"")
+        if failed:
+            _raise(failed)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, at)
+        yield kind, data[at + _HEADER.size : at + length]
+        at += (max(length, _HEADER.size) + 3) & ~3
+
+
+def _raise(body: bytes) -> None:
+    (code,) = _ERRNO.unpack_from(body)
+    if code:
+        raise OSError(-code, os.strerror(-code) if -code in errno.errorcode else f"error {-code}")
