@@ -29,6 +29,7 @@ asyncio.run(main())
 
 _CLIENT = f"""
 import asyncio, sys
+from datetime import UTC, datetime
 pause = float(sys.argv[1])
 async def hold(address):
     reader, writer = await asyncio.wait_for(asyncio.open_connection(address, {PORT}), 3)
@@ -39,8 +40,10 @@ async def use(address, reader, writer, broken, stop):
             writer.write(b"x")
             await asyncio.wait_for(reader.readexactly(1), 5)
             await asyncio.sleep(pause)
-    except (OSError, asyncio.IncompleteReadError, TimeoutError):
+    except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
         broken.append(address)
+        port = writer.get_extra_info("sockname")[1]
+        print(f"{{datetime.now(UTC):%T.%f}} {{address}} from port {{port}}: {{error!r}}", file=sys.stderr)
 async def main():
     broken, stop = [], asyncio.Event()
     held = [await hold(address) for address in sys.argv[2:]]
@@ -74,6 +77,7 @@ class Connections:
         time.sleep(0.2)
 
     def broken(self) -> list[str]:
-        """End all and return the address of each that broke."""
-        out, _ = self._process.communicate("\n", timeout=30)
+        """End all and return the address of each that broke; how and when goes to this process's stderr."""
+        out, why = self._process.communicate("\n", timeout=30)
+        sys.stderr.write(why)
         return out.split()

@@ -120,7 +120,7 @@ class Leading:
         if address not in self._state.plan.known:
             del self.leaders[address]
         if lead.node != before:
-            self._passing_on.lead_moved(address, before, lead.node, now)
+            self._passing_on.lead_moved(address, before, now)
         elif address not in self._state.succession.stood_in:
             return
         if lead.node == self._state.me:

@@ -134,10 +134,12 @@ class Holders:
         return self._due if self._of else None
 
     def words(self, now: float) -> list[Held]:
-        """Return all of it, for a peer that has just come."""
+        """Return what is no guess, for a peer that has just come."""
         rows: dict[str, list[HeldRow]] = {}
         for address, holders in self._of.items():
             for node, holder in holders.items():
+                if holder.guessed:
+                    continue
                 left = max(1, ceil((holder.until - now) / _COARSE)) * _COARSE
                 rows.setdefault(node, []).append(HeldRow(address, 1, left))
         return [word for node, each in rows.items() for word in Held.batches(node, each)]

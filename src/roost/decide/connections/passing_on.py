@@ -49,13 +49,11 @@ class PassingOn:
         if self._state.settings.keep_connections:
             self._own.look_back(now)
 
-    def lead_moved(self, address: IPAddress, before: str | None, after: str | None, now: float) -> None:
-        """Follow who leads `address`."""
+    def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
+        """Follow that `before` leads `address` no more."""
         keep = self._state.settings.keep_connections
         if before is not None:
             self.holders.forget_guesses(address)
-        if after is not None:
-            self.holders.forget(address, after)
         if before is not None and keep and self._state.verdict(before) not in {None, *_LOST}:
             self._seen.add(address)
             self.holders.presume(address, before, now, keep)
@@ -149,9 +147,9 @@ class PassingOn:
         for flow, node in self.holders.flows():
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
-        for address in self.holders.addresses:
-            holders = sorted(self.holders.of(address), key=self._turn)
-            me = self._turn(self._state.me)
+        me = self._turn(self._state.me)
+        for address in {*self.holders.addresses, *self._own.addresses}:
+            holders = sorted(self._others(address), key=self._turn)
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 self._first(holders if takes_part else (), address),
@@ -165,6 +163,11 @@ class PassingOn:
             if onward != Onward():
                 found[address] = onward
         return found
+
+    def _others(self, address: IPAddress) -> set[str]:
+        """Return who may know a connection that this node does not: who holds some, and who leads now."""
+        names = {*self.holders.of(address), self._state.plan.lead(address).node}
+        return {name for name in names if name not in (None, self._state.me)}
 
     def _turn(self, name: str) -> tuple[bool, str]:
         return name != self._state.me and self._state.verdict(name) in {None, *_GONE}, name
