@@ -1,4 +1,4 @@
-"""`roost drain`: move a node's addresses to others and wait until no packets come there any more."""
+"""`roost drain`: move a node's addresses to others and wait until nobody uses it for them any more."""
 
 import json
 import time
@@ -28,16 +28,16 @@ _QUIET: Final = 1.0  # seconds without packets after which a node is drained
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="Seconds to wait until the node leads nothing and gets no more packets.",
+    help="Seconds to wait until the node leads nothing, and no connection is open there.",
 )
 @socket_option
 @json_option
 def command(node: str, deadline: float, socket_path: Path | None, *, undo: bool, as_json: bool) -> None:
     """Hand over everything that NODE leads, without leaving the cluster.
 
-    The successors answer first; NODE serves whoever still sends to it. Its own kernel counts these
-    packets. An address that no other node can lead stays. A drained node stays so until --undo or the
-    restart of its speaker.
+    The successors answer first, and pass on to NODE what belongs to connections that are open there; NODE
+    serves these, and whoever still sends to it. Its own kernel counts both. An address that no other node
+    can lead stays. A drained node stays so until --undo or the restart of its speaker.
     """
     progress = _watch(node, deadline, socket_path, undo=undo, quiet=as_json)
     if as_json:
@@ -67,15 +67,18 @@ def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: 
 def _is_done(progress: dict[str, Any], *, undo: bool) -> bool:
     if not progress["known"] or progress["draining"] is undo:
         return False
-    return undo or (progress["leads"] == 0 and progress["quiet"] >= _QUIET)
+    return undo or (progress["leads"] == 0 and progress["connections"] == 0 and progress["quiet"] >= _QUIET)
 
 
 def _line(progress: dict[str, Any]) -> str:
     if not progress["known"]:
         return f"{progress['node']}: no word yet"
     state = "draining" if progress["draining"] else "not draining"
-    leads, packets = progress["leads"], progress["packets"]
-    return f"{progress['node']}: {state}, leads {leads}, {packets} packets came for what others lead"
+    leads, packets, held = progress["leads"], progress["packets"], progress["connections"]
+    return (
+        f"{progress['node']}: {state}, leads {leads}; for what others lead "
+        f"{held} connections are open there, and {packets} packets came from clients"
+    )
 
 
 def _why_not(node: str, progress: dict[str, Any]) -> str:
@@ -84,6 +87,10 @@ def _why_not(node: str, progress: dict[str, Any]) -> str:
     if progress["leads"]:
         return (
             f"{node} still leads {progress['leads']} services that no other node can lead; it goes on serving"
+        )
+    if held := progress["connections"]:
+        return (
+            f"{node} leads nothing any more, but {held} connections are open there; it goes on serving them"
         )
     return f"{node} leads nothing any more, but packets still come there; it goes on serving them"
 

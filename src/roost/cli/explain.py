@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.output import connections
 
 __all__ = ["command"]
 
@@ -54,5 +55,7 @@ def _draw(explanation: dict[str, Any]) -> None:
         console.print(f"[dim]out:[/dim] {exclusion['node']}: {exclusion['why']}")
     if unproven := explanation["judged_by_swim_alone"]:
         console.print(f"[dim]judged by SWIM alone, no answers to probes: {', '.join(unproven)}[/dim]")
+    for each in explanation["passing_on"]:
+        console.print(f"{each['address']}: passing on to [bold]{each['node']}[/bold]: {connections(each)}")
     for problem in explanation["problems"]:
         console.print(f"[yellow]{problem}[/yellow]")

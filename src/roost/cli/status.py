@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.output import connections
 
 __all__ = ["command"]
 
@@ -103,6 +104,7 @@ def _services(status: dict[str, Any]) -> Any:
         "leader",
         "since",
         "here",
+        "open",
         "notes",
         box=None,
         header_style="bold",
@@ -115,9 +117,15 @@ def _services(status: dict[str, Any]) -> Any:
             escape(service["leader"]) if service["leader"] else "[red]nobody[/red]",
             service["since"],
             escape("answering on " + " ".join(service["interfaces"])) if service["answering"] else "",
-            escape("; ".join(service["problems"])),
+            " ".join("-" if each is None else str(each) for each in service["connections"].values()),
+            escape("; ".join([*_passed_on(service), *service["problems"]])),
         )
     return table
+
+
+def _passed_on(service: dict[str, Any]) -> list[str]:
+    """Return, for each node that holds connections of the service, a clause."""
+    return [f"passing on to {each['node']}: {connections(each)}" for each in service["passing_on"]]
 
 
 def _members(status: dict[str, Any]) -> Any:

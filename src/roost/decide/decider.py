@@ -98,7 +98,7 @@ class Decider:
         return self._state.announcing.alarms(now)
 
     def lingering(self, now: float) -> Mapping[IPAddress, float]:
-        """Return the addresses with connections that outlive this process, and for how many seconds at most."""
+        """Return the addresses whose connections outlive this process, and for how many seconds."""
         own = self._state.own_connections
         left = {address: own.left(address, now) for address in own.addresses}
         return {address: seconds for address, seconds in left.items() if seconds}

@@ -236,7 +236,7 @@ class Follow(Effect):
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """Where a packet goes as it is: `address` on the link with index `link`, whose hardware address is `mac`."""
+    """Where a packet goes as it is: `address` on the link with index `link`, at `mac` (6 bytes)."""
 
     address: IPAddress
     link: int

@@ -85,6 +85,8 @@ class Hands:
             do.AskProxy: self._ask_proxy,
             do.Teach: lambda _: None,  # the kernel answers whoever has sent
             do.Follow: self._follow,
+            do.PassOn: lambda _: None,
+            do.Count: lambda _: None,
             do.Happened: self._happened,
         }
 

@@ -26,6 +26,7 @@ from roost.deliver.passing_on import RENEW, PassingOn
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
+from roost.model.address import IPAddress
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
@@ -230,6 +231,10 @@ class Speaker:
     def complaints(self) -> Sequence[Complaint]:
         """What of the source does not fit this host."""
         return self.environment.complaints
+
+    def connections(self, address: IPAddress) -> int | None:
+        """Return how many connections to `address` are open on this host, None where that is not counted."""
+        return self.counting.open_now(address, self.decider.state.plan.local)
 
     def moment(self, then: float) -> datetime:
         """Return the wall clock's time (UTC) for a time of the loop."""

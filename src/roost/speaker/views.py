@@ -83,6 +83,7 @@ class SpeakerViews:
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": _iso(change.since),
             "change": change.why,
+            "passing_on": self._passing_on(ranking.service),
             "problems": self._problems(ranking.service),
         }
 
@@ -243,8 +244,20 @@ class SpeakerViews:
             "since": _iso(speaker.history.last(service.name).since),
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
+            "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
+            "passing_on": self._passing_on(service),
             "problems": self._problems(service),
         }
+
+    def _passing_on(self, service: Service) -> list[dict[str, Any]]:
+        """Who holds connections of the service that this node passes on; None: how many it has yet to say."""
+        passing_on = self._speaker.decider.passing_on
+        return [
+            {"address": canonical(address), "node": node, "connections": holder.connections}
+            for address in service.addresses
+            if address in passing_on.onward.onward
+            for node, holder in sorted(passing_on.holders.of(address).items())
+        ]
 
     def _problems(self, service: Service) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""

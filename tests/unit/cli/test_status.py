@@ -20,6 +20,8 @@ def status(**changed: Any) -> dict[str, Any]:
         "since": SINCE,
         "answering": True,
         "interfaces": ["eth0"],
+        "connections": {"192.0.2.200": 3},
+        "passing_on": [{"address": "192.0.2.200", "node": "n2", "connections": 17}],
         "problems": [],
     }
     well = {
@@ -50,6 +52,10 @@ def shown(monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]) -> str:
 
 def test_a_node_that_is_well_shows_itself_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, status()).startswith("n1  roost 0")
+
+
+def test_connections_that_another_node_holds_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "passing on to n2: 17 connections" in shown(monkeypatch, status())
 
 
 def test_problems_come_first_with_kind_and_cure(monkeypatch: pytest.MonkeyPatch) -> None:

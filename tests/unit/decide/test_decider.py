@@ -1212,7 +1212,7 @@ def test_packets_that_come_for_a_lost_address_are_reported_to_its_leader() -> No
     one.tell(one.decider.wish, "n1", True)
     one.tell(one.decider.leave)
     one.claim(MINE, 2)
-    assert one.of(Follow)[-1] == Follow(frozenset({MINE}))
+    assert one.of(Follow)[-1] == Follow(frozenset({MINE}), frozenset({mac(2), mac(3)})), "but of the peers"
     one.tell(one.decider.stragglers, 3, [CLIENT])
     assert Tell(("n2",), Sightings(News.STALE, (CLIENT,))) in one.effects
 

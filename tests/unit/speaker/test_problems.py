@@ -23,6 +23,7 @@ def kinds(one: One, **changed: Any) -> list[str]:
         "cluster": SimpleNamespace(members=lambda: tuple(one.members.values())),
         "faults": SimpleNamespace(records=()),
         "complaints": (),
+        "passing_on": SimpleNamespace(problem=""),
     }
     speaker = SimpleNamespace(**{**well, **changed})
     return [problem.kind for problem in problems(cast("Speaker", speaker), one.now)]

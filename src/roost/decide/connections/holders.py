@@ -80,7 +80,7 @@ class Holders:
         self._flows = {flow: each for flow, each in self._flows.items() if flow.address in self._of}
 
     def hear(self, word: Held, known: Collection[IPAddress], now: float, keep: float) -> bool:
-        """Take a node's own word about addresses that are `known`; tells whether other nodes hold some now."""
+        """Take what a node holds of `known` addresses; tells whether other nodes hold some now."""
         changed = False
         for row in word.rows if word.node != self._me else ():
             if row.address not in known:
@@ -109,9 +109,9 @@ class Holders:
             yield flow, node
 
     def drop(self, lost: Collection[str], gone: Collection[str], now: float) -> bool:
-        """Forget who is `lost`, whose time is up, or who says nothing though it is not `gone`; tells whether any.
+        """Forget who is `lost`, or silent, or whose time is up; tells whether anybody is.
 
-        Who is gone has left, or its process has ended while its host lives.
+        Who is `gone` has left, or its process has ended while its host lives: it is silent and counts.
         """
         if self._due is None or now < self._due:
             return False

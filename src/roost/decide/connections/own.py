@@ -55,7 +55,7 @@ class Own:
         return all(each.connections is not None for each in self._lost.values())
 
     def left(self, address: IPAddress, now: float) -> float:
-        """Return for how many seconds the connections of `address` are held at most, 0 when there are none."""
+        """Return for how many seconds the connections of `address` are held, 0 when there are none."""
         lost = self._lost.get(address)
         return max(0.0, lost.until - now) if lost and lost.holds else 0.0
 
@@ -86,7 +86,7 @@ class Own:
     def counted_now(
         self, flows: Iterable[Flow], answered: Collection[IPAddress], now: float, keep: float
     ) -> bool:
-        """Take all flows of the addresses that had to be counted; tells whether that has to be said at once."""
+        """Take all flows of what had to be counted; tells whether that has to be said at once."""
         tcp: dict[IPAddress, int] = {}
         udp = [flow for flow in flows if flow.protocol == UDP]
         for flow in flows:

@@ -4,10 +4,10 @@ A move that was planned leaves connections behind on the node that had the addre
 them, if their packets get there. Whoever answers for the address, or still holds connections for it, sends
 what it does not know to a node that holds some.
 
-Several may: after A, B and C have led in turn, A and B hold some. Then each packet visits one after the other
-until one knows it, in an order that is the same for all: by name, who has left last, for it passes nothing on.
-What comes from a peer's hardware address has been passed on already, and goes only to nodes that stand behind
-this one, which whoever may be taken for one of them does, too. So no packet visits a node twice, also while two nodes believe to lead.
+Several may: after A, B and C have led in turn, A and B hold some. Then each packet visits one after the
+other until one knows it, in an order that is the same for all: by name, and last who has left, for it passes
+nothing on. What comes from a peer's hardware address has been passed on already, and goes only to nodes that
+stand behind this one. So no packet visits a node twice, also while two nodes believe to lead.
 """
 
 from collections.abc import Collection, Iterable
@@ -166,8 +166,9 @@ class PassingOn:
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
-        names = {*self.holders.of(address), self._state.plan.lead(address).node}
-        return {name for name in names if name not in (None, self._state.me)}
+        leader = self._state.plan.lead(address).node
+        names = {*self.holders.of(address), *([leader] if leader else [])}
+        return names - {self._state.me}
 
     def _turn(self, name: str) -> tuple[bool, str]:
         return name != self._state.me and self._state.verdict(name) in {None, *_GONE}, name

@@ -205,9 +205,8 @@ def _ask(fields: list[object]) -> Ask | None:
 
 def _progress(fields: list[object]) -> Progress | None:
     match fields:
-        case [str(node), bool(draining), int(leads), int(packets), float(quiet), *more]:
-            if leads >= 0 and packets >= 0 and isfinite(quiet) and quiet >= 0:
-                connections = more[0] if more and isinstance(more[0], int) and more[0] >= 0 else 0
+        case [str(node), bool(draining), int(leads), int(packets), float(quiet), int(connections), *_]:
+            if min(leads, packets, connections) >= 0 and isfinite(quiet) and quiet >= 0:
                 return Progress(node, draining, leads, packets, quiet, connections)
     return None
 

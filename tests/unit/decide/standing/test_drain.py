@@ -5,10 +5,10 @@ from roost.protocols.words.draining import Ask, Progress
 
 
 class Measured:
-    """What the node is made of: services led, packets for others' addresses, seconds without any."""
+    """What the node is made of: services led, packets for others' addresses, seconds without any, connections."""
 
     def __init__(self) -> None:
-        self.values = (3, 0, float("inf"))
+        self.values = (3, 0, float("inf"), 4)
         self.drain = Drain("n1", lambda _now: self.values)
 
 
@@ -34,17 +34,17 @@ def test_a_wish_for_another_node_is_a_word_for_it_and_its_answer_is_kept() -> No
 
 def test_quiet_counts_from_the_last_packet_and_not_from_before_the_drain() -> None:
     node = Measured()
-    node.values = (0, 5, 62.0)
+    node.values = (0, 5, 62.0, 4)
     node.drain.wish(True, 100.0)
-    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 5, 2.0)
-    node.values = (0, 6, 0.5)
-    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 6, 0.5)
+    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 5, 2.0, 4)
+    node.values = (0, 6, 0.5, 4)
+    assert node.drain.progress("n1", 102.0) == Progress("n1", True, 0, 6, 0.5, 4)
 
 
 def test_a_node_that_never_saw_a_packet_is_quiet_since_the_wish() -> None:
     node = Measured()
     node.drain.wish(True, 100.0)
-    assert node.drain.own(101.5) == Progress("n1", True, 3, 0, 1.5)
+    assert node.drain.own(101.5) == Progress("n1", True, 3, 0, 1.5, 4)
 
 
 def test_the_progress_of_so_many_nodes_is_kept_and_no_more() -> None:

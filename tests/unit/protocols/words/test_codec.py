@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.model.flow import UDP, Flow
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.words.codec import (
@@ -21,6 +22,7 @@ from roost.protocols.words.codec import (
     encode_state,
 )
 from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows, HeldRow
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
@@ -35,23 +37,32 @@ sightings = st.builds(Sighting, ipv4, ipv4, macs) | st.builds(Sighting, ipv6, ip
 counts = st.integers(0, 2**63)
 ended = st.sampled_from([verdict for verdict in Verdict if not verdict.active])
 rows = st.tuples(names, st.lists(macs, min_size=1, max_size=3).map(tuple))
+held = st.builds(HeldRow, ipv4 | ipv6, st.integers(0, 2**31), st.integers(0, 86400))
+ports = st.integers(0, 65535)
+flows = st.builds(Flow, st.just(UDP), ipv4, ports, ipv4, ports) | st.builds(
+    Flow, st.just(UDP), ipv6, ports, ipv6, ports
+)
 words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Ground, names, ended, st.text(max_size=100)),
     st.builds(Ask, names, names, st.none() | st.booleans()),
-    st.builds(Progress, names, st.booleans(), counts, counts, st.floats(0, 1e9)),
+    st.builds(Progress, names, st.booleans(), counts, counts, st.floats(0, 1e9), counts),
     st.builds(Sightings, st.sampled_from(News), st.lists(sightings, max_size=25).map(tuple)),
     st.builds(Statement, st.sampled_from(Kind), names, names),
     st.builds(Unable, names, st.lists(ipv4 | ipv6, max_size=64).map(tuple), counts),
     st.builds(Macs, st.lists(rows, max_size=5).map(tuple)),
+    st.builds(Held, names, st.lists(held, max_size=HELD_LIMIT).map(tuple)),
+    st.builds(HeldFlows, names, st.lists(flows, max_size=FLOWS_LIMIT).map(tuple)),
 )
 GOOD: tuple[Word, ...] = (
     Ground("n1", Verdict.DEAD, "silent"),
     Ask("n1", "n2", None),
-    Progress("n1", True, 1, 2, 3.0),
+    Progress("n1", True, 1, 2, 3.0, 4),
     Sightings(News.STALE, (Sighting(IPv4Address("192.0.2.1"), IPv4Address("192.0.2.9"), bytes(6)),)),
     Statement(Kind.SILENT, "n1", "n2"),
     Unable("n1", (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")), 3),
     Macs((("n1", (bytes(6),)),)),
+    Held("n1", (HeldRow(IPv4Address("192.0.2.1"), 17, 600),)),
+    HeldFlows("n1", (Flow(UDP, IPv4Address("192.0.2.9"), 5353, IPv4Address("192.0.2.1"), 53),)),
 )
 
 
@@ -67,7 +78,7 @@ def test_what_was_told_is_heard(word: Word) -> None:
     [
         (Ground("n1", Verdict.PROCESS_GONE, "why"), ["verdict", "n1", "process gone", "why"]),
         (Ask("n1", "n2", True), ["drain", "n1", "n2", True]),
-        (Progress("n1", True, 1, 2, 3.5), ["drained", "n1", True, 1, 2, 3.5]),
+        (Progress("n1", True, 1, 2, 3.5, 4), ["drained", "n1", True, 1, 2, 3.5, 4]),
         (Statement(Kind.LOOK, "n1", "n2"), ["look", "n1", "n2"]),
         (
             Sightings(
@@ -77,6 +88,14 @@ def test_what_was_told_is_heard(word: Word) -> None:
         ),
         (Unable("n1", (IPv4Address("192.0.2.1"),), 7), ["unable", "n1", [b"\xc0\0\2\1"], 7]),
         (Macs((("n1", (b"\2" + bytes(5),)),)), ["macs", [["n1", [b"\2" + bytes(5)]]]]),
+        (
+            Held("n1", (HeldRow(IPv4Address("192.0.2.1"), 17, 600),)),
+            ["held", "n1", [[b"\xc0\0\2\1", 17, 600]]],
+        ),
+        (
+            HeldFlows("n1", (Flow(UDP, IPv4Address("192.0.2.9"), 5353, IPv4Address("192.0.2.1"), 53),)),
+            ["flows", "n1", [[b"\xc0\0\2\x09", 5353, b"\xc0\0\2\1", 53]]],
+        ),
     ],
 )
 def test_the_wire_form_is_the_one_that_other_versions_read(word: Word, row: list[object]) -> None:
