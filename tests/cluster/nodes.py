@@ -56,6 +56,7 @@ class KubeLan(Lan):
         self.api = Client(self.control.kubeconfig(), host)
         prepare(self.api)
         self._controller: subprocess.Popen[bytes] | None = None
+        self.pods: dict[int, Namespace] = {}
         self._proxies: list[subprocess.Popen[bytes]] = []
         for at, speaker in enumerate(self.speakers, 1):
             self._register(at, speaker)
@@ -176,6 +177,7 @@ class KubeLan(Lan):
     def _make_pod(self, at: int, speaker: Speaker) -> None:
         """Make a namespace with the echo service behind the node, and routes to it everywhere."""
         host, inner = speaker.namespace, self.net.add(f"pod{at}")
+        self.pods[at] = inner
         host.sysctl("net/ipv4/ip_forward", 1)
         self.net.veth(host, "pod0", inner, "eth0")
         inner.ip(f"addr add 198.51.100.{at}/32 dev eth0")

@@ -1,13 +1,13 @@
 """Passing packets of others' connections on to the nodes that hold them: a table of ours in nftables.
 
-    to a service address -> begins a connection, or belongs to one of this host     -> as ever
-                         -> a flow that another node has named (UDP)                -> to that node
-                         -> else: to a node that held the address, which passes on what it does not know either
+    to a service address -> begins a connection, or belongs to one of this host   -> as ever
+                         -> a flow that another node has named (UDP)              -> to that node
+                         -> else: to a node that held the address, which passes it on if it does not know it
 
 It stands before connection tracking (but where that has to say which connections are this host's) and before
-translation, so that whatever the host's firewall thinks of packets in mid-stream does not matter. Only packets for these addresses are looked at, and
-only while there is anything to pass on. Elements end by themselves unless they are renewed, and the table goes
-with the process.
+translation, so that whatever the host's firewall thinks of packets in mid-stream does not matter. Only
+packets for these addresses are looked at, and only while there is anything to pass on. Elements end by
+themselves unless they are renewed, and the table goes with the process.
 """
 
 import errno
