@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,36 @@ def test_connections_survive_a_drain_and_the_return(nodes: Lan) -> None:
     after = held(nodes)
     assert (before.broken(), between.broken(), after.broken()) == ([], [], [])
     assert other(nodes, leader)
+
+
+def lead_in_turn(nodes: Lan, moves: int) -> Iterator[Speaker]:
+    """Let A lead, then B, C, A and on; yield who leads, before each move and after the last one."""
+    leader = nodes.leader(VIP)
+    others = [each for each in nodes.speakers if each is not leader]
+    order = [leader, *others]
+    roost(leader, "drain", others[1].name)
+    for move in range(moves):
+        old, new = order[move % 3], order[(move + 1) % 3]
+        leads(nodes, old)
+        yield old
+        assert roost(new, "drain", new.name, "--undo").returncode == 0
+        roost(new, "drain", old.name, "--deadline", "0.2")
+    leads(nodes, order[moves % 3])
+    yield order[moves % 3]
+
+
+def test_a_thousand_connections_survive_ten_moves_in_a_row_and_nothing_is_left(nodes: Lan) -> None:
+    """A -> B -> C -> A and on: each node holds some, and each passes on what it does not know."""
+    open_ones = []
+    for leader in lead_in_turn(nodes, 10):
+        if len(open_ones) < 10:
+            open_ones.append(Connections(nodes.client, [VIP, VIP6] * 50, 2.0))
+    assert leader.status()["services"][0]["passing_on"], "the others hold some"
+    assert [each.broken() for each in open_ones] == [[]] * 10
+    for speaker in nodes.speakers:
+        until(partial(is_at_rest, speaker), f"{speaker.name} holds nothing, and passes nothing on")
+
+
+def is_at_rest(speaker: Speaker) -> bool:
+    (service,) = speaker.status()["services"]
+    return service["passing_on"] == [] and set(service["connections"].values()) == {0}
