@@ -81,7 +81,7 @@ def lead_in_turn(nodes: Lan, moves: int) -> Iterator[Speaker]:
 
 def test_a_thousand_connections_survive_ten_moves_in_a_row_and_nothing_is_left(nodes: Lan) -> None:
     """A -> B -> C -> A and on: each node holds some, and each passes on what it does not know."""
-    open_ones = []
+    open_ones: list[Connections] = []
     for leader in lead_in_turn(nodes, 10):
         if len(open_ones) < 10:
             open_ones.append(Connections(nodes.client, [VIP, VIP6] * 50, 2.0))

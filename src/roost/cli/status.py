@@ -79,6 +79,8 @@ def _draw(status: dict[str, Any]) -> None:
     )
     if status["draining"]:
         console.print("[yellow]draining: leads only what no other node can[/yellow]")
+    if why := status.get("not_passing_on"):
+        console.print(f"[dim]{escape(why)}[/dim]")
     console.print(_services(status))
     console.print(_members(status))
     for link in status["interfaces"]:

@@ -84,7 +84,7 @@ class Counting:
             return await asyncio.to_thread(flows_of, self._addresses)
         except OSError as error:
             if self._failure.new(str(error)):
-                _log.warning("open connections cannot be counted: %s", error)
+                _log.info("open connections cannot be counted: %s", error)
             return ()
 
 

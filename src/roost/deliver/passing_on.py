@@ -79,6 +79,7 @@ class PassingOn:
 
     def __init__(self, node: str, *, tracked: bool = False) -> None:
         self.problem = ""
+        self._tracked = tracked
         self._wanted = PassOn({}, frozenset())
         self._tables = [_Table(f"roost-{node}", family, tracked=tracked) for family in _FAMILIES]
         self._neighbours = FixedNeighbours()
@@ -112,7 +113,8 @@ class PassingOn:
         except OSError as error:
             problem = f"connections cannot be passed on when an address moves: {_cause(error)}"
             if problem != self.problem:
-                _log.warning("%s", problem)
+                # Where a proxy delivers, the right to do this is an option.
+                _log.log(logging.INFO if self._tracked else logging.WARNING, "%s", problem)
             self.problem = problem
         else:
             self.problem = ""

@@ -95,7 +95,7 @@ def _on_the_lan(speaker: Speaker, now: float) -> Iterator[Problem]:
         where = f"{alarm.mac.hex(':')} on {alarm.interface}"
         text = f"{canonical(alarm.address)} is claimed by {claimant(alarm.peer)} at {where}"
         yield Problem(f"claimed by a {alarm.kind}", text)
-    if speaker.passing_on.problem:
+    if speaker.passing_on.problem and speaker.source.delivers_locally:  # else an option that is off
         yield Problem("not passing on", speaker.passing_on.problem)
     for address, reason in decider.state.delivery.refused.items():
         yield Problem("undeliverable", f"{canonical(address)}: {reason}")

@@ -45,6 +45,7 @@ class SpeakerViews:
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,
             "draining": speaker.decider.state.drain.draining,
+            "not_passing_on": speaker.passing_on.problem,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,

@@ -18,7 +18,7 @@ def kinds(one: One, **changed: Any) -> list[str]:
         "name": "n1",
         "waiting_for": "",
         "config_error": "",
-        "source": SimpleNamespace(trouble=()),
+        "source": SimpleNamespace(trouble=(), delivers_locally=True),
         "decider": one.decider,
         "cluster": SimpleNamespace(members=lambda: tuple(one.members.values())),
         "faults": SimpleNamespace(records=()),

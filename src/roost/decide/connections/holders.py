@@ -51,6 +51,11 @@ class Holders:
         """The addresses that anybody holds connections for."""
         return self._of.keys()
 
+    @property
+    def nodes(self) -> frozenset[str]:
+        """All that hold any."""
+        return frozenset(node for holders in self._of.values() for node in holders)
+
     def presume(self, address: IPAddress, node: str, now: float, keep: float) -> None:
         """Take that `node` led `address` until now, and holds connections for up to `keep` seconds."""
         if node != self._me:
@@ -113,7 +118,7 @@ class Holders:
 
         Who is `gone` has left, or its process has ended while its host lives: it is silent and counts.
         """
-        if self._due is None or now < self._due:
+        if self._due is None or (now < self._due and not lost):
             return False
         self._due = now + _LOOK if self._of else None
         before = sum(map(len, self._of.values())), len(self._flows)

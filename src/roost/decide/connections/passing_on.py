@@ -10,7 +10,7 @@ nothing on. What comes from a peer's hardware address has been passed on already
 stand behind this one. So no packet visits a node twice, also while two nodes believe to lead.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -18,6 +18,7 @@ from roost.decide import census
 from roost.decide.connections.holders import Holders
 from roost.decide.connections.own import Own
 from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
+from roost.decide.members import ClusterMember
 from roost.decide.state import State
 from roost.decide.witnessing.targets import kernel_target
 from roost.model.address import IPAddress
@@ -26,7 +27,7 @@ from roost.model.flow import Flow
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
 
-__all__ = ["PassingOn"]
+__all__ = ["PassingOn", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
@@ -42,6 +43,9 @@ class PassingOn:
         self._own: Own = state.own_connections
         self._state = state
         self._counted: frozenset[IPAddress] = frozenset()
+        self._met: dict[
+            str, ClusterMember
+        ] = {}  # holders as they were known last: gossip forgets who has left
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
 
     def start(self, now: float) -> None:
@@ -81,7 +85,8 @@ class PassingOn:
 
     def hear(self, word: Held | HeldFlows, now: float) -> None:
         """Take what a peer says that it holds."""
-        keep = self._state.settings.keep_connections
+        if not (keep := self._state.settings.keep_connections):
+            return
         if isinstance(word, HeldFlows):
             changed = self.holders.hear_flows(word, now)
         else:
@@ -91,6 +96,8 @@ class PassingOn:
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
         """Take the flows of the addresses that had to be counted."""
+        if not self._state.settings.keep_connections:
+            return
         answered = self._state.answers.now
         news = self._own.counted_now(flows, answered, now, self._state.settings.keep_connections)
         if news:
@@ -105,10 +112,12 @@ class PassingOn:
         self._put(self._state.answers.now)
 
     def _drop(self, now: float) -> None:
-        verdicts = {name: each.verdict for name, each in self._state.election.candidates.items()}
-        lost = [name for name, verdict in verdicts.items() if verdict in _LOST]
-        gone = [name for name, verdict in verdicts.items() if verdict in _GONE]
+        names = self.holders.nodes
+        lost = [name for name in names if self._state.verdict(name) in _LOST]
+        gone = [name for name in names if self._is_gone(name)]
         self.holders.drop(lost, gone, now)
+        known = {each.name: each for each in self._state.members if each.name in names}
+        self._met = {name: each for name, each in self._met.items() if name in names} | known
 
     def _guess(self, address: IPAddress, now: float) -> None:
         """Guess that who is next in rank has led what this process leads from its start on."""
@@ -147,13 +156,14 @@ class PassingOn:
         for flow, node in self.holders.flows():
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
-        me = self._turn(self._state.me)
+        me = self._state.me
         for address in {*self.holders.addresses, *self._own.addresses}:
-            holders = sorted(self._others(address), key=self._turn)
+            names = self._others(address)
+            holders, behind = stations(me, names, {name for name in names if self._is_gone(name)})
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 self._first(holders if takes_part else (), address),
-                self._first((name for name in holders if self._turn(name) > me), address),
+                self._first(behind, address),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
@@ -170,8 +180,9 @@ class PassingOn:
         names = {*self.holders.of(address), *([leader] if leader else [])}
         return names - {self._state.me}
 
-    def _turn(self, name: str) -> tuple[bool, str]:
-        return name != self._state.me and self._state.verdict(name) in {None, *_GONE}, name
+    def _is_gone(self, name: str) -> bool:
+        verdict = self._state.verdict(name)
+        return verdict is None or verdict in _GONE
 
     def _first(self, names: Iterable[str], address: IPAddress) -> NextHop | None:
         hops = (self._hop(name, address) for name in names)
@@ -182,7 +193,8 @@ class PassingOn:
 
         For IPv6 that is a link-local address made of its hardware address, whether it has it or not.
         """
-        member = next((each for each in self._state.members if each.name == name), None)
+        members = self._state.members
+        member = next((each for each in members if each.name == name), self._met.get(name))
         target = member and kernel_target(member, self._state.announcing_links)
         if not target:
             return None
@@ -198,6 +210,15 @@ class PassingOn:
                 self._state.outbox.happened(
                     Happening.PASSING_ON, "passing connections on that others hold", address, to=names
                 )
+
+
+def stations(me: str, others: Collection[str], gone: Collection[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return in which order a packet visits `others`, and those that it visits after node `me`.
+
+    Those `gone` come last, and pass nothing on.
+    """
+    ordered = sorted(others, key=lambda name: (name in gone, name))
+    return ordered, [name for name in ordered if name in gone or name > me]
 
 
 def _link_local(mac: bytes) -> IPv6Address:

@@ -1,0 +1,265 @@
+"""Connections that outlive a move: whom a node passes their packets on to, and for how long."""
+
+from ipaddress import ip_address
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.decide.builders import link, mac
+from tests.unit.decide.one import One, address_of, web
+
+from roost.decide.connections.passing_on import stations
+from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
+from roost.model.address import IPAddress
+from roost.model.flow import TCP, UDP, Flow
+from roost.model.node import Verdict
+from roost.protocols.words.draining import Progress
+from roost.protocols.words.held import Held, HeldFlows, HeldRow
+
+MINE, THEIRS, LAST = address_of(1, 2, 3), address_of(2, 1, 3), address_of(3, 2, 1)
+CLIENT = ip_address("192.0.2.90")
+KEEP = 600.0
+
+
+def hop(number: int) -> NextHop:
+    return NextHop(ip_address(f"192.0.2.{10 + number}"), link().index, mac(number))
+
+
+def onward(one: One, address: IPAddress) -> Onward:
+    """What the host was told last about an address."""
+    told = one.of(PassOn)
+    return told[-1].onward.get(address, Onward()) if told else Onward()
+
+
+def flow(port: int, address: IPAddress = MINE, protocol: int = TCP) -> Flow:
+    return Flow(protocol, CLIENT, port, address, 80)
+
+
+def lose(one: One) -> None:
+    """Let n1 give MINE away to n2, which claims it."""
+    one.tell(one.decider.wish, "n1", True)
+    one.have(1, draining=True)
+    one.claim(MINE, 2)
+
+
+# -- the new leader --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE])
+def test_a_new_leader_passes_on_to_who_led_before_it_answers(verdict: Verdict) -> None:
+    one = One(web(THEIRS))
+    one.have(2, verdict)
+    one.run(0.3)
+    assert THEIRS in one.answered
+    assert onward(one, THEIRS).first == hop(2)
+    kinds = [type(each) for each in one.effects if isinstance(each, PassOn | Answer)]
+    assert kinds.index(PassOn) < kinds.index(Answer), "or its kernel refuses them first"
+    assert one.of(PassOn)[-1].peers == {mac(2), mac(3)}
+
+
+@pytest.mark.parametrize("verdict", [Verdict.DEAD, Verdict.UNREACHABLE])
+def test_nothing_is_passed_on_to_a_host_that_is_dead(verdict: Verdict) -> None:
+    one = One(web(THEIRS))
+    one.have(2, verdict)
+    one.run(1.0)
+    assert THEIRS in one.answered
+    assert onward(one, THEIRS) == Onward()
+
+
+def test_a_drained_node_is_passed_on_to_as_long_as_it_says_so() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(1.0)
+    for _ in range(10):
+        one.hear(Held("n2", (HeldRow(THEIRS, 17, 500),)))
+        one.run(2.0)
+    assert onward(one, THEIRS).first == hop(2)
+    assert one.decider.passing_on.holders.of(THEIRS)["n2"].connections == 17
+    one.hear(Held("n2", (HeldRow(THEIRS, 0, 0),)))
+    assert onward(one, THEIRS) == Onward()
+
+
+def test_a_node_that_is_there_and_says_nothing_holds_nothing() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(5.0)
+    assert onward(one, THEIRS).first == hop(2)
+    one.run(5.0)
+    assert onward(one, THEIRS) == Onward()
+
+
+def test_a_node_that_has_left_is_passed_on_to_until_the_deadline_even_when_gossip_forgets_it() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.LEAVING)
+    one.run(60.0)
+    one.forget(2)
+    one.run(KEEP - 65.0)
+    assert onward(one, THEIRS).first == hop(2)
+    one.run(10.0)
+    assert onward(one, THEIRS) == Onward()
+
+
+def test_a_holder_that_dies_later_is_passed_on_to_no_more() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(1.0)
+    one.have(2, Verdict.DEAD)
+    assert onward(one, THEIRS) == Onward()
+
+
+def test_a_peers_new_hardware_address_is_used_at_once() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(1.0)
+    one.have(2, draining=True, macs=(mac(77),))
+    assert onward(one, THEIRS).first == NextHop(hop(2).address, hop(2).link, mac(77))
+
+
+def test_for_ipv6_the_next_hop_is_made_of_the_hardware_address() -> None:
+    six = next(
+        address
+        for last in range(1, 100)
+        if (address := ip_address(f"2001:db8::{last:x}")) and One(web(address)).answered == set()
+    )
+    one = One(web(six))
+    leader = int(str(one.decider.state.plan.lead(six).node)[1:])
+    one.have(leader, Verdict.LEAVING)
+    if six in one.answered:
+        expected = NextHop(ip_address(f"fe80::ff:fe00:{leader}"), link().index, mac(leader))
+        assert onward(one, six).first == expected
+
+
+def test_a_node_that_has_just_started_asks_the_next_in_rank_who_may_have_led_so_far() -> None:
+    one = One(web(MINE), settled=False)
+    one.tell(one.decider.synchronized)
+    assert MINE in one.answered
+    assert onward(one, MINE).first == hop(2)
+    one.run(3.0)
+    assert onward(one, MINE) == Onward(), "it did not say that it had"
+
+
+def test_flows_of_udp_that_a_holder_names_are_passed_on_and_no_others() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.hear(HeldFlows("n3", (flow(5, THEIRS, UDP),)))
+    one.run(1.0)
+    assert onward(one, THEIRS).flows == {}, "n3 holds nothing"
+    one.hear(HeldFlows("n2", (flow(5, THEIRS, UDP),)))
+    assert onward(one, THEIRS).flows == {flow(5, THEIRS, UDP): hop(2)}
+
+
+def test_switched_off_nothing_is_passed_on_or_counted() -> None:
+    one = One(web(MINE), web(THEIRS, name="theirs"), keep_connections=0.0)
+    one.have(2, Verdict.LEAVING)
+    one.run(1.0)
+    lose(one)
+    one.hear(Held("n2", (HeldRow(THEIRS, 3, 100),)))
+    assert (one.of(PassOn), one.of(Count)) == ([], [])
+
+
+# -- who held it -----------------------------------------------------------------------------------
+
+
+def test_who_loses_an_address_counts_says_so_and_stops_when_all_have_ended() -> None:
+    one = One(web(MINE))
+    one.run(5.0)
+    lose(one)
+    assert one.of(Count)[-1] == Count(frozenset({MINE}))
+    one.tell(one.decider.counted, [flow(1), flow(2), Flow(TCP, CLIENT, 3, MINE, 80, open=False)])
+    told = (("n2", "n3"), Held("n1", (HeldRow(MINE, 2, 600),)))
+    assert one.told(Held) == [told], "at once"
+    assert one.decider.drain_progress("n1", one.now) == Progress("n1", True, 0, 0, 0.0, 2)
+    assert one.decider.lingering(one.now) == {MINE: KEEP}
+    one.run(5.0)
+    assert len(one.told(Held)) >= 3, "and again: words get lost"
+    one.effects.clear()
+    one.tell(one.decider.counted, [])
+    assert one.told(Held) == [(("n2", "n3"), Held("n1", (HeldRow(MINE, 0, 0),)))]
+    assert one.of(Count)[-1] == Count(frozenset())
+    assert one.decider.lingering(one.now) == {}
+
+
+def test_who_has_lost_an_address_passes_on_to_its_leader_what_it_does_not_know() -> None:
+    one = One(web(MINE))
+    lose(one)
+    assert onward(one, MINE) == Onward(hop(2), hop(2))
+
+
+def test_the_deadline_ends_it_with_connections_open() -> None:
+    one = One(web(MINE))
+    lose(one)
+    one.run(KEEP + 1.0)
+    one.tell(one.decider.counted, [flow(1)])
+    assert one.decider.lingering(one.now) == {}
+
+
+def test_connections_that_a_predecessor_of_this_process_left_are_found() -> None:
+    one = One(web(THEIRS))
+    one.tell(one.decider.counted, [flow(1, THEIRS)])
+    assert one.told(Held) == [(("n2", "n3"), Held("n1", (HeldRow(THEIRS, 1, 600),)))]
+    one.run(5.0)
+    assert one.decider.lingering(one.now) == {THEIRS: pytest.approx(KEEP - 5.0)}
+
+
+def test_what_is_found_later_than_a_moment_after_the_start_is_no_predecessors() -> None:
+    one = One(web(THEIRS), settled=False)
+    assert one.of(Count) == [Count(frozenset({THEIRS}))]
+    one.answering = {2}
+    one.tell(one.decider.synchronized)
+    one.run(5.0)
+    assert one.of(Count)[-1] == Count(frozenset())
+
+
+# -- several holders -------------------------------------------------------------------------------
+
+
+def test_with_several_holders_packets_visit_one_after_the_other() -> None:
+    one = One(web(LAST))
+    one.have(3, Verdict.LEAVING)  # n2 leads
+    one.claim(LAST, 2)
+    assert onward(one, LAST) == Onward(None, hop(2)), "who is in the row passes on what a peer passes on"
+    one.have(2, draining=True)
+    one.run(1.0)
+    assert onward(one, LAST) == Onward(hop(2), hop(2))
+
+
+NAMES = [f"n{number}" for number in range(1, 7)]
+
+
+@given(
+    gone=st.sets(st.sampled_from(NAMES), max_size=5),
+    views=st.lists(st.sets(st.sampled_from(NAMES)), min_size=6, max_size=6),
+    start=st.sampled_from(NAMES),
+)
+def test_no_packet_visits_a_node_twice_whatever_each_node_believes(
+    gone: set[str], views: list[set[str]], start: str
+) -> None:
+    """Two that believe to lead, and nodes that do not know of each other, are among the views."""
+    visited, at = [start], start
+    while True:
+        others = views[NAMES.index(at)] - {at}
+        ordered, behind = stations(at, others, gone)
+        following = ordered if len(visited) == 1 else behind
+        if not following or (at in gone and len(visited) > 1):
+            break
+        at = following[0]
+        visited.append(at)
+        assert len(visited) <= len(NAMES) + 1
+    assert len(set(visited[1:])) == len(visited[1:]), visited
+    assert all(left < right or right in gone for left, right in pairwise(visited[1:]))
+
+
+@given(
+    holders=st.sets(st.sampled_from(NAMES), min_size=1),
+    gone=st.sampled_from(NAMES),
+    start=st.sampled_from(NAMES),
+)
+def test_where_all_agree_every_holder_is_visited(holders: set[str], gone: str, start: str) -> None:
+    row, at = [start], start
+    while following := stations(at, holders - {at}, {gone})[0 if len(row) == 1 else 1]:
+        at = following[0]
+        row.append(at)
+        if at == gone:
+            break
+    assert holders - {start} <= set(row)
