@@ -564,3 +564,61 @@ def is_answer(frame: bytes, address: IPAddress) -> bool:
     if address.version == 4:
         return frame[20:22] == b"\x00\x02" and frame[28:32] == address.packed
     return frame[20] == 58 and frame[54] == 136 and frame[62:78] == address.packed
+
+
+# --- Outliving the process -----------------------------------------------------------------------------------
+
+
+def held(host: Host) -> set[IPAddress]:
+    """The VIPs that the kernel delivers to this host now."""
+    with host.node.entered():
+        return {vip for vip in (VIP, VIP6) if delivers(vip)}
+
+
+def delivers(vip: IPAddress) -> bool:
+    family = socket.AF_INET if vip.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(vip), 0))
+        except OSError:
+            return False
+        return True
+
+
+def test_what_outlives_the_process_stays_silent_and_ends_by_itself(host: Host, run: Run) -> None:
+    async def leave() -> None:
+        delivery = LocalDelivery()
+        await delivery.set_addresses(VIPS)
+        await delivery.clear({VIP: 2.0, VIP6: 2.0})
+
+    run(leave())
+    assert held(host) == VIPS
+    assert [host.answers(vip) for vip in (VIP, VIP6)] == [0, 0]
+    deadline = time.monotonic() + 10
+    while held(host) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert held(host) == set()
+    assert str(VIP) not in host.node.ip("-d addr show dev lo")
+
+
+def test_the_next_process_lets_it_last_again(host: Host, run: Run) -> None:
+    async def restart() -> None:
+        before = LocalDelivery()
+        await before.set_addresses(VIPS)
+        await before.clear({VIP: 2.0, VIP6: 2.0})
+        await LocalDelivery().set_addresses(VIPS)
+        await asyncio.sleep(3.5)
+
+    run(restart())
+    assert held(host) == VIPS
+    assert "dynamic" not in host.node.ip("addr show dev lo")
+
+
+def test_only_what_has_connections_outlives_the_process(host: Host, run: Run) -> None:
+    async def leave() -> None:
+        delivery = LocalDelivery()
+        await delivery.set_addresses(VIPS)
+        await delivery.clear({VIP6: 30.0})
+
+    run(leave())
+    assert held(host) == {VIP6}

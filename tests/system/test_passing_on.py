@@ -1,6 +1,7 @@
 """Open TCP connections outlive every planned move of their address: the new leader passes their packets on."""
 
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -94,3 +95,45 @@ def test_a_thousand_connections_survive_ten_moves_in_a_row_and_nothing_is_left(n
 def is_at_rest(speaker: Speaker) -> bool:
     (service,) = speaker.status()["services"]
     return service["passing_on"] == [] and set(service["connections"].values()) == {0}
+
+
+def test_connections_survive_a_killed_speaker_too_and_its_rules_end_with_it(nodes: Lan) -> None:
+    """Its kernel lives on, with the sockets; what was in nftables for it goes with its process."""
+    leader = nodes.leader(VIP)
+    time.sleep(1)
+    before = held(nodes)
+    leader.signal(signal.SIGKILL)
+    leader.wait()
+    assert "roost" not in leader.namespace.run("nft", "list", "ruleset")
+    leads(nodes, nodes.leader(VIP))
+    leader.start()
+    nodes.whole()
+    leads(nodes, leader)
+    assert before.broken() == []
+
+
+def test_commands_tell_of_open_connections(nodes: Lan) -> None:
+    leader = nodes.leader(VIP)
+    time.sleep(2)
+    before = held(nodes)
+    assert leader.status()["services"][0]["connections"] == {VIP: COUNT, VIP6: COUNT}
+    done = roost(leader, "drain", leader.name, "--deadline", "2")
+    assert done.returncode == 1
+    assert f"{2 * COUNT} connections are open there" in done.stderr
+    successor = nodes.leader(VIP)
+    told = f"{VIP}: passing on to {leader.name}: {COUNT} connections"
+    until(lambda: told in roost(successor, "explain", VIP).stdout, "explain says how many")
+    assert before.broken() == []
+    done = roost(leader, "drain", leader.name)
+    assert done.returncode == 0, "all have ended"
+
+
+def test_rules_that_somebody_flushed_come_back(nodes: Lan) -> None:
+    leader = nodes.leader(VIP)
+    before = held(nodes)
+    leader.signal(signal.SIGTERM)
+    assert leader.wait() == 0
+    successor = nodes.leader(VIP)
+    successor.namespace.run("nft", "flush", "ruleset")
+    time.sleep(6)
+    assert before.broken() == []
