@@ -3,12 +3,13 @@
 It can be told to have a fault, which the simulator has to find.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
 
 from roost.decide import effects as do
 from roost.decide.members import ClusterMember
 from roost.model.address import IPAddress
+from roost.model.flow import Flow
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.model.node import Verdict
@@ -104,6 +105,12 @@ class FakeDecider:
 
     def process_gone(self, name: str, now: float) -> None:
         self._effects.append(do.Declare(Ground(name, Verdict.PROCESS_GONE, "its port is closed")))
+
+    def counted(self, flows: Collection[Flow], now: float) -> None:
+        pass
+
+    def lingering(self, now: float) -> Mapping[IPAddress, float]:
+        return {}
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
         pass

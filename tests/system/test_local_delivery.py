@@ -569,7 +569,7 @@ def is_answer(frame: bytes, address: IPAddress) -> bool:
 # --- Outliving the process -----------------------------------------------------------------------------------
 
 
-def held(host: Host) -> set[IPAddress]:
+def kept(host: Host) -> set[IPAddress]:
     """The VIPs that the kernel delivers to this host now."""
     with host.node.entered():
         return {vip for vip in (VIP, VIP6) if delivers(vip)}
@@ -592,12 +592,12 @@ def test_what_outlives_the_process_stays_silent_and_ends_by_itself(host: Host, r
         await delivery.clear({VIP: 2.0, VIP6: 2.0})
 
     run(leave())
-    assert held(host) == VIPS
+    assert kept(host) == VIPS
     assert [host.answers(vip) for vip in (VIP, VIP6)] == [0, 0]
     deadline = time.monotonic() + 10
-    while held(host) and time.monotonic() < deadline:
+    while kept(host) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert held(host) == set()
+    assert kept(host) == set()
     assert str(VIP) not in host.node.ip("-d addr show dev lo")
 
 
@@ -610,7 +610,7 @@ def test_the_next_process_lets_it_last_again(host: Host, run: Run) -> None:
         await asyncio.sleep(3.5)
 
     run(restart())
-    assert held(host) == VIPS
+    assert kept(host) == VIPS
     assert "dynamic" not in host.node.ip("addr show dev lo")
 
 
@@ -621,4 +621,4 @@ def test_only_what_has_connections_outlives_the_process(host: Host, run: Run) ->
         await delivery.clear({VIP6: 30.0})
 
     run(leave())
-    assert held(host) == {VIP6}
+    assert kept(host) == {VIP6}

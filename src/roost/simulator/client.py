@@ -14,6 +14,7 @@ from typing import Final
 
 from roost.model.address import IPAddress
 from roost.simulator.clock import Clock
+from roost.simulator.connections import Connections
 from roost.simulator.host import Host
 from roost.simulator.lan import Claim, Lan, Question
 
@@ -82,6 +83,7 @@ class Client:
         self.deaf = deaf
         self.port = lan.attach(self, self.mac, switch)
         self.entries: dict[IPAddress, Entry] = {}
+        self.connections: Connections | None = None  # None: it has none
         self._confirming = confirming
         self._reachable = reachable
         self._clock = clock
@@ -114,6 +116,8 @@ class Client:
                 self._ping(address, entry, now)
             elif entry.state is State.FAILED:
                 self._lose(address, entry)
+            if self.connections is not None and entry.mac:
+                self.connections.use(address, entry.mac)
         self._clock.after(PERIOD, self.tick)
 
     def hear_question(self, question: Question) -> None:

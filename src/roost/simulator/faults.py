@@ -127,6 +127,7 @@ class Schedule:
     services: tuple[ServiceSpec, ...]
     faults: tuple[Fault, ...] = ()
     seconds: float = 0.0
+    connections: bool = False  # whether clients hold any: older files are played without
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -225,6 +226,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         services,
         (*drawn, planned),
         round(last + _AFTER, 3),
+        connections=True,
     )
 
 

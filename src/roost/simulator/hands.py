@@ -29,6 +29,7 @@ __all__ = ["Hands"]
 
 _TOLD: Final = 64  # members that hear a ground directly
 _DELIVERY: Final = (0.001, 0.005)  # seconds to give the host other addresses
+_COUNT: Final = 0.5  # seconds between two counts of open connections
 _PROXY: Final = (0.02, 0.6)  # seconds until a proxy knows of new endpoints
 
 
@@ -46,6 +47,7 @@ class Hands:
         self._listened: frozenset[tuple[int, IPAddress]] = frozenset()
         self._wanted: frozenset[IPAddress] = frozenset()  # to be terminated on this host
         self._meta = encode_metadata(self.metadata)
+        self._counted: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._process = process
         self._host = process.host
@@ -85,8 +87,8 @@ class Hands:
             do.AskProxy: self._ask_proxy,
             do.Teach: lambda _: None,  # the kernel answers whoever has sent
             do.Follow: self._follow,
-            do.PassOn: lambda _: None,
-            do.Count: lambda _: None,
+            do.PassOn: self._pass_on,
+            do.Count: self._count,
             do.Happened: self._happened,
         }
 
@@ -230,6 +232,22 @@ class Hands:
 
     def _follow(self, effect: do.Follow) -> None:
         self._host.kernel.followed = effect.addresses
+
+    def _pass_on(self, effect: do.PassOn) -> None:
+        self._host.kernel.onward = effect
+
+    def _count(self, effect: do.Count) -> None:
+        if effect.addresses and not self._counted:
+            self._host.clock.after(_COUNT, self._report)
+        self._counted = effect.addresses
+
+    def _report(self) -> None:
+        """Report the connections that are open, and do so again."""
+        if self._process.ended or not self._counted:
+            return
+        flows = [flow for flow in self._host.kernel.sockets if flow.address in self._counted]
+        self._process.take(Queue.EVENTS, partial(self._process.decider.counted, flows))
+        self._host.clock.after(_COUNT, self._report)
 
     def _happened(self, effect: do.Happened) -> None:
         facts = " ".join(f"{key}={value}" for key, value in effect.event.facts.items())

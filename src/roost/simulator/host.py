@@ -12,6 +12,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 
+from roost.decide.effects import PassOn
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.service import DesiredState
@@ -85,6 +86,7 @@ class Host:
         self._lan = around.lan
         self._chance = chance
         self._booting = False
+        self._last: Process | None = None  # that has ended
         self._paused_at = 0.0
         self._stops_clock = False
         around.hosts[self.endpoint] = self
@@ -164,6 +166,8 @@ class Host:
         process, self.process = self.process, None
         if process is None:
             return
+        self._last = process
+        self.kernel.onward = PassOn({})  # it goes with the process
         self.epoch += 1
         process.end()
         self.answers_changed()
@@ -252,11 +256,19 @@ class Host:
             over = self.clock.now
         quiet = over is not None and self.clock.now - max(self.kernel.last_packet, over) >= _QUIET
         if self.runs and (quiet or since >= _GRACE):
-            self.kernel.delivered = frozenset()
+            lingering = process.decider.lingering(self.time())
+            self.kernel.delivered = frozenset(lingering)
+            if lingering:
+                self.clock.after(max(lingering.values()), partial(self._let_go, process))
             self.kill()
             self.note("ended", "")
         else:
             self.clock.after(_POLL, partial(self._look_at_leaver, process, over))
+
+    def _let_go(self, process: Process) -> None:
+        """Let the kernel end what has outlived `process`, unless another one has taken it over."""
+        if self.process is None and not self._booting and self._last is process:
+            self.kernel.delivered = frozenset()
 
     def _stragglers(self, packets: int, seen: tuple[Sighting, ...]) -> None:
         if self.process is not None:

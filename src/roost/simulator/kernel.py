@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from roost.decide.effects import PassOn
 from roost.model.address import IPAddress
+from roost.model.flow import Flow
 from roost.protocols.words.sightings import Sighting
 from roost.simulator.clock import Clock
 
@@ -24,6 +26,8 @@ class Kernel:
         self.delivered: frozenset[IPAddress] = frozenset()
         self.passed_on: frozenset[IPAddress] = frozenset()
         self.followed: frozenset[IPAddress] = frozenset()
+        self.sockets: set[Flow] = set()  # connections, as this host has them
+        self.onward: PassOn = PassOn({})
         self.refused: dict[IPAddress, int] = {}  # -> how many faults say so
         self.last_packet = 0.0  # of those that are followed, virtual time
         self.neighbours: deque[tuple[IPAddress, bytes]] = deque(maxlen=_NEIGHBOURS)
@@ -38,7 +42,19 @@ class Kernel:
             self.neighbours.append((client, mac))
         if address in self.followed:
             self._count(Sighting(address, client, mac))
+        return self.delivers(address)
+
+    def delivers(self, address: IPAddress) -> bool:
+        """Tell whether packets for a service address are delivered here."""
         return address in self.delivered or address in self.passed_on
+
+    def next_hop(self, address: IPAddress, source: bytes) -> bytes | None:
+        """Return to which MAC a packet is passed on that `source` has sent, and whose connection is unknown."""
+        onward = self.onward.onward.get(address)
+        if onward is None:
+            return None
+        hop = onward.upward if source in self.onward.peers else onward.first
+        return hop.mac if hop is not None else None
 
     def _count(self, sighting: Sighting) -> None:
         if not self._packets:

@@ -8,6 +8,8 @@ being noticed: no packet of its own disturbs the run.
     rest      some time after the last fault, not exactly one node answers where one can
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
+    broken    the same breaks a client's connection
+    loop      a packet is passed on in a circle
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
@@ -80,6 +82,7 @@ class _Planned:
     fault: Fault
     addresses: frozenset[IPAddress]
     lost: Mapping[tuple[str, IPAddress], int]
+    broken: int
 
 
 class Judge:
@@ -130,6 +133,8 @@ class Judge:
         for key, watched in self._watched.items():
             self._judge(key, watched, now, quiet)
         self._judge_planned(now)
+        if any(client.connections and client.connections.looped for client in self._world.clients):
+            self._break("loop", "a packet came to a node that had passed it on")
         if quiet >= self._bounds.rest:
             self._judge_clients(now)
 
@@ -244,7 +249,7 @@ class Judge:
             for address, entry in client.entries.items()
             if address in elsewhere and now - entry.heard < self._bounds.gap
         }
-        return _Planned(fault, elsewhere, lost)
+        return _Planned(fault, elsewhere, lost, self._broken(elsewhere))
 
     def _judge_move(self, planned: _Planned) -> None:
         told = planned.fault.told()
@@ -255,6 +260,13 @@ class Judge:
             for address, entry in client.entries.items():
                 if entry.lost > planned.lost.get((client.name, address), entry.lost):
                     self._break("planned", f"{client.name} lost a packet to {address} during {told}")
+        if (broken := self._broken(planned.addresses) - planned.broken) > 0:
+            self._break("broken", f"{broken} connections broke during {told}")
+
+    def _broken(self, addresses: Iterable[IPAddress]) -> int:
+        """Return how many connections to `addresses` were refused so far."""
+        held = [client.connections for client in self._world.clients if client.connections is not None]
+        return sum(each.broken[address] for each in held for address in addresses)
 
     def _judge_clients(self, now: float) -> None:
         for client in self._world.clients:

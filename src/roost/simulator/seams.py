@@ -9,6 +9,7 @@ from typing import Protocol
 
 from roost.decide.members import ClusterMember
 from roost.model.address import IPAddress
+from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.service import DesiredState
 from roost.protocols.machine import Effect, Endpoint, Randomness
@@ -40,6 +41,8 @@ class DecidingMachine(Protocol):
     def proxied(self, service: str, now: float) -> None: ...  # noqa: D102
     def process_gone(self, name: str, now: float) -> None: ...  # noqa: D102
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None: ...  # noqa: D102
+    def counted(self, flows: Collection[Flow], now: float) -> None: ...  # noqa: D102
+    def lingering(self, now: float) -> Mapping[IPAddress, float]: ...  # noqa: D102
     def resolved(self, host: str, port: int, endpoints: tuple[Endpoint, ...], now: float) -> None: ...  # noqa: D102
     def source_trouble(self, troubled: bool, now: float) -> None: ...  # noqa: D102, FBT001 - the decider's own
     def wish(self, node: str, wish: bool | None, now: float) -> None: ...  # noqa: D102, FBT001

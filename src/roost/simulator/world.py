@@ -14,6 +14,7 @@ from roost.model.service import Advertisement, DesiredState, Service
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
 from roost.simulator.clock import START, Clock
+from roost.simulator.connections import Connections
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
 from roost.simulator.host import Host, Surroundings
 from roost.simulator.lan import Lan
@@ -103,6 +104,8 @@ class World:
             chance=chance,
             moved=self._client_moved,
         )
+        if self.schedule.connections:
+            client.connections = Connections(self.lan, client.port, client.address, client.mac)
         client.use(tuple(spec.ip for spec in self.services.values()))
         if number == 0:  # everybody's gateway
             for host in self.hosts.values():

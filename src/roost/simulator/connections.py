@@ -1,0 +1,99 @@
+"""TCP connections of a simulated client: one to each address, used with every ping, begun anew when it ends.
+
+A packet in mid-stream goes to the client's neighbour, and on from there as that host's kernel was told. It
+breaks a connection where it is refused: by a kernel that has the address and no such connection.
+"""
+
+from collections import Counter
+from enum import Enum
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.model.flow import TCP, Flow
+from roost.simulator.host import Host
+from roost.simulator.lan import Lan, Port
+
+__all__ = ["Connections", "Outcome"]
+
+_PORT: Final = 80
+_FIRST_PORT: Final = 32_768
+_PATIENCE: Final = 125  # packets without an answer after which a client gives a connection up: 5 s
+
+
+class Outcome(Enum):
+    """What became of a packet."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    LOST = "lost"
+    LOOPED = "looped"
+
+
+class Connections:
+    """The connections of the client at `port`; `broken` counts those that were refused, by address."""
+
+    def __init__(self, lan: Lan, port: Port, address: IPAddress, mac: bytes) -> None:
+        self.broken: Counter[IPAddress] = Counter()
+        self.looped = 0
+        self._lan = lan
+        self._port = port
+        self._address = address
+        self._mac = mac
+        self._open: dict[IPAddress, Flow] = {}
+        self._unanswered: Counter[IPAddress] = Counter()
+        self._next_port = _FIRST_PORT
+
+    def use(self, address: IPAddress, neighbour: bytes) -> None:
+        """Send a packet of the connection to `address`, or begin one, by the neighbour with that MAC."""
+        flow = self._open.get(address)
+        if flow is None:
+            self._begin(address, neighbour)
+            return
+        outcome = self._send(flow, neighbour)
+        if outcome is Outcome.ANSWERED:
+            self._unanswered[address] = 0
+            return
+        self._unanswered[address] += 1
+        self.looped += outcome is Outcome.LOOPED
+        if outcome is Outcome.REFUSED:
+            self.broken[address] += 1
+        if outcome is Outcome.REFUSED or self._unanswered[address] >= _PATIENCE:
+            del self._open[address]
+
+    def _begin(self, address: IPAddress, neighbour: bytes) -> None:
+        host = self._host(self._port, neighbour)
+        if host is not None and host.kernel.delivers(address) and self._answers(host):
+            self._next_port += 1
+            flow = Flow(TCP, self._address, self._next_port, address, _PORT)
+            host.kernel.sockets.add(flow)
+            self._open[address] = flow
+            self._unanswered[address] = 0
+
+    def _send(self, flow: Flow, neighbour: bytes) -> Outcome:
+        port, source, to = self._port, self._mac, neighbour
+        visited: set[str] = set()
+        while True:
+            host = self._host(port, to)
+            if host is None or not host.kernel.delivers(flow.address):
+                return Outcome.LOST
+            if flow in host.kernel.sockets:
+                return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
+            if host.name in visited:
+                return Outcome.LOOPED
+            visited.add(host.name)
+            hop = host.kernel.next_hop(flow.address, source)
+            if hop is None:
+                return Outcome.REFUSED if self._answers(host) else Outcome.LOST
+            port, source, to = host.port, host.mac, hop
+
+    def _host(self, port: Port, mac: bytes) -> Host | None:
+        """Return the host that a frame from `port` to `mac` reaches."""
+        found = next((each for each in self._lan.ports if mac in each.macs), None)
+        if found is None or not port.sends or not found.hears:
+            return None
+        apart = found.switch != port.switch and self._lan.split
+        host = found.station
+        return host if isinstance(host, Host) and host.awake and not apart else None
+
+    def _answers(self, host: Host) -> bool:
+        return self._lan.connected(host.port, self._port)

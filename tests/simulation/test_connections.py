@@ -1,0 +1,39 @@
+"""Clients' open connections: a planned move breaks none, and the rules find it when one does."""
+
+import pytest
+
+from roost.decide.connections import passing_on
+from roost.simulator.campaign import play
+from roost.simulator.faults import Fault, Schedule, ServiceSpec
+from roost.simulator.product import make_decider
+
+SERVICES = (
+    *(ServiceSpec(f"s{at}", f"198.18.0.{100 + at}") for at in range(3)),
+    ServiceSpec("proxied", "198.18.0.110", endpoints=("n1", "n2", "n3")),
+)
+
+
+def schedule(*faults: Fault, seconds: float) -> Schedule:
+    return Schedule(1, 3, 1, 3, "default", SERVICES, faults, seconds, connections=True)
+
+
+def moves() -> Schedule:
+    """Each node leaves, drained or asked to end, and comes back, one after the other."""
+    kinds = ("drain", "term")
+    faults = [
+        Fault(kind, 12.0 + 14.0 * (3 * turn + at), 4.0, f"n{at + 1}")
+        for turn, kind in enumerate(kinds)
+        for at in range(3)
+    ]
+    return schedule(*faults, seconds=100.0)
+
+
+def test_planned_moves_in_a_chain_break_no_connection() -> None:
+    assert play(moves(), make_decider).violation is None
+
+
+def test_a_decider_that_passes_nothing_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing_on, "stations", lambda _me, _others, _gone: ((), ()))
+    violation = play(moves(), make_decider).violation
+    assert violation is not None
+    assert violation.rule == "broken"
