@@ -80,7 +80,8 @@ class Connections:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
             if host.name in visited:
                 return Outcome.LOOPED
-            visited.add(host.name)
+            if source != self._mac:
+                visited.add(host.name)  # what came from a peer is not passed on twice
             hop = host.kernel.next_hop(flow.address, source)
             if hop is None:
                 return Outcome.REFUSED if self._answers(host) else Outcome.LOST

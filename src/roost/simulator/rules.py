@@ -9,7 +9,7 @@ being noticed: no packet of its own disturbs the run.
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
     broken    the same breaks a client's connection
-    loop      a packet is passed on in a circle
+    loop      a node passes on twice what peers passed on to it
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
@@ -134,7 +134,7 @@ class Judge:
             self._judge(key, watched, now, quiet)
         self._judge_planned(now)
         if any(client.connections and client.connections.looped for client in self._world.clients):
-            self._break("loop", "a packet came to a node that had passed it on")
+            self._break("loop", "a packet came twice to a node by peers")
         if quiet >= self._bounds.rest:
             self._judge_clients(now)
 

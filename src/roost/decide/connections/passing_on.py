@@ -7,7 +7,8 @@ what it does not know to a node that holds some.
 Several may: after A, B and C have led in turn, A and B hold some. Then each packet visits one after the
 other until one knows it, in an order that is the same for all: by name, and last who has left, for it passes
 nothing on. What comes from a peer's hardware address has been passed on already, and goes only to nodes that
-stand behind this one. So no packet visits a node twice, also while two nodes believe to lead.
+stand behind this one. So a node passes on once what came from a client, and once what came from a peer, also
+while two nodes believe to lead.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -232,7 +232,7 @@ NAMES = [f"n{number}" for number in range(1, 7)]
     views=st.lists(st.sets(st.sampled_from(NAMES)), min_size=6, max_size=6),
     start=st.sampled_from(NAMES),
 )
-def test_no_packet_visits_a_node_twice_whatever_each_node_believes(
+def test_no_node_gets_a_packet_from_peers_twice_whatever_each_node_believes(
     gone: set[str], views: list[set[str]], start: str
 ) -> None:
     """Two that believe to lead, and nodes that do not know of each other, are among the views."""
