@@ -164,7 +164,8 @@ class PassingOn:
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 self._first(holders if takes_part else (), address),
-                self._first(behind, address),
+                # The others take a node that leaves for one that passes nothing on.
+                self._first(() if self._state.leaving else behind, address),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())

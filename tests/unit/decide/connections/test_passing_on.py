@@ -224,6 +224,14 @@ def test_with_several_holders_packets_visit_one_after_the_other() -> None:
     assert onward(one, LAST) == Onward(hop(2), hop(2))
 
 
+def test_who_leaves_passes_nothing_on_that_a_peer_has_passed_on() -> None:
+    """The others put it last, for it ends: were it to pass on, packets would go in circles meanwhile."""
+    one = One(web(MINE))
+    one.tell(one.decider.leave)
+    one.claim(MINE, 2)
+    assert onward(one, MINE) == Onward(hop(2), None)
+
+
 NAMES = [f"n{number}" for number in range(1, 7)]
 
 
