@@ -28,17 +28,20 @@ asyncio.run(main())
 """
 
 _CLIENT = f"""
-import asyncio, sys
+import asyncio, sys, time
 from datetime import UTC, datetime
 pause = float(sys.argv[1])
 async def hold(address):
     reader, writer = await asyncio.wait_for(asyncio.open_connection(address, {PORT}), 3)
     return address, reader, writer
+longest = [0.0]
 async def use(address, reader, writer, broken, stop):
     try:
         while not stop.is_set():
+            begin = time.monotonic()
             writer.write(b"x")
             await asyncio.wait_for(reader.readexactly(1), 5)
+            longest[0] = max(longest[0], time.monotonic() - begin)
             await asyncio.sleep(pause)
     except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
         broken.append(address)
@@ -52,7 +55,7 @@ async def main():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     stop.set()
     await asyncio.gather(*tasks)
-    print(" ".join(broken), flush=True)
+    print(longest[0], *broken, flush=True)
 asyncio.run(main())
 """
 
@@ -74,10 +77,13 @@ class Connections:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line == "ready\n", self._process.stderr.read() if self._process.stderr else ""
+        self.longest = 0.0  # seconds that an echo took, known after `broken`
         time.sleep(0.2)
 
     def broken(self) -> list[str]:
         """End all and return the address of each that broke; how and when goes to this process's stderr."""
         out, why = self._process.communicate("\n", timeout=30)
         sys.stderr.write(why)
-        return out.split()
+        longest, *broken = out.split()
+        self.longest = float(longest)
+        return broken
