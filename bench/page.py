@@ -1,4 +1,4 @@
-"""Failover and handover beside the peers, written as a page with a plot for the documentation."""
+"""Failover, handover and open connections, written as a page with a plot for the documentation."""
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import failover, handover
+from bench import connections, failover, handover
 
 __all__ = ["main"]
 
@@ -18,24 +18,38 @@ _OURS, _PEERS = "#4c78a8", "#bab0ac"
 
 
 def main(arguments: list[str]) -> None:
-    """Run both benchmarks and write measurements.md and failover.svg into a folder."""
+    """Run these benchmarks and write measurements.md and failover.svg into a folder."""
     parser = argparse.ArgumentParser(prog="bench page", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/reference"))
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     cuts = failover.run(options.rounds)
     stops = handover.run(1)
+    moves = connections.run(200)
     (options.folder / "failover.svg").write_text(chart(cuts))
-    (options.folder / "measurements.md").write_text(page(cuts, stops))
+    (options.folder / "measurements.md").write_text(page(cuts, stops, moves))
 
 
-def page(cuts: Sequence[Mapping[str, Any]], stops: Sequence[Mapping[str, Any]]) -> str:
+def page(
+    cuts: Sequence[Mapping[str, Any]],
+    stops: Sequence[Mapping[str, Any]],
+    moves: Sequence[Mapping[str, Any]],
+) -> str:
     """Return the page in Markdown."""
     day = datetime.now(UTC).date().isoformat()
     rows = [[who["who"], who["median_ms"], who["worst_ms"], who["ratio"]] for who in cuts]
     lost = [
         [each["who"], each["client"], f"{each['lost'][0]} of {each['sent']}", each["worst_ms"]]
         for each in stops
+    ]
+    broken = [
+        [
+            each["move"],
+            each["keepConnections"],
+            f"{each['broken']} of {each['open']}",
+            each["longest_echo_ms"],
+        ]
+        for each in moves
     ]
     return f"""# Measurements
 
@@ -58,6 +72,13 @@ node dead.
 500 packets/s from one client, 6 s from SIGTERM on; keepalived with adverts every 0.1 s.
 
 {_table(["", "client", "lost", "longest outage ms"], lost)}
+
+## Connections are open while the address moves
+
+TCP, half of them IPv6, each echoing ten times a second on hosts. Without `keepConnections` the new leader
+refuses what it does not know, as keepalived's and MetalLB's do.
+
+{_table(["move", "keepConnections", "broken", "longest echo ms"], broken)}
 """
 
 

@@ -1,7 +1,9 @@
 """Open TCP connections through real kube-proxies outlive the restart of the leading speaker."""
 
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tests.cluster.api import until
 from tests.cluster.nodes import KubeLan, kube_lan
 from tests.system.connections import PORT, Connections, serve
 from tests.system.netns import NETNS
+from tests.system.pinging import client
 from tests.system.speakers import Speaker
 
 pytestmark = [*NETNS, pytest.mark.timeout(300)]
@@ -61,3 +64,24 @@ def test_connections_survive_the_restart_of_the_leading_speaker(lan: KubeLan) ->
     lan.settle_on(vip, {leader.name})
     after = Connections(lan.client, [vip] * COUNT, 0.2)
     assert (before.broken(), between.broken(), after.broken()) == ([], [], []), successor.text()
+
+
+def test_flows_of_udp_stay_with_their_pods(lan: KubeLan, tmp_path: Path) -> None:
+    vip = lan.echo_service("udp")
+    leader = lan.leader(vip)
+    lan.settle_on(vip, {leader.name})
+    with ExitStack() as stack:
+        clients = []
+        for number in range(5):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            clients.append(stack.enter_context(client(lan, folder, vip, 0.05)))
+        time.sleep(4)  # after 2 s both ways conntrack takes them for flows that last
+        before = [each.answered_by() for each in clients]
+        leader.signal(signal.SIGTERM)
+        assert leader.wait() == 0
+        lan.settle_on(vip, {lan.leader(vip).name})
+        time.sleep(1)
+        assert [each.answered_by() for each in clients] == before
+        for each in clients:
+            each.finish()

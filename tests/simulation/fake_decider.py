@@ -9,8 +9,8 @@ from hashlib import sha256
 from roost.decide import effects as do
 from roost.decide.members import ClusterMember
 from roost.model.address import IPAddress
-from roost.model.flow import Flow
 from roost.model.announcement import Announcement
+from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState, Service

@@ -566,7 +566,7 @@ def is_answer(frame: bytes, address: IPAddress) -> bool:
     return frame[20] == 58 and frame[54] == 136 and frame[62:78] == address.packed
 
 
-# --- Outliving the process -----------------------------------------------------------------------------------
+# --- Outliving the process ---------------------------------------------------------------------------------
 
 
 def kept(host: Host) -> set[IPAddress]:
@@ -622,3 +622,17 @@ def test_only_what_has_connections_outlives_the_process(host: Host, run: Run) ->
 
     run(leave())
     assert kept(host) == {VIP6}
+
+
+def test_where_the_kernel_would_answer_for_it_an_ipv4_address_does_not_outlive_the_process(
+    host: Host, run: Run
+) -> None:
+    async def leave() -> None:
+        delivery = LocalDelivery()
+        await delivery.set_addresses(VIPS)
+        await delivery.clear({VIP: 30.0, VIP6: 30.0})
+
+    host.node.sysctl("net/ipv4/conf/all/route_localnet", 1)
+    run(leave())
+    assert kept(host) == {VIP6}
+    assert host.answers(VIP) == 0

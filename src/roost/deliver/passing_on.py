@@ -1,7 +1,7 @@
 """Passing packets of others' connections on to the nodes that hold them: a table of ours in nftables.
 
-    to a service address -> begins a connection, or belongs to one of this host   -> as ever
-                         -> a flow that another node has named (UDP)              -> to that node
+    to a service address -> a flow that another node has named (UDP)              -> to that node
+                         -> begins a connection, or belongs to one of this host   -> as ever
                          -> else: to a node that held the address, which passes it on if it does not know it
 
 It stands before connection tracking (but where that has to say which connections are this host's) and before
@@ -52,7 +52,7 @@ _Contents = list[tuple[nft.Set, Collection[tuple[bytes, bytes]]]]
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """What differs between IPv4 and IPv6: where addresses are in the header, and which ICMP tells of errors."""
+    """What differs between IPv4 and IPv6: where addresses are, and which ICMP tells of errors."""
 
     version: int
     family: int
@@ -218,12 +218,8 @@ class _Table:
         accept = nft.verdict(nft.ACCEPT)
         send = self._first.send(self._to)
         send_upward = self._upward.send(self._to)
-        from_peer = (
-            nft.load_meta(_LINK_TYPE),
-            nft.equals(_ETHERNET),
-            nft.load_payload(0, 6, 6),
-            nft.in_set(self._peers),
-        )
+        ethernet = (nft.load_meta(_LINK_TYPE), nft.equals(_ETHERNET), nft.load_payload(0, 6, 6))
+        from_peer = (*ethernet, nft.in_set(self._peers))
         drop = nft.verdict(nft.DROP)
         begins = (
             nft.load_payload(2, _TCP_FLAGS, 1),
@@ -243,6 +239,14 @@ class _Table:
         known = nft.Chain(
             "known",
             (
+                # First: until it was named, the flow may have been taken for one of this host.
+                (
+                    *udp,
+                    *ethernet,
+                    nft.in_set(self._peers, inverted=True),
+                    *self._named.send(self._flow),
+                    drop,
+                ),
                 *([(*tracked, accept)] if self._tracked else []),
                 (*tcp, *begins, *flow, nft.add_to_set(self._own, _HANDSHAKE), accept),
                 (
@@ -253,7 +257,6 @@ class _Table:
                     accept,
                 ),
                 (*from_peer, nft.jump("passed")),
-                (*udp, *self._named.send(self._flow), drop),
                 (*tcp, *send, nft.counter(), drop),
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),

@@ -73,7 +73,7 @@ def _sockets(family: int, protocol: int, address: IPAddress | None) -> Iterator[
 
 
 def _source_is(address: IPAddress) -> bytes:
-    """Return a program of struct inet_diag_bc_op and inet_diag_hostcond: to the end if it matches, or beyond."""
+    """Return a program of struct inet_diag_bc_op: to the end if it matches, or beyond."""
     packed = address.packed
     size = 4 + 8 + len(packed)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6

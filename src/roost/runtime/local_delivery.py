@@ -95,10 +95,11 @@ class LocalDelivery:
     async def clear(self, lingering: Mapping[IPAddress, float] = MappingProxyType({})) -> None:
         """Remove every VIP, then put back the ARP settings of before. Raises LocalDeliveryError.
 
-        Those `lingering` stay for so many seconds, and the ARP settings with IPv4 ones until the next start.
+        Those `lingering` stay for so many seconds, and the ARP settings with IPv4 ones until the next start;
+        IPv4 ones do not where the kernel would answer ARP for them.
         """
         async with self._lock:
-            self._wanted &= lingering.keys()
+            self._wanted &= {each for each in lingering if each.version == 6 or not _speaks_for_loopback()}
             await self._reconcile()
             async with _connect() as route:
                 for address in self._wanted:
@@ -186,6 +187,14 @@ async def _limit(route: AsyncIPRoute, address: IPAddress, seconds: float) -> Non
         await route.route("del", **_ipv4_route(address))
     except NetlinkError as error:
         raise LocalDeliveryError(f"{address} stays on lo: {_cause(error.code)}") from error
+
+
+def _speaks_for_loopback() -> bool:
+    """Tell whether this kernel answers ARP for addresses of scope host: `route_localnet` makes it do so."""
+    try:
+        return (Path("/proc/sys/net/ipv4/conf/all/route_localnet")).read_text().strip() != "0"
+    except OSError:
+        return True
 
 
 async def _add_all(route: AsyncIPRoute, addresses: frozenset[IPAddress]) -> dict[IPAddress, str]:

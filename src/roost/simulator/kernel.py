@@ -49,7 +49,7 @@ class Kernel:
         return address in self.delivered or address in self.passed_on
 
     def next_hop(self, address: IPAddress, source: bytes) -> bytes | None:
-        """Return to which MAC a packet is passed on that `source` has sent, and whose connection is unknown."""
+        """Return to which MAC a packet from `source` is passed on, whose connection is unknown here."""
         onward = self.onward.onward.get(address)
         if onward is None:
             return None

@@ -15,7 +15,7 @@ FLOWS_LIMIT: Final = 30  # flows in a word
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """`connections` are open, 0 when none is left; those that are left are held for `seconds` more at most."""
+    """`connections` are open, 0 when none is left; they are held for `seconds` more at most."""
 
     address: IPAddress
     connections: int

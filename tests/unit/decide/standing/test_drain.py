@@ -5,7 +5,7 @@ from roost.protocols.words.draining import Ask, Progress
 
 
 class Measured:
-    """What the node is made of: services led, packets for others' addresses, seconds without any, connections."""
+    """What the node is made of: services led, packets for others' addresses, seconds without, connections."""
 
     def __init__(self) -> None:
         self.values = (3, 0, float("inf"), 4)
