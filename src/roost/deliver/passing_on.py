@@ -220,6 +220,7 @@ class _Table:
         send_upward = self._upward.send(self._to)
         ethernet = (nft.load_meta(_LINK_TYPE), nft.equals(_ETHERNET), nft.load_payload(0, 6, 6))
         from_peer = (*ethernet, nft.in_set(self._peers))
+        from_elsewhere = (*ethernet, nft.in_set(self._peers, inverted=True))
         drop = nft.verdict(nft.DROP)
         begins = (
             nft.load_payload(2, _TCP_FLAGS, 1),
@@ -240,13 +241,7 @@ class _Table:
             "known",
             (
                 # First: until it was named, the flow may have been taken for one of this host.
-                (
-                    *udp,
-                    *ethernet,
-                    nft.in_set(self._peers, inverted=True),
-                    *self._named.send(self._flow),
-                    drop,
-                ),
+                (*udp, *from_elsewhere, *self._named.send(self._flow), drop),
                 *([(*tracked, accept)] if self._tracked else []),
                 (*tcp, *begins, *flow, nft.add_to_set(self._own, _HANDSHAKE), accept),
                 (

@@ -54,7 +54,7 @@ _LONG: Final = struct.Struct("!Q")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A kind of value in sets: nft's number for it, its size in bytes, and whether the host's order is used."""
+    """A kind of value in sets: nft's number for it, its size in bytes, and whether it is in host order."""
 
     kind: int
     size: int

@@ -130,7 +130,7 @@ class Holders:
         self._flows = {
             flow: (node, heard)
             for flow, (node, heard) in self._flows.items()
-            if now - heard < _SILENCE and node in self.of(flow.address)
+            if (now - heard < _SILENCE or node in gone) and node in self.of(flow.address)
         }
         return before != (sum(map(len, self._of.values())), len(self._flows))
 

@@ -149,6 +149,17 @@ def test_flows_of_udp_that_a_holder_names_are_passed_on_and_no_others() -> None:
     assert onward(one, THEIRS).flows == {flow(5, THEIRS, UDP): hop(2)}
 
 
+def test_flows_that_a_node_named_before_it_left_are_passed_on_until_the_deadline() -> None:
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.hear(HeldFlows("n2", (flow(5, THEIRS, UDP),)))
+    one.have(2, Verdict.LEAVING)
+    one.run(KEEP - 5.0)
+    assert onward(one, THEIRS).flows == {flow(5, THEIRS, UDP): hop(2)}
+    one.run(10.0)
+    assert onward(one, THEIRS) == Onward()
+
+
 def test_switched_off_nothing_is_passed_on_or_counted() -> None:
     one = One(web(MINE), web(THEIRS, name="theirs"), keep_connections=0.0)
     one.have(2, Verdict.LEAVING)
