@@ -44,9 +44,8 @@ class PassingOn:
         self._own: Own = state.own_connections
         self._state = state
         self._counted: frozenset[IPAddress] = frozenset()
-        self._met: dict[
-            str, ClusterMember
-        ] = {}  # holders as they were known last: gossip forgets who has left
+        # Holders as they were known last: gossip forgets who has left.
+        self._met: dict[str, ClusterMember] = {}
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
 
     def start(self, now: float) -> None:
@@ -78,7 +77,7 @@ class PassingOn:
 
     def follow(self, now: float) -> None:
         """Follow who is there, and what is wanted."""
-        known = self._state.plan.known
+        known = self._state.plan.known if self._state.settings.keep_connections else frozenset[IPAddress]()
         self.holders.keep(known)
         self._own.regain([each for each in self._own.addresses if each not in known], now)
         self._drop(now)
@@ -86,7 +85,8 @@ class PassingOn:
 
     def hear(self, word: Held | HeldFlows, now: float) -> None:
         """Take what a peer says that it holds."""
-        if not (keep := self._state.settings.keep_connections):
+        keep = self._state.settings.keep_connections
+        if not keep or all(each.name != word.node for each in self._state.members):
             return
         if isinstance(word, HeldFlows):
             changed = self.holders.hear_flows(word, now)

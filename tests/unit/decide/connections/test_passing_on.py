@@ -80,6 +80,14 @@ def test_a_drained_node_is_passed_on_to_as_long_as_it_says_so() -> None:
     assert onward(one, THEIRS) == Onward()
 
 
+def test_words_about_nodes_that_nobody_knows_are_ignored() -> None:
+    one = One(web(MINE))
+    one.run(5.0)
+    for number in range(4, 2000):
+        one.hear(Held(f"n{number}", (HeldRow(MINE, 1, 500),)))
+    assert one.decider.passing_on.holders.of(MINE) == {}
+
+
 def test_a_node_that_is_there_and_says_nothing_holds_nothing() -> None:
     one = One(web(THEIRS))
     one.have(2, draining=True)
