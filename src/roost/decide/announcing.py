@@ -85,9 +85,9 @@ class Announcing:
         """Record a claim that somebody has to look at."""
         return self._claims.note(address, mac, interface, peer, now)
 
-    def defend(self, address: IPAddress, now: float) -> None:
+    def defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> None:
         """Announce an address again against a claim, if that was not done a moment ago (RFC 5227)."""
-        if self._claims.may_defend(address, now):
+        if self._claims.may_defend(address, now, against_peer=against_peer):
             self.defences += 1
             self._rounds.again([address], now)
 

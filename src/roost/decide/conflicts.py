@@ -68,7 +68,7 @@ class Conflicts:
         elif address in self._state.answers.now:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
-            self._state.announcing.defend(address, now)
+            self._state.announcing.defend(address, now, against_peer=peer is not None)
             if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 

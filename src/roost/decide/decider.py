@@ -47,6 +47,7 @@ __all__ = ["Decider"]
 
 
 _HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
+_STOOD_IN_ASKED: Final = 8  # addresses at once: each may have a leader again that has to be heard soon
 
 
 class _Waking(Protocol):
@@ -274,7 +275,7 @@ class Decider:
             self._conflicts.contend(address, mac, interface, peer, now)
         else:
             self._state.succession.heard(address)
-            self._leading.note_answerer(address, peer)
+            self._leading.note_answerer(address, peer, now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
@@ -459,7 +460,8 @@ class Decider:
         stood_in = self._state.succession.stood_in
         if stood_in:
             self._state.patrol.doubt(now, holds=True)
-        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now)
+        most = _STOOD_IN_ASKED if stood_in else 1
+        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now, most)
         if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:

@@ -210,12 +210,17 @@ class Leading:
             del self._stand_ins[address]
             self._await(address, now)
 
-    def note_answerer(self, address: IPAddress, peer: str | None) -> None:
+    def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
-        if peer is not None and peer != self._state.plan.lead(address).node:
-            self._stand_ins[address] = peer
-        else:
+        leader = self._state.plan.lead(address).node
+        if peer is None or leader is None or peer == leader:
             self._stand_ins.pop(address, None)
+            return
+        news = self._stand_ins.get(address) != peer
+        self._stand_ins[address] = peer
+        if news and self._state.watch.evidence(leader, now).process is False:
+            # Two miss it now: who would stand in for what else it leads need not find that out anew.
+            self.await_all_of([leader], now, mute=True)
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)

@@ -16,7 +16,7 @@ _INTERVAL: Final = 0.25  # seconds: a few packets per second are within any budg
 
 
 class Patrol:
-    """Goes round the addresses that are answered here, one at a time; times are seconds."""
+    """Goes round the addresses that are answered here, a few at a time; times are seconds."""
 
     def __init__(self) -> None:
         self._doubt = False
@@ -34,18 +34,26 @@ class Patrol:
         self._round.append(address)
         self._due = min(self._due or math.inf, now + after)
 
-    def wake(self, now: float, answered: Collection[IPAddress]) -> frozenset[IPAddress]:
-        """Return the address to ask for now, if it is time for one."""
+    def wake(self, now: float, answered: Collection[IPAddress], most: int = 1) -> frozenset[IPAddress]:
+        """Return up to `most` addresses to ask for now, if it is time for some."""
         if self._due is None or now < self._due:
             return frozenset()
         self._due = now + _INTERVAL if self._doubt else None
-        while self._round:
-            address = self._round.pop()
-            if address in answered:
-                return frozenset((address,))
-        self._round = list(answered)
-        return frozenset((self._round.pop(),)) if self._round else frozenset()
+        chosen = self._next(answered, most)
+        if not chosen:
+            self._round = list(answered)
+            chosen = self._next(answered, most)
+        return chosen
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is no doubt."""
         return self._due
+
+    def _next(self, answered: Collection[IPAddress], most: int) -> frozenset[IPAddress]:
+        """Take up to `most` of this round that are answered still."""
+        chosen: set[IPAddress] = set()
+        while self._round and len(chosen) < most:
+            address = self._round.pop()
+            if address in answered:
+                chosen.add(address)
+        return frozenset(chosen)

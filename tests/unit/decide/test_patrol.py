@@ -30,6 +30,14 @@ def test_it_goes_round_one_address_at_a_time() -> None:
         assert {address for _, address in asked[start : start + 3]} == set(VIPS)
 
 
+def test_several_at_once_are_the_next_ones_of_the_round() -> None:
+    patrol = Patrol()
+    patrol.doubt(0.0, holds=True)
+    first, second = patrol.wake(0.25, VIPS, 2), patrol.wake(0.5, VIPS, 2)
+    assert (len(first), first | second) == (2, set(VIPS))
+    assert patrol.wake(0.75, VIPS[:1], 2) == set(VIPS[:1])
+
+
 def test_what_is_answered_no_more_is_left_out() -> None:
     patrol = Patrol()
     patrol.doubt(0.0, holds=True)
