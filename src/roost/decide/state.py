@@ -65,7 +65,7 @@ class State:
         self.plan = Plan(me, self.election)
         self.succession = Succession()
         self.handover = Handover()
-        self.yielding = Yielding()
+        self.yielding = Yielding(at_once=4 if settings.arp_rate is None else 1)
         self.asking = Asking()
         self.readiness = Readiness()
         self.patrol = Patrol()

@@ -180,9 +180,7 @@ class Judge:
         else:
             watched.settled = None
 
-    def _judge_two(
-        self, key: tuple[int, IPAddress], watched: _Watched, now: float, *, crowded: bool
-    ) -> None:
+    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float, *, crowded: bool) -> None:
         if len(watched.who) > 1:
             watched.two_since = now if watched.two_since is None else watched.two_since
             watched.two_last = now
