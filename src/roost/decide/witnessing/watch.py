@@ -52,7 +52,8 @@ class Watch:
         self._me = me
         self._budget = Budget(arp_rate)
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
-        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1)
+        grid = timing.interval if timing is not None else None
+        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
         self._look: float | None = None

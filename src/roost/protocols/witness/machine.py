@@ -23,9 +23,9 @@ learnt. A fabric may answer ARP for the dead, and may drop ARP that comes too of
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import floor
+from math import ceil, floor
 from types import MappingProxyType
 from typing import Final
 
@@ -77,7 +77,7 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.1, urgent=0.035, flight=0.04, silence=0.3, losses=6)
+PROCESS: Final = Timing(interval=0.12, urgent=0.035, flight=0.035, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
@@ -160,7 +160,8 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
-    `proof` is how many answers it takes until silence means something.
+    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats of
+    `grid` seconds, so that machines of one node wake together; None: of their own interval.
     """
 
     def __init__(
@@ -172,9 +173,12 @@ class Witness:
         *,
         remembers: bool = False,
         proof: int = PROVEN,
+        grid: float | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
+        if grid is not None:
+            timing = replace(timing, interval=grid * max(1, round(timing.interval / grid)))
         self._timing = timing
         self._slack = _SLACK * timing.silence
         self._budget = Budget() if budget is None else budget
@@ -183,6 +187,7 @@ class Witness:
         self._remembers = remembers
         self._proof = proof
         self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
+        self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
@@ -325,7 +330,15 @@ class Witness:
         """
         voice = watch.decisive
         due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
-        return min(due, voice.pending[0] + self._timing.flight) if self._expects(watch) else due
+        return min(due, self._look(voice.pending[0])) if self._expects(watch) else due
+
+    def _look(self, asked: float) -> float:
+        """Return when to look whether what was asked at `asked` is answered."""
+        missing = asked + self._timing.flight
+        if self._grid >= self._timing.interval:
+            return missing
+        offset = self._offset(self._grid)  # of another machine's questions, too: no wake is spent on the look
+        return ceil((missing - offset) / self._grid) * self._grid + offset
 
     def _expects(self, watch: _Watch) -> bool:
         voice = watch.decisive
@@ -349,14 +362,21 @@ class Witness:
         if kind is ProbeKind.ECHO:
             rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
             interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
-            return _beat(now, interval, self._phase)
+            return _beat(now, interval, self._offset(interval))
         if kind is not watch.main:
             return self._routine(watch, self._rarely(watch), now)
         if urgent:
             if not self._budget.limited:
-                return _beat(now, timing.urgent, self._phase)
+                return _beat(now, timing.urgent, self._offset(timing.urgent))
             return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
         return self._routine(watch, timing.interval, now)
+
+    def _offset(self, interval: float) -> float:
+        """Return by how many seconds this node's beats of `interval` are moved, on the beats of the grid."""
+        slots = round(interval / self._grid)
+        if slots < 1:
+            return self._phase * interval
+        return self._grid * (self._phase + floor(self._phase * slots))
 
     def _urgent(self, watch: _Watch, now: float) -> bool:
         suspicious = watch.asked is not None or watch.pressed_until > now
@@ -365,7 +385,8 @@ class Witness:
     def _routine(self, watch: _Watch, interval: float, now: float) -> float:
         """Return when routine ARP, wanted every `interval`, is due: a subject's witnesses take turns."""
         spacing = self._budget.spacing(interval)
-        return _beat(now, spacing, watch.phase if self._budget.limited else self._phase)
+        limited = self._budget.limited
+        return _beat(now, spacing, watch.phase * spacing if limited else self._offset(spacing))
 
     def _rarely(self, watch: _Watch) -> float:
         return _RARELY * (len(watch.others) + 1)
@@ -527,6 +548,6 @@ def _fraction(name: str) -> float:
     return int.from_bytes(sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-def _beat(now: float, interval: float, phase: float) -> float:
-    """Return the next multiple of `interval`, moved by its share `phase`, that is not too close to `now`."""
-    return (floor(now / interval - phase + 0.25) + 1 + phase) * interval
+def _beat(now: float, interval: float, offset: float) -> float:
+    """Return the next multiple of `interval`, moved by `offset` seconds, that is not too close to `now`."""
+    return (floor((now - offset) / interval + 0.25) + 1) * interval + offset
