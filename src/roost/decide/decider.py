@@ -271,6 +271,7 @@ class Decider:
                 Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
             )
             self._publishing.reconsider([address], now)
+            self._leading.passed(peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._conflicts.contend(address, mac, interface, peer, now)
         else:

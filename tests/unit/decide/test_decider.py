@@ -362,6 +362,35 @@ def test_who_is_mute_for_one_address_is_asked_for_all() -> None:
     assert one.answered == {THEIRS, also}
 
 
+def test_a_leader_is_watched_by_what_it_has_taken_over_and_not_by_what_this_node_holds() -> None:
+    """It answers for that itself: the leader's silence says nothing, and nothing proves the leader."""
+    one, also = well_served()
+    one.have(2, Verdict.DEAD, digest="same")
+    one.run(1.0)
+    assert one.answered == {THEIRS, also}
+    one.answering.clear()
+    one.have(2, digest="same")
+    one.effects.clear()
+    one.run(0.5)
+    assert one.decider.held == {THEIRS, also}
+    assert one.watched() == frozenset()
+    one.claim(THEIRS, 2)
+    one.run(0.5)
+    assert one.decider.held == {also}
+    assert one.watched() == {THEIRS}
+
+
+def test_who_is_stood_in_for_and_owes_an_answer_here_too_is_mute_for_all() -> None:
+    one, also = well_served()
+    one.answering, one.processes = set(), set()
+    while not one.asked():
+        one.run(0.005)
+    (watched,) = one.asked()
+    assert one.answered == frozenset()
+    one.claim(watched, 3)
+    assert one.answered == {THEIRS, also} - {watched}, "at once: two miss it"
+
+
 def test_whom_swim_suspects_is_asked_for() -> None:
     one, _ = well_served()
     one.processes.clear()
