@@ -63,6 +63,8 @@ class Conflicts:
             doubled=bool(namesakes.known(now)),
             yields=address in self._state.yielding.addresses,
         )
+        if contender.lost and self._state.settings.arp_rate is None:
+            self._state.patrol.hurry(now)
         if why:
             self._yield(address, mac, peer, why, now)
         elif address in self._state.answers.now:

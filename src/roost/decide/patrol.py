@@ -13,6 +13,9 @@ from roost.model.address import IPAddress
 __all__ = ["Patrol"]
 
 _INTERVAL: Final = 0.25  # seconds: a few packets per second are within any budget
+_HURRY: Final = 1.0  # seconds for which it asks, once another has been found:
+_HURRIED: Final = 0.08  # at this interval (seconds)
+_TOGETHER: Final = 8  # and for so many addresses at once
 
 
 class Patrol:
@@ -20,6 +23,7 @@ class Patrol:
 
     def __init__(self) -> None:
         self._doubt = False
+        self._hurried_until = -math.inf
         self._due: float | None = None
         self._round: list[IPAddress] = []
 
@@ -34,11 +38,20 @@ class Patrol:
         self._round.append(address)
         self._due = min(self._due or math.inf, now + after)
 
+    def hurry(self, now: float) -> None:
+        """Ask for all soon: another that gossip does not reach answers for one, and may for the others."""
+        if now > self._hurried_until:
+            self._hurried_until = now + _HURRY
+            self._due = min(self._due or math.inf, now + _HURRIED)
+
     def wake(self, now: float, answered: Collection[IPAddress], most: int = 1) -> frozenset[IPAddress]:
         """Return up to `most` addresses to ask for now, if it is time for some."""
         if self._due is None or now < self._due:
             return frozenset()
-        self._due = now + _INTERVAL if self._doubt else None
+        hurried = now <= self._hurried_until
+        if hurried:
+            most = max(most, _TOGETHER)
+        self._due = now + (_HURRIED if hurried else _INTERVAL) if self._doubt or hurried else None
         chosen = self._next(answered, most)
         if not chosen:
             self._round = list(answered)
