@@ -43,7 +43,7 @@ def test_once_another_has_been_found_all_are_asked_for_in_a_hurry_for_a_while() 
     patrol.doubt(0.0, holds=True)
     patrol.wake(0.25, VIPS)
     patrol.hurry(0.3)
-    asked = play(patrol, 0.4, VIPS)
+    asked = play(patrol, 0.5, VIPS)
     assert {address for _, address in asked} == set(VIPS)
     times = sorted({when for when, _ in play(patrol, 2.5, VIPS)})
     assert len([when for when in times if when <= 1.3]) > 8
