@@ -282,6 +282,8 @@ class Decider:
         """Hear a client ask for a service address."""
         self._stale = True
         self._absence.lan_heard(now)
+        if sighting.vip in self._state.answers.now:
+            self._state.budget.spend(now, 1)  # for the answer
         self._state.outbox.extend(self._state.clients.new(sighting))
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:

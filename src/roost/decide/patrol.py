@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["Patrol"]
 
@@ -19,9 +20,13 @@ _TOGETHER: Final = 8  # and for so many addresses at once
 
 
 class Patrol:
-    """Goes round the addresses that are answered here, a few at a time; times are seconds."""
+    """Goes round the addresses that are answered here, a few at a time; times are seconds.
 
-    def __init__(self) -> None:
+    What `budget` does not allow is asked for in the next round; None: there is no limit.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget(None)
         self._doubt = False
         self._hurried_until = -math.inf
         self._due: float | None = None
@@ -40,7 +45,7 @@ class Patrol:
 
     def hurry(self, now: float) -> None:
         """Ask for all soon: another that gossip does not reach answers for one, and may for the others."""
-        if now > self._hurried_until:
+        if now > self._hurried_until and not self._budget.limited:
             self._hurried_until = now + _HURRY
             self._due = min(self._due or math.inf, now + _HURRIED)
 
@@ -56,7 +61,7 @@ class Patrol:
         if not chosen:
             self._round = list(answered)
             chosen = self._next(answered, most)
-        return chosen
+        return frozenset(each for each in chosen if self._budget.take(now, urgent=True))
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is no doubt."""

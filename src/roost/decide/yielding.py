@@ -14,6 +14,7 @@ from heapq import nlargest
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["PATIENCE", "Holder", "Yielding"]
 
@@ -35,9 +36,19 @@ class Holder:
 
 
 class Yielding:
-    """The addresses yielded, by holder; bounded by what this node would answer for."""
+    """The addresses yielded, by holder; bounded by what this node would answer for.
 
-    def __init__(self, patience: float = PATIENCE, interval: float = _INTERVAL, at_once: int = 4) -> None:
+    What `budget` does not allow is asked for later, and is not missed meanwhile; None: there is no limit.
+    """
+
+    def __init__(
+        self,
+        patience: float = PATIENCE,
+        interval: float = _INTERVAL,
+        at_once: int = 4,
+        budget: Budget | None = None,
+    ) -> None:
+        self._budget = budget or Budget(None)
         self._at_once = at_once
         self._patience = patience
         self._interval = interval
@@ -131,12 +142,16 @@ class Yielding:
             holder.next_ask = now + self._interval
             # What has just missed an answer is asked for again, and the others get their turns.
             for address in nlargest(self._at_once, holder.addresses, key=holder.addresses.__getitem__):
-                asked = holder.addresses.pop(address) + 1
-                holder.addresses[address] = asked
+                asked = holder.addresses[address] + 1
                 if asked > _MISSES:
                     silent.add(address)
-                else:
+                elif self._budget.take(now, urgent=True):
+                    del holder.addresses[address]  # to the end: each one gets its turn
+                    holder.addresses[address] = asked
                     yield address
+                else:
+                    holder.until += self._interval
+                    break
 
     def _let_go(self, holders: Collection[Holder]) -> frozenset[IPAddress]:
         gone = frozenset(address for holder in holders for address in holder.addresses)

@@ -34,7 +34,8 @@ def test_several_at_once_are_the_next_ones_of_the_round() -> None:
     patrol = Patrol()
     patrol.doubt(0.0, holds=True)
     first, second = patrol.wake(0.25, VIPS, 2), patrol.wake(0.5, VIPS, 2)
-    assert (len(first), first | second) == (2, set(VIPS))
+    assert len(first) == 2
+    assert first | second == set(VIPS)
     assert patrol.wake(0.75, VIPS[:1], 2) == set(VIPS[:1])
 
 

@@ -45,12 +45,12 @@ class Evidence:
 
 
 class Watch:
-    """Watches for node `me`, nobody without `timing`. Times are seconds, `arp_rate` as `Budget` has it."""
+    """Watches for node `me`, nobody without `timing`. Times are seconds; `budget` bounds all that is ARP."""
 
-    def __init__(self, me: str, timing: Timing | None, arp_rate: float | None) -> None:
+    def __init__(self, me: str, timing: Timing | None, budget: Budget) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._budget = Budget(arp_rate)
+        self._budget = budget
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
         grid = timing.interval if timing is not None else None
         self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
