@@ -31,8 +31,8 @@ _FRAMES: Final = 2  # for an address, or a client, on one link
 class Announcing:
     """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none).
 
-    `arp_rate`: ARP packets per second on this node's port, None where nobody counts them; what is sent is taken
-    from `budget`, so that questions wait for it.
+    `arp_rate`: ARP packets per second on this node's port, None where nobody counts them; what is sent is
+    taken from `budget`, so that questions wait for it.
     """
 
     def __init__(

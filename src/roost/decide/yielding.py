@@ -3,8 +3,8 @@
 When only gossip is cut (a firewall rule on its port, a wrong key), both sides elect a leader for every
 address and both would answer. The claims that they hear from each other settle it: the worse-ranked node
 yields to the better-ranked peer, and whom gossip has never reached yields to anybody. While a node yields
-it goes on asking, a few addresses of each holder at a time; when no answer comes any more it takes over. Pure:
-time comes in, addresses to ask for come out.
+it goes on asking, a few addresses of each holder at a time; when no answer comes any more it takes over.
+Pure: time comes in, addresses to ask for come out.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -37,8 +37,8 @@ class Bounds:
     """Seconds, but `table` (entries).
 
     `silence` and `two` hold while at most `crowd` faults are on, or were in the last 2 s, and twice as long
-    with more. `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two answer",
-    `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
+    with more. `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two
+    answer", `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
     """
 
     look: float = 0.02

@@ -160,8 +160,8 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
-    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats of
-    `grid` seconds, so that machines of one node wake together; None: of their own interval.
+    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats
+    of `grid` seconds, so that machines of one node wake together; None: of their own interval.
     """
 
     def __init__(
