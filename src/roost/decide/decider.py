@@ -300,10 +300,12 @@ class Decider:
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
+        able_again = ready & self._state.delivery.refused.keys()
         self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
         self._publishing.reconsider(changed, now)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
+        self._leading.await_again(able_again, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""

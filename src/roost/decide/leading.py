@@ -221,6 +221,11 @@ class Leading:
             del self._stand_ins[address]
             self._await(address, now)
 
+    def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Look that these are answered, if others lead them: this node could not stand in until now."""
+        for address in addresses:
+            self._await(address, now)
+
     def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
         leader = self._state.plan.lead(address).node

@@ -1026,6 +1026,16 @@ def test_an_address_that_the_host_refuses_is_told_and_passed_over() -> None:
     assert one.told(Unable)[-1][1] == Unable("n1", (), 2)
 
 
+def test_who_can_hold_an_address_again_looks_whether_its_leader_answers() -> None:
+    """The leader may not know it: this node could not stand in while the host refused the address."""
+    one = One(web(THEIRS, deliver="local"))
+    one.tell(one.decider.delivered, frozenset(), {THEIRS: "the host has it on eth1"})
+    one.run(1.0)
+    one.tell(one.decider.delivered, frozenset({THEIRS}), {})
+    one.run(0.5)
+    assert one.answered == {THEIRS}
+
+
 def test_a_service_that_does_not_fit_this_host_is_left_to_others_who_hear_of_it() -> None:
     one = One(web(MINE))
     one.want(web(MINE), refused=frozenset({"web"}))

@@ -20,7 +20,7 @@ learnt. A fabric may answer ARP for the dead, and may drop ARP that comes too of
 "Silent" takes three answers before ("proven"). Who answers ARP alone is asked as often as the budget allows.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -57,6 +57,7 @@ _MANY: Final = 5  # losses that a verdict takes after twice the silence
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
+_LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
@@ -192,7 +193,10 @@ class Witness:
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
         self._lan_asked = float("-inf")
-        self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
+        self._awake_since = float("-inf")  # until then it was this node that was not heard
+        self._late: deque[tuple[float, float]] = deque(
+            maxlen=_LATE
+        )  # wakes that were late: when, by how much
 
     def heard(self, subject: str) -> float | None:
         """Return when `subject` answered last, or None when it is not watched or never did."""
@@ -304,7 +308,7 @@ class Witness:
         """
         planned = self.next_wake()
         if planned is not None and now - planned > self._slack:
-            self._awake_since = now
+            self._late.append((now, now - planned))
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
                 continue  # answered, and not due: nearly always
@@ -490,7 +494,9 @@ class Witness:
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it
-        silent, lost = now - since, self._lost(watch, now)
+        # While this process did not run it asked nothing, so nobody was silent.
+        silent = now - since - sum(late for when, late in self._late if when > since)
+        lost = self._lost(watch, now)
         # Who cannot ask often, on a busy host, has time on its side.
         enough = min(_MANY, self._losses(watch)) if silent >= 2 * threshold else self._losses(watch)
         return silent >= threshold and lost >= enough
