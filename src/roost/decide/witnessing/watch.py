@@ -70,14 +70,11 @@ class Watch:
     @property
     def proven(self) -> int:
         """How many of the watched kernels have answered, so that their silence means something."""
-        if self._kernels is None:
-            return 0
-        return sum(self._kernels.proven(name) for name in self._kernels.subjects)
+        return len(self._kernels.proven_subjects) if self._kernels is not None else 0
 
     def unproven(self) -> frozenset[str]:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
-        proven = self._kernels.proven if self._kernels is not None else lambda _: False
-        return frozenset(name for name in self._watched if not proven(name))
+        return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
 
     def last_heard(self, name: str) -> float | None:
         """Return when the kernel of node `name` answered last, where that is known."""
