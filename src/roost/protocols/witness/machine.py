@@ -189,6 +189,7 @@ class Witness:
         self._due: float | None = None
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
+        self._heard_any = 0.0
         self._lan_asked = float("-inf")
         self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
 
@@ -293,8 +294,9 @@ class Witness:
 
     def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
-        if at - max(self._lan_heard.values()) > _DEAF:
+        if at - self._heard_any > _DEAF:
             self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
+        self._heard_any = max(self._heard_any, at)
         self._lan_heard[kind] = max(self._lan_heard[kind], at)
 
     def receive(self, statement: Statement, now: float) -> None:
