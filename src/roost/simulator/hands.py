@@ -209,7 +209,7 @@ class Hands:
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
         kernel, decider = self._host.kernel, self._process.decider
-        refused = {each: "in use elsewhere" for each in self._wanted if kernel.refused.get(each)}
+        refused = {each: "in use elsewhere" for each in self._wanted if each in kernel.refused}
         kernel.delivered = ready = self._wanted - refused.keys()
         self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
 
