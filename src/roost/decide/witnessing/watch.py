@@ -157,7 +157,7 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return soonest((self._look, *(each.next_wake() for each in self._machines)))
+        return soonest([self._look, *[each.next_wake() for each in self._machines]])
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""

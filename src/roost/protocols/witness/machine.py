@@ -332,7 +332,7 @@ class Witness:
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched; remembered until something comes in."""
         if self._stale:
-            self._due = soonest(self._wanted(watch) for watch in self._watches.values())
+            self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
             self._stale = False
         return self._due
 
