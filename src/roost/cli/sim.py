@@ -63,6 +63,13 @@ _NODES = 3
     help="Inject so many faults into simulated clusters and judge every step by the rules.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Runs of a campaign that are played at a time; the outcome is the same.",
+)
+@click.option(
     "--failed",
     type=click.Path(dir_okay=False, path_type=Path),
     default=FAILED,
@@ -88,6 +95,7 @@ def command(
     seed: int,
     plot: Path | None,
     steps: int | None,
+    jobs: int,
     failed: Path,
     schedule: Path | None,
     witnesses: bool | None,
@@ -113,7 +121,15 @@ def command(
         replay(schedule, plot, as_json=as_json)
         return
     if steps is not None:
-        run_campaign(steps=steps, seed=seed, nodes=nodes, profile=profile, failed=failed, as_json=as_json)
+        run_campaign(
+            steps=steps,
+            seed=seed,
+            nodes=nodes,
+            profile=profile,
+            jobs=jobs,
+            failed=failed,
+            as_json=as_json,
+        )
         return
     options = Options(
         nodes=nodes or _NODES,

@@ -226,12 +226,13 @@ class Decider:
 
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
+        if isinstance(word, Statement):
+            self._state.watch.hear(word, now)
+            return
         self._stale = True
         match word:
             case Ground(subject) if subject == self._state.me:
                 self._state.isolation.accused(now)
-            case Statement():
-                self._state.watch.hear(word, now)
             case draining.Ask(sender, node, wish) if node == self._state.me:
                 self._carry_out_wish(wish, now)
                 self._state.outbox.put(Tell((sender,), self._state.drain.own(now)))
@@ -399,7 +400,7 @@ class Decider:
                 state.clients,
                 state.announcing,
             )
-            self._due = soonest(each.next_wake() for each in parts)
+            self._due = soonest([each.next_wake() for each in parts])
             self._stale = False
         return self._due
 

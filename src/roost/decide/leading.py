@@ -1,6 +1,7 @@
 """Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from typing import Final
 
@@ -105,7 +106,8 @@ class Leading:
             if self._state.plan.known != known:
                 self._state.clients.table.keep(self._state.plan.known)
                 self._state.outbox.put(Notice(self._state.plan.known))
-            changed = self._state.plan.known | self.leaders.keys() | self._state.answers.now.keys()
+            every = set(self._state.plan.known)
+            changed: AbstractSet[IPAddress] = every | self.leaders.keys() | self._state.answers.now.keys()
         else:
             changed = self._state.plan.take_moves(move.service for move in moves)
         self.await_proxy(moves, now)

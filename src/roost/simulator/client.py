@@ -37,6 +37,8 @@ class State(Enum):
     PROBE = "probe"
     FAILED = "failed"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function
+
 
 _VALID: Final = frozenset({State.REACHABLE, State.STALE, State.DELAY, State.PROBE})
 
@@ -79,6 +81,7 @@ class Client:
         self.name = f"c{number}"
         self.address: IPAddress = IPv4Address("198.18.0.200") + number
         self.mac = bytes((2, 0, 0, 0, 1, number))
+        self._neighbour = (self.address, self.mac)
         self.deaf = deaf
         self.port = lan.attach(self, self.mac, switch)
         self.entries: dict[IPAddress, Entry] = {}
@@ -196,7 +199,7 @@ class Client:
         if (
             not isinstance(host, Host)
             or not host.awake
-            or not host.kernel.takes(address, self.address, self.mac)
+            or not host.kernel.takes(address, self._neighbour)
             or self._lan.unicast(host.port, host.mac, self.mac) is not self.port
         ):
             self._lose(address, entry)

@@ -211,8 +211,8 @@ class Hands:
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
         kernel, decider = self._host.kernel, self._process.decider
-        refused = {each: "in use elsewhere" for each in self._wanted if kernel.refused.get(each)}
-        kernel.delivered = ready = self._wanted - refused.keys()
+        refused = {each: "in use elsewhere" for each in self._wanted if each in kernel.refused}
+        kernel.delivered = ready = frozenset(set(self._wanted) - refused.keys())
         self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
 
     def _deliver(self, effect: do.Deliver) -> None:

@@ -7,7 +7,7 @@ host's own monotonic scale.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
@@ -81,6 +81,18 @@ class Host:
         self.gossip_mute = self.gossip_deaf = 0
         self.slow: list[float] = []
         self.join: tuple[Endpoint, ...] = ()
+        self._link = Link(
+            index=2,
+            name="eth0",
+            mac=self.mac,
+            up=True,
+            carrier=True,
+            broadcast=True,
+            no_arp=False,
+            loopback=False,
+            addresses=(IPv4Interface(f"{self.address}/{_PREFIX}"),),
+        )
+        self._unplugged = replace(self._link, carrier=False)
         self._around = around
         self._lan = around.lan
         self._chance = chance
@@ -116,17 +128,7 @@ class Host:
 
     def link(self) -> Link:
         """Return the host's one link as it is now."""
-        return Link(
-            index=2,
-            name="eth0",
-            mac=self.mac,
-            up=True,
-            carrier=not self.port.down,
-            broadcast=True,
-            no_arp=False,
-            loopback=False,
-            addresses=(IPv4Interface(f"{self.address}/{_PREFIX}"),),
-        )
+        return self._unplugged if self.port.down else self._link
 
     def flight(self, other: "Host") -> float:
         """Return the seconds that a packet takes to another host."""

@@ -137,7 +137,7 @@ class Lan:
         if at is _UPLINK:
             here = 1 - here
             at = self._cross(source, target, here)
-        if not isinstance(at, Port) or not at.hears or at.switch != here or target not in at.macs:
+        if at is None or at == _UPLINK or not at.hears or at.switch != here or target not in at.macs:
             return None  # nobody there, nobody any more, or somebody else
         return None if at.loss and self._chance.random() < at.loss else at
 

@@ -149,11 +149,10 @@ class Process:
 
     def able(self) -> frozenset[IPAddress]:
         """Return what this node could answer for: configured, allowed to it, and to be had on its host."""
-        refused = frozenset(address for address, faults in self.host.kernel.refused.items() if faults)
-        key = (self.desired, refused)
+        key = (self.desired, self.host.kernel.refused)
         if self._able_of != key:
             self._able_of = key
-            self._able = frozenset(_allowed(self.desired, self.host.name) - refused)
+            self._able = frozenset(_allowed(self.desired, self.host.name) - self.host.kernel.refused)
         return self._able
 
     # -- what comes in -----------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class Judge:
             for address in self._addresses
         }
         self._able_since: dict[tuple[int, IPAddress], dict[str, float]] = {key: {} for key in self._watched}
-        self._before: tuple[object, ...] = ()
+        self._before: tuple[Sequence[_Seen], frozenset[IPAddress]] = ((), frozenset())
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
         world.on_answers = self._at_a_change
@@ -123,10 +123,10 @@ class Judge:
 
     def _look(self, now: float) -> None:
         hosts = self._world.hosts.values()
-        seen = tuple(self._state(host) for host in hosts)
-        if seen != self._before:
-            self._before = seen
-            self._take(seen, now)
+        seen, offered = [self._state(host) for host in hosts], self._world.offered
+        if (seen, offered) != self._before:
+            self._before = seen, offered
+            self._take(seen, offered, now)
         quiet = self._world.quiet
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
@@ -143,18 +143,18 @@ class Judge:
         if process is None or not host.runs:
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
-        talks = tuple(lan.reaches(switch, host.port) for switch in range(lan.switches))
+        talks = tuple([lan.reaches(switch, host.port) for switch in range(lan.switches)])
         able = frozenset() if process.leaving else process.able()
-        return host, process.answering(), able & self._world.offered, talks
+        return host, process.answering(), able, talks
 
-    def _take(self, seen: Sequence[_Seen], now: float) -> None:
+    def _take(self, seen: Sequence[_Seen], offered: frozenset[IPAddress], now: float) -> None:
         for (switch, address), watched in self._watched.items():
             heard = [state for state in seen if state[3] and state[3][switch]]
             who = frozenset(host.name for host, answering, _, _ in heard if address in answering)
             if who != watched.who:
                 self._world.observed(switch, address, who)
             watched.who = who
-            watched.able = frozenset(host.name for host, _, able, _ in heard if address in able)
+            watched.able = frozenset(host.name for host, _, able, _ in heard if address in able & offered)
             since = self._able_since[switch, address]
             for name in [name for name in since if name not in watched.able]:
                 del since[name]
