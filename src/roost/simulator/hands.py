@@ -193,6 +193,7 @@ class Hands:
         others = [member.name for member in swim.members.values() if member.live]
         swim.tell(others[:_TOLD], encode(ground), now)
         swim.declare_dead(ground.subject, ground.evidence, now)
+        self._host.declared(ground.subject)
         self._host.note("declares", f"{ground.subject} {ground.verdict.value}: {ground.evidence}")
 
     def _join(self, effect: do.Join) -> None:

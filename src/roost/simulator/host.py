@@ -39,7 +39,7 @@ _GRACE: Final = 10.0  # seconds after which it ends anyway
 class Surroundings:
     """What hosts share: time, the LAN, each other, and who is told what happened.
 
-    `note` takes who, what, and words for people.
+    `note` takes who, what, and words for people; `declared` who says of whom that it is gone.
     """
 
     clock: Clock
@@ -48,6 +48,7 @@ class Surroundings:
     profile: str
     note: Callable[[str, str, str], None]
     answers_changed: Callable[[], None]
+    declared: Callable[[str, str], None]
     hosts: dict[Endpoint, "Host"] = field(default_factory=dict)
 
 
@@ -114,6 +115,14 @@ class Host:
         return not (self.frozen or self.paused)
 
     @property
+    def untouched(self) -> bool:
+        """Whether no fault concerns this host, its process or its port."""
+        port, process = self.port, self.process
+        calm = not (self.lateness or self.gossip_mute or self.gossip_deaf or port.loss or port.delay)
+        present = process is not None and not process.leaving and self.runs
+        return present and calm and port.sends and port.hears
+
+    @property
     def listening(self) -> bool:
         """Whether a process has the gossip port open."""
         return self.process is not None
@@ -144,6 +153,10 @@ class Host:
     def answers_changed(self) -> None:
         """Tell that this host may answer for other addresses from now on."""
         self._around.answers_changed()
+
+    def declared(self, subject: str) -> None:
+        """Tell that this node declares another one gone."""
+        self._around.declared(self.name, subject)
 
     def note(self, what: str, text: str) -> None:
         """Tell what happened here."""

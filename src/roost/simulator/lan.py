@@ -167,6 +167,10 @@ class Lan:
         """Tell whether a station well connected to `switch` could talk with the one at `port`, both ways."""
         return port.sends and port.hears and (port.switch == switch or not self.split)
 
+    def joined(self, one: Port, other: Port) -> bool:
+        """Tell whether the switches of two ports reach each other."""
+        return one.switch == other.switch or not self.split
+
     def _cross(self, source: bytes, target: bytes, switch: int) -> Port | Literal["uplink"] | None:
         if self.split:
             return None
