@@ -39,7 +39,7 @@ class Kernel:
         self.refused = frozenset(each for each, faults in self._refusals.items() if faults)
 
     def takes(self, address: IPAddress, client: tuple[IPAddress, bytes]) -> bool:
-        """Take a packet for a service address, of a client at an address and MAC; tells whether it is delivered."""
+        """Take a packet of `client` (address, MAC) for a service address; tells whether it is delivered."""
         if client not in self.neighbours:
             self.neighbours.append(client)
         if address in self.followed:

@@ -330,7 +330,7 @@ class Witness:
             self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
-        """When `wake` is wanted next, or None while nobody is watched; remembered until something comes in."""
+        """When `wake` is wanted next, or None while nobody is watched. Kept until something comes in."""
         if self._stale:
             self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
             self._stale = False
