@@ -42,7 +42,7 @@ class Kernel:
         """Take a packet of `client` (address, MAC) for a service address; tells whether it is delivered."""
         if client not in self.neighbours:
             self.neighbours.append(client)
-        if address in self.followed:
+        if self.followed and address in self.followed:
             self._count(Sighting(address, *client))
         return address in self.delivered or address in self.passed_on
 

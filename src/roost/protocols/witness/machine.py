@@ -296,8 +296,9 @@ class Witness:
         """Take an answer of any other host of the LAN."""
         if at - self._heard_any > _DEAF:
             self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
-        self._heard_any = max(self._heard_any, at)
-        self._lan_heard[kind] = max(self._lan_heard[kind], at)
+        if at > self._lan_heard[kind]:
+            self._lan_heard[kind] = at
+            self._heard_any = max(self._heard_any, at)
 
     def receive(self, statement: Statement, now: float) -> None:
         """Take another witness's word; only that of known witnesses counts."""
@@ -338,6 +339,8 @@ class Witness:
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
+        if not self._effects:
+            return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
 
