@@ -8,7 +8,7 @@ import multiprocessing
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ class _Runs:
         outcome = play(schedule, self.make, self.bounds)
         return _Played(schedule, outcome, time.process_time() - began)
 
-    def in_order(self, jobs: int) -> Iterator[_Played]:
+    def in_order(self, jobs: int) -> Generator[_Played, None, None]:
         """Yield one after the other, played by so many processes."""
         if jobs == 1:
             yield from map(self.play, itertools.count())

@@ -113,9 +113,10 @@ class Client:
             state = entry.state
             if state is not State.REACHABLE or now - entry.confirmed > self._reachable:
                 self._progress(address, entry, now)
-            if entry.state in _VALID:
+                state = entry.state
+            if state in _VALID:
                 self._ping(address, entry, now)
-            elif entry.state is State.FAILED:
+            elif state is State.FAILED:
                 self._lose(address, entry)
         self._clock.after(PERIOD, self.tick)
 

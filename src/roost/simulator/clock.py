@@ -22,7 +22,7 @@ class Clock:
     def at(self, time: float, action: Callable[[], None]) -> None:
         """Let `action` happen at `time`, or now if that has passed."""
         self._serial += 1
-        heapq.heappush(self._events, (time if time > self.now else self.now, self._serial, action))
+        heapq.heappush(self._events, (max(time, self.now), self._serial, action))
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Let `action` happen in `seconds`."""

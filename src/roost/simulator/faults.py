@@ -38,9 +38,7 @@ class _Address(IPv4Address):
         return self._hash
 
 
-_address = lru_cache(maxsize=1024)(
-    _Address
-)  # one object for each: the same one is found without a comparison
+_address = lru_cache(maxsize=1024)(_Address)  # one object for each: the same one needs no comparison
 
 
 class ScheduleError(ValueError):

@@ -39,10 +39,10 @@ class Kernel:
         self.refused = frozenset(each for each, faults in self._refusals.items() if faults)
 
     def takes(self, address: IPAddress, client: tuple[IPAddress, bytes]) -> bool:
-        """Take a packet for a service address, of a client at an address and MAC; tells whether it is delivered."""
+        """Take a packet of `client` (address, MAC) for a service address; tells whether it is delivered."""
         if client not in self.neighbours:
             self.neighbours.append(client)
-        if address in self.followed:
+        if self.followed and address in self.followed:
             self._count(Sighting(address, *client))
         return address in self.delivered or address in self.passed_on
 

@@ -277,7 +277,7 @@ class Process:
             self.decider.wake(now)
 
     def _is_busy(self) -> bool:
-        return not self.host.runs or self._clock.now < self._busy_until
+        return self._clock.now < self._busy_until or not self.host.runs
 
     def _rest(self) -> None:
         """Let a slow interpreter be busy with something else for a while."""

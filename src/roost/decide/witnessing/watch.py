@@ -209,8 +209,8 @@ class Watch:
         for each in self._machines:
             for effect in each.effects():
                 match effect:
-                    case machine.Probe(subject, kind):
-                        self._probe(self._targets[subject], kind)
+                    case machine.Probe():
+                        self._probe(self._targets[effect.subject], effect.kind)
                     case machine.Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))

@@ -5,8 +5,9 @@ Written as the Go library writes: maps with keys in alphabetical order, old msgp
 is ignored, as Go does.
 """
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import msgpack
@@ -63,7 +64,7 @@ class Field:
     kind: Kind
     default: object = REQUIRED
     omit_empty: bool = False
-    raw_key: bytes = field(init=False)  # as msgpack reads it
+    raw_key: bytes = dataclasses.field(init=False)  # as msgpack reads it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "raw_key", self.key.encode())

@@ -304,8 +304,9 @@ class Witness:
         """Take an answer of any other host of the LAN."""
         if at - self._heard_any > _DEAF:
             self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
-        self._heard_any = max(self._heard_any, at)
-        self._lan_heard[kind] = max(self._lan_heard[kind], at)
+        if at > self._lan_heard[kind]:
+            self._lan_heard[kind] = at
+            self._heard_any = max(self._heard_any, at)
 
     def receive(self, statement: Statement, now: float) -> None:
         """Take another witness's word; only that of known witnesses counts."""
@@ -338,7 +339,7 @@ class Witness:
             self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
-        """When `wake` is wanted next, or None while nobody is watched; remembered until something comes in."""
+        """When `wake` is wanted next, or None while nobody is watched. Kept until something comes in."""
         if self._stale:
             self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
             self._stale = False
@@ -346,6 +347,8 @@ class Witness:
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
+        if not self._effects:
+            return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
 
