@@ -40,9 +40,9 @@ class Absence:
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
         else:
-            self._state.asking.begin(asked & doubtful, now, UNPROVEN)
             if now < self._steady:
                 self._state.asking.begin(asked, now, self._steady - now)
+            self._state.asking.begin(asked & doubtful, now, UNPROVEN)
         rankings = self._state.election.rankings
         here = (
             Move(name, None, self._state.me)

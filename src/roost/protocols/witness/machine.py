@@ -542,7 +542,8 @@ class Witness:
             return ""
         if watch.others and self._lost(watch, now) < self._timing.losses:
             return ""  # the others may be short of budget, not of doubts
-        if watch.asked is not None and self._link_heard(watch) > watch.asked:
+        # Lately: what was under way when this node's own link failed came in still.
+        if watch.asked is not None and self._link_heard(watch) > (watch.asked + now) / 2:
             return "no other witness speaks, and others on the LAN answer this node"
         self._ask_lan(now)
         return ""
