@@ -236,9 +236,12 @@ class Leading:
             return
         news = self._stand_ins.get(address) != peer
         self._stand_ins[address] = peer
-        if news and self._state.watch.evidence(leader, now).process is False:
-            # Two miss it now: who would stand in for what else it leads need not find that out anew.
-            self.await_all_of([leader], now, mute=True)
+        if not news:
+            return
+        if self._state.watch.evidence(leader, now).process is False:
+            self.await_all_of([leader], now)  # two miss it now: what else it leads is asked for, too
+        if self._led_by_peers.get(leader) == address:
+            self._watch(now)  # it may have yielded that one, and lives
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)
@@ -275,7 +278,7 @@ class Leading:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name and not (mute and address in self._stand_ins):
+                if lead.node == name and address not in self._stand_ins:
                     self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:

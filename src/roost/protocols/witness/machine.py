@@ -136,6 +136,7 @@ class _Watch:
     pressed_until: float = 0.0  # somebody asked to look
     asked: float | None = None  # when the first answer was missed
     looked: bool = False  # the others were asked to look since
+    proved: float | None = None  # when this node's own link proved that it works, since then
     compared: float | None = None  # `asked` of the silence in which ARP was asked, too
     told: float = 0.0  # when they were told last that it is silent
     word: dict[str, tuple[Kind, float]] = field(default_factory=dict)  # the others' last, and when
@@ -453,7 +454,7 @@ class Witness:
         if self._lost(watch, now) < _SUSPICIOUS:
             self._note_arp(watch, now)
             return
-        watch.asked = now
+        watch.asked, watch.proved = now, None
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
@@ -542,11 +543,24 @@ class Witness:
             return ""
         if watch.others and self._lost(watch, now) < self._timing.losses:
             return ""  # the others may be short of budget, not of doubts
-        # Lately: what was under way when this node's own link failed came in still.
-        if watch.asked is not None and self._link_heard(watch) > (watch.asked + now) / 2:
+        if self._link_works(watch, now):
             return "no other witness speaks, and others on the LAN answer this node"
         self._ask_lan(now)
         return ""
+
+    def _link_works(self, watch: _Watch, now: float) -> bool:
+        """Tell whether this node's own link has worked for long enough to blame the subject.
+
+        What was under way when it failed came in still, and what was asked before it worked again was lost.
+        """
+        heard = self._link_heard(watch)
+        if watch.asked is None or heard <= watch.asked:
+            return False
+        if watch.main is ProbeKind.ARP and self._budget.limited:
+            return True  # questions are too few to ask for more
+        watch.proved = heard if watch.proved is None else watch.proved
+        asked_since = self._lost(watch, now) - watch.decisive.lost(watch.proved)
+        return heard > (watch.asked + now) / 2 and asked_since > 0
 
     def _link_heard(self, watch: _Watch) -> float:
         """Return when an answer proved this node's link last.
