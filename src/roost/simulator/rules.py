@@ -55,7 +55,7 @@ class Bounds:
     stuck: float = 6.0
     before: float = 5.0
     after: float = 3.0
-    returns: int = 8
+    returns: int = 6
     table: int = 1000
 
 
