@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.profile import Profile
 
 __all__ = [
     "GRATUITOUS_RATE",
@@ -77,6 +78,7 @@ class SpeakerSettings:
     termination_grace: float
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
+    answer_ping: bool = False  # whether this process answers echo requests for what it announces
 
 
 _WHILE_RUNNING: Final = frozenset({"membership.keys"})  # of membership; all else of it waits for a restart

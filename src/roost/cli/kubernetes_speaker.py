@@ -21,6 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
 _TIMERS: Final = Path("/etc/metallb/memberlist/config.json")
+_LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
 _OPTIONS: Final = (
     click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
     click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
@@ -54,6 +55,15 @@ _OPTIONS: Final = (
     switch(
         "--only-on-subnet",
         "Let only nodes announce an address that have a link in its subnet; on all speakers.",
+    ),
+    switch("--answer-ping", "Answer pings of the addresses that this node announces."),
+    click.option(
+        "--gratuitous-arp-interval",
+        type=click.IntRange(min=0, max=_LONGEST_INTERVAL),
+        envvar="METALLB_GRATUITOUS_ARP_INTERVAL",
+        default=0,
+        show_default=True,
+        help="Seconds between gratuitous ARP and unsolicited ND of what is announced, 0 for none.",
     ),
     switch("--ignore-exclude-lb", "Announce from nodes labelled out of load balancing, too."),
     click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name."),
@@ -151,6 +161,8 @@ def _settings(
     gossips: bool,
     metallb_metrics: bool,
     only_on_subnet: bool,
+    answer_ping: bool,
+    gratuitous_arp_interval: int,
     ml_bindaddr: str,
     **gossip: Any,
 ) -> "SpeakerSettings":
@@ -169,10 +181,11 @@ def _settings(
             Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
             required=False,
         ),
-        announce=AnnounceConfig(),
+        announce=AnnounceConfig(gratuitous_refresh=float(gratuitous_arp_interval) or None),
         termination_grace=termination_grace,
         metallb_metrics=metallb_metrics,
         only_on_subnet=only_on_subnet,
+        answer_ping=answer_ping,
     )
 
 

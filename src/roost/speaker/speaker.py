@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from roost.announce.announcer import Announcer
 from roost.announce.packet_responder import PacketResponder
+from roost.announce.ping import PingAnswerer
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
@@ -81,6 +82,7 @@ class Speaker:
             on_claim=lambda *claim: self._tell(self.decider.claimed, *claim),
             on_client=lambda sighting: self._tell(self.decider.asked, sighting),
         )
+        self.pings = PingAnswerer(self.announcer.counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
@@ -92,7 +94,7 @@ class Speaker:
         )
         self._neighbours = Neighbours()
         self._driver = Driver(
-            self.decider, self._carry_out, before_wake=self.probes.drain, failed=self._on_failure
+            self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
@@ -118,6 +120,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
@@ -158,6 +161,8 @@ class Speaker:
         self.meters.close()
         self._neighbours.close()
         self.announcer.close()
+        if self.pings is not None:
+            await self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         if self.source.delivers_locally:
@@ -242,10 +247,15 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self._hold_own(links)
         if self.environment.look(links):
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
+
+    def _hold_own(self, links: Sequence[Link]) -> None:
+        if self.pings is not None:
+            self.pings.hold(each.ip for link in links for each in link.addresses)
 
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())
@@ -275,6 +285,25 @@ class Speaker:
             self.failovers.observe(silent)
 
     # -- what goes out ---------------------------------------------------------------------------
+
+    def _do(self, effect: Effect) -> None:
+        self._carry_out(effect)
+        if self.pings is not None:
+            self._carry_out_pings(effect, self.pings)
+
+    def _carry_out_pings(self, effect: Effect, pings: PingAnswerer) -> None:
+        """Answer pings of what is answered for, and of what this node still passes on for others."""
+        match effect:
+            case effects.Answer(announcements):
+                pings.answer(announcements)
+            case effects.Follow(addresses):
+                pings.follow(addresses)
+            case effects.Renew(until):
+                pings.renew(until)
+            case effects.Open(links):
+                pings.open(links)
+            case _:
+                pass
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         match effect:

@@ -1,0 +1,103 @@
+"""Keeping the kernel from forwarding echo requests that this process answers.
+
+To the kernel a service address is some other host of the link: it would pass the request on, ask the LAN for the
+address, and tell the client of redirects and unreachable hosts beside the answer. Packet sockets hear a frame
+before nftables drops it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Collection
+from typing import Final
+
+from roost.model.address import IPAddress
+
+__all__ = ["EchoDropper"]
+
+_log = logging.getLogger("roost.runtime")
+
+_TABLE: Final = "inet roost_ping"
+_TOGETHER: Final = 0.02  # seconds in which changes become one
+_NAME: Final = re.compile(r"[\w.@-]{1,15}")  # interfaces whose names nft takes between quotes
+_PATIENCE: Final = 5.0  # seconds that nft may take
+
+
+class EchoDropper:
+    """Drops echo requests that come in on a link (by name) for an address; works beside the caller.
+
+    Where nft is missing or CAP_NET_ADMIN is, that is logged once and nothing is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: frozenset[tuple[str, IPAddress]] = frozenset()
+        self._done: frozenset[tuple[str, IPAddress]] | None = None  # None: whatever an earlier process left
+        self._work: asyncio.Task[None] | None = None
+        self._complained = False
+
+    def want(self, dropped: Collection[tuple[str, IPAddress]]) -> None:
+        """Drop for exactly these soon."""
+        self._wanted = frozenset(dropped)
+        if self._wanted != self._done and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().create_task(self._follow())
+
+    async def close(self) -> None:
+        """Drop nothing any more."""
+        self.want(())
+        if self._work is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+
+    async def _follow(self) -> None:
+        while self._wanted != self._done:
+            if self._wanted:
+                await asyncio.sleep(_TOGETHER)
+            wanted = self._wanted
+            await self._apply(_ruleset(wanted))
+            self._done = wanted
+
+    async def _apply(self, ruleset: str) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                nft = await asyncio.create_subprocess_exec(
+                    *("nft", "-f", "-"),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+                _, said = await nft.communicate(ruleset.encode())
+        except (OSError, TimeoutError) as error:
+            self._complain(f"nft: {error or 'took too long'}")
+            return
+        if nft.returncode:
+            self._complain(said.decode("utf-8", "replace").partition("\n")[0])
+
+    def _complain(self, why: str) -> None:
+        if not self._complained:
+            self._complained = True
+            _log.warning(
+                "pings are answered, and the kernel forwards them as well, so that clients hear of redirects "
+                "and unreachable hosts beside the answers: %s; install nftables and grant CAP_NET_ADMIN",
+                why,
+            )
+
+
+def _ruleset(dropped: Collection[tuple[str, IPAddress]]) -> str:
+    """Return what puts exactly this in force in one step, whatever was there before."""
+    lines = [f"add table {_TABLE}", f"delete table {_TABLE}"]
+    if not dropped:
+        return "\n".join(lines)
+    lines += [f"table {_TABLE} {{"]
+    for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
+        found = sorted(f'"{link}" . {address}' for link, address in dropped if address.version == version and _NAME.fullmatch(link))
+        elements = f"elements = {{ {', '.join(found)} }};" if found else ""
+        lines.append(f"set v{version} {{ type ifname . {kind}; {elements} }}")
+    lines += [
+        "chain prerouting {",
+        "type filter hook prerouting priority raw; policy accept;",
+        "iifname . ip daddr @v4 icmp type echo-request drop",
+        "iifname . ip6 daddr @v6 icmpv6 type echo-request drop",
+        "} }",
+    ]
+    return "\n".join(lines)
