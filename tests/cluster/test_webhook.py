@@ -14,7 +14,7 @@ from tests.cluster.api import METALLB, NAMESPACE, until
 from tests.cluster.nodes import KubeLan, kube_lan
 from tests.system.netns import NETNS
 
-from roost.controller.certificates import Bundle, make
+from roost.kubernetes.certificates import Bundle, make
 
 pytestmark = [*NETNS, pytest.mark.timeout(180)]
 

@@ -44,6 +44,7 @@ class PingAnswerer:
         self._counters = counters
         self._answered: Mapping[IPAddress, Announcement] = {}
         self._followed: frozenset[IPAddress] = frozenset()
+        self._known: frozenset[IPAddress] = frozenset()
         self._own: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
         self._links: dict[_Key, _PingLink] = {}
@@ -66,6 +67,11 @@ class PingAnswerer:
         self._own = frozenset(addresses)
         self._spread()
 
+    def notice(self, addresses: frozenset[IPAddress]) -> None:
+        """Keep the kernel from forwarding pings of these, answered here or not: it does not know who has them."""
+        self._known = addresses
+        self._spread()
+
     def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
         """Answer for those that are answered here, on the links where they are."""
         self._answered = announcements
@@ -80,6 +86,10 @@ class PingAnswerer:
         """Answer until then, and not a moment longer without another call."""
         self._until = until
 
+    async def prepared(self) -> None:
+        """Wait until the kernel leaves alone what was noticed so far, or cannot be told to."""
+        await self._dropper.settled()
+
     async def close(self) -> None:
         """Fall silent, and let the kernel do again as it did."""
         for each in self._links.values():
@@ -88,13 +98,10 @@ class PingAnswerer:
         await self._dropper.close()
 
     def _spread(self) -> None:
-        dropped: set[tuple[str, IPAddress]] = set()
         for (_, name, _), answering in self._links.items():
             here = {address for address, how in self._answered.items() if how.allows(name)}
-            addresses = frozenset(here | self._followed) - self._own
-            answering.set(addresses)
-            dropped |= {(name, address) for address in addresses}
-        self._dropper.want(dropped)
+            answering.set(frozenset(here | self._followed) - self._own)
+        self._dropper.want({name for _, name, _ in self._links}, self._known - self._own)
 
     def _may_answer(self, now: float) -> bool:
         return now <= self._until

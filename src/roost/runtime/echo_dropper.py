@@ -6,7 +6,6 @@ before nftables drops it.
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Collection
@@ -23,38 +22,43 @@ _TOGETHER: Final = 0.02  # seconds in which changes become one
 _NAME: Final = re.compile(r"[\w.@-]{1,15}")  # interfaces whose names nft takes between quotes
 _PATIENCE: Final = 5.0  # seconds that nft may take
 
+_Dropped = tuple[frozenset[str], frozenset[IPAddress]]  # names of links, addresses
+
 
 class EchoDropper:
-    """Drops echo requests that come in on a link (by name) for an address; works beside the caller.
+    """Drops echo requests for some addresses that come in on some links; works beside the caller.
 
     Where nft is missing or CAP_NET_ADMIN is, that is logged once and nothing is dropped.
     """
 
     def __init__(self) -> None:
-        self._wanted: frozenset[tuple[str, IPAddress]] = frozenset()
-        self._done: frozenset[tuple[str, IPAddress]] | None = None  # None: whatever an earlier process left
+        self._wanted: _Dropped = (frozenset(), frozenset())
+        self._done: _Dropped | None = None  # None: whatever an earlier process left
         self._work: asyncio.Task[None] | None = None
         self._complained = False
 
-    def want(self, dropped: Collection[tuple[str, IPAddress]]) -> None:
-        """Drop for exactly these soon."""
-        self._wanted = frozenset(dropped)
+    def want(self, links: Collection[str], addresses: Collection[IPAddress]) -> None:
+        """Drop what comes in for exactly these `addresses` on the links with these names, soon."""
+        self._wanted = (frozenset(links), frozenset(addresses))
         if self._wanted != self._done and (self._work is None or self._work.done()):
             self._work = asyncio.get_running_loop().create_task(self._follow())
 
+    async def settled(self) -> None:
+        """Wait until what is wanted is in force, or cannot be."""
+        if self._work is not None:
+            await self._work
+
     async def close(self) -> None:
         """Drop nothing any more."""
-        self.want(())
-        if self._work is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._work
+        self.want((), ())
+        await self.settled()
 
     async def _follow(self) -> None:
         while self._wanted != self._done:
-            if self._wanted:
+            if any(self._wanted):
                 await asyncio.sleep(_TOGETHER)
             wanted = self._wanted
-            await self._apply(_ruleset(wanted))
+            await self._apply(_ruleset(*wanted))
             self._done = wanted
 
     async def _apply(self, ruleset: str) -> None:
@@ -83,21 +87,27 @@ class EchoDropper:
             )
 
 
-def _ruleset(dropped: Collection[tuple[str, IPAddress]]) -> str:
+def _ruleset(links: Collection[str], addresses: Collection[IPAddress]) -> str:
     """Return what puts exactly this in force in one step, whatever was there before."""
     lines = [f"add table {_TABLE}", f"delete table {_TABLE}"]
-    if not dropped:
+    names = sorted(f'"{link}"' for link in links if _NAME.fullmatch(link))
+    if not names or not addresses:
         return "\n".join(lines)
-    lines += [f"table {_TABLE} {{"]
-    for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr")):
-        found = sorted(f'"{link}" . {address}' for link, address in dropped if address.version == version and _NAME.fullmatch(link))
-        elements = f"elements = {{ {', '.join(found)} }};" if found else ""
-        lines.append(f"set v{version} {{ type ifname . {kind}; {elements} }}")
     lines += [
+        f"table {_TABLE} {{",
+        _set("links", "ifname", names),
+        _set("v4", "ipv4_addr", sorted(str(each) for each in addresses if each.version == 4)),
+        _set("v6", "ipv6_addr", sorted(str(each) for each in addresses if each.version == 6)),
         "chain prerouting {",
         "type filter hook prerouting priority raw; policy accept;",
-        "iifname . ip daddr @v4 icmp type echo-request drop",
-        "iifname . ip6 daddr @v6 icmpv6 type echo-request drop",
-        "} }",
+        "iifname @links ip daddr @v4 icmp type echo-request drop",
+        "iifname @links ip6 daddr @v6 icmpv6 type echo-request drop",
+        "}",
+        "}",
     ]
     return "\n".join(lines)
+
+
+def _set(name: str, kind: str, elements: Collection[str]) -> str:
+    content = f"elements = {{ {', '.join(elements)} }};" if elements else ""
+    return f"set {name} {{ type {kind}; {content} }}"

@@ -8,20 +8,25 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from roost.decide.join_target import JoinTarget
+from roost.kubernetes.access import Access
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.serving_certificate import MetricsOptions, ServingCertificate
 from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
 from roost.model.eligibility import interface_allowed
 from roost.protocols.machine import Endpoint
 from roost.runtime import garbage, signals
 from roost.settings import SpeakerSettings
+from roost.speaker.errors import CannotRunError
+from roost.speaker.listening import Secured
 from roost.speaker.process import serve
 from roost.speaker.speaker import Speaker
 
@@ -41,6 +46,7 @@ class KubernetesOptions:
     load_balancer_class: str = ""
     ignore_exclude_label: bool = False
     pod: str = ""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
 
 async def run(credentials: Credentials, settings: SpeakerSettings, options: KubernetesOptions) -> None:
@@ -130,12 +136,24 @@ async def _announce(
         asyncio.create_task(_for_ever(announced.run, "telling who announces")),
         asyncio.create_task(state.run()),
     ]
+    secured = None
+    if options.metrics.secure:
+        certificate = _certificate(options)
+        telling.append(asyncio.create_task(certificate.run()))
+        secured = Secured(certificate.tls, partial(Access(api).guard, path="/metrics"))
     try:
-        await serve(speaker)
+        await serve(speaker, secured=secured)
     finally:
         for task in telling:
             task.cancel()
         await asyncio.gather(*telling, return_exceptions=True)
+
+
+def _certificate(options: KubernetesOptions) -> ServingCertificate:
+    try:
+        return ServingCertificate(options.pod or "roost-speaker", options.metrics)
+    except OSError as error:
+        raise CannotRunError(f"metrics cannot be served by HTTPS: {error}") from error
 
 
 async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:

@@ -37,7 +37,6 @@ from roost.observe.histogram import Histogram
 from roost.observe.history import History
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
-from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
@@ -124,6 +123,10 @@ class Speaker:
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
+        if self.pings is not None:
+            self.pings.notice(self.decider.state.plan.known)
+            self.pings.open(self.decider.state.announcing_links)
+            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         self._running = True
@@ -298,6 +301,8 @@ class Speaker:
                 pings.answer(announcements)
             case effects.Follow(addresses):
                 pings.follow(addresses)
+            case effects.Notice(addresses):
+                pings.notice(addresses)
             case effects.Renew(until):
                 pings.renew(until)
             case effects.Open(links):
@@ -398,7 +403,7 @@ class Speaker:
             advertise=membership.advertise,
             keys=membership.keys,
             label=membership.label,
-            profile=PROFILES[membership.profile],
+            profile=membership.gossip,
             listener=Listener(
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),
