@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, pr
 from roost.lab.components.find import find
 from roost.lab.control_plane import ControlPlane
 
-__all__ = ["KubeLan", "kube_lan"]
+__all__ = ["KubeLan", "by_hash", "kube_lan"]
 
 _API = "192.0.2.250"
 _POD6 = "2001:db8:51::{}"  # of the pod on the node with this number
@@ -44,6 +45,11 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
+
+
+def by_hash(address: str, *names: str) -> list[str]:
+    """MetalLB's order of nodes, written down a second time."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{name}#{address}".encode()).digest())
 
 
 class KubeSpeaker(Speaker):
@@ -260,8 +266,8 @@ class KubeLan(Lan):
         address, host6 = _POD6.format(at), f"2001:db8::{10 + at}"
         host.sysctl("net/ipv6/conf/all/forwarding", 1)
         inner.ip(f"addr add {address}/128 dev eth0")
-        inner.ip(f"route add {host6}/128 dev eth0")
-        inner.ip(f"route add default via {host6} dev eth0")
+        host.ip("addr add fe80::1/64 dev pod0")  # ND answers for addresses of the link alone
+        inner.ip("route add default via fe80::1 dev eth0")
         host.ip(f"route add {address}/128 dev pod0")
         for other in self.speakers:
             if other is not speaker:
