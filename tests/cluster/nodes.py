@@ -68,6 +68,7 @@ class KubeLan(Lan):
     def __init__(self, net: Network, folder: Path, count: int, *, second: bool = False) -> None:
         host = net.add("api")
         super().__init__(net, folder, count, host)
+        self.second: Namespace | None = None  # the switch of eth1
         if second:
             self._add_second_network()
         self.folder = folder
@@ -90,11 +91,24 @@ class KubeLan(Lan):
 
     def _add_second_network(self) -> None:
         members = [*(speaker.namespace for speaker in self.speakers), self.client]
-        self.net.lan(*members, interface="eth1")
+        self.second = self.net.lan(*members, interface="eth1")
         for at, member in zip([*range(11, 11 + len(self.speakers)), 101], members, strict=True):
             member.ip(f"addr add 203.0.113.{at}/24 dev eth1")
             member.ip(f"addr add 2001:db8:1::{at}/64 dev eth1")
         self.forget_macs("eth0", "eth1")
+
+    def cut(self, speaker: Speaker) -> None:
+        super().cut(speaker)
+        self._second_port(speaker, 0)
+
+    def heal(self, speaker: Speaker) -> None:
+        super().heal(speaker)
+        self._second_port(speaker, 3)
+
+    def _second_port(self, speaker: Speaker, state: int) -> None:
+        if self.second is not None:
+            port = f"p{self.speakers.index(speaker)}"
+            self.second.run("bridge", "link", "set", "dev", port, "state", str(state))
 
     def start_controller(self, *options: str) -> None:
         kubeconfig = self.control.kubeconfig("roost-controller")  # exactly the rights of the manifests
@@ -198,7 +212,8 @@ class KubeLan(Lan):
         found: list[str] = until(
             lambda: len(held := self.api.ingress(name)) == count and held, f"{name} has its addresses"
         )
-        until(lambda: all(self._proxied(each, ip) for each in self.speakers for ip in found), "proxies know it")
+        keys = [f"{ip} . {port['protocol'].lower()} . 7 " for ip in found for port in spec["ports"]]
+        until(lambda: all(self._proxied(each, key) for each in self.speakers for key in keys), "proxies know it")
         return found
 
     def _proxied(self, speaker: Speaker, address: str) -> bool:

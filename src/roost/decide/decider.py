@@ -263,7 +263,7 @@ class Decider:
         if not direct and not self._hears(peer, now):
             self._conflicts.challenge(address, mac, interface, peer, now)
             return
-        if self._state.yielding.refresh(address, mac, now):
+        if self._state.yielding.refresh(address, mac, peer, now):
             return
         if peer is not None and self._state.handover.claimed(address):
             self._state.outbox.happened(

@@ -79,10 +79,13 @@ class Yielding:
         """Return the machine that `address` is yielded to, or None."""
         return self._of.get(address)
 
-    def refresh(self, address: IPAddress, mac: bytes, now: float) -> bool:
-        """Take note that the machine at `mac` still answers; tells whether `address` is yielded to it."""
+    def refresh(self, address: IPAddress, mac: bytes, peer: str | None, now: float) -> bool:
+        """Take note that the machine at `mac` still answers; tells whether `address` is yielded to it.
+
+        A peer answers with the hardware address of each of its links.
+        """
         holder = self._of.get(address)
-        if holder is None or holder.mac != mac:
+        if holder is None or (holder.mac != mac and (peer is None or holder.peer != peer)):
             return False
         holder.addresses[address] = 0
         holder.until = max(holder.until, now + self._patience)
