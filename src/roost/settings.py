@@ -25,8 +25,8 @@ class MembershipConfig:
 
     `advertise` is what the others are told to use (`bind` when not set). A `join` target's host may
     be a hostname. `keys` are 16, 24 or 32 bytes each, the primary first; none means plain text. `arp_rate` is
-    how many ARP packets per second and port probing may cost, questions and answers; None: any number. `timers`
-    are gossip's where they are not the profile's.
+    how many ARP packets per second and port probing may cost, questions and answers; None: any number.
+    `timers` are gossip's where they are not the profile's.
     """
 
     bind: Endpoint

@@ -1,5 +1,6 @@
-"""What a client of the LAN sees of a service address: TCP, UDP and ping, from real sockets in its namespace."""
+"""What a client of the LAN sees of a service address: TCP, UDP and ping, from sockets in its namespace."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -7,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from types import TracebackType
+from typing import Self
 
 from tests.system.netns import Namespace
 
@@ -67,7 +69,7 @@ class Pings:
     def twice(self) -> int:
         return sum(count > 1 for count in self.answers.values())
 
-    def __enter__(self) -> "Pings":
+    def __enter__(self) -> Self:
         self._six = ":" in self.address
         self._kinds = (128, 129) if self._six else (8, 0)
         with self.client.entered():
@@ -101,10 +103,8 @@ class Pings:
             message = struct.pack("!BBHHH", self._kinds[0], 0, 0, self._identifier, self.sent & 0xFFFF) + data
             if not self._six:  # the kernel sees to ICMPv6's checksum
                 message = message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:]
-            try:
+            with contextlib.suppress(OSError):  # nobody answers for the address: lost, and counted so
                 self._raw.sendto(message, (self.address, 0))
-            except OSError:
-                pass  # nobody answers for the address: lost, and counted so
             self.sent += 1
             beat = max(beat + self.interval, time.monotonic())
             time.sleep(max(0.0, beat - time.monotonic()))

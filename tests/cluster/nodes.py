@@ -163,7 +163,8 @@ class KubeLan(Lan):
         body["ports"] = both
         self._put_slice(body)
         endpoints = [
-            each | {"addresses": [_POD6.format(at)]} for each, at in zip(body["endpoints"], nodes, strict=True)
+            each | {"addresses": [_POD6.format(at)]}
+            for each, at in zip(body["endpoints"], nodes, strict=True)
         ]
         metadata = {**body["metadata"], "name": f"{service}-6"}
         self._put_slice({**body, "metadata": metadata, "addressType": "IPv6", "endpoints": endpoints})
@@ -200,7 +201,7 @@ class KubeLan(Lan):
         return address
 
     def service_of_both(self, name: str, *nodes: int, **more: Any) -> list[str]:
-        """Make a Service of the pods of these nodes (all), on TCP and UDP 7; return its addresses, IPv4 first.
+        """Make a Service of the pods of these nodes (all), TCP and UDP 7; return its addresses, IPv4 first.
 
         It has both families, unless `more` says otherwise; every kube-proxy passes its traffic on.
         """
@@ -213,7 +214,9 @@ class KubeLan(Lan):
             lambda: len(held := self.api.ingress(name)) == count and held, f"{name} has its addresses"
         )
         keys = [f"{ip} . {port['protocol'].lower()} . 7 " for ip in found for port in spec["ports"]]
-        until(lambda: all(self._proxied(each, key) for each in self.speakers for key in keys), "proxies know it")
+        until(
+            lambda: all(self._proxied(each, key) for each in self.speakers for key in keys), "proxies know it"
+        )
         return found
 
     def _proxied(self, speaker: Speaker, address: str) -> bool:

@@ -1,4 +1,4 @@
-"""What MetalLB's users and their Prometheus rely on: failover told, objects that heal, HTTPS metrics, flags."""
+"""What MetalLB's users and their Prometheus rely on: failover told, objects that heal, HTTPS, flags."""
 
 import json
 import signal
@@ -6,8 +6,8 @@ import ssl
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -57,16 +57,24 @@ def test_the_announcers_speaker_goes_and_comes_back(lan: KubeLan) -> None:
 
 
 def test_a_configuration_state_comes_back_after_deletion_and_edits(lan: KubeLan) -> None:
-    def status(name: str) -> Any:
-        return None if missing(lan.api, f"{STATES}/{name}") else lan.api.get(f"{STATES}/{name}").get("status")
+    def summary(name: str) -> str | None:
+        """What the object says is wrong, None when it is not there or says nothing yet."""
+        found = None if missing(lan.api, f"{STATES}/{name}") else lan.api.get(f"{STATES}/{name}")
+        said: str | None = (found or {}).get("status", {}).get("errorSummary")
+        return said
+
+    def heals(name: str) -> None:
+        until(lambda: summary(name) == "", f"{name} says that all is well", 10)
 
     for name, condition in (("controller", "poolReconcilerValid"), ("speaker-n1", "configReconcilerValid")):
-        until(lambda name=name: (status(name) or {}).get("result") == "Valid", f"{name} is there")
+        heals(name)
         lan.api.delete(f"{STATES}/{name}")
-        until(lambda name=name: (status(name) or {}).get("result") == "Valid", f"{name} is there again", 10)
-        assert [each["type"] for each in status(name)["conditions"]] == [condition]
+        heals(name)
+        conditions = lan.api.get(f"{STATES}/{name}")["status"]["conditions"]
+        assert [each["type"] for each in conditions] == [condition]
         lan.api.patch(f"{STATES}/{name}/status", {"status": {"result": "Invalid", "errorSummary": "by hand"}})
-        until(lambda name=name: status(name).get("errorSummary") == "", f"{name} is true again", 10)
+        heals(name)
+        assert lan.api.get(f"{STATES}/{name}")["status"]["result"] == "Valid"
 
 
 def test_two_addresses_of_a_service_on_two_nodes(lan: KubeLan) -> None:
@@ -89,7 +97,8 @@ def test_two_addresses_of_a_service_on_two_nodes(lan: KubeLan) -> None:
     lan.settle_on(vips[0], {order[0]})
     told(lan, "web", order[0], order[2])
     lan.api.patch(
-        "/api/v1/namespaces/default/services/web", {"metadata": {"annotations": {"roost.io/addresses-apart": None}}}
+        "/api/v1/namespaces/default/services/web",
+        {"metadata": {"annotations": {"roost.io/addresses-apart": None}}},
     )
     for vip in vips:
         lan.settle_on(vip, {order[0]})
@@ -128,7 +137,8 @@ def test_metrics_by_https_take_a_token_that_may_read_them(lan: KubeLan, tmp_path
     lan.start_controller("--webhook-mode=disabled", "--metrics=https", "--port=9121")
     try:
         for inside, port in ((lan.speakers[0].namespace, 9120), (lan.host, 9121)):
-            until(lambda where=(inside, port): refused(*where) == 401, "nobody reads without a token")
+            until(partial(is_up, inside, port), "it serves")
+            assert refused(inside, port) == 401
             assert refused(inside, port, "no-such-token") == 401
             assert refused(inside, port, tokens["metallb-speaker"]) == 403
             text = scrape(inside, "https", port, tokens["admin"])
@@ -139,7 +149,9 @@ def test_metrics_by_https_take_a_token_that_may_read_them(lan: KubeLan, tmp_path
         binding = {
             "metadata": {"name": "metrics"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "metrics"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "metallb-speaker"}],
+            "subjects": [
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "metallb-speaker"}
+            ],
         }
         lan.api.create(f"{group}/clusterrolebindings", binding)
         node = lan.speakers[1].namespace
@@ -214,6 +226,10 @@ print(ssl.PEM_cert_to_DER_cert(pem).hex())
 
 def scrape(inside: Namespace, scheme: str, port: int = 9120, token: str = "") -> str:
     return inside.run(sys.executable, "-c", _GET, f"{scheme}://127.0.0.1:{port}/metrics", token)
+
+
+def is_up(inside: Namespace, port: int) -> bool:
+    return refused(inside, port) != 0
 
 
 def refused(inside: Namespace, port: int, token: str = "") -> int:

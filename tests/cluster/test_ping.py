@@ -30,7 +30,9 @@ def quiet(lan: KubeLan, *vips: str) -> None:
     """Wait until no kernel forwards pings of these any more."""
 
     def known() -> bool:
-        rules = [each.namespace.run("nft", "list", "ruleset").partition("roost_ping")[2] for each in lan.speakers]
+        rules = [
+            each.namespace.run("nft", "list", "ruleset").partition("roost_ping")[2] for each in lan.speakers
+        ]
         return all(vip in each for each in rules for vip in vips)
 
     until(known, "the kernels leave pings alone")

@@ -77,7 +77,7 @@ def test_the_image_has_what_metallbs_manifests_call() -> None:
 
 
 def chart(*options: str) -> tuple[int, list[Any], str]:
-    command = ["helm", "template", "r", DEPLOY / "chart", "-n", "ns", "--kube-version=1.31.0", *options]
+    command = ["helm", "template", "r", str(DEPLOY / "chart"), "-n", "ns", "--kube-version=1.31.0", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [each for each in yaml.safe_load_all(done.stdout) if each] if done.returncode == 0 else []
     return done.returncode, found, done.stderr
@@ -102,7 +102,9 @@ def test_the_chart_gives_what_the_manifests_give() -> None:
     assert code == 0, said
     assert not [each for each in found if each["kind"] in ("NetworkPolicy", "ServiceMonitor", "PodMonitor")]
     for kind, file in (("DaemonSet", "speaker"), ("Deployment", "controller")):
-        plain = next(each for each in documents(DEPLOY / "manifests" / f"{file}.yaml") if each["kind"] == kind)
+        plain = next(
+            each for each in documents(DEPLOY / "manifests" / f"{file}.yaml") if each["kind"] == kind
+        )
         ours, theirs = container(only(found, kind)), container(plain)
         assert set(theirs["args"]) <= set(ours["args"])
         assert ours["securityContext"] == theirs["securityContext"]
@@ -122,7 +124,10 @@ def test_the_chart_gives_what_the_manifests_give() -> None:
 @helm
 def test_values_of_the_chart_reach_the_flags() -> None:
     code, found, said = chart(
-        *("--set", "speaker.answerPing=true,speaker.gratuitousARPInterval=60,speaker.livenessProbe.port=1700"),
+        *(
+            "--set",
+            "speaker.answerPing=true,speaker.gratuitousARPInterval=60,speaker.livenessProbe.port=1700",
+        ),
         *("--set", "prometheus.metricsPort=0,prometheus.https=false,controller.livenessProbe.port=1800"),
         *("--set", "tls.speakerMetricsTLSSecret=t,tls.minVersion=VersionTLS12,networkpolicies.enabled=true"),
     )
@@ -155,11 +160,15 @@ def test_monitors_and_alerts_of_the_chart_refer_to_what_there_is() -> None:
             assert (endpoint["port"], endpoint["scheme"]) == ("metricshttps", "https")
             if monitor == "serviceMonitor":
                 assert each["spec"]["selector"]["matchLabels"]["name"] in services
-        binding = next(each for each in found if each["metadata"]["name"] == "r-metrics-reader" and "roleRef" in each)
+        binding = next(
+            each for each in found if each["metadata"]["name"] == "r-metrics-reader" and "roleRef" in each
+        )
         assert {"kind": "ServiceAccount", "name": "prom", "namespace": "monitoring"} in binding["subjects"]
         rules = only(found, "PrometheusRule")["spec"]["groups"][0]["rules"]
         plain = documents(DEPLOY / "prometheus" / "rules.yaml")[0]["spec"]["groups"][0]["rules"]
-        assert {each["alert"] for each in plain} <= {re.sub(r"\d+Percent", "", each["alert"]) for each in rules}
+        assert {each["alert"] for each in plain} <= {
+            re.sub(r"\d+Percent", "", each["alert"]) for each in rules
+        }
 
 
 @helm

@@ -68,7 +68,7 @@ class PingAnswerer:
         self._spread()
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
-        """Keep the kernel from forwarding pings of these, answered here or not: it does not know who has them."""
+        """Keep the kernel from forwarding pings of these: it does not know who has them."""
         self._known = addresses
         self._spread()
 

@@ -65,7 +65,7 @@ def metrics_options(function: Function) -> Function:
             envvar="ROOST_METRICS",
             default="http",
             show_default=True,
-            help="How --port serves metrics; by https they take a token that may GET /metrics, as MetalLB's do.",
+            help="How --port serves metrics; https takes a token that may GET /metrics, as MetalLB does.",
         ),
         click.option(
             "--metrics-cert-dir",

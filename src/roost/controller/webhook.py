@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from roost.kubernetes import certificates
 from roost.controller.review import PATHS, mistakes_with, response
 from roost.controller.settings import ControllerSettings
+from roost.kubernetes import certificates
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import ADVERTISEMENTS, COMMUNITIES, HOOKS, POOLS, SECRETS
 from roost.kubernetes.serving_certificate import load

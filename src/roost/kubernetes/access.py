@@ -1,6 +1,6 @@
 """Whether who shows a token may read metrics: the API server is asked, as MetalLB's endpoints do.
 
-    token -> TokenReview -> who -> SubjectAccessReview of GET on the path -> yes or no, believed for a while
+token -> TokenReview -> who -> SubjectAccessReview of GET on the path -> yes or no, believed for a while
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Access:
         return guarded
 
     async def judge(self, token: str, path: str) -> int:
-        """Return the HTTP status that `token` has earned for `path`: 200, 401, 403, or 503 without an answer."""
+        """Return the HTTP status for `token` at `path`: 200, 401, 403, or 503 without an answer."""
         if not token or len(token) > _LONGEST:
             return 401
         key = (sha256(token.encode()).digest(), path)

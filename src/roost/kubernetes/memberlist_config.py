@@ -1,7 +1,7 @@
 """Gossip's timers as MetalLB 0.16 takes them: a mounted JSON file in memberlist's own names.
 
-Durations are texts of Go's time.ParseDuration ("1.5s", "200ms"). MetalLB wants all fields; here as well, since a
-missing number would be a zero there.
+Durations are texts of Go's time.ParseDuration ("1.5s", "200ms"). MetalLB wants all fields; here as well, since
+a missing number would be a zero there.
 """
 
 import json

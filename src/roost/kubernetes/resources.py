@@ -14,8 +14,8 @@ from typing import Any, Final
 from roost.model.address import IPAddress
 
 __all__ = [
-    "CLEANUP_FINALIZER",
     "APART_ANNOTATION",
+    "CLEANUP_FINALIZER",
     "DRAIN_ANNOTATION",
     "EXCLUDE_LABEL",
     "OUT_OF_SERVICE_TAINT",

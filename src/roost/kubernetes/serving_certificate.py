@@ -22,7 +22,7 @@ _LOOK: Final = 60.0  # seconds between two looks at the files, or at our own cer
 
 @dataclass(frozen=True, slots=True)
 class MetricsOptions:
-    """Whether metrics take HTTPS and a token; with tls.crt and tls.key in `folder`, None for one of our own."""
+    """Whether metrics take HTTPS and a token; tls.crt and tls.key are in `folder` (None: our own)."""
 
     secure: bool = False
     folder: Path | None = None

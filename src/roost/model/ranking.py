@@ -112,7 +112,7 @@ def rank(service: Service, nodes: Iterable[Node]) -> Ranking:
 
 
 def place_digest(service: Service, node: str) -> bytes:
-    """Return the 32 bytes by which `node` is ordered for `service`: a digest, or its inverse for the opposite."""
+    """Return the 32 bytes that order `node` for `service`: a digest, inverted for the opposite order."""
     found = digest(node, canonical(service.elected_on))
     return found if service.apart_from is None else found.translate(_INVERSE)
 

@@ -87,9 +87,9 @@ class Service:
     not. `preferred` is a node that goes before others of its score. `health_port` is a TCP port (host order)
     at which each node's proxy tells whether it has an endpoint there, 0 where none does.
 
-    With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two are
-    led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the name that
-    people know it by, where that is another one.
+    With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
+    are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
+    name that people know it by, where that is another one.
     """
 
     name: str

@@ -122,7 +122,7 @@ def build_traffic(addresses: Collection[IPv4Address | IPv6Address]) -> list[Inst
 def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
     """Return the program that passes untagged echo requests for `addresses` sent to this station alone.
 
-    In one piece, without IPv4 options or IPv6 extension headers. IPv6 addresses are told by their low 32 bits.
+    In one piece, without IPv4 options or IPv6 extension headers; IPv6 addresses by their low 32 bits.
     """
     ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
     ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))

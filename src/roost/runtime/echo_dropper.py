@@ -1,8 +1,8 @@
 """Keeping the kernel from forwarding echo requests that this process answers.
 
-To the kernel a service address is some other host of the link: it would pass the request on, ask the LAN for the
-address, and tell the client of redirects and unreachable hosts beside the answer. Packet sockets hear a frame
-before nftables drops it.
+To the kernel a service address is some other host of the link: it would pass the request on, ask the LAN for
+the address, and tell the client of redirects and unreachable hosts beside the answer. Packet sockets hear a
+frame before nftables drops it.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ class SocketPathError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A parsed request; `path` is decoded and without its query, `token` is a bearer token (RFC 6750) or ""."""
+    """A parsed request; `path` is decoded and without its query, `token` the bearer's (RFC 6750) or ""."""
 
     method: str
     path: str

@@ -205,7 +205,7 @@ def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
 
 
 def _failed(ranking: Ranking, me: Node, links: Sequence[str]) -> AnnouncedService | None:
-    """Return what has to be told of a service that no node has an interface for, if it is this one's to tell."""
+    """Return what this node has to tell of a service that no node has an interface for, if it has to."""
     service = ranking.service
     lacking = [each.node for each in ranking.exclusions if each.reason is Reason.NO_INTERFACE]
     patterns = interfaces_of(service, me)

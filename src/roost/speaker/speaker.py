@@ -92,9 +92,7 @@ class Speaker:
             self.decider.state.watch.counters,
         )
         self._neighbours = Neighbours()
-        self._driver = Driver(
-            self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure
-        )
+        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None

@@ -45,7 +45,9 @@ def test_the_file_is_read_as_metallb_reads_it(tmp_path: Path) -> None:
 
 
 def test_what_is_roosts_own_stays_the_profiles(tmp_path: Path) -> None:
-    found = read_timers(PROFILES["fast"], write(tmp_path, WAN | {"ProbeInterval": "1h", "ProbeTimeout": "1.5s"}))
+    found = read_timers(
+        PROFILES["fast"], write(tmp_path, WAN | {"ProbeInterval": "1h", "ProbeTimeout": "1.5s"})
+    )
     assert found is not None
     assert (found.probe_interval, found.probe_timeout) == (3600.0, 1.5)
     assert found.rejoin_interval == PROFILES["fast"].rejoin_interval
@@ -66,7 +68,7 @@ def test_what_is_roosts_own_stays_the_profiles(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_field(tmp_path: Path, change: dict[str, Any], text: str) -> None:
-    with pytest.raises(TimersError, match="config.json cannot be used") as caught:
+    with pytest.raises(TimersError, match=r"config\.json cannot be used") as caught:
         read_timers(PROFILES["lan"], write(tmp_path, WAN | change))
     assert text in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Two addresses whose nodes have opposite orders: led by different nodes, and a death moves only what it led."""
+"""Two addresses with opposite orders of nodes: led by different ones, and a death moves only what it led."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
@@ -7,8 +7,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.model.node import Candidate, Node, Verdict
 from roost.model.election import Election
+from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, LabelSelector, Preference, Service
 
 V4, V6 = IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")
@@ -18,7 +18,9 @@ names = st.sets(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=
 
 
 def leaders(living: set[str], dead: set[str], *services: Service) -> list[str | None]:
-    candidates = [Candidate(Node(name), Verdict.ALIVE if name in living else Verdict.DEAD) for name in living | dead]
+    candidates = [
+        Candidate(Node(name), Verdict.ALIVE if name in living else Verdict.DEAD) for name in living | dead
+    ]
     election = Election(services or (ONE, OTHER), candidates)
     return [election.rankings[service.name].leader for service in services or (ONE, OTHER)]
 
@@ -29,7 +31,7 @@ def test_they_are_led_by_different_nodes_as_long_as_two_live(nodes: set[str]) ->
         for living in list(combinations(sorted(nodes), count))[:20]:
             one, other = leaders(set(living), nodes - set(living))
             assert one != other
-    alone = sorted(nodes)[0]
+    alone = min(nodes)
     assert leaders({alone}, nodes - {alone}) == [alone, alone]
 
 
