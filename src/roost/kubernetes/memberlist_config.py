@@ -1,6 +1,6 @@
 """Gossip's timers as MetalLB 0.16 takes them: a mounted JSON file in memberlist's own names.
 
-Durations are texts of Go's time.ParseDuration ("1.5s", "200ms"). MetalLB wants all fields; here as well, since
+Durations are texts of Go's time.ParseDuration ("1.5s", "200ms"). MetalLB wants all fields; here too, since
 a missing number would be a zero there.
 """
 
