@@ -98,8 +98,12 @@ class KubeLan(Lan):
         self.forget_macs("eth0", "eth1")
 
     def cut(self, speaker: Speaker) -> None:
-        super().cut(speaker)
+        self.cut_first(speaker)
         self._second_port(speaker, 0)
+
+    def cut_first(self, speaker: Speaker) -> None:
+        """Cut a node off from the network of gossip alone."""
+        super().cut(speaker)
 
     def heal(self, speaker: Speaker) -> None:
         super().heal(speaker)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.cluster.api import METALLB, until
+from tests.cluster.clients import tcp
 from tests.cluster.nodes import KubeLan, by_hash
 from tests.system.netns import NETNS
 
@@ -101,6 +102,22 @@ def test_nodes_that_announce_on_different_cards(lan: KubeLan) -> None:
     on(lan, vips, {first}, set())
     lan.set_node(first, labels={"node.kubernetes.io/exclude-from-external-load-balancers": ""})
     on(lan, vips, set(), {second})
+
+
+def test_a_leader_that_lost_one_network_leaves_that_one_to_the_next(lan: KubeLan) -> None:
+    """Gossip runs on the lost one: on the other the leader goes on answering, and nobody else does."""
+    vips = lan.service_of_both("web")
+    first, second, _ = by_hash(vips[0], *NAMES)
+    on(lan, vips, {first}, {first})
+    leader = next(each for each in lan.speakers if each.name == first)
+    lan.cut_first(leader)
+    try:
+        on(lan, vips, {second}, {first})
+        for vip in vips:
+            assert tcp(lan.client, vip) in NAMES
+    finally:
+        lan.heal(leader)
+    on(lan, vips, {first}, {first})
 
 
 def hostname(name: str) -> dict[str, Any]:

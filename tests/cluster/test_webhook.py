@@ -120,17 +120,18 @@ def test_an_update_may_not_overlap_another_pool_either(lan: KubeLan) -> None:
 
 def test_every_kind_belongs_into_the_namespace(lan: KubeLan) -> None:
     elsewhere = METALLB.replace(NAMESPACE, "default")
-    for plural, spec in (
-        ("ipaddresspools", {"addresses": ["203.0.113.0/28"]}),
-        ("l2advertisements", {}),
-        ("communities", {"communities": [{"name": "c", "value": "64512:1"}]}),
+    version = {"apiVersion": "metallb.io/v1beta1"}
+    for plural, kind, spec in (
+        ("ipaddresspools", "IPAddressPool", {"addresses": ["203.0.113.0/28"]}),
+        ("l2advertisements", "L2Advertisement", {}),
+        ("communities", "Community", {"communities": [{"name": "c", "value": "64512:1"}]}),
     ):
-        item: dict[str, Any] = {"metadata": {"name": "foreign"}, "spec": spec}
+        item: dict[str, Any] = {**version, "kind": kind, "metadata": {"name": "foreign"}, "spec": spec}
         text = refusal(lambda plural=plural, item=item: lan.api.create(f"{elsewhere}/{plural}", item))
         assert f"must be created in {NAMESPACE} namespace" in text
-    item = {"metadata": {"name": "one"}, "spec": {"communities": [{"name": "c", "value": "64512:1"}]}}
+    item = {**version, "kind": "Community", "metadata": {"name": "one"}, "spec": {"communities": [{"name": "c", "value": "64512:1"}]}}
     lan.api.create(f"{METALLB}/communities", item)
-    again = {"metadata": {"name": "two"}, "spec": item["spec"]}
+    again = {**item, "metadata": {"name": "two"}}
     assert "'c' is defined twice" in refusal(lambda: lan.api.create(f"{METALLB}/communities", again))
     lan.api.delete(f"{METALLB}/communities/one")
 

@@ -190,7 +190,8 @@ def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
 
 def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
     decider, election = speaker.decider, speaker.decider.state.election
-    answered = [each for each in service.addresses if each in decider.announcements]
+    left = decider.state.yielding.addresses  # whom they are left to tells of them
+    answered = [each for each in service.addresses if each in decider.announcements and each not in left]
     if not answered:
         return None
     limited = decider.announcements[answered[0]].interfaces is not None
