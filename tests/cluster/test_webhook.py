@@ -129,7 +129,12 @@ def test_every_kind_belongs_into_the_namespace(lan: KubeLan) -> None:
         item: dict[str, Any] = {**version, "kind": kind, "metadata": {"name": "foreign"}, "spec": spec}
         text = refusal(lambda plural=plural, item=item: lan.api.create(f"{elsewhere}/{plural}", item))
         assert f"must be created in {NAMESPACE} namespace" in text
-    item = {**version, "kind": "Community", "metadata": {"name": "one"}, "spec": {"communities": [{"name": "c", "value": "64512:1"}]}}
+    item = {
+        **version,
+        "kind": "Community",
+        "metadata": {"name": "one"},
+        "spec": {"communities": [{"name": "c", "value": "64512:1"}]},
+    }
     lan.api.create(f"{METALLB}/communities", item)
     again = {**item, "metadata": {"name": "two"}}
     assert "'c' is defined twice" in refusal(lambda: lan.api.create(f"{METALLB}/communities", again))
