@@ -50,6 +50,7 @@ class Holder:
     def wait(self, seconds: float) -> None:
         """Miss nothing for so long: it could not be asked."""
         self.until += seconds
+        self.since += seconds
         self.heard = {link: at + seconds for link, at in self.heard.items()}
 
 

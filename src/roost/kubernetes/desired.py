@@ -24,9 +24,17 @@ from roost.model.node import Node
 from roost.model.pool import Pool
 from roost.model.service import Port, Service
 
-__all__ = ["Policy", "agree", "desired_services", "fingerprint", "node_facts", "proxies_to_ask"]
+__all__ = [
+    "Policy",
+    "agree",
+    "desired_services",
+    "fingerprint",
+    "names_of_parts",
+    "node_facts",
+    "proxies_to_ask",
+]
 
-_PART: Final = "#"  # no name of a Service has it
+_SECOND: Final = "#2"  # no name of a Service has it, and none has three addresses
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 
 
@@ -57,17 +65,16 @@ def desired_services(
     if len(whole.addresses) == 1 or service.annotations.get(APART_ANNOTATION) != "true":
         return (whole,)
     first, *others = whole.addresses
-    parts = [
-        replace(
-            whole,
-            name=f"{whole.name}{_PART}{number}",
-            addresses=(address,),
-            apart_from=first,
-            part_of=whole.name,
-        )
-        for number, address in enumerate(others, 2)
-    ]
-    return (replace(whole, addresses=(first,)), *parts)
+    _, second = names_of_parts(whole.name)
+    return (
+        replace(whole, addresses=(first,)),
+        replace(whole, name=second, addresses=tuple(others), apart_from=first, part_of=whole.name),
+    )
+
+
+def names_of_parts(name: str) -> tuple[str, str]:
+    """Return the names that the two parts of a service with addresses apart have in the election."""
+    return name, name + _SECOND
 
 
 def _desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy: Policy) -> Service | None:

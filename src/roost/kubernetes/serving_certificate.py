@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from roost.kubernetes import certificates
+if TYPE_CHECKING:
+    from roost.kubernetes.certificates import Bundle
 
 __all__ = ["MetricsOptions", "ServingCertificate", "load"]
 
@@ -40,7 +41,7 @@ class ServingCertificate:
         self.tls.minimum_version = ssl.TLSVersion.TLSv1_2 if options.tls12 else ssl.TLSVersion.TLSv1_3
         self._name = name
         self._folder = options.folder
-        self._own: certificates.Bundle | None = None
+        self._own: Bundle | None = None
         self._stamp = (0, 0)
         self._supply()
 
@@ -55,6 +56,8 @@ class ServingCertificate:
 
     def _supply(self) -> None:
         if self._folder is None:
+            from roost.kubernetes import certificates  # noqa: PLC0415 - costs memory: only who makes one has it
+
             now = datetime.now(UTC)
             good = certificates.renewed(self._own, self._name, now) if self._own else None
             good = good or certificates.make(self._name, now)
@@ -69,7 +72,7 @@ class ServingCertificate:
             self._stamp = stamp
 
 
-def load(tls: ssl.SSLContext, bundle: certificates.Bundle) -> None:
+def load(tls: ssl.SSLContext, bundle: "Bundle") -> None:
     """Let new connections use these certificates; ssl reads files only, so they are some, in memory."""
     with _file(bundle.tls_crt) as chain, _file(bundle.tls_key) as key:
         tls.load_cert_chain(f"/proc/self/fd/{chain}", f"/proc/self/fd/{key}")

@@ -20,6 +20,7 @@ _log = logging.getLogger("roost.runtime")
 _TABLE: Final = "inet roost_ping"
 _TOGETHER: Final = 0.02  # seconds in which changes become one
 _NAME: Final = re.compile(r"[\w.@-]{1,15}")  # interfaces whose names nft takes between quotes
+_AGAIN: Final = 0.2  # seconds before the second try
 _PATIENCE: Final = 5.0  # seconds that nft may take
 
 _Dropped = tuple[frozenset[str], frozenset[IPAddress]]  # names of links, addresses
@@ -58,10 +59,14 @@ class EchoDropper:
             if any(self._wanted):
                 await asyncio.sleep(_TOGETHER)
             wanted = self._wanted
-            await self._apply(_ruleset(*wanted))
+            if await self._apply(_ruleset(*wanted)) and wanted == self._wanted:
+                await asyncio.sleep(_AGAIN)  # other programs change rules, too
+                if wanted == self._wanted and (why := await self._apply(_ruleset(*wanted))):
+                    self._complain(why)
             self._done = wanted
 
-    async def _apply(self, ruleset: str) -> None:
+    async def _apply(self, ruleset: str) -> str:
+        """Tell nft; return why that failed, or ""."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 nft = await asyncio.create_subprocess_exec(
@@ -71,11 +76,12 @@ class EchoDropper:
                     stderr=asyncio.subprocess.PIPE,
                 )
                 _, said = await nft.communicate(ruleset.encode())
-        except (OSError, TimeoutError) as error:
-            self._complain(f"nft: {error or 'took too long'}")
-            return
-        if nft.returncode:
-            self._complain(said.decode("utf-8", "replace").partition("\n")[0])
+        except TimeoutError:
+            return "nft took too long"
+        except OSError as error:
+            return f"nft: {error.strerror or error}"
+        text = said.decode("utf-8", "replace").partition("\n")[0]
+        return (text or f"nft ended with {nft.returncode}") if nft.returncode else ""
 
     def _complain(self, why: str) -> None:
         if not self._complained:

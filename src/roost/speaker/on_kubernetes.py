@@ -18,6 +18,7 @@ from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.desired import names_of_parts
 from roost.kubernetes.serving_certificate import MetricsOptions, ServingCertificate
 from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
@@ -198,7 +199,7 @@ def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
     used = speaker.announcer.interfaces_for(answered[0]) if limited else ()
     leaders = {
         ranking.leader
-        for name in (service.known_as, f"{service.known_as}#2")
+        for name in names_of_parts(service.known_as)
         if (ranking := election.rankings.get(name))
     }
     others = frozenset(name for name in leaders if name not in (None, speaker.name))
