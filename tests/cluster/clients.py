@@ -58,7 +58,7 @@ class Pings:
     size: int = 56  # bytes of data
     sent: int = 0
     answers: Counter[int] = field(default_factory=Counter)  # sequence number -> how often answered
-    errors: int = 0  # ICMP errors and redirects that came instead, or beside
+    errors: list[str] = field(default_factory=list)  # ICMP errors and redirects that came beside, or instead
     macs: set[str] = field(default_factory=set)  # whose frames the answers were
 
     @property
@@ -130,7 +130,8 @@ class Pings:
             self.answers[sequence] += 1
             self.macs.add(frame[6:12].hex(":"))
         elif kind in _ERRORS[6 if six else 4]:
-            self.errors += 1
+            sender = frame[6:12].hex(":")
+            self.errors.append(f"{time.monotonic():.3f} s: type {kind} code {frame[at + 1]} from {sender}")
 
 
 def _family(address: str) -> socket.AddressFamily:
