@@ -154,9 +154,9 @@ def test_metrics_by_https_take_a_token_that_may_read_them(lan: KubeLan, tmp_path
             ],
         }
         lan.api.create(f"{group}/clusterrolebindings", binding)
-        inside = ["env", f"KUBECONFIG={lan.control.kubeconfig()}", sys.executable, "-m", "roost"]
+        command = ["env", f"KUBECONFIG={lan.control.kubeconfig()}", sys.executable, "-m", "roost"]
         status = json.loads(
-            lan.host.run(*inside, "status", "--json")
+            lan.host.run(*command, "status", "--json")
         )  # through the API server, without a token
         assert {each["name"] for each in status["members"]} == set(NAMES)
         node = lan.speakers[1].namespace

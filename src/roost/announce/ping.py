@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from roost.decide import effects
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
@@ -18,6 +19,7 @@ from roost.protocols import ethernet, icmp
 from roost.protocols import filter as filters
 from roost.protocols.bounded import remember
 from roost.protocols.errors import PacketError
+from roost.protocols.machine import Effect
 from roost.runtime.echo_dropper import EchoDropper
 from roost.runtime.packet_socket import PacketSocket, Sent
 
@@ -50,6 +52,26 @@ class PingAnswerer:
         self._links: dict[_Key, _PingLink] = {}
         self._dropper = EchoDropper()
 
+    def carry_out(self, effect: Effect) -> None:
+        """Answer pings of what is answered for, and of what this node still passes on for others."""
+        match effect:
+            case effects.Answer(announcements):
+                self._answered = announcements
+            case effects.Follow(addresses):
+                self._followed = addresses
+            case effects.Notice(addresses):
+                self.notice(addresses)
+                return
+            case effects.Renew(until):
+                self._until = until
+                return
+            case effects.Open(links):
+                self.open(links)
+                return
+            case _:
+                return
+        self._spread()
+
     def open(self, links: Iterable[Link]) -> None:
         """Answer on exactly these links. Raises CapabilityError."""
         wanted = {(link.index, link.name, link.mac): link for link in links}
@@ -71,20 +93,6 @@ class PingAnswerer:
         """Keep the kernel from forwarding pings of these: it does not know who has them."""
         self._known = addresses
         self._spread()
-
-    def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
-        """Answer for those that are answered here, on the links where they are."""
-        self._answered = announcements
-        self._spread()
-
-    def follow(self, addresses: frozenset[IPAddress]) -> None:
-        """Answer for those that others lead, as long as clients may still send here."""
-        self._followed = addresses
-        self._spread()
-
-    def renew(self, until: float) -> None:
-        """Answer until then, and not a moment longer without another call."""
-        self._until = until
 
     async def prepared(self) -> None:
         """Wait until the kernel leaves alone what was noticed so far, or cannot be told to."""

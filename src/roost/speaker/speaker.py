@@ -290,23 +290,7 @@ class Speaker:
     def _do(self, effect: Effect) -> None:
         self._carry_out(effect)
         if self.pings is not None:
-            self._carry_out_pings(effect, self.pings)
-
-    def _carry_out_pings(self, effect: Effect, pings: PingAnswerer) -> None:
-        """Answer pings of what is answered for, and of what this node still passes on for others."""
-        match effect:
-            case effects.Answer(announcements):
-                pings.answer(announcements)
-            case effects.Follow(addresses):
-                pings.follow(addresses)
-            case effects.Notice(addresses):
-                pings.notice(addresses)
-            case effects.Renew(until):
-                pings.renew(until)
-            case effects.Open(links):
-                pings.open(links)
-            case _:
-                pass
+            self.pings.carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         match effect:
