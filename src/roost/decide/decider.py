@@ -265,7 +265,8 @@ class Decider:
         if not direct and not self._hears(peer, now):
             self._conflicts.challenge(address, mac, interface, peer, now)
             return
-        if self._state.yielding.refresh(address, mac, now):
+        if self._state.yielding.refresh(address, mac, peer, now, interface):
+            self._publishing.reconsider(self._state.yielding.moved(), now)
             return
         if peer is not None and self._state.handover.claimed(address):
             self._state.outbox.happened(
@@ -475,6 +476,7 @@ class Decider:
 
     def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         silent, ask = self._state.yielding.wake(now)
+        self._publishing.reconsider(self._state.yielding.moved(), now)
         for address in silent:
             self._state.outbox.happened(
                 Happening.TOOK_OVER, "its holder fell silent: taking it over", address

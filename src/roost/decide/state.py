@@ -79,6 +79,7 @@ class State:
             asking=self.asking,
             delivered=self.delivery,
             readiness=self.readiness,
+            links=lambda: self.announcing_links,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()

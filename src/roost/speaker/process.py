@@ -21,7 +21,7 @@ from roost.runtime.local_delivery import LocalDeliveryError
 from roost.runtime.netns_lock import NamespaceInUseError, lock_namespace
 from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
-from roost.speaker.listening import Listening
+from roost.speaker.listening import Listening, Secured
 from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
@@ -50,7 +50,12 @@ async def run(path: Path, config: SpeakerConfig) -> None:
     await serve(speaker, beside=reloader.run)
 
 
-async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+async def serve(
+    speaker: Speaker,
+    *,
+    beside: Callable[[], Awaitable[None]] | None = None,
+    secured: Secured | None = None,
+) -> None:
     """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start.
 
     `beside` runs while the speaker announces, and is cancelled as soon as it is to leave.
@@ -65,7 +70,7 @@ async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signals.handle(loop, number, asked_to_stop)
     with _alone():
-        listening = Listening(SpeakerViews(speaker), speaker.config.status)
+        listening = Listening(SpeakerViews(speaker), speaker.config.status, secured)
         try:
             with _or_cannot_run():
                 await listening.open()

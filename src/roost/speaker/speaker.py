@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from roost.announce.announcer import Announcer
 from roost.announce.packet_responder import PacketResponder
+from roost.announce.ping import PingAnswerer
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
@@ -36,7 +37,6 @@ from roost.observe.histogram import Histogram
 from roost.observe.history import History
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
-from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
@@ -81,6 +81,7 @@ class Speaker:
             on_claim=lambda *claim: self._tell(self.decider.claimed, *claim),
             on_client=lambda sighting: self._tell(self.decider.asked, sighting),
         )
+        self.pings = PingAnswerer(self.announcer.counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
@@ -91,9 +92,7 @@ class Speaker:
             self.decider.state.watch.counters,
         )
         self._neighbours = Neighbours()
-        self._driver = Driver(
-            self.decider, self._carry_out, before_wake=self.probes.drain, failed=self._on_failure
-        )
+        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
@@ -118,9 +117,14 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
+        if self.pings is not None:
+            self.pings.notice(self.decider.state.plan.known)
+            self.pings.open(self.decider.state.announcing_links)
+            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         self._running = True
@@ -158,6 +162,8 @@ class Speaker:
         self.meters.close()
         self._neighbours.close()
         self.announcer.close()
+        if self.pings is not None:
+            await self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         if self.source.delivers_locally:
@@ -242,10 +248,15 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self._hold_own(links)
         if self.environment.look(links):
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
+
+    def _hold_own(self, links: Sequence[Link]) -> None:
+        if self.pings is not None:
+            self.pings.hold(each.ip for link in links for each in link.addresses)
 
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())
@@ -275,6 +286,11 @@ class Speaker:
             self.failovers.observe(silent)
 
     # -- what goes out ---------------------------------------------------------------------------
+
+    def _do(self, effect: Effect) -> None:
+        self._carry_out(effect)
+        if self.pings is not None:
+            self.pings.carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         match effect:
@@ -369,7 +385,7 @@ class Speaker:
             advertise=membership.advertise,
             keys=membership.keys,
             label=membership.label,
-            profile=PROFILES[membership.profile],
+            profile=membership.gossip,
             listener=Listener(
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),

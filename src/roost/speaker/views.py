@@ -190,10 +190,11 @@ class SpeakerViews:
                 if (count := getattr(tally, event))
             }
             yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
+        rankings = speaker.decider.state.election.rankings
         announced: dict[tuple[str, ...], float] = {
-            (name, "layer2", speaker.name, canonical(address)): 1.0
+            (rankings[name].service.known_as, "layer2", speaker.name, canonical(address)): 1.0
             for name in speaker.decider.state.election.led_by(speaker.name)
-            for address in speaker.decider.state.election.rankings[name].service.addresses
+            for address in rankings[name].service.addresses
             if address in speaker.decider.announcements
         }
         labels = ("service", "protocol", "node", "ip")
@@ -264,7 +265,7 @@ class SpeakerViews:
 
     def _dead_ends(self, service: Service) -> list[str]:
         """Tell of endpoints on dead nodes: traffic is still sent there, wherever the address is."""
-        serving = self._speaker.source.serving_nodes(service.name)
+        serving = self._speaker.source.serving_nodes(service.known_as)
         if not serving:
             return []
         candidates = self._speaker.decider.state.election.candidates
