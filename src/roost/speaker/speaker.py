@@ -42,6 +42,7 @@ from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
+from roost.runtime.run_folder import state_folder
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.settings import decider_settings
@@ -83,7 +84,7 @@ class Speaker:
         )
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
-        self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
+        self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self._lifelines = Lifelines(
             self.cluster.hold,
