@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.option(
     "--config",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # its reader says more about what cannot be read
     envvar="ROOST_CONFIG",
     help="The configuration file; SIGHUP reads it again.",
 )
