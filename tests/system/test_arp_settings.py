@@ -50,16 +50,12 @@ def prepare(made: Lan, folder: Path) -> Speaker:
         for setting in ("arp_ignore", "arp_announce"):
             one.namespace.sysctl(f"net/ipv4/conf/{name}/{setting}", 0)
     one.socket = folder / "n1.sock"
-    one.write(
-        node="n1", interfaces=["eth0"], services=services([VIP]), status={"socket": str(one.socket)}
-    )
+    one.write(node="n1", interfaces=["eth0"], services=services([VIP]), status={"socket": str(one.socket)})
     return one
 
 
 @pytest.mark.parametrize("unit", ["RuntimeDirectory", "StateDirectory", "neither"])
-def test_they_are_put_back_after_a_crash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str
-) -> None:
+def test_they_are_put_back_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str) -> None:
     """With a RuntimeDirectory of the unit, systemd takes that away when the process has ended."""
     run = tmp_path / "run" / "roost"
     run.mkdir(parents=True)

@@ -14,6 +14,7 @@ import pytest
 from roost.decide.decider import Decider
 from roost.decide.settings import DeciderSettings
 from roost.model.complaint import Complaint
+from roost.protocols.words.metadata import MetadataError
 from roost.settings import SpeakerSettings
 from roost.speaker import complaints, reloading
 from roost.standalone.loader import load
@@ -34,6 +35,11 @@ class Speaker:
         self.loaded: list[str] = []
         self.refused: list[list[str]] = []
         self.failure: Exception | None = None
+        self.no_room = False
+
+    def look_for_room(self, source: FileSource) -> None:
+        if self.no_room:
+            raise MetadataError("labels take too much")
 
     def reload(self, source: FileSource, prepared: Any) -> Iterator[None]:
         if self.failure is not None:
@@ -117,19 +123,21 @@ async def test_a_request_from_before_it_runs_is_kept(speaker: Speaker, path: Pat
     task.cancel()
 
 
-@pytest.mark.parametrize("broken", ["invalid file", "failure within"])
+@pytest.mark.parametrize("broken", ["invalid file", "no room in gossip", "failure within"])
 async def test_what_cannot_be_put_in_force_ends_nothing(speaker: Speaker, path: Path, broken: str) -> None:
     async with running(speaker, path) as reloader:
         if broken == "invalid file":
             path.write_text("nod: n1\n")
+        elif broken == "no room in gossip":
+            speaker.no_room = True
         else:
             speaker.failure = RuntimeError("a mistake of ours")
         reloader.request()
-        if broken == "invalid file":
+        if broken != "failure within":
             await until(lambda: speaker.refused)
         await asyncio.sleep(0.05)
         assert not speaker.loaded
-        speaker.failure = None
+        speaker.failure, speaker.no_room = None, False
         write(path, "c")
         reloader.request()
         await until(lambda: speaker.loaded == ["c"])

@@ -1,5 +1,6 @@
 """`roost speaker`: the process on every node."""
 
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from roost.cli.metallb_options import log_level
 from roost.observe.logs import configure
 
 __all__ = ["command"]
+
+_log = logging.getLogger("roost.speaker")
 
 
 @click.command()
@@ -61,10 +64,12 @@ def _announce_file(path: Path) -> None:
     from roost.standalone.loader import load  # noqa: PLC0415
 
     loaded = load(path)
-    for problem in loaded.problems:
-        click.echo(str(problem), err=True)
     if loaded.config is None:
+        for problem in loaded.problems:
+            click.echo(str(problem), err=True)
         raise Failure(f"{path} is invalid; nothing was started", Exit.INVALID)
+    for problem in loaded.problems:
+        _log.warning("%s", problem)
     try:
         signals.run(run(path, loaded.config))
     except CannotRunError as error:

@@ -138,7 +138,7 @@ class ArpGuard:
         self._remember()
 
     def _meet(self) -> bool:
-        """Note interfaces that came since the last look, forget those that went; tells whether there were any.
+        """Note interfaces that came since the last look, forget those that went; tells whether any did.
 
         Who comes while `default` is ours has our value from it, and would have had the one of before.
         """

@@ -32,7 +32,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from roost.model.link import Interface, Link
 
-__all__ = ["LinkWatcher", "on_host"]
+__all__ = ["LinkWatcher", "links_now", "on_host"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,18 @@ def on_host(links: Iterable[Link]) -> tuple[list[tuple[str, Interface]], list[st
     found = tuple(links)
     local = [(each.name, address) for each in found for address in each.addresses]
     return local, [each.name for each in found]
+
+
+def links_now() -> tuple[Link, ...]:
+    """Return the links of this host, for those who have no event loop. Raises OSError or NetlinkError."""
+
+    async def look() -> tuple[Link, ...]:
+        watcher = LinkWatcher()
+        await watcher.start()
+        await watcher.stop()
+        return watcher.links
+
+    return asyncio.run(look())
 
 
 class _Table:

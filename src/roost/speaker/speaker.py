@@ -19,6 +19,7 @@ from roost.announce.packet_responder import PacketResponder
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
+from roost.decide.standing.self_description import plain_metadata
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.membership.cluster import Cluster, Listener
@@ -163,6 +164,10 @@ class Speaker:
         await self.links.stop()
         if self.source.delivers_locally:
             await self.delivery.clear()
+
+    def look_for_room(self, source: Source) -> None:
+        """Raise MetadataError when gossip has no room for what this node would say of itself."""
+        encode(plain_metadata(self.links.links, decider_settings(source.settings), source.desired.digest))
 
     def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
         """Put another source in force, whose settings passed `in_force`: only the difference is applied.
