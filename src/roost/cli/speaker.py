@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import click
 
+from roost.cli.combinations import refuse_all_but
 from roost.cli.exits import Exit, Failure
-from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options
+from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options, refuse_contradictions
 from roost.cli.metallb_options import log_level
 from roost.observe.logs import configure
 
@@ -49,6 +50,10 @@ def command(
     """
     if kubernetes == (path is not None):
         raise click.UsageError("say where services come from: --config FILE or --kubernetes")
+    if path is not None:
+        told = "with --config: the file says it, or it is of --kubernetes alone"
+        refuse_all_but({"path", "log_level", "log_format"}, told)
+    refuse_contradictions()
     configure(log_level, log_format)
     if path is None:
         announce_cluster(**given)

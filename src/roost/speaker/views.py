@@ -89,7 +89,7 @@ class SpeakerViews:
     def what_if(
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
-        """What would move; raises UnknownNameError."""
+        """What would move; raises UnknownNameError and ContradictionError."""
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
