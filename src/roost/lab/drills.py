@@ -4,11 +4,11 @@ A drill gets a running lab, does one thing to the node that leads the first addr
 until the addresses are answered again, or until the failure is over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from roost.lab.lab import Lab
+from roost.lab.lab import Event, Lab
 
 __all__ = ["DRILLS", "LASTING", "story"]
 
@@ -89,10 +89,11 @@ def many(lab: Lab) -> None:
 def split(lab: Lab) -> None:
     """The LAN falls into two, each with a client, and becomes one again after 8 seconds."""
     node = _leader(lab, "the leader is put on a LAN of its own")
+    led = lab.led_by(node)
     lab.split([node])
     lab.sleep(8.0, "the two LANs become one")
     lab.join([node])
-    _back_at(lab, node)
+    _back_at(lab, node, led)
 
 
 def oneway(lab: Lab) -> None:
@@ -182,8 +183,12 @@ def _moved_from(lab: Lab, node: str) -> None:
     lab.sleep(_AFTER, _WATCHING)
 
 
-def _back_at(lab: Lab, node: str) -> None:
-    """Wait until `node` answers again for what it led before the first event that hit it."""
-    addresses = next(event.addresses for event in lab.events if event.node == node)
+def _back_at(lab: Lab, node: str, led: Sequence[str] | None = None) -> None:
+    """Wait until `node` answers again for `led`, or what it led before the first event that hit it."""
+    addresses = led if led is not None else _first_hit(lab, node).addresses
     lab.wait(lambda: set(addresses) <= set(lab.led_by(node)), _PATIENCE, f"{node} leads again what it led")
     lab.sleep(_AFTER, _WATCHING)
+
+
+def _first_hit(lab: Lab, node: str) -> Event:
+    return next(event for event in lab.events if event.node == node)

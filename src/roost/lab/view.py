@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
@@ -114,10 +115,12 @@ def _together(histories: Sequence[Sequence[_Entry]]) -> Sequence[_Entry]:
 
 def _line(history: Sequence[_Entry], styles: Mapping[str, str], glyphs: Mapping[str, str]) -> Text:
     line = Text(no_wrap=True)
-    for who, ok, sent in history:
+    for (who, ok, sent), after in zip_longest(history, history[1:]):
+        # What was under way at the end of a tenth is answered in the next one; of the newest nobody knows.
+        late = max(0, after[1] - after[2]) if after else sent // 2
         if not (who and ok):
             line.append(_NOBODY, "bold red")
-        elif ok < sent - 1:  # one may be under way
+        elif ok + late < sent - 1:
             line.append(_PARTLY, "bold red")
         else:
             line.append(glyphs.get(who, "?"), f"{styles.get(who, 'red')} reverse")
