@@ -19,13 +19,11 @@ SERVICES = services(VIPS)
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[Lan]:
-    """Three nodes at rest; what they complained of while they found each other is gone from the logs."""
+    """Three nodes at rest."""
     with lan(tmp_path) as made:
         made.configure(SERVICES, profile="default")
         made.start()
         at_rest(made)
-        for speaker in made.speakers:
-            speaker.log.write_text("")
         yield made
 
 

@@ -153,3 +153,16 @@ def test_one_mistake_in_every_service_is_no_flood_in_the_log(
     assert "4980 more" in caplog.messages[-1]
     complaints.tell((*wrong, Complaint("error", "another", "x")), wrong)
     assert caplog.messages[21:] == ["another"]
+
+
+def test_one_cause_is_one_line_for_all_the_services_that_it_hinders(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("roost"), "propagate", True)
+    gone = tuple(
+        Complaint("warning", f"services[{at}]: eth1 is gone", f"s{at}", "eth1 is gone") for at in range(9)
+    )
+    complaints.tell(gone, ())
+    assert caplog.messages == ["services[0]: eth1 is gone, and the same of 8 more services"]
+    complaints.tell((*gone, Complaint("warning", "services[9]: eth1 is gone", "s9", "eth1 is gone")), gone)
+    assert len(caplog.messages) == 1, "told already"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from roost import __version__
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage, signals
 from roost.runtime.bind import BindError, address_to_come
@@ -55,6 +56,8 @@ async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | Non
 
     `beside` runs while the speaker announces, and is cancelled as soon as it is to leave.
     """
+    facts = {"node": speaker.name, "source": speaker.source.origin}
+    _log.info("roost %s starts", __version__, extra=facts)
     _look_for_capabilities(speaker)
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -46,8 +46,10 @@ from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import state_folder
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
+from roost.speaker.link_log import LinkLog
 from roost.speaker.settings import decider_settings
 from roost.speaker.source import Source
+from roost.speaker.trace import trace
 
 __all__ = ["Speaker"]
 
@@ -69,11 +71,12 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
-        self.events = Events()
+        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
         self.environment = Environment(source)
+        self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
@@ -153,6 +156,7 @@ class Speaker:
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
         self._driver.stop()
+        self.events.flush()
         for task in self._tasks:
             task.cancel()
         self._lifelines.update({})
@@ -248,13 +252,17 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
-        if self.environment.look(links):
+        # What a lost interface means for each service follows from the line about it.
+        if self.environment.look(links, quietly=bool(self.link_log.lost)):
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
 
     def _on_members(self) -> None:
-        self._tell(self.decider.set_members, self.cluster.members())
+        members = self.cluster.members()
+        self.faults.reached(str(each.endpoint) for each in members if each.verdict.active)
+        self.faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
+        self._tell(self.decider.set_members, members)
 
     def _on_fault(self, fault: Fault) -> None:
         left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)
@@ -283,6 +291,7 @@ class Speaker:
     # -- what goes out ---------------------------------------------------------------------------
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
+        trace(effect)
         match effect:
             case effects.Answer(announcements):
                 self.announcer.answer(announcements)
@@ -299,6 +308,7 @@ class Speaker:
             case effects.Notice(addresses):
                 self.announcer.notice(addresses)
             case effects.Open(links):
+                self.link_log.announcing(links, self.links.links, self.config.interfaces)
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links)

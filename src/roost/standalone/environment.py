@@ -80,11 +80,20 @@ def _service_problems(
             finding = Finding(f"{address} stands for a subnet itself", "use a free address")
             yield _problem("error", config, field, finding)
         elif not networks:
-            finding = Finding(
-                f"{address} is in no subnet of the announcing interfaces here",
-                "routers must send it to this LAN; else use an address of the clients' subnet",
-            )
-            yield _problem("warning", config, field, finding)
+            yield _problem("warning", config, field, _outside(address, connected))
+
+
+def _outside(address: IPAddress, connected: Sequence[IPInterface]) -> Finding:
+    """Return what to say of an address in no subnet; where there is none, that is the same for all."""
+    if any(each.version == address.version and not each.is_link_local for each in connected):
+        return Finding(
+            f"{address} is in no subnet of the announcing interfaces here",
+            "routers must send it to this LAN; else use an address of the clients' subnet",
+        )
+    return Finding(
+        f"no announcing interface here has an IPv{address.version} address now",
+        "give it one, or routers must send the service addresses to this LAN",
+    )
 
 
 def _absent(

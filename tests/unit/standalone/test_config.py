@@ -251,6 +251,17 @@ def test_an_address_outside_every_announcing_subnet_is_a_warning(read: Read) -> 
     ]
 
 
+def test_without_any_address_to_hold_against_it_is_the_same_for_all(read: Read) -> None:
+    config = read(
+        "interfaces: [eth2]\n" + services("name: a, addresses: [192.0.2.1, 192.0.2.2, '2001:db8::2']")
+    )
+    assert [cause for _, _, _, cause in environment(config)] == [
+        "no announcing interface here has an IPv4 address now",
+        "no announcing interface here has an IPv4 address now",
+        "no announcing interface here has an IPv6 address now",
+    ]
+
+
 def test_an_interface_that_is_not_there_yet_is_a_warning(read: Read) -> None:
     config = read(
         "interfaces: [eth0, eth2, wlan0]\n"
