@@ -11,7 +11,7 @@ _log = logging.getLogger("roost.speaker")
 
 
 class LinkLog:
-    """Remembers what was told: the interfaces that announce, and those `lost` that are not back yet, by name."""
+    """Remembers what was told, by name: the interfaces that announce, and those `lost` that are not back."""
 
     def __init__(self) -> None:
         self._names: frozenset[str] = frozenset()
