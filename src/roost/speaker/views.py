@@ -241,6 +241,7 @@ class SpeakerViews:
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
             "since": _iso(speaker.history.last(service.name).since),
+            "change": speaker.history.last(service.name).why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
             "problems": self._problems(service),
