@@ -24,6 +24,7 @@ __all__ = ["Client", "Coming", "Event", "Lab", "Node", "Options"]
 
 PORT: Final = 7  # echo
 _GOSSIP: Final = 7946
+_START: Final = 30.0  # seconds for hundreds of addresses on a busy machine
 _TICK: Final = 0.05  # seconds between two looks at what the clients say
 _ON_LINK: Final = 50  # service addresses among the nodes' own
 _ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
@@ -188,10 +189,10 @@ class Lab:
             self._configure(node)
             node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
             node.start()
-        self.wait(self._together, 15, "the speakers see each other")
+        self.wait(self._together, _START, "the speakers see each other")
         for host in self._client_hosts:
             self._start_client(host)
-        self.wait(lambda: self.answered(self.addresses), 15, "every address is answered")
+        self.wait(lambda: self.answered(self.addresses), _START, "every address is answered")
 
     def leader(self, address: str) -> str:
         """The node that answered the pings to `address` last."""

@@ -30,6 +30,7 @@ _REFRESH: Final = 10  # a second
 _SHOWN: Final = 40  # tenths of a second
 _ROWS: Final = 16  # of clients and addresses; for more, addresses are taken together
 _NAMED: Final = 4  # addresses
+_SOME: Final = 10  # of so many pings one may be late, more are lost
 _EVENTS: Final = 8
 _GLYPHS: Final = "123456789abcdefghijk"  # of nodes, so that nothing is said by colour alone
 _PARTLY: Final = "x"
@@ -83,7 +84,8 @@ def picture(lab: Lab, title: str, now: float) -> RenderableType:
     ]
     coming = Text(f"next: {_coming(lab, now)}", style="bold")
     legend = _legend(styles, glyphs)
-    return Group(head, Text(), nodes, Text(), replies, legend, Text(), *map(Text, happened), coming)
+    seen: list[RenderableType] = [replies, legend, Text()] if lab.clients else []
+    return Group(head, Text(), nodes, Text(), *seen, *map(Text, happened), coming)
 
 
 def _lanes(lab: Lab) -> Iterator[tuple[str, str, Sequence[_Entry]]]:
@@ -120,7 +122,7 @@ def _line(history: Sequence[_Entry], styles: Mapping[str, str], glyphs: Mapping[
         late = max(0, after[1] - after[2]) if after else sent // 2
         if not (who and ok):
             line.append(_NOBODY, "bold red")
-        elif ok + late < sent - 1:
+        elif ok + late < sent - max(1, sent // _SOME):
             line.append(_PARTLY, "bold red")
         else:
             line.append(glyphs.get(who, "?"), f"{styles.get(who, 'red')} reverse")
