@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from roost.model.service import Port
 from roost.protocols.memberlist.messages import META_LIMIT
+from roost.protocols.witness.machine import TIMINGS
 from roost.protocols.words.metadata import Metadata, MetadataError, encode
 from roost.runtime.run_folder import default_socket
 from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
@@ -66,8 +67,8 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
         config = _config(sections, keys, str(path), _spots(document))
         found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
         if not found:
-            exposed = exposures(document, config.status.http, path, folder)
-            return Loaded(config, tuple(_problem(path, each, "warning") for each in exposed))
+            doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
+            return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
     return Loaded(None, tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
 
@@ -213,6 +214,14 @@ def _labels_too_long(config: SpeakerConfig, document: Document) -> Iterator[Foun
             spot,
             Finding(f"take more than gossip's {META_LIMIT} bytes", "shorten or drop some"),
         )
+
+
+def _idle(config: SpeakerConfig, document: Document) -> Iterator[Found]:
+    """Yield what is allowed and does nothing."""
+    where: FieldPath = ("membership", "arpRate")
+    if (membership := config.membership) and membership.arp_rate and membership.profile not in TIMINGS:
+        cause = f"has no effect with profile {membership.profile}: nobody probes by ARP then"
+        yield where, document.key_spot(where), Finding(cause, "remove it, or take profile default or fast")
 
 
 def _spots(document: Document) -> dict[str, Spot]:

@@ -1,4 +1,4 @@
-"""What a good file lets others do is a warning: keys that anybody may read, a page open to everybody."""
+"""What a good file lets others do is a warning, and what does nothing: open keys, open pages, idle rates."""
 
 from pathlib import Path
 
@@ -45,6 +45,15 @@ def test_a_key_in_a_file_that_all_may_read(tmp_path: Path) -> None:
     assert (field, cause) == ("membership.key", "everybody on this host may read this file (mode 0644)")
     assert "or use keyFile" in cure
     assert KEY not in cause + cure
+
+
+@pytest.mark.parametrize(
+    ("profile", "idle"), [("lan", True), ("wan", True), ("default", False), ("fast", False)]
+)
+def test_a_rate_that_nothing_keeps(tmp_path: Path, profile: str, idle: bool) -> None:
+    text = f"membership: {{bind: '192.0.2.11:7946', profile: {profile}, arpRate: 10}}\n"
+    found = warnings(tmp_path / "roost.yaml", text)
+    assert [field for field, _, _ in found] == ["membership.arpRate"] * idle
 
 
 @pytest.mark.parametrize(("http", "open_"), [("127.0.0.1:1", False), ("0.0.0.0:1", True), ("'[::]:1'", True)])
