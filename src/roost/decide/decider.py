@@ -90,9 +90,16 @@ class Decider:
         return self._state.lease.valid(now)
 
     def alarms(self, now: float) -> tuple[Alarm, ...]:
-        """Return the claims that somebody has to look at: not those of who turned out to be a peer."""
-        known = self._state.address_book.name_of
-        return tuple(each for each in self._state.announcing.alarms(now) if each.peer or not known(each.mac))
+        """Return the claims of others that somebody has to look at.
+
+        Who was a stranger and turned out to be a peer is none: nodes that start at once hear each other's
+        claims before gossip tells who they are.
+        """
+        return tuple(
+            alarm
+            for alarm in self._state.announcing.alarms(now)
+            if alarm.peer is not None or self._state.address_book.name_of(alarm.mac) is None
+        )
 
     def drain_progress(self, node: str, now: float) -> draining.Progress | None:
         """Return how far `node` is with draining, or None before it has said so."""
