@@ -30,13 +30,19 @@ __all__ = ["command"]
 _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
 
 
+def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> int:
+    if nodes < 2:
+        raise click.BadParameter("with one node nothing can move, and no drill would end: take 2 or more")
+    return nodes
+
+
 @click.command()
 @click.option(
     "--nodes",
     type=click.IntRange(1, 20),
     default=3,
     show_default=True,
-    callback=lambda _ctx, _parameter, nodes: _several(nodes),
+    callback=_several,
     help="Speakers, two at least.",
 )
 @click.option(
@@ -112,12 +118,6 @@ def command(*, kubernetes: bool, profile: str, drill: str | None, output: Path |
         raise Failure(str(error), Exit.CANNOT_RUN) from error
     except KeyboardInterrupt:
         raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
-
-
-def _several(nodes: int) -> int:
-    if nodes < 2:
-        raise click.BadParameter("with one node nothing can move, and no drill would end: take 2 or more")
-    return nodes
 
 
 def _look_for_room(output: Path | None) -> None:

@@ -33,6 +33,10 @@ class CannotIsolateError(Exception):
     """This machine lacks a tool or a right; the text is one line that names it and the cure."""
 
 
+class InterruptedEarlyError(Exception):
+    """A signal ended the lab in its first moments."""
+
+
 def inside() -> bool:
     """Tell whether this process is the first one inside."""
     return os.environ.get(_MARK) == "1"
@@ -75,10 +79,6 @@ def run_inside(arguments: Sequence[str]) -> int:
     if ended_early:
         raise InterruptedEarlyError
     return code
-
-
-class InterruptedEarlyError(Exception):
-    """A signal ended the lab in its first moments."""
 
 
 def _try(namespaces: Sequence[str], path: str) -> None:

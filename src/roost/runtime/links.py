@@ -8,6 +8,7 @@ new dump, which is also the answer to every other fault.
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -61,7 +63,7 @@ def on_host(links: Iterable[Link]) -> tuple[list[tuple[str, Interface]], list[st
 
 
 def links_now() -> tuple[Link, ...]:
-    """Return the links of this host, for those who have no event loop. Raises OSError or NetlinkError."""
+    """Return the links of this host, for those who have no event loop. Raises OSError."""
 
     async def look() -> tuple[Link, ...]:
         watcher = LinkWatcher()
@@ -69,7 +71,10 @@ def links_now() -> tuple[Link, ...]:
         await watcher.stop()
         return watcher.links
 
-    return asyncio.run(look())
+    try:
+        return asyncio.run(look())
+    except NetlinkError as error:
+        raise OSError(error.code, os.strerror(error.code)) from error
 
 
 class _Table:
