@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import yaml
 
+from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, metrics_options, switch
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from roost.protocols.memberlist.profile import Profile
     from roost.settings import MembershipConfig, SpeakerSettings
 
-__all__ = ["announce_cluster", "kubernetes_options"]
+__all__ = ["announce_cluster", "kubernetes_options", "refuse_contradictions"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -114,6 +115,19 @@ def kubernetes_options(function: Function) -> Function:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def refuse_contradictions() -> None:
+    """End the command when options on the command line exclude each other, or would do nothing."""
+    options = click.get_current_context().params
+    if options["ml_wan_config"]:
+        refuse_beside({"profile"}, "with --ml-wan-config, which is memberlist's profile for wide areas")
+    if options["ml_wan_config"] or options["profile"] == "lan":
+        refuse_beside({"arp_rate"}, "with memberlist's own timers: nobody probes by ARP then")
+    if not (options["ml_bindaddr"] and options["ml_labels"]):
+        gossip = {"profile", "arp_rate", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
+        needs = "without --ml-bindaddr and --ml-labels (or METALLB_ML_BIND_ADDR and METALLB_ML_LABELS)"
+        refuse_beside(gossip, f"{needs}: speakers do not gossip then")
 
 
 def announce_cluster(

@@ -31,7 +31,7 @@ from roost.runtime import garbage, signals
 from roost.settings import SpeakerSettings
 from roost.speaker.errors import CannotRunError
 from roost.speaker.listening import Secured
-from roost.speaker.process import serve
+from roost.speaker.process import serve, tell_start
 from roost.speaker.speaker import Speaker
 
 __all__ = ["KubernetesOptions", "run"]
@@ -55,6 +55,7 @@ class KubernetesOptions:
 
 async def run(credentials: Credentials, settings: SpeakerSettings, options: KubernetesOptions) -> None:
     """Announce what the cluster wants until a signal asks to leave. Raises CannotRunError."""
+    tell_start(settings.node, credentials.server)
     api = Api(credentials)
     source = KubernetesSource(
         api,
@@ -67,7 +68,7 @@ async def run(credentials: Credentials, settings: SpeakerSettings, options: Kube
     )
     following = asyncio.create_task(_for_ever(source.run, "following the API"))
     try:
-        _log.info("learning what the cluster wants", extra={"server": credentials.server})
+        _log.info("learning what the cluster wants")
         if await _is_known(source):
             await _announce(api, source, settings, options)
     finally:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from roost import __version__
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage, signals
 from roost.runtime.bind import BindError, address_to_come
@@ -28,7 +29,7 @@ from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
 from roost.standalone.source import FileSource
 
-__all__ = ["run", "serve"]
+__all__ = ["run", "serve", "tell_start"]
 
 _log = logging.getLogger("roost.speaker")
 
@@ -42,8 +43,14 @@ _CURED: Final = (
 )
 
 
+def tell_start(node: str, source: str) -> None:
+    """Log what starts here, before anything can keep it from starting."""
+    _log.info("roost %s starts", __version__, extra={"node": node, "source": source})
+
+
 async def run(path: Path, config: SpeakerConfig) -> None:
     """Announce what a file says until a signal asks to leave, then leave. Raises CannotRunError."""
+    tell_start(config.node, str(path))
     speaker = Speaker(FileSource(path, config))
     reloader = Reloader(speaker, path)
     signals.handle(asyncio.get_running_loop(), signal.SIGHUP, reloader.request)

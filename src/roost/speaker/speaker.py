@@ -20,6 +20,7 @@ from roost.announce.ping import PingAnswerer
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
+from roost.decide.standing.self_description import plain_metadata
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.membership.cluster import Cluster, Listener
@@ -42,10 +43,13 @@ from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
+from roost.runtime.run_folder import state_folder
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
+from roost.speaker.link_log import LinkLog
 from roost.speaker.settings import decider_settings
 from roost.speaker.source import Source
+from roost.speaker.trace import trace
 
 __all__ = ["Speaker"]
 
@@ -67,11 +71,12 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
-        self.events = Events()
+        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
         self.environment = Environment(source)
+        self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
@@ -84,7 +89,7 @@ class Speaker:
         self.pings = PingAnswerer(self.announcer.counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
-        self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
+        self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self._lifelines = Lifelines(
             self.cluster.hold,
@@ -155,6 +160,7 @@ class Speaker:
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
         self._driver.stop()
+        self.events.flush()
         for task in self._tasks:
             task.cancel()
         self._lifelines.update({})
@@ -168,6 +174,10 @@ class Speaker:
         await self.links.stop()
         if self.source.delivers_locally:
             await self.delivery.clear()
+
+    def look_for_room(self, source: Source) -> None:
+        """Raise MetadataError when gossip has no room for what this node would say of itself."""
+        encode(plain_metadata(self.links.links, decider_settings(source.settings), source.desired.digest))
 
     def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
         """Put another source in force, whose settings passed `in_force`: only the difference is applied.
@@ -249,7 +259,8 @@ class Speaker:
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
         self._hold_own(links)
-        if self.environment.look(links):
+        # What a lost interface means for each service follows from the line about it.
+        if self.environment.look(links, quietly=bool(self.link_log.lost)):
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
@@ -259,7 +270,10 @@ class Speaker:
             self.pings.hold(each.ip for link in links for each in link.addresses)
 
     def _on_members(self) -> None:
-        self._tell(self.decider.set_members, self.cluster.members())
+        members = self.cluster.members()
+        self.faults.reached(str(each.endpoint) for each in members if each.verdict.active)
+        self.faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
+        self._tell(self.decider.set_members, members)
 
     def _on_fault(self, fault: Fault) -> None:
         left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)
@@ -293,6 +307,7 @@ class Speaker:
             self.pings.carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
+        trace(effect)
         match effect:
             case effects.Answer(announcements):
                 self.announcer.answer(announcements)
@@ -309,6 +324,7 @@ class Speaker:
             case effects.Notice(addresses):
                 self.announcer.notice(addresses)
             case effects.Open(links):
+                self.link_log.announcing(links, self.links.links, self.config.interfaces)
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links)

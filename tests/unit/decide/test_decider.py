@@ -971,6 +971,15 @@ def test_a_stranger_is_an_alarm_and_is_told_off() -> None:
     assert Happening.CLAIMED in one.happened()
 
 
+def test_a_stranger_that_turns_out_to_be_a_peer_is_no_alarm_any_more() -> None:
+    """Nodes that start together may hear each other's claims before gossip says whose they are."""
+    one = One(web(MINE))
+    one.claim(MINE, 4)
+    assert [alarm.kind for alarm in one.decider.alarms(one.now)] == ["stranger"]
+    one.have(4)
+    assert one.decider.alarms(one.now) == ()
+
+
 def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:
     """Of two that claim for moments only, gossip settles it; the one with the later hash never yields."""
     one = One(web(MINE))
