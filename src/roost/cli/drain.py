@@ -76,7 +76,7 @@ def _line(progress: dict[str, Any]) -> str:
     state = "draining" if progress["draining"] else "not draining"
     leads, packets, held = progress["leads"], progress["packets"], progress["connections"]
     return (
-        f"{progress['node']}: {state}, leads {leads}; for what others lead "
+        f"{progress['node']}: {state}, leads {_addresses(leads)}; for those of others "
         f"{held} connections are open there, and {packets} packets came from clients"
     )
 
@@ -86,13 +86,16 @@ def _why_not(node: str, progress: dict[str, Any]) -> str:
         return f"{node} has not answered; is it alive and a Roost node of this cluster?"
     if progress["leads"]:
         return (
-            f"{node} still leads {progress['leads']} services that no other node can lead; it goes on serving"
+            f"{node} still leads {_addresses(progress['leads'])} that no other node can lead;"
+            " it goes on serving"
         )
     if held := progress["connections"]:
-        return (
-            f"{node} leads nothing any more, but {held} connections are open there; it goes on serving them"
-        )
-    return f"{node} leads nothing any more, but packets still come there; it goes on serving them"
+        return f"{node} leads no address any more, but {held} connections are open there; it serves them on"
+    return f"{node} leads no address any more, but packets still come there; it goes on serving them"
+
+
+def _addresses(count: int) -> str:
+    return f"{count} address" if count == 1 else f"{count} addresses"
 
 
 def _console() -> "Console":

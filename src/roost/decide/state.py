@@ -38,6 +38,7 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
 from roost.protocols.machine import Endpoint, Randomness
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["State"]
 
@@ -65,12 +66,13 @@ class State:
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)
-        self.succession = Succession()
-        self.handover = Handover()
-        self.yielding = Yielding()
-        self.asking = Asking()
+        self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
+        self.succession = Succession(budget)
+        self.handover = Handover(budget=budget)
+        self.yielding = Yielding(budget=budget)
+        self.asking = Asking(budget)
         self.readiness = Readiness()
-        self.patrol = Patrol()
+        self.patrol = Patrol(budget)
         self.answers = Answers(
             plan=self.plan,
             succession=self.succession,
@@ -79,11 +81,12 @@ class State:
             asking=self.asking,
             delivered=self.delivery,
             readiness=self.readiness,
+            links=lambda: self.announcing_links,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
         self.settling = Settling(alone=settings.bind is None)
-        self.watch = Watch(me, settings.timing if settings.bind else None, settings.arp_rate)
+        self.watch = Watch(me, settings.timing if settings.bind else None, budget)
         self.vouching = Vouching(self.watch)
         self.isolation = Isolation()
         self.standing = Standing()
@@ -91,7 +94,9 @@ class State:
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
-        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate)
+        self.announcing = Announcing(
+            settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate, budget
+        )
         self.clients = Clients(me, self.plan.lead, lambda: frozenset(self.address_book.names))
         # Connections that outlive the move of their address.
         self.holders = Holders(me)
@@ -129,14 +134,14 @@ class State:
         return leader if member and not member.metadata.version else None
 
     def drained(self, now: float) -> tuple[int, int, float, int]:
-        """Return what is led or held here, packets for others' addresses so far, seconds without any.
+        """Return how many addresses are led or held here, packets for others' so far, seconds without any.
 
         Last come the connections for such addresses that are open here.
         """
-        followed, own = self.clients.followed, self.own_connections
-        leads = len(self.election.led_by(self.me)) + len(self.handover.held)
+        followed, own, rankings = self.clients.followed, self.own_connections, self.election.rankings
+        led = {each for name in self.election.led_by(self.me) for each in rankings[name].service.addresses}
         quiet = now - followed.last_packet if own.counted else 0.0
-        return leads, followed.packets, quiet, own.connections
+        return len(led | self.handover.held), followed.packets, quiet, own.connections
 
     @property
     def may_be_missing_others(self) -> bool:

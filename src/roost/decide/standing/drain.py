@@ -16,7 +16,7 @@ _REMEMBERED: Final = 64  # nodes whose progress is kept
 class Drain:
     """The wishes and the progress that node `me` knows of; `since` is when its own wish came (seconds).
 
-    `measure(now)` gives what this node leads, packets for others' addresses so far, seconds without
+    `measure(now)` gives how many addresses this node leads, packets for others' so far, seconds without
     any, and connections for them that are open here.
     """
 
