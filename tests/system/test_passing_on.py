@@ -1,6 +1,7 @@
 """Open connections outlive every planned move of their address: the new leader passes their packets on."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -139,3 +140,14 @@ def test_rules_that_somebody_flushed_come_back(nodes: Lan) -> None:
     successor.namespace.run("nft", "flush", "ruleset")
     time.sleep(6)
     assert before.broken() == []
+
+
+def test_without_the_right_it_says_so_and_goes_on(nodes: Lan) -> None:
+    program = (
+        "from roost.deliver.passing_on import PassingOn\n"
+        "passing_on = PassingOn('n9'); passing_on.start(600.0); print(passing_on.problem)"
+    )
+    without = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
+    node = nodes.speakers[0].namespace
+    told = node.run(*without, sys.executable, "-c", program)
+    assert told == "connections cannot be passed on when an address moves: give the process CAP_NET_ADMIN\n"
