@@ -241,7 +241,7 @@ class Hands:
         self._host.kernel.onward = effect
 
     def _count(self, effect: do.Count) -> None:
-        if effect.addresses and not self._counted:
+        if effect.addresses and not self._counted and self._host.kernel.counts:
             self._host.clock.after(_COUNT, self._report)
         self._counted = effect.addresses
 

@@ -27,6 +27,7 @@ class Kernel:
         self.passed_on: frozenset[IPAddress] = frozenset()
         self.followed: frozenset[IPAddress] = frozenset()
         self.sockets: set[Flow] = set()  # connections, as this host has them
+        self.counts = False  # whether anybody has connections
         self.onward: PassOn = PassOn({})
         self.refused: frozenset[IPAddress] = frozenset()
         self._refusals: Counter[IPAddress] = Counter()  # faults that say so
