@@ -64,6 +64,7 @@ class Watch:
         self._subjects: dict[tuple[int, IPAddress], str] = {}
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
+        self._suspected: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
@@ -103,6 +104,7 @@ class Watch:
         if self._kernels is None:
             return
         self._links = {link.index: link for link in links}
+        self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
         found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
         self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
@@ -225,6 +227,9 @@ class Watch:
         name = self._targets[subject].name
         self.counters["declared"] += 1
         host = subject == name
+        if not host and name not in self._suspected:
+            self._processes.withdraw(subject)  # it answers gossip: perhaps somebody else has that address
+            return
         verdict = Verdict.UNREACHABLE if host else Verdict.PROCESS_GONE
         silent = "host" if host else "process"
         self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {evidence}")))
