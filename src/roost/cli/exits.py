@@ -12,7 +12,9 @@ class Exit(IntEnum):
     """What a command's exit code means."""
 
     OK = 0
-    INVALID = 1  # the configuration has errors, or the address or node asked for does not exist
+    INVALID = (
+        1  # the configuration has errors; what was asked for does not exist; `status --check` found problems
+    )
     USAGE = 2  # the command line is wrong (click's own code)
     CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
     NO_SPEAKER = 4  # no speaker answers at the socket
@@ -28,4 +30,5 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to stderr (or `file`)."""
-        click.echo(f"roost: {self.message}", err=True, file=file)
+        text = "".join(each if each.isprintable() or each == "\n" else "?" for each in self.message)
+        click.echo(f"roost: {text}", err=True, file=file)

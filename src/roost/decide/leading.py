@@ -37,7 +37,7 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
-        self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
+        self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
         # One address each, that shows whether its process lives.
         self._led_by_peers: dict[str, IPAddress] = {}
@@ -62,7 +62,7 @@ class Leading:
             )
         )
         state, before_led = self._state, self._led_by_peers
-        mute = state.succession.stood_in | self._stand_ins.keys()  # these show nothing about their leader
+        mute = state.succession.stood_in | self.stand_ins.keys()  # these show nothing about their leader
         self._led_by_peers = census.led_by_peers(
             state.members,
             state.plan,
@@ -72,10 +72,8 @@ class Leading:
             mute=mute,
         )
         self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
-        self._stand_ins = {
-            each: name for each, name in self._stand_ins.items() if each in state.plan.passed_on
-        }
-        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
+        self.stand_ins = {each: name for each, name in self.stand_ins.items() if each in state.plan.passed_on}
+        self.doubt({name for name in self.stand_ins.values() if not self._state.may_lead(name)}, now)
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self.await_claim(address, name, state.plan.lead(address).standbys, now)
@@ -206,16 +204,16 @@ class Leading:
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
-        for address in [each for each, name in self._stand_ins.items() if name in names]:
-            del self._stand_ins[address]
+        for address in [each for each, name in self.stand_ins.items() if name in names]:
+            del self.stand_ins[address]
             self._await(address, now)
 
     def note_answerer(self, address: IPAddress, peer: str | None) -> None:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
         if peer is not None and peer != self._state.plan.lead(address).node:
-            self._stand_ins[address] = peer
+            self.stand_ins[address] = peer
         else:
-            self._stand_ins.pop(address, None)
+            self.stand_ins.pop(address, None)
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)

@@ -34,6 +34,8 @@ from roost.observe.events import Events
 from roost.observe.fault_log import FaultLog
 from roost.observe.histogram import Histogram
 from roost.observe.history import History
+from roost.observe.reach import Reach
+from roost.observe.recent import Recent
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.memberlist.profile import PROFILES
@@ -67,10 +69,13 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
+        self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
         self.events = Events()
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
+        self.reach = Reach()
+        self.recent = Recent(lambda: datetime.now(UTC))
         self.environment = Environment(source)
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
         self.decider = Decider(decider_settings(config), SystemRandom())
@@ -85,7 +90,7 @@ class Speaker:
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
-        self._lifelines = Lifelines(
+        self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
@@ -99,6 +104,7 @@ class Speaker:
         self._failure: asyncio.Future[None] | None = None
         self._running = False
         self.events.follow(self.history.follow)
+        self.events.follow(self.recent.follow)
         self.events.follow(self._measure)
 
     @property
@@ -153,7 +159,7 @@ class Speaker:
         self._driver.stop()
         for task in self._tasks:
             task.cancel()
-        self._lifelines.update({})
+        self.lifelines.update({})
         self.probes.close()
         self.meters.close()
         self._neighbours.close()
@@ -199,6 +205,7 @@ class Speaker:
         self.environment.look(self.links.links)
         yield
         self.decider.want(self.source.desired, self.environment.refused, why, self._now(), prepared)
+        self._look_at_peers()
         yield
         self._driver.flush()
         self.history.keep({service.name for service in self.source.desired.services})
@@ -216,6 +223,12 @@ class Speaker:
     def wish(self, node: str, *, wish: bool | None) -> None:
         """Pass on an operator's wish to drain `node`, or no more; None asks how far it is."""
         self._tell(self.decider.wish, node, wish)
+
+    def forget(self, node: str) -> bool:
+        """Miss a lost member no more, here and at the peers; tells whether it was missed."""
+        known = self.decider.forget(node, self._now())
+        self._driver.flush()
+        return known
 
     @property
     def complaints(self) -> Sequence[Complaint]:
@@ -249,11 +262,17 @@ class Speaker:
 
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())
+        self._look_at_peers()
+
+    def _look_at_peers(self) -> None:
+        peers = [each for each in self.cluster.members() if each.name != self.name]
+        self.reach.follow(peers, self.source.desired.digest, self._now())
 
     def _on_fault(self, fault: Fault) -> None:
         left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)
         if fault.kind != "exchange-failed" or fault.source not in left:  # who has left does not answer
             self.faults.take(fault, self._now())
+            self.reach.fault(fault, self._now())
 
     def _on_delivered(self) -> None:
         self._tell(self.decider.delivered, self.delivery.ready, self.delivery.undeliverable)
@@ -303,7 +322,7 @@ class Speaker:
             case effects.AskHosts(hosts, kind, count):
                 self.probes.ask_hosts(hosts, kind, count)
             case effects.Hold(peers):
-                self._lifelines.update(peers)
+                self.lifelines.update(peers)
             case effects.Tell(to, word):
                 self.cluster.tell(to, word)
             case effects.Declare(ground):
