@@ -29,6 +29,7 @@ COLOURS: Final = {
 _LOST: Final = "red"
 _SIGNS: Final = {"green": "●", "yellow": "◐", "red": "✗", "bold red": "✗"}
 _GAP: Final = "  "
+_SHORT: Final = 24  # characters
 
 
 def clean(text: object) -> str:
@@ -105,10 +106,14 @@ def fitted(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> "Renderabl
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, len(_GAP), 0, 0))
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
-        table.add_row(*(_text([cell]) for cell in row))
+    cells = [[_text([cell]) for cell in row] for row in rows]
+    # An empty column takes no room, and what is short is not broken while anything long can be.
+    columns = [at for at in range(len(headers)) if not cells or any(len(row[at]) for row in cells)]
+    for at in columns:
+        longest = max((len(row[at]) for row in cells), default=0)
+        table.add_column(headers[at], overflow="fold", no_wrap=longest <= _SHORT)
+    for row in cells:
+        table.add_row(*(row[at] for at in columns))
     return table
 
 

@@ -130,7 +130,7 @@ def _line(event: dict[str, Any]) -> str:
 def _draw(status: dict[str, Any], screen: Screen) -> None:
     _problems(status, screen)
     state = "" if status["settled"] else "  (still listening for peers; claims nothing yet)"
-    since = f"up {screen.moment(status['started_at'])}"
+    since = f"{'up' if screen.is_terminal else 'up since'} {screen.moment(status['started_at'])}"
     screen.line(
         (status["node"], "bold"),
         f"  roost {status['version']}  {since}  profile {status['profile']}",
@@ -159,14 +159,18 @@ def _problems(status: dict[str, Any], screen: Screen) -> None:
     screen.line((f"problems: {len(status['problems'])}", "bold"))
     for each in status["problems"]:
         severity = each["severity"]
-        screen.line(
+        what: list[Cell] = [
             (f"{sign(severity)} {severity:8}", COLOURS[severity]),
             "  ",
             (each["kind"], "bold"),
             f": {each['text']}",
-            (f" -> {each['cure']}", "cyan"),
-            indent=4,
-        )
+        ]
+        cure: Cell = (f"-> {each['cure']}", "cyan")
+        if screen.is_terminal:
+            screen.line(*what, indent=4)
+            screen.line("    ", cure, indent=7)
+        else:
+            screen.line(*what, " ", cure)  # a line for each, to be searched for
     screen.line()
 
 

@@ -91,8 +91,16 @@ class Decider:
         return self._state.lease.valid(now)
 
     def alarms(self, now: float) -> tuple[Alarm, ...]:
-        """Return the claims of others that somebody has to look at."""
-        return self._state.announcing.alarms(now)
+        """Return the claims of others that somebody has to look at.
+
+        Who was a stranger and turned out to be a peer is none: nodes that start at once hear each other's
+        claims before gossip tells who they are.
+        """
+        return tuple(
+            alarm
+            for alarm in self._state.announcing.alarms(now)
+            if alarm.peer is not None or self._state.address_book.name_of(alarm.mac) is None
+        )
 
     def drain_progress(self, node: str, now: float) -> draining.Progress | None:
         """Return how far `node` is with draining, or None before it has said so."""

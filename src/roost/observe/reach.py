@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.decide.members import ClusterMember
+from roost.model.address import IPAddress
 from roost.model.node import Verdict
 from roost.observe.text import printable
 from roost.protocols.bounded import remember
@@ -22,9 +23,13 @@ __all__ = ["Reach"]
 _SUSPECTED: Final = 2.0  # seconds of suspicion that a lost packet does not explain
 _WELL: Final = 5.0  # seconds without a suspicion after which all is well again
 _OFTEN: Final = 3  # faults of one kind and source that are no accident
-_RECENT: Final = 30.0  # seconds after the last fault
+_TWICE: Final = 2  # exchanges are rare
+_MISSED: Final = 4  # faults in their own rhythm that did not come: it is over,
+_SOONEST: Final = 3.0  # and not before so many seconds
+_LATEST: Final = 60.0  # nor later than that
 _FAULTS: Final = 64  # sources remembered for each kind
 _DIFFERS: Final = 3.0  # seconds for which nodes may want different services: a change is being rolled out
+_HANDOVER: Final = 3.0  # seconds
 _DETAIL: Final = 200  # characters
 
 
@@ -33,8 +38,14 @@ class _Run:
     """Faults of one kind and source, with no long gap between them."""
 
     count: int
+    first: float
     last: float
     detail: str
+
+    def goes_on(self, now: float) -> bool:
+        """Tell whether one more would be no news."""
+        rhythm = (self.last - self.first) / (self.count - 1) if self.count > 1 else _LATEST
+        return now - self.last <= min(max(_MISSED * rhythm, _SOONEST), _LATEST)
 
 
 @dataclass(slots=True)
@@ -50,6 +61,7 @@ class Reach:
     def __init__(self) -> None:
         self._runs: dict[str, dict[str, _Run]] = {}  # kind -> host -> run
         self._suspected: dict[str, _Suspected] = {}
+        self._stood_in: dict[IPAddress, float] = {}  # addresses -> since when
         self._differs: dict[str, float] = {}  # members that want other services -> since when
 
     def follow(self, members: Iterable[ClusterMember], digest: str, now: float) -> None:
@@ -66,15 +78,13 @@ class Reach:
         runs = self._runs.setdefault(fault.kind, {})
         host = fault.source.host if fault.source else ""
         run = runs.get(host)
-        count = run.count + 1 if run and now - run.last <= _RECENT else 1
-        remember(runs, host, _Run(count, now, printable(fault.detail, _DETAIL)), _FAULTS)
+        count, first = (run.count + 1, run.first) if run and run.goes_on(now) else (1, now)
+        remember(runs, host, _Run(count, first, now, printable(fault.detail, _DETAIL)), _FAULTS)
 
     def recent(self, kind: str, now: float, often: int = _OFTEN) -> Mapping[str, str]:
-        """Return the hosts from which such faults have come `often` and lately, with the last one's text."""
+        """Return the hosts of which such faults came `often` and still come, with the last one's text."""
         runs = self._runs.get(kind, {})
-        return {
-            host: run.detail for host, run in runs.items() if run.count >= often and now - run.last <= _RECENT
-        }
+        return {host: run.detail for host, run in runs.items() if run.count >= often and run.goes_on(now)}
 
     def suspected_for_long(self, now: float) -> frozenset[str]:
         """Return the members that gossip misses all the time, although nobody has found them dead."""
@@ -83,6 +93,19 @@ class Reach:
     def is_over_udp(self, endpoint: Endpoint, now: float) -> bool:
         """Tell whether a member answers over UDP, as far as is known."""
         return endpoint.host not in self.recent("tcp-only", now)
+
+    def is_over_tcp(self, endpoint: Endpoint, since: float, now: float) -> bool:
+        """Tell whether a member, there `since` then, answers over TCP, as far as is known."""
+        run = self._runs.get("exchange-failed", {}).get(endpoint.host)
+        return run is None or run.count < _TWICE or run.first <= since or not run.goes_on(now)
+
+    def lasting(self, stand_ins: Mapping[IPAddress, str], now: float) -> None:
+        """Take who stands in for others, again and again: on a handover somebody does for a moment."""
+        self._stood_in = {address: self._stood_in.get(address, now) for address in stand_ins}
+
+    def stood_in_for_long(self, now: float) -> frozenset[IPAddress]:
+        """Return the addresses that have been stood in for longer than a handover takes."""
+        return frozenset(each for each, since in self._stood_in.items() if now - since >= _HANDOVER)
 
     def differing(self, now: float) -> frozenset[str]:
         """Return the members that want other services than this node, and have done so for a while."""

@@ -1,5 +1,6 @@
 """What is wrong as this node sees it: one line each, with the cure, first of all that people are shown."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from roost.model.eligibility import Reason, interface_allowed
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
+from roost.protocols.memberlist.members import MEMBERS_LIMIT
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
@@ -20,17 +22,31 @@ __all__ = ["problems"]
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
 _NAMED: Final = 3  # of many addresses with the same trouble
+_TOLD: Final = 8  # problems of one kind
 
 
 def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
-    """Return all problems, what concerns the whole node first, then its peers, then single addresses."""
-    return (
+    """Return all problems, what concerns the whole node first, then its peers, then single addresses.
+
+    Of one kind only the first few are told one by one.
+    """
+    found = (
         *_of_the_source(speaker),
         *_of_names(speaker, now),
         *_of_this_node(speaker, now),
         *_of_peers(speaker, now),
         *_of_addresses(speaker, now),
     )
+    counts = Counter(each.kind for each in found)
+    told: Counter[str] = Counter()
+    kept: list[Problem] = []
+    for each in found:
+        told[each.kind] += 1
+        if told[each.kind] <= _TOLD:
+            kept.append(each)
+        elif told[each.kind] == counts[each.kind]:
+            kept.append(Problem(each.kind, f"and {counts[each.kind] - _TOLD} more of this kind"))
+    return tuple(kept)
 
 
 # -- the node as a whole ---------------------------------------------------------------------------
@@ -77,8 +93,8 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("draining", "this node leads only what no other node can", undo)
     if waits := state.standing.waits(now):
         yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
-    for detail in speaker.reach.recent("too-many-members", now, often=1).values():
-        yield Problem("full table", f"the table of members is full: {detail}")
+    if len(state.members) >= MEMBERS_LIMIT:
+        yield Problem("full table", f"{len(state.members)} members are known: there is no room for others")
 
 
 def _why_nobody(speaker: Speaker) -> tuple[str, str]:
@@ -139,14 +155,11 @@ def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
 
 
 def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
-    text = f"{member.name} is {member.verdict.value}: {member.evidence}"
-    forget = f"`roost forget {member.name}` if it is not to come back"
+    look = "look at that host"
     if speaker.decider.state.watch.hears_lost(member.name):
-        cure = (
-            f"its host answers on the LAN: start its speaker, or open the gossip port, UDP and TCP; {forget}"
-        )
-        return Problem("lost member", text, cure)
-    return Problem("lost member", text, f"look at that host; {forget}")
+        look = "its host answers on the LAN: start its speaker, or open the gossip port, UDP and TCP"
+    text = f"{member.name} is {member.verdict.value}: {member.evidence}"
+    return Problem("lost member", text, f"{look}; `roost forget {member.name}` if it is not to come back")
 
 
 def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
@@ -162,7 +175,9 @@ def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
             yield Problem("gossip blocked", text)
         elif not speaker.reach.is_over_udp(member.endpoint, now):
             yield Problem("no UDP", f"{where} answers over TCP, not over UDP")
-        elif now - max(begin, member.since) >= _NO_LIFELINE:
+        elif now - max(begin, member.since) >= _NO_LIFELINE or not speaker.reach.is_over_tcp(
+            member.endpoint, member.since, now
+        ):
             yield Problem("no TCP", f"{where} answers over UDP, not over TCP")
 
 
@@ -188,18 +203,24 @@ def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Prob
 def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
     state = speaker.decider.state
     if state.settling.settled:
-        rankings = state.election.rankings
-        nobody = {_named(each): _why_no_leader(each) for each in rankings.values() if _lacks_leader(each)}
-        yield from _grouped("no leader", nobody)
-        yield from _grouped("stood in", dict(_stood_in(speaker)))
+        if state.announcing_links:  # else that is the problem, once
+            rankings = state.election.rankings.values()
+            nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
+            yield from _grouped("no leader", nobody)
+        yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         why = speaker.decider.why
         yield from _grouped(
             "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
         )
-    for alarm in speaker.decider.alarms(now):
-        where = f"{alarm.mac.hex(':')} on {alarm.interface}"
-        text = f"{canonical(alarm.address)} is claimed by {claimant(alarm.peer)} at {where}"
-        yield Problem(f"claimed by a {alarm.kind}", text)
+    for kind in ("peer", "stranger"):
+        claims = {
+            canonical(
+                alarm.address
+            ): f"claimed by {claimant(alarm.peer)} at {alarm.mac.hex(':')} on {alarm.interface}"
+            for alarm in speaker.decider.alarms(now)
+            if alarm.kind == kind
+        }
+        yield from _grouped(f"claimed by a {kind}", claims)
     yield from _undeliverable(speaker)
     for complaint in speaker.complaints:
         if complaint.severity == "error":
@@ -225,14 +246,16 @@ def _why_no_leader(ranking: Ranking) -> str:
     unfit = [
         f"{each.node}: {each.detail}" for each in ranking.exclusions if each.reason is not Reason.NO_SPEAKER
     ]
-    lost = [f"{place.node}: not active" for place in ranking.places]
+    lost = [f"{name}: not active" for name in sorted(place.node for place in ranking.places)]
     found = [*lost, *unfit]
     more = f"; and {len(found) - _NAMED} more nodes" if len(found) > _NAMED else ""
     return f"no node can lead it ({'; '.join(found[:_NAMED])}{more})"
 
 
-def _stood_in(speaker: Speaker) -> Iterator[tuple[str, str]]:
-    for address, who in sorted(speaker.decider.stand_ins.items(), key=str):
+def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
+    for_long = speaker.reach.stood_in_for_long(now)
+    found = {address: who for address, who in speaker.decider.stand_ins.items() if address in for_long}
+    for address, who in sorted(found.items(), key=str):
         leader = speaker.decider.state.plan.lead(address).node
         if leader is not None and leader != speaker.name:
             yield canonical(address), f"its leader {leader} does not answer for it, and {who} does instead"

@@ -287,6 +287,7 @@ class Speaker:
             if (troubled := bool(self.source.trouble)) is not told:
                 told = troubled
                 self._tell(self.decider.source_trouble, troubled)
+            self.reach.lasting(self.decider.stand_ins, self._now())
             await asyncio.sleep(_LOOK)
 
     def _measure(self, event: Event) -> None:

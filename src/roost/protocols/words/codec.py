@@ -280,9 +280,9 @@ def _fates(fields: list[object]) -> Fates | None:
 def _fate(row: object) -> Fate:
     match row:
         case [str(node), int(turn), str() | None as verdict, bytes(address), int(port), str(evidence), *_]:
-            if (verdict is None or verdict in _ENDED) and 0 <= turn <= _TURNS and 0 <= port <= _PORTS:
+            if (verdict is None or verdict in _LOST) and 0 <= turn <= _TURNS and 0 <= port <= _PORTS:
                 endpoint = Endpoint(str(_address(address)), port) if address else None
-                return Fate(node, turn, _ENDED[verdict] if verdict else None, endpoint, evidence)
+                return Fate(node, turn, None if verdict is None else _LOST[verdict], endpoint, evidence)
     raise PacketError("a fate has a node, a turn, a verdict, an address, a port and evidence")
 
 
@@ -302,6 +302,9 @@ _Reader = Callable[[list[object]], Word | None]
 
 _ENDED: Final[Mapping[str, Verdict]] = MappingProxyType(
     {verdict.value: verdict for verdict in Verdict if not verdict.active}
+)
+_LOST: Final[Mapping[str, Verdict]] = MappingProxyType(
+    {verdict.value: verdict for verdict in Verdict if verdict.lost}
 )
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {
