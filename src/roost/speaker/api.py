@@ -37,6 +37,9 @@ class Views(Protocol):
     def events(self, since: int) -> Mapping[str, Any]:
         """What has happened after the event with the serial `since`, oldest first."""
 
+    def traffic(self) -> Mapping[str, Any]:
+        """Packets and questions for each address that is answered here, since somebody began to look."""
+
 
 class Api:
     """Routes requests to views; only one with `may_change` takes wishes."""
@@ -72,6 +75,7 @@ class Api:
             )
         routes: dict[str, Callable[[], Mapping[str, Any]]] = {
             "/v1/status": self._views.status,
+            "/v1/traffic": self._views.traffic,
             "/v1/what-if": lambda: self._what_if(request.query),
             "/v1/events": lambda: self._views.events(_serial(request.query.get("since", []))),
         }

@@ -21,6 +21,7 @@ from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
+from roost.deliver.traffic import Traffic
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
@@ -90,6 +91,7 @@ class Speaker:
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
+        self.traffic = Traffic()
         self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
@@ -162,6 +164,7 @@ class Speaker:
         self.lifelines.update({})
         self.probes.close()
         self.meters.close()
+        self.traffic.close()
         self._neighbours.close()
         self.announcer.close()
         await self.cluster.stop()

@@ -144,6 +144,23 @@ class SpeakerViews:
             ],
         }
 
+    def traffic(self) -> Mapping[str, Any]:
+        """Packets and questions for each address that is answered here, since somebody began to look."""
+        speaker = self._speaker
+        here = speaker.decider.announcements
+        packets = speaker.traffic.look(here, speaker.decider.state.announcing_links)
+        tallies = speaker.announcer.tallies
+        return {
+            "node": speaker.name,
+            "addresses": {
+                canonical(address): {
+                    "packets": packets[address],
+                    "requests": tallies[address].requests if address in tallies else 0,
+                }
+                for address in here
+            },
+        }
+
     def metrics(self) -> Iterable[Metric]:
         """A snapshot of all counters and gauges."""
         return metrics(self._speaker)
