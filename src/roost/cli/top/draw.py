@@ -89,8 +89,9 @@ def _header(model: Model, now: float) -> Text:
         addresses = sum(len(each["addresses"]) for each in status["services"])
         packets = "" if model.packets is None else f"  {model.packets:.0f} packets/s here"
         line.append(
-            f"  {len(status['members'])} nodes  {addresses} addresses{packets}  up {age(status['started_at'])}"
-            f"  profile {clean(status['profile'])}  roost {clean(status['version'])}"
+            f"  {len(status['members'])} nodes  {addresses} addresses{packets}"
+            f"  up {age(status['started_at'])}  profile {clean(status['profile'])}"
+            f"  roost {clean(status['version'])}"
         )
     return line
 
