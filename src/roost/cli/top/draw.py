@@ -1,6 +1,7 @@
 """How `roost top` looks: lines that fit a terminal of any size. Words and signs say what colours say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -61,7 +62,7 @@ def draw(model: Model, width: int, height: int, now: float) -> list[Text]:
     top = [_header(model, now), *_problems(model)]
     if model.page is not None:
         title, lines = model.page
-        body = [Text(title, "bold"), *(Text(clean(line)) for line in lines[model.page_at :])]
+        body = [Text(title, "bold"), *_wrapped(lines[model.page_at :], width)]
         bottom = [Text("up down: scroll   any other key: back", "dim")]
     else:
         bottom = [*_events(model, height), _footer(model)]
@@ -94,6 +95,13 @@ def _header(model: Model, now: float) -> Text:
             f"  roost {clean(status['version'])}"
         )
     return line
+
+
+def _wrapped(lines: Sequence[str], width: int) -> Iterator[Text]:
+    """Yield lines that go on below themselves: on a page nothing is cut."""
+    for line in lines:
+        parts = wrap(clean(line), max(20, width - 1), subsequent_indent=" " * 13, drop_whitespace=False)
+        yield from map(Text, parts or [""])
 
 
 def _problems(model: Model) -> list[Text]:
