@@ -12,9 +12,7 @@ class Exit(IntEnum):
     """What a command's exit code means."""
 
     OK = 0
-    INVALID = (
-        1  # the configuration has errors; what was asked for does not exist; `status --check` found problems
-    )
+    INVALID = 1  # the configuration has errors, what was asked for does not exist, a check found problems
     USAGE = 2  # the command line is wrong (click's own code)
     CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
     NO_SPEAKER = 4  # no speaker answers at the socket

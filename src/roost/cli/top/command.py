@@ -136,10 +136,9 @@ def _do(model: Model, action: Action, path: Path | None) -> None:
                 answer = ask(path, "what-if", query={"down": (action.target,)})
                 model.show(f"what if {action.target} went down", _moved(answer))
             case "drain" | "undrain":
-                _wish(action.target, path, wish=action.what == "drain")
-                model.message = (
-                    f"{action.target} is asked to {'drain' if action.what == 'drain' else 'lead again'}"
-                )
+                model.message = _wish(action.target, path, wish=action.what == "drain")
+            case "forget" if asks_cluster(path):
+                model.message = "with Kubernetes: delete its Node object, and it is forgotten"
             case "forget":
                 ask(path, "forget", action.target, method="POST")
                 model.message = f"{action.target} is forgotten"
