@@ -43,10 +43,6 @@ class FateBook:
         """The members that are missed, whether gossip still knows them or not."""
         return {name: entry.lost for name, entry in self._entries.items() if entry.lost is not None}
 
-    def is_gone(self, name: str) -> bool:
-        """Tell whether `name` left, or was forgotten, on purpose."""
-        return self._entries.get(name, _Entry()).gone
-
     def follow(self, members: Iterable[ClusterMember]) -> None:
         """Take all members that gossip knows."""
         for member in members:
@@ -82,11 +78,11 @@ class FateBook:
         news = False
         for fate in word.rows:
             entry = self._entries.get(fate.node, _Entry())
-            if fate.node in active or fate.node == self._me or fate.turn <= entry.turn:
+            if fate.node in active or fate.node == self._me or not _counts(fate, entry):
                 continue
             lost = None if fate.verdict is None else entry.lost or _told(fate, fate.verdict, now)
-            news = news or (lost is None) != (entry.lost is None) or entry.gone is not (lost is None)
             remember(self._entries, fate.node, _Entry(fate.turn, lost, gone=lost is None), _MOST)
+            news = True
         return news
 
     def words(self) -> list[Fates]:
@@ -99,6 +95,12 @@ class FateBook:
     ) -> None:
         turn = self._entries.get(name, _Entry()).turn + turns
         remember(self._entries, name, _Entry(turn, lost, gone=gone), _MOST)
+
+
+def _counts(fate: Fate, entry: _Entry) -> bool:
+    """Tell whether a peer knows better: later things, or of the same turn that it was on purpose."""
+    on_purpose = fate.verdict is None and entry.lost is not None
+    return fate.turn > entry.turn or (fate.turn == entry.turn and on_purpose)
 
 
 def _fate(name: str, entry: _Entry) -> Fate:

@@ -58,16 +58,18 @@ class Traffic:
     def _follow(self, addresses: frozenset[IPAddress], links: set[Link]) -> None:
         for link in self._meters.keys() - links:
             self._meters.pop(link).close()
+            del self._shown[link]
         if addresses != self._addresses:
             self._addresses = addresses
             for meter in self._meters.values():
                 meter.set_addresses(addresses)
         for link in links - self._meters.keys():
-            shown = self._shown[link] = Counter()
+            shown: Counter[IPAddress] = Counter()
             try:
                 self._meters[link] = TrafficMeter(link, addresses, partial(_note, shown))
             except OSError:  # gone since netlink told of it; it will tell that too
                 continue
+            self._shown[link] = shown
 
     def _take(self, packets: int, shown: Counter[IPAddress]) -> None:
         total = sum(shown.values())

@@ -235,9 +235,10 @@ def _named(ranking: Ranking) -> str:
 
 def _lacks_leader(ranking: Ranking) -> bool:
     """Tell whether nobody can lead a service that somebody ought to: not one without anything behind it."""
+    if ranking.leader is not None:
+        return False
     reasons = {each.reason for each in ranking.exclusions}
-    idle = bool(reasons & {Reason.WITHHELD, Reason.NO_ENDPOINT}) and not ranking.places
-    return ranking.leader is None and not idle
+    return bool(ranking.places) or not reasons & {Reason.WITHHELD, Reason.NO_ENDPOINT}
 
 
 def _why_no_leader(ranking: Ranking) -> str:

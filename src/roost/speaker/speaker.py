@@ -57,7 +57,7 @@ _log = logging.getLogger("roost.speaker")
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
-_LOOK: Final = 0.5  # seconds between two looks at whether the source is in trouble
+_LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
 
 
 class Speaker:
@@ -140,7 +140,7 @@ class Speaker:
         """Work beside the deciding until cancelled; a part that dies ends this with its reason."""
         assert self._failure is not None  # noqa: S101 - `start` comes first
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_source())
+            group.create_task(self._look_around())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
             await self._failure
@@ -284,7 +284,7 @@ class Speaker:
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
 
-    async def _watch_source(self) -> None:
+    async def _look_around(self) -> None:
         told: bool | None = None
         while True:
             if (troubled := bool(self.source.trouble)) is not told:

@@ -49,7 +49,15 @@ def test_who_left_on_purpose_is_not_missed() -> None:
     lose(made, verdict=Verdict.LEAVING)
     made.follow(ALIVE[:2])
     assert not made.lost
-    assert made.is_gone("n3")
+
+
+def test_who_was_cut_off_learns_that_a_member_left_on_purpose_meanwhile() -> None:
+    one, away = book(), book("n2")
+    lose(one, verdict=Verdict.LEAVING)
+    lose(away)
+    exchange(away, one)
+    assert not one.lost
+    assert not away.lost
 
 
 def test_a_later_verdict_is_the_one_that_is_shown() -> None:
