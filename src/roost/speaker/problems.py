@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from roost.decide.claims import claimant
+from roost.decide.claims import Alarm, claimant
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
 from roost.model.eligibility import Reason, interface_allowed
@@ -21,6 +21,8 @@ __all__ = ["problems"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
+_CLAIMED_FOR: Final = 3.0  # seconds of a peer's claims that a move does not explain,
+_CLAIMED_LAST: Final = 10.0  # the last one not longer ago than this
 _NAMED: Final = 3  # of many addresses with the same trouble
 _TOLD: Final = 8  # problems of one kind
 
@@ -215,10 +217,10 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
     for kind in ("peer", "stranger"):
         claims = {
             canonical(
-                alarm.address
-            ): f"claimed by {claimant(alarm.peer)} at {alarm.mac.hex(':')} on {alarm.interface}"
-            for alarm in speaker.decider.alarms(now)
-            if alarm.kind == kind
+                each.address
+            ): f"claimed by {claimant(each.peer)} at {each.mac.hex(':')} on {each.interface}"
+            for each in speaker.decider.alarms(now)
+            if each.kind == kind and (each.peer is None or _goes_on(each, now))
         }
         yield from _grouped(f"claimed by a {kind}", claims)
     yield from _undeliverable(speaker)
@@ -226,6 +228,11 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         if complaint.severity == "error":
             yield Problem("refused", str(complaint))
     yield from _grouped("dead endpoints", dead_ends(speaker))
+
+
+def _goes_on(alarm: Alarm, now: float) -> bool:
+    """Tell whether a peer's claims do not end by themselves, as they do after a move."""
+    return alarm.last - alarm.first >= _CLAIMED_FOR and now - alarm.last < _CLAIMED_LAST
 
 
 def _named(ranking: Ranking) -> str:

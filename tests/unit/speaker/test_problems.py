@@ -279,6 +279,18 @@ def test_a_strangers_claim_is_one_problem_for_all_addresses() -> None:
     assert "02:00:00:00:00:09" in problem.text
 
 
+def test_a_peers_claims_are_one_when_they_do_not_end_by_themselves() -> None:
+    one = One(web(MINE))
+    one.decider.state.announcing.note(MINE, mac(2), "eth0", "n2", one.now)
+    assert kinds(one) == [], "a move"
+    one.now += 4.0
+    one.decider.state.announcing.note(MINE, mac(2), "eth0", "n2", one.now)
+    (problem,) = found(one)
+    assert (problem.kind, "peer n2" in problem.text) == ("claimed by a peer", True)
+    one.now += 20.0
+    assert kinds(one) == []
+
+
 def test_a_stranger_that_turns_out_to_be_a_peer_is_none() -> None:
     one = One(web(MINE))
     one.claim(MINE, 9)
