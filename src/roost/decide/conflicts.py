@@ -63,12 +63,14 @@ class Conflicts:
             doubled=bool(namesakes.known(now)),
             yields=address in self._state.yielding.addresses,
         )
+        if contender.lost:
+            self._state.patrol.hurry(now)
         if why:
             self._yield(address, mac, peer, why, now)
         elif address in self._state.answers.now:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
-            self._state.announcing.defend(address, now)
+            self._state.announcing.defend(address, now, against_peer=peer is not None)
             if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
@@ -79,7 +81,8 @@ class Conflicts:
         if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
             return
         remember(self._challenged, address, now + _CHALLENGE, _CHALLENGES)
-        self._state.outbox.put(Ask((address,)))
+        if self._state.budget.take(now, urgent=True):
+            self._state.outbox.put(Ask((address,)))
         if address in self._state.answers.now and address not in self._state.handover.held:
             self._state.announcing.defend(address, now)  # clients have heard the claim, too
 

@@ -48,6 +48,7 @@ __all__ = ["Decider"]
 
 
 _HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
+_STOOD_IN_ASKED: Final = 8  # addresses at once: each may have a leader again that has to be heard soon
 
 
 class _Waking(Protocol):
@@ -296,16 +297,19 @@ class Decider:
                 Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
             )
             self._publishing.reconsider([address], now)
+            self._leading.passed(peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._conflicts.contend(address, mac, interface, peer, now)
         else:
             self._state.succession.heard(address)
-            self._leading.note_answerer(address, peer)
+            self._leading.note_answerer(address, peer, now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
         self._stale = True
         self._absence.lan_heard(now)
+        if sighting.vip in self._state.answers.now:
+            self._state.budget.spend(now, 1)  # for the answer
         self._state.outbox.extend(self._state.clients.new(sighting))
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
@@ -322,10 +326,12 @@ class Decider:
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
+        able_again = ready & self._state.delivery.refused.keys()
         self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
         self._publishing.reconsider(changed, now)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
+        self._leading.await_again(able_again, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
@@ -498,7 +504,8 @@ class Decider:
         stood_in = self._state.succession.stood_in
         if stood_in:
             self._state.patrol.doubt(now, holds=True)
-        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now)
+        most = _STOOD_IN_ASKED if stood_in else 1
+        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now, most)
         if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:

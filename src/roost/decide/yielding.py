@@ -3,16 +3,18 @@
 When only gossip is cut (a firewall rule on its port, a wrong key), both sides elect a leader for every
 address and both would answer. The claims that they hear from each other settle it: the worse-ranked node
 yields to the better-ranked peer, and whom gossip has never reached yields to anybody. While a node yields
-it goes on asking, one address of each holder at a time; when no answer comes any more it takes over. Pure:
-time comes in, addresses to ask for come out.
+it goes on asking, a few addresses of each holder at a time; when no answer comes any more it takes over.
+Pure: time comes in, addresses to ask for come out.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["PATIENCE", "Holder", "Yielding"]
 
@@ -34,9 +36,20 @@ class Holder:
 
 
 class Yielding:
-    """The addresses yielded, by holder; bounded by what this node would answer for."""
+    """The addresses yielded, by holder; bounded by what this node would answer for.
 
-    def __init__(self, patience: float = PATIENCE, interval: float = _INTERVAL) -> None:
+    What `budget` does not allow is asked for later, and is not missed meanwhile; None: there is no limit.
+    """
+
+    def __init__(
+        self,
+        patience: float = PATIENCE,
+        interval: float = _INTERVAL,
+        at_once: int = 4,
+        budget: Budget | None = None,
+    ) -> None:
+        self._budget = budget or Budget(None)
+        self._at_once = at_once
         self._patience = patience
         self._interval = interval
         self._holders: dict[bytes, Holder] = {}
@@ -127,13 +140,18 @@ class Yielding:
             if holder.next_ask > now:
                 continue
             holder.next_ask = now + self._interval
-            address = next(iter(holder.addresses))
-            asked = holder.addresses.pop(address) + 1  # to the end: each one gets its turn
-            holder.addresses[address] = asked
-            if asked > _MISSES:
-                silent.add(address)
-            else:
-                yield address
+            # What has just missed an answer is asked for again, and the others get their turns.
+            for address in nlargest(self._at_once, holder.addresses, key=holder.addresses.__getitem__):
+                asked = holder.addresses[address] + 1
+                if asked > _MISSES:
+                    silent.add(address)
+                elif self._budget.take(now, urgent=True):
+                    del holder.addresses[address]  # to the end: each one gets its turn
+                    holder.addresses[address] = asked
+                    yield address
+                else:
+                    holder.until += self._interval
+                    break
 
     def _let_go(self, holders: Collection[Holder]) -> frozenset[IPAddress]:
         gone = frozenset(address for holder in holders for address in holder.addresses)

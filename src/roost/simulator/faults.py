@@ -55,7 +55,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "carrier": Kind("the link is down", (0.05, 8.0)),
         "flap": Kind("the link goes down and up, several times", (0.5, 4.0), (2, 6)),
         "gossip": Kind("gossip alone is blocked", (0.1, 10.0), ways=_WAYS),
-        "loss": Kind("the port loses some of everything", (0.5, 10.0), (0.1, 0.3)),
+        "loss": Kind("the port loses some of everything", (0.5, 10.0), (0.02, 0.1)),
         "double": Kind("datagrams arrive twice", (0.5, 10.0), (0.1, 0.9)),
         "delay": Kind("frames take longer", (0.5, 10.0), (0.005, 0.05)),
         "slow": Kind("the interpreter is busy for so long at a time", (0.5, 10.0), (0.02, 0.1)),

@@ -27,6 +27,7 @@ from roost.simulator.world import World
 
 __all__ = ["Bounds", "Judge", "Violation", "lone_moves"]
 
+_CROWDED: Final = 2  # times as long a silence, and two answers, may be while a crowd of faults is on
 _NOBODY: Final[frozenset[str]] = frozenset()
 _Seen = tuple[Host, frozenset[IPAddress], frozenset[IPAddress], tuple[bool, ...]]
 
@@ -35,13 +36,15 @@ _Seen = tuple[Host, frozenset[IPAddress], frozenset[IPAddress], tuple[bool, ...]
 class Bounds:
     """Seconds, but `table` (entries).
 
-    `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two answer",
-    `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
+    `silence` and `two` hold while at most `crowd` faults are on, or were in the last 2 s, and twice as long
+    with more. `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two
+    answer", `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
     """
 
     look: float = 0.02
     silence: float = 0.5
     two: float = 1.0
+    crowd: int = 4
     warm: float = 0.5
     gap: float = 0.2
     rest: float = 12.0
@@ -87,7 +90,7 @@ class Judge:
 
     def __init__(self, world: World, bounds: Bounds) -> None:
         self.violation: Violation | None = None
-        self.longest_silence = 0.0
+        self.longest_silence = 0.0  # of those that are bounded strictly, as the next
         self.longest_two = 0.0
         self._world = world
         self._bounds = bounds
@@ -127,8 +130,9 @@ class Judge:
         quiet = self._world.quiet
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
+        crowded = self._world.crowd > self._bounds.crowd
         for key, watched in self._watched.items():
-            self._judge(key, watched, now, quiet)
+            self._judge(key, watched, now, quiet, crowded=crowded)
         self._judge_planned(now)
         if quiet >= self._bounds.rest:
             self._judge_clients(now)
@@ -157,28 +161,33 @@ class Judge:
             for name in sorted(watched.able):
                 since.setdefault(name, now)
 
-    def _judge(self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float) -> None:
+    def _judge(
+        self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float, *, crowded: bool
+    ) -> None:
         if watched.who:
             watched.answered = now
         elif since := self._able_since[key]:
             # One and the same node could have answered ever since the last answer.
             longest = now - max(watched.answered, min(since.values()) + self._bounds.warm)
-            self.longest_silence = max(self.longest_silence, longest)
-            if longest > self._bounds.silence:
+            if not crowded:
+                self.longest_silence = max(self.longest_silence, longest)
+            if longest > self._bounds.silence * (_CROWDED if crowded else 1):
                 able = ", ".join(sorted(since))
                 self._break("silence", f"{_place(key)}: no answer for {longest:.2f} s, able: {able}")
-        self._judge_two(key, watched, now)
+        self._judge_two(key, watched, now, crowded=crowded)
         if quiet >= self._bounds.rest:
             self._judge_rest(key, watched, now, quiet)
         else:
             watched.settled = None
 
-    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float) -> None:
+    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float, *, crowded: bool) -> None:
         if len(watched.who) > 1:
             watched.two_since = now if watched.two_since is None else watched.two_since
             watched.two_last = now
-            self.longest_two = max(self.longest_two, now - watched.two_since)
-            if now - watched.two_since > self._bounds.two:
+            longest = now - watched.two_since
+            if not crowded:
+                self.longest_two = max(self.longest_two, longest)
+            if longest > self._bounds.two * (_CROWDED if crowded else 1):
                 self._break("two", f"{_place(key)}: {' and '.join(sorted(watched.who))} answer")
         elif watched.two_since is not None and now - watched.two_last > self._bounds.gap:
             watched.two_since = None

@@ -304,8 +304,8 @@ class Speaker:
             case effects.Answer(announcements):
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
-            case effects.Announce(addresses):
-                if unsent := self.announcer.announce(addresses):
+            case effects.Announce(addresses, sparing):
+                if unsent := self.announcer.announce(addresses, sparing=sparing):
                     self.decider.unsent(unsent, self._now())
             case effects.Correct(sightings):
                 self.announcer.tell(sightings)

@@ -33,17 +33,29 @@ def test_an_answer_for_one_address_keeps_all_of_its_holder() -> None:
     assert yielding.wake(now=1.9)[0] == {WEB, MAIL}
 
 
-def test_a_holder_is_asked_for_one_address_at_a_time_in_turns() -> None:
-    yielding = Yielding(patience=9.0, interval=0.4)
+def test_a_holder_is_asked_for_a_few_addresses_at_a_time_in_turns() -> None:
+    yielding = Yielding(patience=9.0, interval=0.4, at_once=2)
     for address in (WEB, MAIL, DNS):
         yielding.heard(address, "n1", ONE, now=0.0)
     assert yielding.next_wake() == 0.4
-    asked: list[IPAddress] = []
-    for step in range(1, 7):
+    asked: list[frozenset[IPAddress]] = []
+    for step in range(1, 4):
         _, ask = yielding.wake(now=step * 0.4)
-        asked += ask
+        asked.append(ask)
+        for address in ask:
+            yielding.refresh(address, ONE, now=step * 0.4)
         assert yielding.wake(now=step * 0.4)[1] == frozenset()
-    assert asked == [WEB, MAIL, DNS] * 2
+    assert asked == [{WEB, MAIL}, {DNS, WEB}, {MAIL, DNS}]
+
+
+def test_what_has_missed_an_answer_is_asked_for_next() -> None:
+    yielding = Yielding(patience=9.0, interval=0.4, at_once=1)
+    for address in (WEB, MAIL, DNS):
+        yielding.heard(address, "n1", ONE, now=0.0)
+    asked = [yielding.wake(now=step * 0.4)[1] for step in range(1, 4)]
+    assert asked == [{WEB}] * 3
+    assert yielding.wake(now=1.6)[0] == {WEB}
+    assert yielding.wake(now=2.0)[1] == {MAIL}, "the others get their turn"
 
 
 def test_an_address_that_its_holder_leaves_open_while_it_answers_for_others_is_free() -> None:

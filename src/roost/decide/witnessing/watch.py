@@ -45,14 +45,15 @@ class Evidence:
 
 
 class Watch:
-    """Watches for node `me`, nobody without `timing`. Times are seconds, `arp_rate` as `Budget` has it."""
+    """Watches for node `me`, nobody without `timing`. Times are seconds; `budget` bounds all that is ARP."""
 
-    def __init__(self, me: str, timing: Timing | None, arp_rate: float | None) -> None:
+    def __init__(self, me: str, timing: Timing | None, budget: Budget) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._budget = Budget(arp_rate)
+        self._budget = budget
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
-        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1)
+        grid = timing.interval if timing is not None else None
+        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
         self._look: float | None = None
@@ -63,7 +64,6 @@ class Watch:
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
-        self._wants: dict[str, tuple[str, int]] = {}  # digests of what peers want, and how often that changed
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
 
@@ -125,7 +125,6 @@ class Watch:
             for name, target in kernels.items()
             if name in led and can_ask(self._links[target.link], led[name])
         }
-        self._wants = {name: each for name, each in self._wants.items() if name in speakers}
         self._follow_lost(members, links, now)
         self._targets = {**self._lost.targets, **kernels, **processes}
         self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
@@ -183,17 +182,15 @@ class Watch:
         """Return the hardware addresses of the target's node: an answer from any other one is a proxy's."""
         return self._macs.get(target.name, frozenset()) | {target.mac}
 
-    def _process_key(self, member: ClusterMember) -> str:
+    @staticmethod
+    def _process_key(member: ClusterMember) -> str:
         """Return the subject of its process: another one when it wants other services than before.
 
         It may not know an address that it answered for, which must not be taken for silence. One that is
-        asked for another address because this node wants other services is the same process.
+        asked for another address because this node wants other services is the same process. All witnesses
+        call it the same, whenever they began to watch.
         """
-        digest, serial = self._wants.get(member.name, (member.metadata.digest, 0))
-        if digest != member.metadata.digest:
-            serial += 1
-        self._wants[member.name] = (member.metadata.digest, serial)
-        return f"{member.name} process {serial}"
+        return f"{member.name} process {member.metadata.digest}"
 
     def _hold(self, peers: Mapping[str, Endpoint]) -> None:
         if peers != self._held:

@@ -53,6 +53,7 @@ __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConf
 
 _WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
 _TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
+_MEET_AGAIN: Final = 0.2  # seconds between two exchanges with members that were declared dead and ping
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
 
@@ -131,6 +132,7 @@ class Swim:
         self._gossiped = -math.inf
         self._push_pull_due: float | None = None
         self._leave_due: float | None = None
+        self._met_again = -math.inf
         self._has_left = False
 
     @property
@@ -347,7 +349,7 @@ class Swim:
     def _take(self, message: Message, source: Endpoint, now: float) -> None:
         match message:
             case Ping():
-                self._answer_ping(message, source)
+                self._answer_ping(message, source, now)
             case Ack():
                 self._take_ack(message, now)
             case Nack():
@@ -366,10 +368,18 @@ class Swim:
             case _:
                 self._outbox.fault("unexpected-message", f"{_name(message)} in a packet", source)
 
-    def _answer_ping(self, message: Ping, source: Endpoint) -> None:
+    def _answer_ping(self, message: Ping, source: Endpoint, now: float) -> None:
         if self._is_for_me(message, source):
-            asker = self._table.get(message.source_node)
-            self._transmitter.send(answer_to(message, source), Ack(message.seq), to=asker)
+            asker, where = self._table.get(message.source_node), answer_to(message, source)
+            self._transmitter.send(where, Ack(message.seq), to=asker)
+            if asker is not None and asker.status is Status.DEAD and asker.endpoint == where:
+                self._meet_again(asker, now)
+
+    def _meet_again(self, member: Member, now: float) -> None:
+        """Exchange states with one that was declared dead and pings: it has not heard of that, and lives."""
+        if now - self._met_again >= _MEET_AGAIN:
+            self._met_again = now
+            self._exchange_state(member.endpoint, now, join=True)
 
     def _take_ack(self, message: Ack, now: float) -> None:
         """Late and repeated acks match nothing any more."""

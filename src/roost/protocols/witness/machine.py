@@ -20,12 +20,12 @@ learnt. A fabric may answer ARP for the dead, and may drop ARP that comes too of
 "Silent" takes three answers before ("proven"). Who answers ARP alone is asked as often as the budget allows.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import floor
+from math import ceil, floor
 from types import MappingProxyType
 from typing import Final
 
@@ -57,6 +57,7 @@ _MANY: Final = 5  # losses that a verdict takes after twice the silence
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
+_LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
@@ -77,7 +78,7 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.1, urgent=0.035, flight=0.04, silence=0.3, losses=6)
+PROCESS: Final = Timing(interval=0.12, urgent=0.035, flight=0.035, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
@@ -160,7 +161,8 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
-    `proof` is how many answers it takes until silence means something.
+    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats
+    of `grid` seconds, so that machines of one node wake together; None: of their own interval.
     """
 
     def __init__(
@@ -172,9 +174,12 @@ class Witness:
         *,
         remembers: bool = False,
         proof: int = PROVEN,
+        grid: float | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
+        if grid is not None:
+            timing = replace(timing, interval=grid * max(1, round(timing.interval / grid)))
         self._timing = timing
         self._slack = _SLACK * timing.silence
         self._budget = Budget() if budget is None else budget
@@ -183,11 +188,15 @@ class Witness:
         self._remembers = remembers
         self._proof = proof
         self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
+        self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
         self._lan_asked = float("-inf")
-        self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
+        self._awake_since = float("-inf")  # until then it was this node that was not heard
+        self._late: deque[tuple[float, float]] = deque(
+            maxlen=_LATE
+        )  # wakes that were late: when, by how much
 
     def heard(self, subject: str) -> float | None:
         """Return when `subject` answered last, or None when it is not watched or never did."""
@@ -299,7 +308,7 @@ class Witness:
         """
         planned = self.next_wake()
         if planned is not None and now - planned > self._slack:
-            self._awake_since = now
+            self._late.append((now, now - planned))
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
                 continue  # answered, and not due: nearly always
@@ -325,7 +334,15 @@ class Witness:
         """
         voice = watch.decisive
         due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
-        return min(due, voice.pending[0] + self._timing.flight) if self._expects(watch) else due
+        return min(due, self._look(voice.pending[0])) if self._expects(watch) else due
+
+    def _look(self, asked: float) -> float:
+        """Return when to look whether what was asked at `asked` is answered."""
+        missing = asked + self._timing.flight
+        if self._grid >= self._timing.interval:
+            return missing
+        offset = self._offset(self._grid)  # of another machine's questions, too: no wake is spent on the look
+        return ceil((missing - offset) / self._grid) * self._grid + offset
 
     def _expects(self, watch: _Watch) -> bool:
         voice = watch.decisive
@@ -349,14 +366,21 @@ class Witness:
         if kind is ProbeKind.ECHO:
             rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
             interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
-            return _beat(now, interval, self._phase)
+            return _beat(now, interval, self._offset(interval))
         if kind is not watch.main:
             return self._routine(watch, self._rarely(watch), now)
         if urgent:
             if not self._budget.limited:
-                return _beat(now, timing.urgent, self._phase)
+                return _beat(now, timing.urgent, self._offset(timing.urgent))
             return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
         return self._routine(watch, timing.interval, now)
+
+    def _offset(self, interval: float) -> float:
+        """Return by how many seconds this node's beats of `interval` are moved, on the beats of the grid."""
+        slots = round(interval / self._grid)
+        if slots < 1:
+            return self._phase * interval
+        return self._grid * (self._phase + floor(self._phase * slots))
 
     def _urgent(self, watch: _Watch, now: float) -> bool:
         suspicious = watch.asked is not None or watch.pressed_until > now
@@ -365,7 +389,8 @@ class Witness:
     def _routine(self, watch: _Watch, interval: float, now: float) -> float:
         """Return when routine ARP, wanted every `interval`, is due: a subject's witnesses take turns."""
         spacing = self._budget.spacing(interval)
-        return _beat(now, spacing, watch.phase if self._budget.limited else self._phase)
+        limited = self._budget.limited
+        return _beat(now, spacing, watch.phase * spacing if limited else self._offset(spacing))
 
     def _rarely(self, watch: _Watch) -> float:
         return _RARELY * (len(watch.others) + 1)
@@ -469,7 +494,9 @@ class Witness:
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it
-        silent, lost = now - since, self._lost(watch, now)
+        # While this process did not run it asked nothing, so nobody was silent.
+        silent = now - since - sum(late for when, late in self._late if when > since)
+        lost = self._lost(watch, now)
         # Who cannot ask often, on a busy host, has time on its side.
         enough = min(_MANY, self._losses(watch)) if silent >= 2 * threshold else self._losses(watch)
         return silent >= threshold and lost >= enough
@@ -527,6 +554,6 @@ def _fraction(name: str) -> float:
     return int.from_bytes(sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-def _beat(now: float, interval: float, phase: float) -> float:
-    """Return the next multiple of `interval`, moved by its share `phase`, that is not too close to `now`."""
-    return (floor(now / interval - phase + 0.25) + 1 + phase) * interval
+def _beat(now: float, interval: float, offset: float) -> float:
+    """Return the next multiple of `interval`, moved by `offset` seconds, that is not too close to `now`."""
+    return (floor((now - offset) / interval + 0.25) + 1) * interval + offset
