@@ -5,6 +5,8 @@ from typing import IO, Any
 
 import click
 
+from roost.observe.text import printable
+
 __all__ = ["Exit", "Failure"]
 
 
@@ -28,5 +30,5 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to stderr (or `file`)."""
-        text = "".join(each if each.isprintable() or each == "\n" else "?" for each in self.message)
+        text = "\n".join(map(printable, self.message.splitlines()))
         click.echo(f"roost: {text}", err=True, file=file)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from roost.observe.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -37,7 +39,7 @@ _SHORT: Final = 24  # characters
 
 def clean(text: object) -> str:
     """Return `text` without control characters and line ends, each as `?`."""
-    return "".join(each if each.isprintable() else "?" for each in str(text))
+    return printable(str(text))
 
 
 def sign(word: str) -> str:
