@@ -66,7 +66,7 @@ class Conflicts:
         if contender.lost:
             self._state.patrol.hurry(now)
         if why:
-            self._yield(address, mac, peer, why, now)
+            self._yield(address, mac, peer, why, now, link=interface)
         elif address in self._state.answers.now:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
@@ -92,13 +92,15 @@ class Conflicts:
             return False
         return peer == instead or (ranking is not None and ranking.is_before(peer, self._state.me))
 
-    def _yield(self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float) -> None:
+    def _yield(
+        self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float, *, link: str
+    ) -> None:
         extra = self._state.random.random() * _JITTER if peer is None else 0.0
         self._state.asking.end([address])
         self._leading.suspected.pop(address, None)
         # Gossip sees an active peer, and has not settled it: it must not take the address back at once.
         for_long = peer is not None and not self._state.is_lost(peer)
-        if self._state.yielding.heard(address, peer, mac, now, extra=extra, for_long=for_long):
+        if self._state.yielding.heard(address, peer, mac, now, link=link, extra=extra, for_long=for_long):
             text, level = f"yielding an address to {claimant(peer)} {why}", self._level(peer, now)
             self._state.outbox.happened(Happening.YIELDED, text, address, level, peer=peer, mac=mac.hex(":"))
             self._state.rejoining.soon(now)

@@ -249,12 +249,13 @@ class Decider:
 
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
+        if isinstance(word, Statement):
+            self._state.watch.hear(word, now)
+            return
         self._stale = True
         match word:
             case Ground(subject) if subject == self._state.me:
                 self._state.isolation.accused(now)
-            case Statement():
-                self._state.watch.hear(word, now)
             case draining.Ask(sender, node, wish) if node == self._state.me:
                 self._carry_out_wish(wish, now)
                 self._state.outbox.put(Tell((sender,), self._state.drain.own(now)))
@@ -290,7 +291,8 @@ class Decider:
         if not direct and not self._hears(peer, now):
             self._conflicts.challenge(address, mac, interface, peer, now)
             return
-        if self._state.yielding.refresh(address, mac, now):
+        if self._state.yielding.refresh(address, mac, peer, now, interface):
+            self._publishing.reconsider(self._state.yielding.moved(), now)
             return
         if peer is not None and self._state.handover.claimed(address):
             self._state.outbox.happened(
@@ -438,7 +440,7 @@ class Decider:
                 state.clients,
                 state.announcing,
             )
-            self._due = soonest(each.next_wake() for each in parts)
+            self._due = soonest([each.next_wake() for each in parts])
             self._stale = False
         return self._due
 
@@ -513,6 +515,7 @@ class Decider:
 
     def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         silent, ask = self._state.yielding.wake(now)
+        self._publishing.reconsider(self._state.yielding.moved(), now)
         for address in silent:
             self._state.outbox.happened(
                 Happening.TOOK_OVER, "its holder fell silent: taking it over", address

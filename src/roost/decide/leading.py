@@ -1,6 +1,7 @@
 """Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from typing import Final
 
@@ -105,7 +106,8 @@ class Leading:
             if self._state.plan.known != known:
                 self._state.clients.table.keep(self._state.plan.known)
                 self._state.outbox.put(Notice(self._state.plan.known))
-            changed = self._state.plan.known | self.leaders.keys() | self._state.answers.now.keys()
+            every = set(self._state.plan.known)
+            changed: AbstractSet[IPAddress] = every | self.leaders.keys() | self._state.answers.now.keys()
         else:
             changed = self._state.plan.take_moves(move.service for move in moves)
         self.await_proxy(moves, now)
@@ -234,9 +236,12 @@ class Leading:
             return
         news = self.stand_ins.get(address) != peer
         self.stand_ins[address] = peer
-        if news and self._state.watch.evidence(leader, now).process is False:
-            # Two miss it now: who would stand in for what else it leads need not find that out anew.
-            self.await_all_of([leader], now, mute=True)
+        if not news:
+            return
+        if self._state.watch.evidence(leader, now).process is False:
+            self.await_all_of([leader], now)  # two miss it now: what else it leads is asked for, too
+        if self._led_by_peers.get(leader) == address:
+            self._watch(now)  # it may have yielded that one, and lives
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)
@@ -273,7 +278,7 @@ class Leading:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name and not (mute and address in self.stand_ins):
+                if lead.node == name and address not in self.stand_ins:
                     self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:

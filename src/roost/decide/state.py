@@ -77,6 +77,7 @@ class State:
             asking=self.asking,
             delivered=self.delivery,
             readiness=self.readiness,
+            links=lambda: self.announcing_links,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
@@ -126,10 +127,11 @@ class State:
         return leader if member and not member.metadata.version else None
 
     def drained(self, now: float) -> tuple[int, int, float]:
-        """Return what is led or held here, packets for others' addresses so far, seconds without any."""
+        """Return how many addresses are led or held here, packets for others' so far, seconds without any."""
         followed = self.clients.followed
-        leads = len(self.election.led_by(self.me)) + len(self.handover.held)
-        return leads, followed.packets, now - followed.last_packet
+        rankings = self.election.rankings
+        led = {each for name in self.election.led_by(self.me) for each in rankings[name].service.addresses}
+        return len(led | self.handover.held), followed.packets, now - followed.last_packet
 
     @property
     def may_be_missing_others(self) -> bool:

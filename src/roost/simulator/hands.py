@@ -193,6 +193,7 @@ class Hands:
         others = [member.name for member in swim.members.values() if member.live]
         swim.tell(others[:_TOLD], encode(ground), now)
         swim.declare_dead(ground.subject, ground.evidence, now)
+        self._host.declared(ground.subject)
         self._host.note("declares", f"{ground.subject} {ground.verdict.value}: {ground.evidence}")
 
     def _join(self, effect: do.Join) -> None:
@@ -211,8 +212,8 @@ class Hands:
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
         kernel, decider = self._host.kernel, self._process.decider
-        refused = {each: "in use elsewhere" for each in self._wanted if kernel.refused.get(each)}
-        kernel.delivered = ready = self._wanted - refused.keys()
+        refused = {each: "in use elsewhere" for each in self._wanted if each in kernel.refused}
+        kernel.delivered = ready = frozenset(set(self._wanted) - refused.keys())
         self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
 
     def _deliver(self, effect: do.Deliver) -> None:

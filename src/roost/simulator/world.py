@@ -50,10 +50,15 @@ class World:
         self.last_fault = START  # when one began or ended last
         self._ends: deque[float] = deque()  # of faults that are over, as far as they count still
         self.on_answers: Callable[[], None] = lambda: None  # called when other addresses are answered for
+        self.on_verdict: Callable[[str, str], None] = lambda *_: (
+            None
+        )  # gets who is declared gone, and by whom
         self._recording = record
         self._seed = schedule.seed
         self.lan = Lan(schedule.switches, self._chance("lan"))
-        around = Surroundings(self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed)
+        around = Surroundings(
+            self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed, self._declared
+        )
         self.hosts = {name: self._host(around, name, at) for at, name in enumerate(schedule.names)}
         self.services = {spec.name: spec for spec in schedule.services}
         self.clients = [self._client(number) for number in range(schedule.clients)]
@@ -138,6 +143,9 @@ class World:
 
     def _answers_changed(self) -> None:
         self.on_answers()
+
+    def _declared(self, accuser: str, subject: str) -> None:
+        self.on_verdict(accuser, subject)
 
     def _client_moved(self, client: Client, address: IPAddress, who: str | None) -> None:
         self._note(client.name, "ping", f"{address} {who or 'nobody'}")

@@ -16,8 +16,8 @@ def dead_ends(speaker: Speaker) -> Mapping[str, str]:
     election = speaker.decider.state.election
     dead = {name for name, each in election.candidates.items() if each.verdict in _DEAD}
     found: dict[str, str] = {}
-    for name in election.rankings if dead else ():
-        serving = speaker.source.serving_nodes(name) or frozenset()
+    for name, ranking in election.rankings.items() if dead else ():
+        serving = speaker.source.serving_nodes(ranking.service.known_as) or frozenset()
         where = ", ".join(sorted(serving & dead))
         if where and serving <= dead:
             found[name] = f"no endpoint is left on a living node, all are on {where}"

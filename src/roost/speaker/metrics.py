@@ -80,10 +80,11 @@ def _metallb_metrics(speaker: Speaker) -> Iterable[Metric]:
             if (count := getattr(tally, event))
         }
         yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
+    rankings = speaker.decider.state.election.rankings
     announced: dict[tuple[str, ...], float] = {
-        (name, "layer2", speaker.name, canonical(address)): 1.0
+        (rankings[name].service.known_as, "layer2", speaker.name, canonical(address)): 1.0
         for name in speaker.decider.state.election.led_by(speaker.name)
-        for address in speaker.decider.state.election.rankings[name].service.addresses
+        for address in rankings[name].service.addresses
         if address in speaker.decider.announcements
     }
     labels = ("service", "protocol", "node", "ip")

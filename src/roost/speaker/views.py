@@ -88,7 +88,7 @@ class SpeakerViews:
     def what_if(
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
-        """What would move; raises UnknownNameError."""
+        """What would move; raises UnknownNameError and ContradictionError."""
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
@@ -200,6 +200,7 @@ class SpeakerViews:
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
             "since": _iso(speaker.history.last(service.name).since),
+            "change": speaker.history.last(service.name).why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
             "problems": self._problems(service, dead),

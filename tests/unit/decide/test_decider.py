@@ -380,7 +380,7 @@ def test_a_leader_is_watched_by_what_it_has_taken_over_and_not_by_what_this_node
     assert one.watched() == {THEIRS}
 
 
-def test_who_is_stood_in_for_and_owes_an_answer_here_too_is_mute_for_all() -> None:
+def test_who_is_stood_in_for_and_owes_an_answer_here_too_is_asked_for_all() -> None:
     one, also = well_served()
     one.answering, one.processes = set(), set()
     while not one.asked():
@@ -388,7 +388,19 @@ def test_who_is_stood_in_for_and_owes_an_answer_here_too_is_mute_for_all() -> No
     (watched,) = one.asked()
     assert one.answered == frozenset()
     one.claim(watched, 3)
-    assert one.answered == {THEIRS, also} - {watched}, "at once: two miss it"
+    one.run(0.2)
+    assert one.answered == {THEIRS, also} - {watched}
+
+
+def test_a_leader_that_yielded_what_it_is_watched_by_is_watched_by_something_else() -> None:
+    """Else its process would be called gone."""
+    one, also = well_served()
+    one.run(0.3)
+    (watched,) = one.watched()
+    one.claim(watched, 3)
+    one.effects.clear()
+    one.run(0.5)
+    assert one.watched() == {THEIRS, also} - {watched}
 
 
 def test_whom_swim_suspects_is_asked_for() -> None:
@@ -957,6 +969,15 @@ def test_a_stranger_is_an_alarm_and_is_told_off() -> None:
     assert one.answered == {MINE}
     assert one.announced() == {MINE}
     assert Happening.CLAIMED in one.happened()
+
+
+def test_a_stranger_that_turns_out_to_be_a_peer_is_no_alarm_any_more() -> None:
+    """Nodes that start together may hear each other's claims before gossip says whose they are."""
+    one = One(web(MINE))
+    one.claim(MINE, 4)
+    assert [alarm.kind for alarm in one.decider.alarms(one.now)] == ["stranger"]
+    one.have(4)
+    assert one.decider.alarms(one.now) == ()
 
 
 def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:

@@ -54,6 +54,7 @@ class Watch:
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
         grid = timing.interval if timing is not None else None
         self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
+        self._machines = (self._kernels, self._processes) if self._kernels is not None else ()
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
         self._look: float | None = None
@@ -70,14 +71,11 @@ class Watch:
     @property
     def proven(self) -> int:
         """How many of the watched kernels have answered, so that their silence means something."""
-        if self._kernels is None:
-            return 0
-        return sum(self._kernels.proven(name) for name in self._kernels.subjects)
+        return len(self._kernels.proven_subjects) if self._kernels is not None else 0
 
     def unproven(self) -> frozenset[str]:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
-        proven = self._kernels.proven if self._kernels is not None else lambda _: False
-        return frozenset(name for name in self._watched if not proven(name))
+        return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
 
     def last_heard(self, name: str) -> float | None:
         """Return when the kernel of node `name` answered last, where that is known."""
@@ -134,24 +132,24 @@ class Watch:
 
     def hear(self, statement: Statement, now: float) -> None:
         """Take another witness's word."""
-        for each in self._machines():
+        for each in self._machines:
             each.receive(statement, now)
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> str | None:
         """Take an answer for `address` from `mac` that came in at `at`; return the lost peer that is back."""
         subject = self._subjects.get((link, address))
         if subject is None:
-            for each in self._machines():
+            for each in self._machines:
                 each.lan_answered(at, kind)
-        elif mac in self._macs_of(self._targets[subject]):
-            for each in self._machines():
+        elif self._is_of(self._targets[subject], mac):
+            for each in self._machines:
                 each.answered(subject, at, kind)
             return self._returned(subject, kind)
         return None
 
     def wake(self, now: float, *, cut_off: bool) -> None:
         """Probe and judge; a node that is `cut_off` asks everybody that it can."""
-        for each in self._machines():
+        for each in self._machines:
             due = each.next_wake()
             if due is not None and due <= now:
                 each.wake(now)
@@ -162,7 +160,7 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return soonest((self._look, *(each.next_wake() for each in self._machines())))
+        return soonest([self._look, *[each.next_wake() for each in self._machines]])
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
@@ -175,12 +173,9 @@ class Watch:
         missed, self._missed = self._missed, set()
         return missed
 
-    def _machines(self) -> tuple[Witness, ...]:
-        return (self._kernels, self._processes) if self._kernels is not None else ()
-
-    def _macs_of(self, target: Target) -> frozenset[bytes]:
-        """Return the hardware addresses of the target's node: an answer from any other one is a proxy's."""
-        return self._macs.get(target.name, frozenset()) | {target.mac}
+    def _is_of(self, target: Target, mac: bytes) -> bool:
+        """Tell whether the target's node has the hardware address: an answer from any other is a proxy's."""
+        return mac == target.mac or mac in self._macs.get(target.name, ())
 
     @staticmethod
     def _process_key(member: ClusterMember) -> str:
@@ -215,11 +210,11 @@ class Watch:
 
     def _gather(self) -> None:
         """Turn what the machines want into effects of this node."""
-        for each in self._machines():
+        for each in self._machines:
             for effect in each.effects():
                 match effect:
-                    case machine.Probe(subject, kind):
-                        self._probe(self._targets[subject], kind)
+                    case machine.Probe():
+                        self._probe(self._targets[effect.subject], effect.kind)
                     case machine.Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))

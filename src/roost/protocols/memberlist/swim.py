@@ -134,6 +134,8 @@ class Swim:
         self._leave_due: float | None = None
         self._met_again = -math.inf
         self._has_left = False
+        self._stale = True  # whether `_due` has to be looked for
+        self._due: float | None = None
 
     @property
     def members(self) -> Mapping[str, Member]:
@@ -157,6 +159,7 @@ class Swim:
 
     def start(self, now: float) -> None:
         """Become the first member of one's own cluster."""
+        self._stale = True
         self._now = now
         me = self._table.change(self._table.me.name, since=now)
         self._outbox.put(MemberChanged("join", me, me.evidence))
@@ -187,17 +190,20 @@ class Swim:
         self._arm(now)
 
     def next_wake(self) -> float | None:
-        """Return when something is due; see `Machine.next_wake`."""
-        return soonest(
-            (
-                self._prober.next_due(),
-                self._rules.next_due(),
-                self._relays.next_due(),
-                self._gossip_due,
-                self._push_pull_due,
-                self._leave_due,
+        """Return when something is due, remembered until something comes in; see `Machine.next_wake`."""
+        if self._stale:
+            self._due = soonest(
+                (
+                    self._prober.next_due(),
+                    self._rules.next_due(),
+                    self._relays.next_due(),
+                    self._gossip_due,
+                    self._push_pull_due,
+                    self._leave_due,
+                )
             )
-        )
+            self._stale = False
+        return self._due
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call; see `Machine.effects`."""
@@ -318,9 +324,13 @@ class Swim:
         self._arm(now)
 
     def _advance(self, now: float) -> float:
-        """Return the time to go by, after making up for a stretch in which this node did not run."""
+        """Return the time to go by, after making up for a stretch in which this node did not run.
+
+        Whatever comes in passes here first.
+        """
         now = self._now = max(self._now, now)
         due = self.next_wake()
+        self._stale = True
         if due is not None and now - due > self._profile.probe_timeout:
             self._outbox.counters["late_wakes"] += 1
             self._awareness.apply(1)

@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.protocols.bounded import remember
-from roost.protocols.machine import Effect
+from roost.protocols.machine import Effect, soonest
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
 from roost.protocols.words.statement import Kind, Statement
@@ -136,6 +136,7 @@ class _Watch:
     pressed_until: float = 0.0  # somebody asked to look
     asked: float | None = None  # when the first answer was missed
     looked: bool = False  # the others were asked to look since
+    proved: float | None = None  # when this node's own link proved that it works, since then
     compared: float | None = None  # `asked` of the silence in which ARP was asked, too
     told: float = 0.0  # when they were told last that it is silent
     word: dict[str, tuple[Kind, float]] = field(default_factory=dict)  # the others' last, and when
@@ -190,13 +191,16 @@ class Witness:
         self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
         self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
+        self._proven: set[str] = set()  # of the watched, who has answered by any kind
+        self._stale = True  # whether `_due` has to be looked for
+        self._due: float | None = None
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
+        self._heard_any = 0.0
         self._lan_asked = float("-inf")
         self._awake_since = float("-inf")  # until then it was this node that was not heard
-        self._late: deque[tuple[float, float]] = deque(
-            maxlen=_LATE
-        )  # wakes that were late: when, by how much
+        # Wakes that were late: when, and by how much.
+        self._late: deque[tuple[float, float]] = deque(maxlen=_LATE)
 
     def heard(self, subject: str) -> float | None:
         """Return when `subject` answered last, or None when it is not watched or never did."""
@@ -213,9 +217,14 @@ class Witness:
         """Who is watched."""
         return self._watches.keys()
 
+    @property
+    def proven_subjects(self) -> AbstractSet[str]:
+        """Who is watched and has answered, so that its silence would mean something."""
+        return self._proven
+
     def proven(self, subject: str) -> bool:
-        """Tell whether `subject` is watched and has answered, so that its silence would mean something."""
-        return bool(self.proven_kinds(subject))
+        """Tell whether `subject` is one of those."""
+        return subject in self._proven
 
     def proven_kinds(self, subject: str) -> frozenset[ProbeKind]:
         """Return by which kinds `subject` is watched and has answered."""
@@ -225,6 +234,7 @@ class Witness:
 
     def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
         """Watch exactly these from now on: subject -> the other witnesses of it."""
+        self._stale = True
         for gone in self._watches.keys() - subjects.keys():
             self._forget(gone)
         new = subjects.keys() - self._watches.keys()
@@ -238,6 +248,8 @@ class Witness:
                     for kind in self._kinds
                 }
                 self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
+                if known:
+                    self._proven.add(subject)
             else:
                 self._watches[subject].others = others
                 self._watches[subject].phase = self._turn(subject, others)
@@ -250,6 +262,7 @@ class Witness:
         """Watch a subject no more; what it answers is remembered where that is the host's nature."""
         kinds = self.proven_kinds(subject)
         del self._watches[subject]
+        self._proven.discard(subject)
         if self._remembers and kinds:
             remember(self._known, subject, kinds, _REMEMBERED)
 
@@ -260,9 +273,12 @@ class Witness:
         voice = watch.voices.get(kind) if watch is not None else None
         if watch is None or voice is None or not voice.answered(at, self._slack):
             return
-        if kind is ProbeKind.ECHO and voice.answers == self._proof:
-            watch.decide()
-            self._wish()
+        self._stale = True
+        if voice.answers == self._proof:
+            self._proven.add(subject)
+            if kind is ProbeKind.ECHO:
+                watch.decide()
+                self._wish()
         if kind is ProbeKind.ARP:
             watch.arp_ceased = False
             if watch.main is ProbeKind.ECHO:
@@ -280,21 +296,25 @@ class Witness:
         """Hear on another way that `subject` lives: silence counts from `at`, and nothing is proven."""
         watch = self._watches.get(subject)
         if watch is not None:
+            self._stale = True
             for voice in watch.voices.values():
                 voice.spared(at)
             watch.asked, watch.declared = None, False
 
     def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
-        if at - max(self._lan_heard.values()) > _DEAF:
+        if at - self._heard_any > _DEAF:
             self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
-        self._lan_heard[kind] = max(self._lan_heard[kind], at)
+        if at > self._lan_heard[kind]:
+            self._lan_heard[kind] = at
+            self._heard_any = max(self._heard_any, at)
 
     def receive(self, statement: Statement, now: float) -> None:
         """Take another witness's word; only that of known witnesses counts."""
         watch = self._watches.get(statement.subject)
         if watch is None or statement.sender not in watch.others:
             return
+        self._stale = True
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
@@ -309,6 +329,7 @@ class Witness:
         planned = self.next_wake()
         if planned is not None and now - planned > self._slack:
             self._late.append((now, now - planned))
+        self._stale = True
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
                 continue  # answered, and not due: nearly always
@@ -319,11 +340,16 @@ class Witness:
             self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
-        """When `wake` is wanted next, or None while nobody is watched."""
-        return min((self._wanted(watch) for watch in self._watches.values()), default=None)
+        """When `wake` is wanted next, or None while nobody is watched. Kept until something comes in."""
+        if self._stale:
+            self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
+            self._stale = False
+        return self._due
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
+        if not self._effects:
+            return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
 
@@ -333,8 +359,12 @@ class Witness:
         Rare questions go out with the others: no wake is spent on them.
         """
         voice = watch.decisive
-        due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
-        return min(due, self._look(voice.pending[0])) if self._expects(watch) else due
+        due = voice.due
+        for each in watch.voices.values():
+            if each.due < due and not each.proven:
+                due = each.due
+        expects = voice.pending and voice.proven and watch.asked is None and not watch.declared
+        return min(due, self._look(voice.pending[0])) if expects else due
 
     def _look(self, asked: float) -> float:
         """Return when to look whether what was asked at `asked` is answered."""
@@ -343,10 +373,6 @@ class Witness:
             return missing
         offset = self._offset(self._grid)  # of another machine's questions, too: no wake is spent on the look
         return ceil((missing - offset) / self._grid) * self._grid + offset
-
-    def _expects(self, watch: _Watch) -> bool:
-        voice = watch.decisive
-        return bool(voice.pending) and voice.proven and watch.asked is None and not watch.declared
 
     def _probe(self, subject: str, watch: _Watch, kind: ProbeKind, now: float) -> None:
         voice = watch.voices[kind]
@@ -428,7 +454,7 @@ class Witness:
         if self._lost(watch, now) < _SUSPICIOUS:
             self._note_arp(watch, now)
             return
-        watch.asked = now
+        watch.asked, watch.proved = now, None
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
@@ -517,10 +543,24 @@ class Witness:
             return ""
         if watch.others and self._lost(watch, now) < self._timing.losses:
             return ""  # the others may be short of budget, not of doubts
-        if watch.asked is not None and self._link_heard(watch) > watch.asked:
+        if self._link_works(watch, now):
             return "no other witness speaks, and others on the LAN answer this node"
         self._ask_lan(now)
         return ""
+
+    def _link_works(self, watch: _Watch, now: float) -> bool:
+        """Tell whether this node's own link has worked for long enough to blame the subject.
+
+        What was under way when it failed came in still, and what was asked before it worked again was lost.
+        """
+        heard = self._link_heard(watch)
+        if watch.asked is None or heard <= watch.asked:
+            return False
+        if watch.main is ProbeKind.ARP and self._budget.limited:
+            return True  # questions are too few to ask for more
+        watch.proved = heard if watch.proved is None else watch.proved
+        asked_since = self._lost(watch, now) - watch.decisive.lost(watch.proved)
+        return heard > (watch.asked + now) / 2 and asked_since > 0
 
     def _link_heard(self, watch: _Watch) -> float:
         """Return when an answer proved this node's link last.
