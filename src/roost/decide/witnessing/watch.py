@@ -89,6 +89,10 @@ class Watch:
         kernel = self._kernels is not None and self._kernels.well(name, now)
         return Evidence(kernel, any(led) if led else None)
 
+    def hears_lost(self, name: str) -> bool:
+        """Tell whether the host of a member that was called dead answers for its own address still."""
+        return self._lost.is_heard(name)
+
     def shares_link(self, name: str) -> bool:
         """Tell whether `name` has an address on a link of this node, so that its claims are heard here."""
         return name in self._macs
