@@ -150,4 +150,4 @@ def test_without_the_right_it_says_so_and_goes_on(nodes: Lan) -> None:
     without = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
     node = nodes.speakers[0].namespace
     told = node.run(*without, sys.executable, "-c", program)
-    assert told == "connections cannot be passed on when an address moves: give the process CAP_NET_ADMIN\n"
+    assert told == "connections cannot be passed on when an address moves: the process lacks CAP_NET_ADMIN\n"

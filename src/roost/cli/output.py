@@ -7,7 +7,7 @@ from typing import Any
 
 from roost.cli.exits import Exit, Failure
 
-__all__ = ["connections", "look_for_room", "write"]
+__all__ = ["look_for_room", "passed_on", "write"]
 
 
 def look_for_room(path: Path | None) -> None:
@@ -31,7 +31,8 @@ def write(path: Path, text: str) -> None:
         raise Failure(f"cannot write {path}: {error.strerror}", Exit.CANNOT_RUN) from error
 
 
-def connections(passed_on: Mapping[str, Any]) -> str:
-    """Say how many connections are passed on to a node, as far as it has told."""
-    many = passed_on["connections"]
-    return "connections, not counted yet" if many is None else f"{many} connections"
+def passed_on(holder: Mapping[str, Any]) -> str:
+    """Return a clause on a node that holds connections, and how many, as far as it has told."""
+    many = holder["connections"]
+    told = "connections, not counted yet" if many is None else f"{many} connections"
+    return f"passing on to {holder['node']}: {told}"

@@ -5,7 +5,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -32,7 +31,8 @@ class Counting:
         self._changed = asyncio.Event()
         self._failure = Once()
         self._open: dict[IPAddress, int] = {}
-        self._looked = float("-inf")
+        self._looking = asyncio.Lock()
+        self._fresh_until = float("-inf")
 
     def follow(self, addresses: frozenset[IPAddress]) -> None:
         """Count for exactly these from now on, for the first time at once."""
@@ -41,19 +41,21 @@ class Counting:
         if addresses and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def open_now(self, address: IPAddress, local: frozenset[IPAddress]) -> int | None:
-        """Return how many connections to `address` are open, as counted within the last second.
+    async def look(self, addresses: frozenset[IPAddress]) -> None:
+        """Count once for `addresses`, because somebody asks; what was counted just now is as good."""
+        async with self._looking:
+            if not addresses or time.monotonic() < self._fresh_until:
+                return
+            flows, pause = await self._count(addresses, _FRESH)
+            self._take(addresses, flows)
+            self._fresh_until = time.monotonic() + pause
 
-        Only for those that are `local`, whose sockets cost next to nothing to look at, or that are followed.
+    def open_now(self, address: IPAddress, local: frozenset[IPAddress]) -> int | None:
+        """Return how many connections to `address` are open by the last count, None where there is none.
+
+        That may be old for those that are neither followed nor `local`, which `look` is asked for.
         """
-        now = time.monotonic()
-        if local and now - self._looked > _FRESH:
-            with suppress(OSError):
-                self._open = dict.fromkeys(local, 0) | _tally(flows_of(local))
-                self._looked = now
-        if address in local or address in self._addresses:
-            return self._open.get(address, 0)
-        return None
+        return self._open.get(address) if address in local or address in self._addresses else None
 
     def close(self) -> None:
         """Count no more."""
@@ -63,29 +65,35 @@ class Counting:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            if self._addresses:
-                begin = time.monotonic()
-                flows = await self._count()
-                self._open.update(dict.fromkeys(self._addresses, 0))
-                self._open.update(_tally(flows))
-                pause: float | None = max(_INTERVAL, _SHARE * (time.monotonic() - begin))
-                self._counted(flows)
-            else:
-                pause = None
+            pause: float | None = None
+            if addresses := self._addresses:
+                flows, pause = await self._count(addresses, _INTERVAL)
+                self._take(addresses, flows)
+                if addresses == self._addresses:  # else one that is new would pass for one without any
+                    self._counted(flows)
             try:
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
             except TimeoutError:
                 pass
 
-    async def _count(self) -> Collection[Flow]:
-        """Ask the kernel beside the event loop; what cannot be counted counts as nothing."""
+    async def _count(self, addresses: frozenset[IPAddress], pause: float) -> tuple[Collection[Flow], float]:
+        """Ask the kernel beside the event loop, and say how long to wait then: `pause` seconds, or longer.
+
+        What cannot be counted counts as nothing.
+        """
+        begin = time.monotonic()
+        flows: Collection[Flow] = ()
         try:
-            return await asyncio.to_thread(flows_of, self._addresses)
+            flows = await asyncio.to_thread(flows_of, addresses)
         except OSError as error:
             if self._failure.new(str(error)):
                 _log.info("open connections cannot be counted: %s", error)
-            return ()
+        return flows, max(pause, _SHARE * (time.monotonic() - begin))
+
+    def _take(self, addresses: Collection[IPAddress], flows: Collection[Flow]) -> None:
+        self._open.update(dict.fromkeys(addresses, 0))
+        self._open.update(_tally(flows))
 
 
 def _tally(flows: Collection[Flow]) -> dict[IPAddress, int]:

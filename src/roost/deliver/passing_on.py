@@ -316,8 +316,8 @@ def _flow_key(flow: Flow) -> bytes:
 
 def _cause(error: OSError) -> str:
     causes = {
-        errno.EPERM: "give the process CAP_NET_ADMIN",
-        errno.EACCES: "give the process CAP_NET_ADMIN",
+        errno.EPERM: "the process lacks CAP_NET_ADMIN",
+        errno.EACCES: "the process lacks CAP_NET_ADMIN",
         errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
         errno.ENOENT: "the kernel lacks a part of nftables (nft_dup_ipv4, nft_dup_ipv6)",
         errno.EOPNOTSUPP: "the kernel lacks a part of nftables",

@@ -36,6 +36,7 @@ class Happening(Enum):
     FRESHNESS = "freshness"
     NAMESAKE = "namesake"
     PASSING_ON = "passing on"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)

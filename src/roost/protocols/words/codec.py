@@ -10,6 +10,7 @@
     "macs"                       [[node, [mac, ...]], ...]
     "held"                       node, [[address, connections, seconds], ...]
     "flows"                      node, [[client, port, address, port], ...]              of UDP
+    "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -30,7 +31,9 @@ from roost.model.address import IPAddress
 from roost.model.flow import UDP, Flow
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
+from roost.protocols.machine import Endpoint
 from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.fates import FATES_LIMIT, Fate, Fates
 from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows, HeldRow
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -49,7 +52,7 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Held | HeldFlows
+Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -58,10 +61,12 @@ _STATE: Final = "state"
 _STATE_WORDS: Final = 256
 _ITEMS_LIMIT: Final = 256  # in any array or map: msgpack makes room for them before it has seen them
 _EVIDENCE: Final = 400  # bytes
+_SHORT_EVIDENCE: Final = 120  # bytes, where a message has several
 _OVERHEAD: Final = 40  # bytes: more than mark, kind and msgpack's own ones around a name and a list
 _ADDRESS: Final = 18  # bytes of an address in msgpack
 _MAC_SIZE: Final = 6  # bytes
-_PORTS: Final = 1 << 16
+_TURNS: Final = 1 << 31
+_LAST_PORT: Final = 0xFFFF
 
 
 class UnknownWordError(PacketError):
@@ -158,11 +163,10 @@ def _open(data: bytes, limit: int) -> tuple[str, list[object]]:
 # -- words to fields -----------------------------------------------------------------------------
 
 
-def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
+def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911 - one for each word
     match word:
         case Ground(subject, verdict, evidence):
-            cut = evidence.encode(errors="replace")[:_EVIDENCE].decode(errors="ignore")
-            return ["verdict", subject, verdict.value, cut]
+            return ["verdict", subject, verdict.value, _cut(evidence, _EVIDENCE)]
         case Ask(sender, node, wish):
             return ["drain", sender, node, wish]
         case Progress(node, draining, leads, packets, quiet, connections):
@@ -184,6 +188,22 @@ def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
         case HeldFlows(node, flows):
             named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
             return ["flows", node, named]
+        case Fates(fates):
+            if len(fates) > FATES_LIMIT:
+                raise ValueError("more fates than a message may have")
+            return ["fates", [_fate_row(each) for each in fates]]
+
+
+def _fate_row(fate: Fate) -> list[object]:
+    address = ip_address(fate.endpoint.host).packed if fate.endpoint else b""
+    port = fate.endpoint.port if fate.endpoint else 0
+    verdict = fate.verdict.value if fate.verdict else None
+    return [fate.node, fate.turn, verdict, address, port, _cut(fate.evidence, _SHORT_EVIDENCE)]
+
+
+def _cut(text: str, size: int) -> str:
+    """Return as much of `text` as fits into `size` bytes."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
 # -- fields to words, None where they are of another shape ----------------------------------------
@@ -283,9 +303,25 @@ def _flows(fields: list[object]) -> HeldFlows | None:
 def _udp_flow(row: object) -> Flow:
     match row:
         case [bytes(client), int(client_port), bytes(address), int(port), *_] if len(client) == len(address):
-            if 0 <= client_port < _PORTS and 0 <= port < _PORTS:
+            if 0 <= client_port <= _LAST_PORT and 0 <= port <= _LAST_PORT:
                 return Flow(UDP, _address(client), client_port, _address(address), port)
     raise PacketError("a flow has two addresses of one family, each with its port")
+
+
+def _fates(fields: list[object]) -> Fates | None:
+    match fields:
+        case [list(rows), *_] if len(rows) <= FATES_LIMIT:
+            return Fates(tuple(_fate(row) for row in rows))
+    return None
+
+
+def _fate(row: object) -> Fate:
+    match row:
+        case [str(node), int(turn), str() | None as verdict, bytes(address), int(port), str(evidence), *_]:
+            if (verdict is None or verdict in _LOST) and 0 <= turn <= _TURNS and 0 <= port <= _LAST_PORT:
+                endpoint = Endpoint(str(_address(address)), port) if address else None
+                return Fate(node, turn, None if verdict is None else _LOST[verdict], endpoint, evidence)
+    raise PacketError("a fate has a node, a turn, a verdict, an address, a port and evidence")
 
 
 def _address(value: object) -> IPAddress:
@@ -305,6 +341,9 @@ _Reader = Callable[[list[object]], Word | None]
 _ENDED: Final[Mapping[str, Verdict]] = MappingProxyType(
     {verdict.value: verdict for verdict in Verdict if not verdict.active}
 )
+_LOST: Final[Mapping[str, Verdict]] = MappingProxyType(
+    {verdict.value: verdict for verdict in Verdict if verdict.lost}
+)
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {
         "verdict": _ground,
@@ -316,5 +355,6 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "macs": _macs,
         "held": _held,
         "flows": _flows,
+        "fates": _fates,
     }
 )
