@@ -24,17 +24,19 @@ _SAME: Final = ("name", "mac", "up", "carrier")  # facts of a link with which it
 class Announcer:
     """Keeps a responder on each link that announces. `make(link, heard)` makes one; it may raise OSError.
 
-    `on_claim(address, mac, interface, direct)` hears of claims of other machines, `on_client` of who asks.
+    The responders count in `counted`, too. `on_claim(address, mac, interface, direct)` hears of claims of
+    other machines, `on_client` of who asks, and when.
     """
 
     def __init__(
         self,
         make: ResponderMaker,
+        counted: Counter[str],
         *,
         on_claim: Callable[[IPAddress, bytes, str, bool], None],
-        on_client: Callable[[Sighting], None],
+        on_client: Callable[[Sighting, float], None],
     ) -> None:
-        self.counters: Counter[str] = Counter()
+        self._counted = counted
         self.failed: Mapping[int, str] = {}  # index of a link -> why it cannot be opened
         self._make = make
         self._on_claim = on_claim
@@ -54,6 +56,19 @@ class Announcer:
                 total[address].add(counts[address])
         return total
 
+    @property
+    def counters(self) -> Counter[str]:
+        """What happened since the start, by name."""
+        total = Counter(self._counted)
+        for each in self._responders.values():
+            total.update(each.events())
+        return total
+
+    @property
+    def responders(self) -> Mapping[int, Responder]:
+        """What answers on each link, by the link's index."""
+        return self._responders
+
     def interfaces_for(self, address: IPAddress) -> tuple[str, ...]:
         """Return the names of the links on which `address` is answered."""
         how = self._announcements.get(address)
@@ -65,7 +80,7 @@ class Announcer:
         wanted = {link.index: link for link in links}
         for index, responder in list(self._responders.items()):
             if index in wanted and not _differs(responder.link, wanted[index]):
-                responder.link = wanted.pop(index)
+                responder.follow(wanted.pop(index))
             else:
                 self._close(index)
         failed: dict[int, str] = {}
@@ -120,9 +135,9 @@ class Announcer:
         """Hear of a claim (`roost.announce.responder.Heard`)."""
         self._on_claim(address, mac, interface, direct)
 
-    def asked(self, sighting: Sighting) -> None:
+    def asked(self, sighting: Sighting, at: float) -> None:
         """Hear of a question (`roost.announce.responder.Heard`)."""
-        self._on_client(sighting)
+        self._on_client(sighting, at)
 
     def _open(self, link: Link) -> None:
         responder = self._make(link, self)

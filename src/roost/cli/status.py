@@ -80,6 +80,8 @@ def _draw(status: dict[str, Any]) -> None:
         console.print("[yellow]draining: leads only what no other node can[/yellow]")
     console.print(_services(status))
     console.print(_members(status))
+    for told in _responders(status):
+        console.print(f"[dim]{escape(told)}[/dim]")
     for link in status["interfaces"]:
         if not link["announcing"]:
             told = escape(f"interface {link['name']} does not announce: {link['reason']}")
@@ -91,6 +93,19 @@ def _draw(status: dict[str, Any]) -> None:
             f" on {alarm['interface']}, {alarm['count']} times, last {alarm['last']}"
         )
         console.print(f"[red]alarm[/red] {escape(told)}")
+
+
+def _responders(status: dict[str, Any]) -> list[str]:
+    """Return what answers questions on which interfaces, and why it is not the kernel if it was to be."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for link in status["interfaces"]:
+        if kind := link.get("responder"):
+            found.setdefault((kind, link["responder_reason"]), []).append(link["name"])
+    return [
+        f"{'this process' if kind == 'packet' else f'the kernel ({kind})'} answers on {' '.join(names)}"
+        f"{f': {why}' if why else ''}"
+        for (kind, why), names in found.items()
+    ]
 
 
 def _services(status: dict[str, Any]) -> Any:

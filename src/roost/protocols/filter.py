@@ -1,17 +1,18 @@
 """The classic BPF program that lets the kernel wake us only for frames about our addresses.
 
 Passes untagged ARP whose sender or target address is one of ours, and untagged ICMPv6 Neighbor
-Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; on demand untagged ICMP
-and ICMPv6 echo replies with one identifier, without IPv4 options or IPv6 extension headers. The 32-bit keys
-become intervals in a binary decision tree. When there are too many for the kernel's limit, the closest
-ones are merged: some foreign frames pass then, which the responder drops itself.
+Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; where the kernel
+answers, only claims (`build_claims`); on demand untagged ICMP and ICMPv6 echo replies with one identifier,
+without IPv4 options or IPv6 extension headers. The 32-bit keys become intervals in a binary decision tree.
+When there are too many for the kernel's limit, the closest ones are merged: some foreign frames pass then,
+which the responder drops itself.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_traffic"]
+__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_claims", "build_traffic"]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
 _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,850 at most
@@ -68,6 +69,40 @@ def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None 
     program.tree(ipv4, "pass", "drop")
     if echo is not None:
         _pass_echo(program, echo)
+    program.label("pass")
+    program.give(_WHOLE)
+    program.label("drop")
+    program.give(0)
+    return program.assembled()
+
+
+def build_claims(addresses: Collection[IPv4Address | IPv6Address], longer_than: int) -> list[Instruction]:
+    """Return the program that passes claims for `addresses`, and no questions but very long ones.
+
+    Those are solicitations whose ICMPv6 message has more than `longer_than` bytes. IPv6 addresses are told by
+    their low 32 bits.
+    """
+    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
+    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    program = _Program()
+    program.load(_LOAD4, _VLAN_TAG_PRESENT)
+    program.jump_unless(_JEQ, 0, "drop")
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0806, "arp")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, "drop")
+    program.load(_LOAD1, 54)  # ICMPv6 type
+    program.jump_if(_JEQ, 136, "target")
+    program.jump_unless(_JEQ, 135, "drop")
+    program.load(_LOAD2, 18)  # IPv6 payload length
+    program.jump_unless(_JGT, longer_than, "drop")
+    program.label("target")
+    program.load(_LOAD4, 74)  # the low 32 bits of the target
+    program.tree(ipv6, "pass", "drop")
+    program.label("arp")
+    program.load(_LOAD4, 28)  # sender protocol address
+    program.tree(ipv4, "pass", "drop")
     program.label("pass")
     program.give(_WHOLE)
     program.label("drop")

@@ -8,6 +8,7 @@ What lives here: a match over effects. What it must not know: why anything is do
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from random import SystemRandom
 from typing import Any, Final
 
 from roost.announce.announcer import Announcer
-from roost.announce.packet_responder import PacketResponder
+from roost.announce.responders import Responders
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
@@ -38,6 +39,7 @@ from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.words.metadata import MetadataError, encode
+from roost.protocols.words.sightings import Sighting
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
@@ -76,10 +78,13 @@ class Speaker:
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
         self.links = LinkWatcher(self._on_links)
+        counters: Counter[str] = Counter()
+        self._responders = Responders(config.announce.responder, counters)
         self.announcer = Announcer(
-            lambda link, heard: PacketResponder(link, heard, self.announcer.counters),
+            self._responders.make,
+            counters,
             on_claim=lambda *claim: self._tell(self.decider.claimed, *claim),
-            on_client=lambda sighting: self._tell(self.decider.asked, sighting),
+            on_client=self._on_client,
         )
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
@@ -114,6 +119,7 @@ class Speaker:
         """
         self._loop = asyncio.get_running_loop()
         self._failure = self._loop.create_future()
+        self._responders.prepare()
         await self.links.start()
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
@@ -158,6 +164,7 @@ class Speaker:
         self.meters.close()
         self._neighbours.close()
         self.announcer.close()
+        self._responders.close()
         await self.cluster.stop()
         await self.links.stop()
         if self.source.delivers_locally:
@@ -246,6 +253,10 @@ class Speaker:
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
+
+    def _on_client(self, sighting: Sighting, at: float) -> None:
+        self.decider.asked(sighting, at)
+        self._driver.flush()
 
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())

@@ -209,6 +209,7 @@ class SpeakerViews:
             ("requests", "ARP and ND requests for an address that this node answers for"),
             ("responses", "Answers sent to them"),
             ("gratuitous", "Gratuitous ARP and unsolicited NA frames sent"),
+            ("packets", "IP packets for the address, where the kernel answers and counts"),
         ):
             samples: dict[tuple[str, ...], float] = {
                 (canonical(address),): float(getattr(tally, event)) for address, tally in tallies.items()
@@ -279,8 +280,9 @@ class SpeakerViews:
         ]
 
     def _interfaces(self) -> list[dict[str, Any]]:
-        """Every link but lo, and why it does not announce if it does not."""
+        """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
+        responders = speaker.announcer.responders
         reasons = {
             link.index: why_silent(link, speaker.config.interfaces)
             or speaker.announcer.failed.get(link.index, "")
@@ -292,6 +294,8 @@ class SpeakerViews:
                 "mac": link.mac.hex(":"),
                 "announcing": not reasons[link.index],
                 "reason": reasons[link.index],
+                "responder": responders[link.index].kind if link.index in responders else "",
+                "responder_reason": responders[link.index].why if link.index in responders else "",
             }
             for link in speaker.decider.state.links
             if not link.loopback
