@@ -7,6 +7,7 @@ A flat program is what bpf(2) loads, 8 bytes an instruction, little-endian. Wher
 holds the map's place in `MAPS` instead; `roost.runtime.bpf` puts the descriptors there.
 """
 
+import os
 import struct
 import subprocess
 import sys
@@ -47,7 +48,10 @@ def main(folder: Path) -> None:
     """Write the programs into `folder`."""
     with tempfile.TemporaryDirectory() as scratch:
         compiled = Path(scratch) / "answer.o"
-        subprocess.run([*COMPILE, str(SOURCE / "answer.c"), "-o", str(compiled)], check=True)  # noqa: S603
+        cache = {"ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
+        subprocess.run(  # noqa: S603
+            [*COMPILE, str(SOURCE / "answer.c"), "-o", str(compiled)], env=os.environ | cache, check=True
+        )
         elf = compiled.read_bytes()
     for name in PROGRAMS:
         (folder / f"{name}.bpf").write_bytes(flat(elf, name))
