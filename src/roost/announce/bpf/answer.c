@@ -158,23 +158,25 @@ INLINE int solicited_node(const u16 *to, const u16 *target)
 	       to[6] == (htons(0xff00) | (target[6] & htons(0x00ff))) && to[7] == target[7];
 }
 
-// Whether the options are whole, and the first source link-layer address among them is `mac`; none where `forbidden`.
-INLINE int options_fit(const u8 *message, u64 length, const u16 *mac, int forbidden)
+struct option { u8 kind, units; u16 mac[3]; };
+
+// Whether the options of a message of `length` bytes are whole, and the first source link-layer address among them is
+// `mac`; there is none where it is `forbidden`. Each is copied: without CAP_PERFMON the verifier allows no pointers that
+// wander.
+INLINE int options_fit(struct __sk_buff *skb, u64 length, const u16 *mac, int forbidden)
 {
 	u64 at = 24;
 	int found = 0;
 	for (int i = 0; i < (LONGEST - 24) / 8 && at < length; i++) {
-		const u8 *option = message + (at & (LONGEST - 8));
-		u64 size = option[1] * 8;
-		if (!size || at + size > length)
+		struct option option;
+		if (skb_load(skb, 54 + at, &option, sizeof option) || !option.units)
 			return 0;
-		if (option[0] == 1 && size == 8 && !found) {
-			const u16 *named = (const u16 *)(option + 2);
-			if (forbidden || named[0] != mac[0] || named[1] != mac[1] || named[2] != mac[2])
+		if (option.kind == 1 && option.units == 1 && !found) {
+			if (forbidden || !same(option.mac, mac))
 				return 0;
 			found = 1;
 		}
-		at += size;
+		at += option.units * 8;
 	}
 	return at == length;
 }
@@ -208,7 +210,7 @@ INLINE int on_solicitation(struct __sk_buff *skb)
 	if (length > LONGEST || skb_load(skb, 54, message, length))
 		return NEXT;
 	long sum = pseudo_sum(ns->ip.source, ns->ip.destination, length);
-	if (folded(csum_diff(0, 0, message, length, sum)) || !options_fit(message, length, ns->eth.from, probe))
+	if (folded(csum_diff(0, 0, message, length, sum)) || !options_fit(skb, length, ns->eth.from, probe))
 		return NEXT;
 	u32 client[4];
 	copy((u16 *)client, ns->ip.source, 8);
@@ -306,7 +308,8 @@ INLINE int guard_nd(struct __sk_buff *skb)
 	if (skb_load(skb, 0, &nd, sizeof nd) || nd.ip.next != 58 || (nd.type != 135 && nd.type != 136))
 		return NEXT;
 	struct key key = {.link = skb->ifindex};
-	copy((u16 *)key.address, nd.type == 136 ? nd.target : nd.ip.source, 8);
+	if (skb_load(skb, nd.type == 136 ? 62 : 22, key.address, 16))   // the target, or the source
+		return NEXT;
 	struct how *how = map_lookup(&addresses, &key);
 	return !how || !same(nd.eth.from, how->link_mac) || leased(how) ? NEXT : DROP;
 }
