@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from tests.system.speakers import Lan, lan, until
 
 from bench.cost import busy_seconds
 from roost.protocols import filter as filters
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 VIP = "192.0.2.200"
 KERNEL = "192.0.2.11"
@@ -31,51 +32,54 @@ _IGNORE_OUTGOING, _STATISTICS, _ATTACH_FILTER = 23, 6, 26  # socket options of p
 
 
 def main(arguments: list[str]) -> None:
-    """Print one JSON line: medians (microseconds), ratios to the kernel's, shares, processor time."""
+    """Print a JSON line for each load and each that answers."""
     parser = argparse.ArgumentParser(prog="bench arp", description=__doc__)
     parser.add_argument("--asks", type=int, default=3000, help="sequential requests each")
     parser.add_argument("--flood", type=float, default=4.0, help="seconds of each flood, 5 at most")
     parser.add_argument("--rate", type=int, default=100_000, help="requests per second, 100000 at most")
     parser.add_argument("--spinners", type=int, default=4, help="processes that keep the cores busy")
-    parser.add_argument("--responders", default="tcx,clsact,packet")
     options = parser.parse_args(arguments)
-    rate, seconds = min(options.rate, 100_000), min(options.flood, 5.0)
+    for row in run(options.asks, options.flood, options.rate, options.spinners):
+        print(json.dumps({"bench": "arp"} | row))
+
+
+def run(
+    asks: int = 3000, seconds: float = 4.0, rate: int = 100_000, spinners: int = 4
+) -> list[dict[str, Any]]:
+    """Return a row for each load and each that answers; the first of a load is the kernel."""
+    rows = []
     with ExitStack() as stack:
-        asked = {}
-        for responder in options.responders.split(","):
+        asked: dict[str, _Prober] = {}
+        for responder in ("tcx", "clsact", "packet"):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             alone = stack.enter_context(_answering(Path(folder), responder))
             if not asked:
-                asked["kernel"] = _Prober(alone, KERNEL)
-            asked[responder] = _Prober(alone, VIP)
-        found: dict[str, object] = {"bench": "arp", "rate_per_s": rate, "spinners": options.spinners}
-        for load, spinners in (("quiet", 0), ("busy", options.spinners)):
-            with _spinning(spinners):
-                found[load] = _measured(asked, options.asks, seconds, rate)
-    print(json.dumps(found))
+                asked["the kernel's own"] = _Prober(alone, KERNEL)
+            asked[f"roost {responder}"] = _Prober(alone, VIP)
+        for load, count in (("quiet", 0), (f"{spinners} spinning", spinners)):
+            with _spinning(count):
+                rows += [{"load": load} | row for row in _measured(asked, asks, seconds, rate)]
+    return rows
 
 
-def _measured(
-    asked: dict[str, "_Prober"], asks: int, seconds: float, rate: int
-) -> dict[str, dict[str, float]]:
+def _measured(asked: dict[str, "_Prober"], asks: int, seconds: float, rate: int) -> Iterator[dict[str, Any]]:
     trips: dict[str, list[float]] = {who: [] for who in asked}
     for _ in range(asks):  # in turn, so that drift of the machine hits all
         for who, prober in asked.items():
             trips[who].append(prober.trip())
-    kernel = statistics.median(trips["kernel"])
-    found = {}
+    first = statistics.median(next(iter(trips.values())))
     for who, prober in asked.items():
-        sent, answered, busy = prober.flood(seconds, rate)
-        found[who] = {
+        sent, answered, busy = prober.flood(min(seconds, 5.0), min(rate, 100_000))
+        yield {
+            "who": who,
             "p50_us": round(statistics.median(trips[who]) * 1e6, 1),
             "p99_us": round(statistics.quantiles(trips[who], n=100)[98] * 1e6, 1),
-            "ratio": round(statistics.median(trips[who]) / kernel, 2),
-            "flood_share": round(answered / sent, 3),
+            "ratio": round(statistics.median(trips[who]) / first, 2),
             "flood_per_s": round(sent / seconds),
+            "flood_answered_percent": round(100 * answered / sent, 1),
             "speaker_cpu_percent": round(100 * busy / seconds),
         }
         time.sleep(0.5)
-    return found
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Failover and handover beside the peers, written as a page with a plot for the documentation."""
+"""Failover, handover, answers beside peers and kernel: a page with a plot for the documentation."""
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import failover, handover
+from bench import arp, failover, handover
 
 __all__ = ["main"]
 
@@ -18,7 +18,7 @@ _OURS, _PEERS = "#4c78a8", "#bab0ac"
 
 
 def main(arguments: list[str]) -> None:
-    """Run both benchmarks and write measurements.md and failover.svg into a folder."""
+    """Run the benchmarks and write measurements.md and failover.svg into a folder."""
     parser = argparse.ArgumentParser(prog="bench page", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/reference"))
     parser.add_argument("--rounds", type=int, default=3)
@@ -26,10 +26,14 @@ def main(arguments: list[str]) -> None:
     cuts = failover.run(options.rounds)
     stops = handover.run(1)
     (options.folder / "failover.svg").write_text(chart(cuts))
-    (options.folder / "measurements.md").write_text(page(cuts, stops))
+    (options.folder / "measurements.md").write_text(page(cuts, stops, arp.run()))
 
 
-def page(cuts: Sequence[Mapping[str, Any]], stops: Sequence[Mapping[str, Any]]) -> str:
+def page(
+    cuts: Sequence[Mapping[str, Any]],
+    stops: Sequence[Mapping[str, Any]],
+    answers: Sequence[Mapping[str, Any]],
+) -> str:
     """Return the page in Markdown."""
     day = datetime.now(UTC).date().isoformat()
     rows = [[who["who"], who["median_ms"], who["worst_ms"], who["ratio"]] for who in cuts]
@@ -37,6 +41,7 @@ def page(cuts: Sequence[Mapping[str, Any]], stops: Sequence[Mapping[str, Any]]) 
         [each["who"], each["client"], f"{each['lost'][0]} of {each['sent']}", each["worst_ms"]]
         for each in stops
     ]
+    asked = [list(each.values()) for each in answers]
     return f"""# Measurements
 
 Written by `python -m bench page` on {day}, in namespaces on one machine with two cores, everything in one
@@ -58,6 +63,13 @@ node dead.
 500 packets/s from one client, 6 s from SIGTERM on; keepalived with adverts every 0.1 s.
 
 {_table(["", "client", "lost", "longest outage ms"], lost)}
+
+## A question is answered
+
+ARP requests of one client: 3,000 one after the other, then 100,000/s for 4 s, as far as the machine can send
+them. Ratio: of medians, to the kernel that answers for an address of its own.
+
+{_table(["cores", "who", "p50 us", "p99 us", "ratio", "requests/s", "answered %", "speaker's CPU %"], asked)}
 """
 
 

@@ -3,7 +3,9 @@
 One set of maps and programs for all links of a speaker. The layouts are those of `answer.c`.
 """
 
+import errno
 import struct
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from roost.model.address import IPAddress
+from roost.protocols import arp
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.bpf import Hook, Map, MapKind, Program
 
@@ -23,6 +26,9 @@ _TAKEN: Final = 512  # askers at a time: forged ones must not keep this process 
 _FEW: Final = 1024  # entries to begin with, a link and an address each
 _ANSWER, _ROUTER = 1, 2  # flags
 _NOBODY: Final = IPv4Address(0)
+_LOOPBACK: Final = 1  # index of lo in every network namespace
+_REDIRECTED: Final = 7  # TC_ACT_REDIRECT
+_PROOF: Final = 1.0  # seconds: no clocks that are one differ by more
 
 _KEY: Final = struct.Struct("=I16s")
 _HOW: Final = struct.Struct("=6s6sI4s")
@@ -104,7 +110,7 @@ class KernelAnswers:
         self._past: dict[Key, list[int]] = {}  # counted in maps that were too small
         self.programs: Mapping[Hook, Program] = {}
         self._load()
-        self._maps["askers"].take(1)  # so that an older kernel refuses it now, and not later
+        self._prove()
 
     def keep(self, hooked: Hooked) -> None:
         """Keep programs up to date that were put at the hooks of a link."""
@@ -178,6 +184,26 @@ class KernelAnswers:
         }
         self._maps = maps
 
+    def _prove(self) -> None:
+        """Have a question answered, so that what a kernel cannot do is known now; raises OSError.
+
+        In a time namespace the kernel's clock is another than this process's: a lease would end too late.
+        """
+        address, mac, asker = IPv4Address("192.0.2.1"), b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
+        key = key_of(_LOOPBACK, address)
+        self.renew(time.monotonic() + _PROOF)
+        self.put({key: How(mac, mac)})
+        question = arp.question(asker, IPv4Address("192.0.2.2"), address, mac)
+        verdict, _ = self.programs[Hook.INGRESS].run(question, _LOOPBACK)
+        now = time.monotonic()
+        proven = verdict == _REDIRECTED and any(abs(now - at) < _PROOF for _, at in self.askers())
+        self.forget([key])
+        self.renew(0.0)
+        if not proven:
+            raise OSError(
+                errno.EPROTO, "its programs do not work here, or its clock is another (time namespace)"
+            )
+
     def _grow(self) -> None:
         while self._room < len(self._how):
             self._room *= 2
@@ -190,7 +216,10 @@ class KernelAnswers:
             self._maps["tallies"].set(key, b"")
         self._maps["addresses"].set_all({key: how.packed() for key, how in self._how.items()})
         for hooked in self._hooked:
-            hooked.replace(self.programs)
+            try:
+                hooked.replace(self.programs)
+            except OSError:  # its link is gone; else its responder finds out that nothing is attached
+                hooked.close()
         for each in old:
             each.close()
 
