@@ -42,6 +42,7 @@ class Announcer:
         self._on_claim = on_claim
         self._on_client = on_client
         self._announcements: Mapping[IPAddress, Announcement] = {}
+        self._peers: frozenset[bytes] = frozenset()
         self._noticed: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
         self._responders: dict[int, Responder] = {}
@@ -92,6 +93,13 @@ class Announcer:
                 _log.debug("link %s %s", link.name, failed[index])
         self.failed = failed
 
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Take the hardware addresses (6 bytes) of peers, who ask whether this process runs."""
+        if peers != self._peers:
+            self._peers = peers
+            for responder in self._responders.values():
+                responder.meet(peers)
+
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear frames about exactly these addresses."""
         self._noticed = addresses
@@ -141,6 +149,7 @@ class Announcer:
 
     def _open(self, link: Link) -> None:
         responder = self._make(link, self)
+        responder.meet(self._peers)
         responder.notice(self._noticed)
         responder.renew(self._until)
         responder.answer(self._announcements)

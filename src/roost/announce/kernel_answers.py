@@ -23,6 +23,7 @@ __all__ = ["LONGEST", "MAPS", "PROGRAMS", "Counts", "Hooked", "How", "KernelAnsw
 LONGEST: Final = 128  # bytes of a solicitation's message; the process answers longer ones
 _ASKERS: Final = 4096  # remembered between two looks; those seen longest ago give way
 _TAKEN: Final = 512  # askers at a time: forged ones must not keep this process from its work
+_PEERS: Final = 1024  # hardware addresses
 _FEW: Final = 1024  # entries to begin with, a link and an address each
 _ANSWER, _ROUTER = 1, 2  # flags
 _NOBODY: Final = IPv4Address(0)
@@ -44,6 +45,7 @@ MAPS: Final = (
             "addresses": (MapKind.HASH, _KEY.size, _HOW.size, None),
             "tallies": (MapKind.PER_CPU_HASH, _KEY.size, _COUNTS.size, None),
             "askers": (MapKind.LRU_HASH, _ASKER.size, _SEEN.size, _ASKERS),
+            "peers": (MapKind.HASH, 8, 1, _PEERS),
             "scratch": (MapKind.PER_CPU_ARRAY, 4, LONGEST, 1),
         }
     )
@@ -107,6 +109,7 @@ class KernelAnswers:
         self._until = 0
         self._hooked: list[Hooked] = []
         self._room = room
+        self._peers: frozenset[bytes] = frozenset()
         self._past: dict[Key, list[int]] = {}  # counted in maps that were too small
         self.programs: Mapping[Hook, Program] = {}
         self._load()
@@ -128,6 +131,16 @@ class KernelAnswers:
         self._until = nanoseconds
         self._maps["lease"].set(bytes(4), _LEASE.pack(nanoseconds))
         return True
+
+    def leave(self, peers: frozenset[bytes]) -> None:
+        """Leave questions of exactly these hardware addresses (6 bytes each) to the process."""
+        if peers == self._peers:
+            return
+        for mac in self._peers - peers:
+            self._maps["peers"].delete(mac + bytes(2))
+        self._peers = frozenset(sorted(peers)[:_PEERS])
+        for mac in self._peers:
+            self._maps["peers"].set(mac + bytes(2), b"\1")
 
     def put(self, wanted: Mapping[Key, How]) -> None:
         """Do so about these from now on; what is as it was costs nothing."""
@@ -215,6 +228,8 @@ class KernelAnswers:
         for key in self._how:
             self._maps["tallies"].set(key, b"")
         self._maps["addresses"].set_all({key: how.packed() for key, how in self._how.items()})
+        for mac in self._peers:
+            self._maps["peers"].set(mac + bytes(2), b"\1")
         for hooked in self._hooked:
             try:
                 hooked.replace(self.programs)

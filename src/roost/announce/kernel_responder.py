@@ -1,10 +1,10 @@
 """Answering on one link in the kernel, at tc's hooks (`bpf/answer.c`); this process announces, hears claims.
 
 questions -> the program at the link's ingress -> answers, counts, who asked -> read with each renewal
-claims    -> a packet socket -> this process, as with `PacketResponder`
+claims, questions of peers -> a packet socket -> this process, as with `PacketResponder`
 
-A packet socket hears frames before the hook does. So its filter passes claims alone, and the few questions
-that the program leaves to this process.
+Peers ask to find out whether this process runs: a kernel that answered them would hide for a while that it
+hangs. A packet socket hears frames before the hook does: its filter passes only what is left to this process.
 """
 
 import logging
@@ -49,6 +49,7 @@ class KernelResponder(PacketResponder):
         answers: KernelAnswers,
     ) -> None:
         super().__init__(link, heard, counters)
+        self._peers: frozenset[bytes] = frozenset()
         self.kind = kind
         self._answers = answers
         self._keys: dict[IPAddress, bytes] = {}
@@ -64,6 +65,17 @@ class KernelResponder(PacketResponder):
         """Take news of the link; its own address is what the kernel may ask with."""
         super().follow(link)
         self._put(self._keys)
+
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Answer in this process what these hardware addresses ask: peers take it for a sign of life."""
+        self._peers = peers
+        if self._hooked is None:
+            return
+        try:
+            self._answers.leave(peers)
+            self._socket.set_filter(self._filter(frozenset(self._tallies)))
+        except OSError as error:
+            self._go_on_alone(error)
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
@@ -116,7 +128,7 @@ class KernelResponder(PacketResponder):
     def _filter(self, addresses: frozenset[IPAddress]) -> list[Instruction]:
         if self._hooked is None:
             return super()._filter(addresses)
-        return filters.build_claims(addresses, LONGEST)
+        return filters.build_claims(addresses, LONGEST, self._peers)
 
     def _attach(self) -> Hooked:
         place = TcxLinks if self.kind == "tcx" else ClsactFilters

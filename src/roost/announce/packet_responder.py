@@ -53,6 +53,9 @@ class PacketResponder:
         """Take news of the link, which still has its name and its hardware address."""
         self.link = link
 
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Do nothing: whoever asks, this process answers."""
+
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
         self._tallies = {address: self._tallies.get(address) or Tally() for address in addresses}

@@ -54,6 +54,9 @@ class Responder(Protocol):
     def follow(self, link: Link) -> None:
         """Take news of the link that need no other responder, such as its addresses."""
 
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Let this process answer what these hardware addresses (6 bytes) ask: it shows them that it runs."""
+
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
 

@@ -260,6 +260,7 @@ class Speaker:
 
     def _on_members(self) -> None:
         self._tell(self.decider.set_members, self.cluster.members())
+        self.announcer.meet(frozenset(self.decider.state.address_book.names))
 
     def _on_fault(self, fault: Fault) -> None:
         left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)

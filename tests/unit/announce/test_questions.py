@@ -143,6 +143,19 @@ def test_the_router_flag_and_another_hardware_address_are_answered_with() -> Non
 
 
 @needs_bpf
+def test_what_peers_ask_is_left_to_the_process() -> None:
+    """It answers them as long as it runs: a kernel that did would hide that it hangs."""
+    kernel = Kernel()
+    kernel.answers.leave(frozenset({questions.CLIENT, PEER}))
+    for question in (questions.request(), questions.solicitation(), arp.probe(questions.CLIENT, LED, OURS)):
+        assert kernel(question) == (None, None)
+    assert kernel.counts()[:3] == (0, 0, 0)
+    kernel.answers.leave(frozenset({PEER}))
+    assert kernel(questions.request())[0] is not None
+    assert kernel(questions.request(mac=PEER))[0] is None
+
+
+@needs_bpf
 def test_nothing_is_answered_after_the_lease() -> None:
     kernel = Kernel()
     kernel.answers.renew(time.monotonic() - 0.001)

@@ -4,6 +4,7 @@
 // `answer`, ingress: turns a question for an address that this node answers for into its answer and sends it back, while
 // the lease holds; notes who asked, counts, and lets every other frame pass untouched. It answers exactly what
 // `roost/announce/answering.py` answers: one table of cases runs against both (tests/unit/announce/questions.py).
+// Questions of peers it leaves to the process, whose answer tells them that the process runs.
 //
 // `guard`, egress: the host's own kernel does not speak in the name of an address while it is not answered for here.
 //
@@ -21,9 +22,10 @@ struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own; };   // own: an IPv4 a
 enum { ANSWER = 1, ROUTER = 2 };
 struct counts { u64 answered, left, late, packets; };
 struct asker { u32 address[4], client[4]; };
+struct station { u16 mac[3], pad; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
 
-extern struct map lease, addresses, tallies, askers, scratch;
+extern struct map lease, addresses, tallies, askers, peers, scratch;
 
 struct ethernet { u16 to[3], from[3], type; };
 struct arp {
@@ -72,6 +74,10 @@ INLINE void note(const struct asker *who, const u16 *mac)
 // Whether to answer a question for `key`, asked by the host `client` at `mac` (0.0.0.0 and :: say nothing of who asks).
 INLINE int wanted(const struct key *key, const struct how *how, const u32 *client, int says_who, const u16 *mac)
 {
+	struct station from = {};
+	copy(from.mac, mac, 3);
+	if (map_lookup(&peers, &from))
+		return 0;
 	struct counts *counts = map_lookup(&tallies, key);
 	int answers = leased(how);
 	if (how->flags & ANSWER && !answers) {   // the process hangs: nobody is there to note anything for
