@@ -18,7 +18,18 @@ from roost.protocols import arp
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.bpf import Hook, Map, MapKind, Program
 
-__all__ = ["LONGEST", "MAPS", "PROGRAMS", "Counts", "Hooked", "How", "KernelAnswers", "Key", "key_of"]
+__all__ = [
+    "LONGEST",
+    "LOOPBACK",
+    "MAPS",
+    "PROGRAMS",
+    "Counts",
+    "Hooked",
+    "How",
+    "KernelAnswers",
+    "Key",
+    "key_of",
+]
 
 LONGEST: Final = 128  # bytes of a solicitation's message; the process answers longer ones
 _ASKERS: Final = 4096  # remembered between two looks; those seen longest ago give way
@@ -27,7 +38,7 @@ _PEERS: Final = 1024  # hardware addresses
 _FEW: Final = 1024  # entries to begin with, a link and an address each
 _ANSWER, _ROUTER = 1, 2  # flags
 _NOBODY: Final = IPv4Address(0)
-_LOOPBACK: Final = 1  # index of lo in every network namespace
+LOOPBACK: Final = 1  # index of lo in every network namespace
 _REDIRECTED: Final = 7  # TC_ACT_REDIRECT
 _PROOF: Final = 1.0  # seconds: no clocks that are one differ by more
 
@@ -203,11 +214,11 @@ class KernelAnswers:
         In a time namespace the kernel's clock is another than this process's: a lease would end too late.
         """
         address, mac, asker = IPv4Address("192.0.2.1"), b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
-        key = key_of(_LOOPBACK, address)
+        key = key_of(LOOPBACK, address)
         self.renew(time.monotonic() + _PROOF)
         self.put({key: How(mac, mac)})
         question = arp.question(asker, IPv4Address("192.0.2.2"), address, mac)
-        verdict, _ = self.programs[Hook.INGRESS].run(question, _LOOPBACK)
+        verdict, _ = self.programs[Hook.INGRESS].run(question, LOOPBACK)
         now = time.monotonic()
         proven = verdict == _REDIRECTED and any(abs(now - at) < _PROOF for _, at in self.askers())
         self.forget([key])

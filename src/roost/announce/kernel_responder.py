@@ -7,11 +7,14 @@ Peers ask to find out whether this process runs: a kernel that answered them wou
 hangs. A packet socket hears frames before the hook does: its filter passes only what is left to this process.
 """
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from ipaddress import IPv4Address
+from types import MappingProxyType
 from typing import Final
 
 from roost.announce.kernel_answers import LONGEST, Counts, Hooked, How, KernelAnswers, key_of
@@ -22,7 +25,7 @@ from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
-from roost.runtime.bpf import TcxLinks
+from roost.runtime.bpf import Hook, Program, TcxLinks
 from roost.runtime.clsact import ClsactFilters
 
 __all__ = ["KernelResponder"]
@@ -31,13 +34,17 @@ _log = logging.getLogger("roost.announce")
 
 _LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
 _NOBODY: Final = IPv4Address(0)
+_PLACES: Final[Mapping[str, Callable[[Mapping[Hook, Program], int], Hooked]]] = MappingProxyType(
+    {"tcx": TcxLinks, "clsact": ClsactFilters}
+)
 
 
 class KernelResponder(PacketResponder):
-    """Answers on `link` by the programs of `answers` at its hooks, "tcx" or "clsact".
+    """Answers on `link` by the programs of `answers`, at the first of the hooks `kinds` that takes them.
 
-    What becomes impossible while it works, this process does: nothing stays unanswered. Raises as
-    `PacketResponder` does, and OSError when the programs cannot be attached.
+    Until they are there, and for whatever becomes impossible while they work, this process answers: nothing
+    stays unanswered. `worker` attaches and takes away; with tcx the kernel takes tens of milliseconds for it.
+    Raises as `PacketResponder` does.
     """
 
     def __init__(
@@ -45,21 +52,21 @@ class KernelResponder(PacketResponder):
         link: Link,
         heard: Heard,
         counters: Counter[str],
-        kind: Kind,
+        *,
+        kinds: Sequence[Kind],
         answers: KernelAnswers,
+        worker: Executor,
     ) -> None:
-        super().__init__(link, heard, counters)
+        self._hooked: Hooked | None = None
+        self._closed = False
         self._peers: frozenset[bytes] = frozenset()
-        self.kind = kind
-        self._answers = answers
         self._keys: dict[IPAddress, bytes] = {}
+        self._kinds = kinds
+        self._answers = answers
+        self._worker = worker
+        super().__init__(link, heard, counters)
         self._looked = self._clock()
-        try:
-            self._hooked: Hooked | None = self._attach()
-        except BaseException:
-            super().close()
-            raise
-        answers.keep(self._hooked)
+        self._attach()
 
     def follow(self, link: Link) -> None:
         """Take news of the link; its own address is what the kernel may ask with."""
@@ -71,9 +78,9 @@ class KernelResponder(PacketResponder):
         self._peers = peers
         if self._hooked is None:
             return
+        self._socket.set_filter(self._filter(frozenset(self._tallies)))
         try:
             self._answers.leave(peers)
-            self._socket.set_filter(self._filter(frozenset(self._tallies)))
         except OSError as error:
             self._go_on_alone(error)
 
@@ -122,6 +129,7 @@ class KernelResponder(PacketResponder):
 
     def close(self) -> None:
         """Fall silent and leave the groups."""
+        self._closed = True
         self._detach()
         super().close()
 
@@ -130,9 +138,39 @@ class KernelResponder(PacketResponder):
             return super()._filter(addresses)
         return filters.build_claims(addresses, LONGEST, self._peers)
 
-    def _attach(self) -> Hooked:
-        place = TcxLinks if self.kind == "tcx" else ClsactFilters
-        return place(self._answers.programs, self.link.index)
+    def _attach(self) -> None:
+        loop = asyncio.get_running_loop()
+        programs = self._answers.programs
+        work = self._worker.submit(_attached, self._kinds, programs, self.link.index)
+
+        def done(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._begin, work, programs)
+
+        work.add_done_callback(done)
+
+    def _begin(self, work: "Future[tuple[Kind, Hooked]]", programs: Mapping[Hook, Program]) -> None:
+        """Let the kernel answer, now that the programs are there."""
+        try:
+            kind, hooked = work.result()
+        except OSError as error:
+            self.why = f"the kernel does not answer on {self.link.name}: {error.strerror or error}"
+            _log.info("%s; this process does", self.why)
+            return
+        if self._closed:
+            self._take_away(hooked)
+            return
+        self._hooked, self.kind, self.why = hooked, kind, ""
+        self._answers.keep(hooked)
+        try:
+            self._answers.renew(self._until)
+            if programs is not self._answers.programs:  # these have larger maps
+                hooked.replace(self._answers.programs)
+            self._answers.leave(self._peers)
+        except OSError as error:
+            self._go_on_alone(error)
+        self._put(self._keys)
+        self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
 
     def _put(self, addresses: Iterable[IPAddress]) -> None:
         """Tell the programs what to do about these."""
@@ -177,16 +215,16 @@ class KernelResponder(PacketResponder):
             self.link.name,
             self.kind,
         )
-        self._answers.let_go(self._hooked)
-        self._hooked.close()
-        self._hooked = self._attach()
-        self._answers.keep(self._hooked)
+        self._answer_alone()
+        self._attach()
 
     def _go_on_alone(self, error: OSError) -> None:
         """Answer from this process from now on."""
         self.why = f"the kernel answers no more: {error.strerror or error}"
-        self.kind = "packet"
         _log.warning("%s on %s; this process goes on", self.why, self.link.name)
+        self._answer_alone()
+
+    def _answer_alone(self) -> None:
         for address, tally in self.counts().items():
             self._tallies[address] = tally
         self._detach()
@@ -195,11 +233,25 @@ class KernelResponder(PacketResponder):
     def _detach(self) -> None:
         if self._hooked is None:
             return
-        self._settle(tuple(self._keys.values()))
+        self._settle(tuple(self._keys.values()))  # from here on the kernel is silent
         self._answers.let_go(self._hooked)
-        with suppress(OSError):  # gone with its link
-            self._hooked.close()
-        self._hooked = None
+        self._take_away(self._hooked)
+        self._hooked, self.kind = None, "packet"
+
+    def _take_away(self, hooked: Hooked) -> None:
+        try:
+            self._worker.submit(hooked.close)
+        except RuntimeError:  # everything ends: it has no worker any more
+            hooked.close()
+
+
+def _attached(kinds: Sequence[Kind], programs: Mapping[Hook, Program], link: int) -> tuple[Kind, Hooked]:
+    """Put programs at the first of the hooks that takes them; raises what the last one does."""
+    *better, last = kinds
+    for kind in better:
+        with suppress(OSError):
+            return kind, _PLACES[kind](programs, link)
+    return last, _PLACES[last](programs, link)
 
 
 def _events(counts: Iterable[Counts]) -> Counter[str]:

@@ -3,10 +3,12 @@
 import errno
 import logging
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Final
 
-from roost.announce.kernel_answers import KernelAnswers
+from roost.announce.kernel_answers import LOOPBACK, KernelAnswers
 from roost.announce.kernel_responder import KernelResponder
 from roost.announce.packet_responder import PacketResponder
 from roost.announce.responder import Heard, Kind, Responder
@@ -18,7 +20,7 @@ __all__ = ["Responders"]
 
 _log = logging.getLogger("roost.announce")
 
-_LOOPBACK: Final = 1  # index of lo in every network namespace
+_KINDS: Final[tuple[Kind, ...]] = ("tcx", "clsact")  # the best first
 _REASONS: Final = MappingProxyType(
     {
         errno.EPERM: "it takes CAP_BPF and CAP_NET_ADMIN in the host's user namespace",
@@ -38,54 +40,42 @@ class Responders:
         self._wanted = wanted
         self._counters = counters
         self._answers: KernelAnswers | None = None
-        self._kind: Kind = "packet"
+        self._kinds: Sequence[Kind] = ()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="hooks")
         self._why = ""
 
     def prepare(self) -> None:
-        """Load the programs, and find out where they may be attached.
-
-        Raises CapabilityError when what is wanted by name cannot be had.
-        """
+        """Load the programs. Raises CapabilityError when what is wanted by name cannot be had."""
         if self._wanted == "packet":
             return
         try:
             self._answers = KernelAnswers()
-            self._kind = "clsact" if self._wanted == "clsact" else self._tcx(self._answers)
+            if self._wanted == "tcx":  # known now, not when a link comes
+                TcxLinks(self._answers.programs, LOOPBACK).close()
         except OSError as error:
-            self._why = f"the kernel refuses the responder: {_explained(error)}"
+            self._why = f"the kernel refuses to answer: {_explained(error)}"
             if self._wanted != "auto":
                 text = (
                     f"announce.responder: {self._wanted} cannot be had; {self._why}; auto takes what there is"
                 )
                 raise CapabilityError(text) from error
-            _log.info("this process answers itself: %s", self._why)
+            _log.info("this process answers: %s", self._why)
+            return
+        self._kinds = [kind for kind in _KINDS if self._wanted in ("auto", kind)]
 
     def make(self, link: Link, heard: Heard) -> Responder:
         """Return a responder for `link`. Raises CapabilityError, or OSError when the link is gone."""
-        why = self._why
-        if self._answers is not None and self._kind != "packet":
-            try:
-                return KernelResponder(link, heard, self._counters, self._kind, self._answers)
-            except OSError as error:
-                if self._wanted != "auto":
-                    raise
-                why = f"{self._kind} cannot be had: {_explained(error)}"
-        return PacketResponder(link, heard, self._counters, why)
+        if self._answers is None or not self._kinds:
+            return PacketResponder(link, heard, self._counters, self._why)
+        return KernelResponder(
+            link, heard, self._counters, kinds=self._kinds, answers=self._answers, worker=self._worker
+        )
 
     def close(self) -> None:
-        """Give the programs back."""
+        """Give the programs back, when all responders are closed."""
+        self._worker.shutdown()
         if self._answers is not None:
             self._answers.close()
-
-    def _tcx(self, answers: KernelAnswers) -> Kind:
-        """Return "tcx" where the kernel has that, else "clsact"; raises OSError when no other will do."""
-        try:
-            TcxLinks(answers.programs, _LOOPBACK).close()
-        except OSError:
-            if self._wanted == "tcx":
-                raise
-            return "clsact"
-        return "tcx"
 
 
 def _explained(error: OSError) -> str:
