@@ -149,14 +149,19 @@ class _Prober:
                 time.sleep(0.0001)
         busy = busy_seconds(self._pid) - busy
         os.setpriority(os.PRIO_PROCESS, 0, 0)
-        time.sleep(0.5)  # what waits in the speaker's buffer is answered, too
-        answered = self._count()
+        answered, end = 0, time.monotonic() + 20.0
+        while (more := self._after(0.5)) and time.monotonic() < end:
+            answered += more  # what waited in the speaker's buffer is answered, too
         self._socket.setblocking(False)
         with suppress(BlockingIOError):
             while self._socket.recv(128):
                 pass
         self._socket.settimeout(1.0)
         return sent, answered, busy
+
+    def _after(self, seconds: float) -> int:
+        time.sleep(seconds)
+        return self._count()
 
     def _count(self) -> int:
         """Return how many answers came since the last call, as the kernel counts: nobody has to read them."""

@@ -83,19 +83,25 @@ class Map(_Descriptor):
         self._stride = -value % 8 + value if per_cpu else value
         self._size = self._stride * (_possible_cpus() if per_cpu else 1)
         self._key = key
+        self._one_key = ctypes.create_string_buffer(key)  # buffers of calls about one entry
+        self._one_value = ctypes.create_string_buffer(self._size)
+        self._one = _attributes("=I4xQQQ", self.fd, _pointer(self._one_key), _pointer(self._one_value), 0)
 
     def get(self, key: bytes) -> tuple[bytes, ...] | None:
         """Return the value, one for each CPU where the map has that, or None."""
-        value = ctypes.create_string_buffer(self._size)
+        self._one_key.raw = key
         try:
-            self._about_one(_LOOKUP, key, value)
+            _call(_LOOKUP, self._one)
         except FileNotFoundError:
             return None
-        return tuple(value.raw[at : at + self._stride] for at in range(0, self._size, self._stride))
+        raw = self._one_value.raw
+        return tuple(raw[at : at + self._stride] for at in range(0, self._size, self._stride))
 
     def set(self, key: bytes, value: bytes) -> None:
         """Set one entry; where each CPU has its value, that of the first, and zeros for the others."""
-        self._about_one(_UPDATE, key, ctypes.create_string_buffer(value, self._size))
+        self._one_key.raw = key
+        self._one_value.raw = value.ljust(self._size, b"\0")
+        _call(_UPDATE, self._one)
 
     def set_all(self, entries: Mapping[bytes, bytes]) -> None:
         """Set many at once, of a map whose CPUs share values. Needs Linux 5.6."""
@@ -107,8 +113,9 @@ class Map(_Descriptor):
 
     def delete(self, key: bytes) -> None:
         """Delete an entry; what is not there is no fault."""
+        self._one_key.raw = key
         with contextlib.suppress(FileNotFoundError):
-            self._about_one(_DELETE, key, None)
+            _call(_DELETE, _attributes("=I4xQ", self.fd, _pointer(self._one_key)))
 
     def take(self, most: int) -> list[tuple[bytes, bytes]]:
         """Take out some entries of a hash, `most` at most: (key, value) each. Needs Linux 5.6."""
@@ -124,11 +131,6 @@ class Map(_Descriptor):
             (raw_keys[at * self._key :][: self._key], raw_values[at * self._size :][: self._size])
             for at in range(count)
         ]
-
-    def _about_one(self, command: int, key: bytes, value: _Buffer | None) -> None:
-        buffer = ctypes.create_string_buffer(key, self._key)
-        pointer = 0 if value is None else _pointer(value)
-        _call(command, _attributes("=I4xQQQ", self.fd, _pointer(buffer), pointer, 0))
 
     def _batch(self, place: int, keys: _Buffer, values: _Buffer, count: int) -> _Buffer:
         return _attributes("=QQQQII", 0, place, _pointer(keys), _pointer(values), count, self.fd)
