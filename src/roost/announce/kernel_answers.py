@@ -49,7 +49,7 @@ _COUNTS: Final = struct.Struct("=4Q")
 _ASKER: Final = struct.Struct("=16s16s")
 _SEEN: Final = struct.Struct("=Q6s2x")
 
-# In the order of their places in the programs: kind, sizes of key and value, entries (None: as many as needed).
+# In the order of their places in the programs: kind, sizes of key and value, entries (None: any number).
 MAPS: Final = MappingProxyType(
     {
         "lease": (MapKind.ARRAY, 4, _LEASE.size, 1),
