@@ -14,6 +14,8 @@ def main() -> None:
     """Run the command line; ends the process."""
     if sys.argv[1:2] == ["speaker"]:
         early_signals.catch()
+    if sys.argv[1:2] == ["lab"]:
+        early_signals.catch_the_end(130, b"roost: stopped; nothing is left behind\n")
     from roost.cli import main as command  # noqa: PLC0415 - see above
 
     command()

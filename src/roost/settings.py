@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.profile import PROFILES, Profile
 
 __all__ = [
     "GRATUITOUS_RATE",
@@ -26,6 +27,7 @@ class MembershipConfig:
     `advertise` is what the others are told to use (`bind` when not set). A `join` target's host may
     be a hostname. `keys` are 16, 24 or 32 bytes each, the primary first; none means plain text. `arp_rate` is
     how many ARP packets per second and port probing may cost, questions and answers; None: any number.
+    `timers` are gossip's where they are not the profile's.
     """
 
     bind: Endpoint
@@ -35,6 +37,12 @@ class MembershipConfig:
     label: bytes = b""
     profile: str = "default"
     arp_rate: float | None = None
+    timers: Profile | None = None
+
+    @property
+    def gossip(self) -> Profile:
+        """Gossip's timers."""
+        return self.timers or PROFILES[self.profile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class SpeakerSettings:
     termination_grace: float
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
+    answer_ping: bool = False  # whether this process answers echo requests for what it announces
 
 
 _WHILE_RUNNING: Final = frozenset({"membership.keys"})  # of membership; all else of it waits for a restart

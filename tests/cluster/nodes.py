@@ -1,11 +1,13 @@
 """A Kubernetes cluster of namespaces: a real control plane, nodes with real kube-proxies, pods and speakers.
 
-192.0.2.0/24, 2001:db8::/64: nodes n1.. (.11 ..), client (.101), API server (.250)
-198.51.100.0/24: pods, one on each node (n1's is .1), reached through their node
+192.0.2.0/24, 2001:db8::/64: eth0 of nodes n1.. (.11 ..), client (.101), API server (.250)
+203.0.113.0/24, 2001:db8:1::/64: eth1 of nodes and client, where nodes have two
+198.51.100.0/24, 2001:db8:51::/64: pods, one on each node (n1's is .1), reached through their node
 198.18.0.0/16: cluster addresses
 """
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -22,9 +24,32 @@ from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, pr
 from roost.lab.components.find import find
 from roost.lab.control_plane import ControlPlane
 
-__all__ = ["KubeLan", "kube_lan"]
+__all__ = ["KubeLan", "by_hash", "kube_lan"]
 
 _API = "192.0.2.250"
+_POD6 = "2001:db8:51::{}"  # of the pod on the node with this number
+
+# Says its node's name on each connection, then sends back what comes.
+_TCP_SERVER = """
+import asyncio, sys
+async def serve(reader, writer):
+    writer.write(sys.argv[1].encode() + b"\\n")
+    try:
+        while data := await reader.read(64):
+            writer.write(data)
+    except OSError:
+        pass
+    writer.close()
+async def main():
+    await asyncio.start_server(serve, ["0.0.0.0", "::"], 7)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def by_hash(address: str, *names: str) -> list[str]:
+    """MetalLB's order of nodes, written down a second time."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{name}#{address}".encode()).digest())
 
 
 class KubeSpeaker(Speaker):
@@ -40,9 +65,12 @@ class KubeSpeaker(Speaker):
 class KubeLan(Lan):
     """Nodes n1 .. and what makes them a cluster; `api` speaks for the administrator."""
 
-    def __init__(self, net: Network, folder: Path, count: int) -> None:
+    def __init__(self, net: Network, folder: Path, count: int, *, second: bool = False) -> None:
         host = net.add("api")
         super().__init__(net, folder, count, host)
+        self.second: Namespace | None = None  # the switch of eth1
+        if second:
+            self._add_second_network()
         self.folder = folder
         host.ip(f"addr add {_API}/24 dev eth0")
         self.control = ControlPlane(
@@ -60,6 +88,31 @@ class KubeLan(Lan):
         for at, speaker in enumerate(self.speakers, 1):
             self._register(at, speaker)
             self._make_pod(at, speaker)
+
+    def _add_second_network(self) -> None:
+        members = [*(speaker.namespace for speaker in self.speakers), self.client]
+        self.second = self.net.lan(*members, interface="eth1")
+        for at, member in zip([*range(11, 11 + len(self.speakers)), 101], members, strict=True):
+            member.ip(f"addr add 203.0.113.{at}/24 dev eth1")
+            member.ip(f"addr add 2001:db8:1::{at}/64 dev eth1")
+        self.forget_macs("eth0", "eth1")
+
+    def cut(self, speaker: Speaker) -> None:
+        self.cut_first(speaker)
+        self._second_port(speaker, 0)
+
+    def cut_first(self, speaker: Speaker) -> None:
+        """Cut a node off from the network of gossip alone."""
+        super().cut(speaker)
+
+    def heal(self, speaker: Speaker) -> None:
+        super().heal(speaker)
+        self._second_port(speaker, 3)
+
+    def _second_port(self, speaker: Speaker, state: int) -> None:
+        if self.second is not None:
+            port = f"p{self.speakers.index(speaker)}"
+            self.second.run("bridge", "link", "set", "dev", port, "state", str(state))
 
     def start_controller(self, *options: str) -> None:
         kubeconfig = self.control.kubeconfig("roost-controller")  # exactly the rights of the manifests
@@ -104,12 +157,27 @@ class KubeLan(Lan):
 
     def endpoints(self, service: str, *nodes: int, **conditions: bool) -> None:
         """Say that the pods of the nodes with these numbers serve `service` on port 7 (UDP)."""
-        path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
         state = {"ready": True, "serving": True} | conditions
-        body = endpoint_slice(service, {f"n{at}": at for at in nodes}, state)
-        known = [item["metadata"]["name"] for item in self.api.items(path)]
-        if f"{service}-1" in known:
-            self.api.patch(f"{path}/{service}-1", {"endpoints": body["endpoints"]})
+        self._put_slice(endpoint_slice(service, {f"n{at}": at for at in nodes}, state))
+
+    def endpoints_of_both(self, service: str, *nodes: int) -> None:
+        """Say that the pods of the nodes with these numbers serve `service` by TCP and UDP, IPv4 and IPv6."""
+        both = [{"name": name, "port": 7, "protocol": name.upper()} for name in ("tcp", "udp")]
+        body = endpoint_slice(service, {f"n{at}": at for at in nodes}, {"ready": True, "serving": True})
+        body["ports"] = both
+        self._put_slice(body)
+        endpoints = [
+            each | {"addresses": [_POD6.format(at)]}
+            for each, at in zip(body["endpoints"], nodes, strict=True)
+        ]
+        metadata = {**body["metadata"], "name": f"{service}-6"}
+        self._put_slice({**body, "metadata": metadata, "addressType": "IPv6", "endpoints": endpoints})
+
+    def _put_slice(self, body: dict[str, Any]) -> None:
+        path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+        name = body["metadata"]["name"]
+        if name in [item["metadata"]["name"] for item in self.api.items(path)]:
+            self.api.patch(f"{path}/{name}", {"endpoints": body["endpoints"], "ports": body["ports"]})
         else:
             self.api.create(path, body)
 
@@ -136,8 +204,28 @@ class KubeLan(Lan):
             until(lambda: all(self._proxied(each, address) for each in self.speakers), "proxies know it")
         return address
 
+    def service_of_both(self, name: str, *nodes: int, **more: Any) -> list[str]:
+        """Make a Service of the pods of these nodes (all), TCP and UDP 7; return its addresses, IPv4 first.
+
+        It has both families, unless `more` says otherwise; every kube-proxy passes its traffic on.
+        """
+        ports = [{"name": each, "port": 7, "protocol": each.upper()} for each in ("tcp", "udp")]
+        spec = {"ports": ports, "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]} | more
+        self.api.service(name, **spec)
+        self.endpoints_of_both(name, *(nodes or range(1, len(self.speakers) + 1)))
+        count = 2 if spec["ipFamilyPolicy"] == "RequireDualStack" else 1
+        found: list[str] = until(
+            lambda: len(held := self.api.ingress(name)) == count and held, f"{name} has its addresses"
+        )
+        keys = [f"{ip} . {port['protocol'].lower()} . 7 " for ip in found for port in spec["ports"]]
+        until(
+            lambda: all(self._proxied(each, key) for each in self.speakers for key in keys), "proxies know it"
+        )
+        return found
+
     def _proxied(self, speaker: Speaker, address: str) -> bool:
-        return address in speaker.namespace.run("nft", "list", "map", "ip", "kube-proxy", "service-ips")
+        family = "ip6" if ":" in address else "ip"
+        return address in speaker.namespace.run("nft", "list", "map", family, "kube-proxy", "service-ips")
 
     def set_node(self, name: str, **changes: Any) -> None:
         """Patch a Node: `labels`, or `conditions` (type -> status)."""
@@ -154,6 +242,21 @@ class KubeLan(Lan):
             for item in self.api.items(f"{METALLB}/servicel2statuses")
             if item["metadata"]["labels"]["metallb.io/service-name"] == service and item.get("status")
         ]
+
+    def reset(self) -> None:
+        """Leave all speakers running, and nothing of what a test made."""
+        for speaker in self.speakers:
+            self.heal(speaker)
+            self.set_node(
+                speaker.name,
+                labels={"node.kubernetes.io/exclude-from-external-load-balancers": None, "zone": None},
+                conditions={"NetworkUnavailable": "False", "Ready": "True"},
+            )
+            if speaker not in self.running():
+                speaker.start()
+        self.api.empty()
+        self.whole()
+        until(lambda: all(not each.status()["services"] for each in self.speakers), "nothing is left")
 
     def close(self) -> None:
         super().close()
@@ -182,17 +285,28 @@ class KubeLan(Lan):
         inner.ip(f"route add {speaker.address}/32 dev eth0")
         inner.ip(f"route add default via {speaker.address} dev eth0")
         host.ip(f"route add 198.51.100.{at}/32 dev pod0")
+        address, host6 = _POD6.format(at), f"2001:db8::{10 + at}"
+        host.sysctl("net/ipv6/conf/all/forwarding", 1)
+        inner.ip(f"addr add {address}/128 dev eth0")
+        host.ip("addr add fe80::1/64 dev pod0")  # ND answers for addresses of the link alone
+        inner.ip("route add default via fe80::1 dev eth0")
+        host.ip(f"route add {address}/128 dev pod0")
         for other in self.speakers:
             if other is not speaker:
                 other.namespace.ip(f"route add 198.51.100.{at}/32 via {speaker.address}")
+                other.namespace.ip(f"route add {address}/128 via {host6}")
         inner.spawn(sys.executable, "-m", "roost.lab.echo", speaker.name, "7")
+        inner.spawn(sys.executable, "-c", _TCP_SERVER, speaker.name)
 
 
 @contextlib.contextmanager
-def kube_lan(folder: Path, count: int = 3) -> Iterator[KubeLan]:
-    """Give a cluster with `count` nodes; controller, proxies and speakers are not yet started."""
+def kube_lan(folder: Path, count: int = 3, *, second: bool = False) -> Iterator[KubeLan]:
+    """Give a cluster with `count` nodes; controller, proxies and speakers are not yet started.
+
+    With a `second` network, eth1 of nodes and client is there.
+    """
     with network() as net:
-        made = KubeLan(net, folder, count)
+        made = KubeLan(net, folder, count, second=second)
         try:
             yield made
         finally:

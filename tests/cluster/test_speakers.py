@@ -42,18 +42,7 @@ def lan(cluster: KubeLan) -> Iterator[KubeLan]:
     cluster.api.pool("pool", *POOL)
     cluster.api.advertisement("everywhere")
     yield cluster
-    for speaker in cluster.speakers:
-        cluster.heal(speaker)
-        cluster.set_node(
-            speaker.name,
-            labels={"node.kubernetes.io/exclude-from-external-load-balancers": None, "zone": None},
-            conditions={"NetworkUnavailable": "False", "Ready": "True"},
-        )
-        if speaker not in cluster.running():
-            speaker.start()
-    cluster.api.empty()
-    cluster.whole()
-    until(lambda: all(not each.status()["services"] for each in cluster.speakers), "nothing is left")
+    cluster.reset()
 
 
 def first_by_hash(address: str, *names: str) -> str:

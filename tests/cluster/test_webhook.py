@@ -14,7 +14,7 @@ from tests.cluster.api import METALLB, NAMESPACE, until
 from tests.cluster.nodes import KubeLan, kube_lan
 from tests.system.netns import NETNS
 
-from roost.controller.certificates import Bundle, make
+from roost.kubernetes.certificates import Bundle, make
 
 pytestmark = [*NETNS, pytest.mark.timeout(180)]
 
@@ -101,3 +101,54 @@ def test_an_authority_that_somebody_took_out_comes_back(lan: KubeLan) -> None:
         hook["clientConfig"].pop("caBundle")
     lan.api.ask("PUT", path, hooks)
     until(lambda: _authority(lan), "it is there again", 60)
+
+
+def test_an_update_may_not_overlap_another_pool_either(lan: KubeLan) -> None:
+    lan.api.pool("one", "198.51.100.0/28")
+    lan.api.pool("two", "198.51.100.16/28", "2001:db8:5::/64")
+    path = f"{METALLB}/ipaddresspools/two"
+    for addresses in (["198.51.100.8-198.51.100.20"], ["198.51.100.16/28", "198.51.100.20/32"]):
+        change = {"spec": {"addresses": addresses}}
+        assert "overlaps with already defined CIDR" in refusal(
+            lambda change=change: lan.api.patch(path, change)
+        )
+    assert lan.api.get(path)["spec"]["addresses"] == ["198.51.100.16/28", "2001:db8:5::/64"]
+    lan.api.patch(path, {"spec": {"addresses": ["198.51.100.16/28", "198.51.100.32/32"]}})
+    labels = {"metadata": {"labels": {"a": "b"}}}
+    lan.api.patch(path, labels)  # nothing of what it says of itself meets what it said before
+
+
+def test_every_kind_belongs_into_the_namespace(lan: KubeLan) -> None:
+    elsewhere = METALLB.replace(NAMESPACE, "default")
+    version = {"apiVersion": "metallb.io/v1beta1"}
+    for plural, kind, spec in (
+        ("ipaddresspools", "IPAddressPool", {"addresses": ["203.0.113.0/28"]}),
+        ("l2advertisements", "L2Advertisement", {}),
+        ("communities", "Community", {"communities": [{"name": "c", "value": "64512:1"}]}),
+    ):
+        item: dict[str, Any] = {**version, "kind": kind, "metadata": {"name": "foreign"}, "spec": spec}
+        text = refusal(lambda plural=plural, item=item: lan.api.create(f"{elsewhere}/{plural}", item))
+        assert f"must be created in {NAMESPACE} namespace" in text
+    item = {
+        **version,
+        "kind": "Community",
+        "metadata": {"name": "one"},
+        "spec": {"communities": [{"name": "c", "value": "64512:1"}]},
+    }
+    lan.api.create(f"{METALLB}/communities", item)
+    again = {**item, "metadata": {"name": "two"}}
+    assert "'c' is defined twice" in refusal(lambda: lan.api.create(f"{METALLB}/communities", again))
+    lan.api.delete(f"{METALLB}/communities/one")
+
+
+def test_selectors_that_say_the_same_twice_are_refused_in_preferences_they_are_not(lan: KubeLan) -> None:
+    zone = {"matchLabels": {"zone": "a"}}
+    for field in ("nodeSelectors", "serviceSelectors", "ipAddressPoolSelectors"):
+        assert f"spec.{field}[1]: is there twice" in refusal(
+            lambda field=field: lan.api.advertisement("twice", **{field: [zone, zone]})
+        )
+    preference = {"weight": 5, "preference": zone}
+    lan.api.advertisement("preferring", preferredNodeSelectors=[preference, preference])
+    wrong = {"weight": 5, "preference": {"matchExpressions": [{"key": "zone", "operator": "In"}]}}
+    text = refusal(lambda: lan.api.advertisement("wrong", preferredNodeSelectors=[wrong]))
+    assert "spec.preferredNodeSelectors[0].preference: operator In of 'zone' needs values" in text

@@ -64,7 +64,7 @@ def _no_lease(decider: Decider) -> None:
 
 
 def _one_witness(decider: Decider) -> None:
-    for machine in decider.state.watch._machines():
+    for machine in decider.state.watch._machines:
         _replace(machine, _agreement=lambda *_: "nobody was asked")
 
 

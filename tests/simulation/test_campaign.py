@@ -12,6 +12,7 @@ from roost.cli import campaign as cli
 from roost.cli.sim import command
 from roost.simulator.campaign import campaign, play
 from roost.simulator.faults import KINDS, Fault, Schedule, ScheduleError, ServiceSpec, draw
+from roost.simulator.product import make_decider
 from roost.simulator.replay import draw as picture
 from roost.simulator.replay import timeline
 from roost.simulator.rules import Bounds
@@ -73,6 +74,16 @@ def test_a_planted_fault_is_found_and_made_short() -> None:
     assert len(short.faults) <= 2 < len(drawn.faults)
     assert play(short, make, PATIENT).violation == same
     assert play(short, maker(), PATIENT).violation is None
+
+
+def test_runs_side_by_side_give_the_same_report() -> None:
+    strict = Bounds(silence=0.1)  # so that there are failures to compare
+    one, two = (
+        campaign(make_decider, steps=50, seed=1, nodes=2, bounds=strict, jobs=jobs) for jobs in (1, 2)
+    )
+    assert one.failures
+    assert (one.steps, one.runs, one.failures) == (two.steps, two.runs, two.failures)
+    assert (one.longest_silence, one.longest_two) == (two.longest_silence, two.longest_two)
 
 
 def test_what_happened_can_be_read_and_seen() -> None:

@@ -1,9 +1,8 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
-in 1,400 faults: a verdict that one witness comes to alone. What it says is refuted in moments by whom it
-accuses, and who takes over meanwhile asks first. No rule here judges a node for leading again and again,
-which damping is for, nor one that accuses others while it is unplugged: others do not hear it.
+are "no damping", since a link that flaps has to hold for a while besides, and "no isolation": others do not
+hear a node that accuses them while it is unplugged.
 """
 
 from pathlib import Path
@@ -21,6 +20,7 @@ FOUND = [
     ("no lease", "no-lease", "silence", 6),
     ("no standing in", "no-standing-in", "silence", 4),
     ("no patrol", "no-patrol", "two", 5),
+    ("one witness suffices", "one-witness", "verdict", 1),
 ]
 SCHEDULES = Path(__file__).parent.parent / "schedules"
 

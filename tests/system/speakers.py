@@ -180,20 +180,30 @@ class Lan:
 
         until(one_each, "each address has one answerer", patience)
 
-    def answerers(self, address: str, wait: float = 0.4) -> set[str]:
-        """Ask the LAN for `address` by ARP or ND; the names of all that answer within `wait` seconds."""
-        macs = self._macs
+    def answerers(self, address: str, wait: float = 0.4, interface: str = "eth0") -> set[str]:
+        """Ask the LAN for `address` by ARP or ND; the names of all that answer within `wait` seconds.
+
+        Only answers with a node's hardware address on that LAN count.
+        """
+        macs = self._macs[interface]
         ask = _solicit if ":" in address else _arp
-        heard = ask(self.client, address, wait)
+        heard = ask(self.client, address, wait, interface)
         return {macs[mac] for mac in heard if mac in macs}
 
-    def forget_macs(self) -> None:
+    def forget_macs(self, *interfaces: str) -> None:
         """Read the nodes' hardware addresses again, after one of them was changed."""
-        self._macs = {speaker.namespace.mac("eth0"): speaker.name for speaker in self.speakers}
+        self._macs = {
+            interface: {speaker.namespace.mac(interface): speaker.name for speaker in self.speakers}
+            for interface in interfaces or ("eth0",)
+        }
 
-    def settle_on(self, address: str, names: set[str]) -> None:
+    def settle_on(self, address: str, names: set[str], interface: str = "eth0") -> None:
         """Wait until exactly the nodes `names` answer for `address` on the wire."""
-        until(lambda: self.answerers(address) == names, f"{address} is answered by {sorted(names)}")
+
+        def settled() -> bool:
+            return self.answerers(address, interface=interface) == names
+
+        until(settled, f"{address} is answered by {sorted(names)} on {interface}")
 
     def close(self) -> None:
         for speaker in self.running():
@@ -202,16 +212,16 @@ class Lan:
             speaker.process.wait()
 
 
-def _arp(client: Namespace, address: str, wait: float) -> set[bytes]:
+def _arp(client: Namespace, address: str, wait: float, interface: str) -> set[bytes]:
     """Broadcast one ARP request; the hardware addresses in the replies for `address`."""
-    mac, target = client.mac("eth0"), socket.inet_aton(address)
+    mac, target = client.mac(interface), socket.inet_aton(address)
     ask = (
         b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0001") + mac + socket.inet_aton("192.0.2.101")
     )
     with client.entered():
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
     with raw:
-        raw.bind(("eth0", 0x0806))
+        raw.bind((interface, 0x0806))
         raw.send(ask + bytes(6) + target)
         frames = list(_receive(raw, wait))
     return {frame[22:28] for frame in frames if frame[20:22] == b"\x00\x02" and frame[28:32] == target}
@@ -227,7 +237,7 @@ def _receive(raw: socket.socket, wait: float) -> Iterator[bytes]:
             return
 
 
-def _solicit(client: Namespace, address: str, wait: float) -> set[bytes]:
+def _solicit(client: Namespace, address: str, wait: float, interface: str) -> set[bytes]:
     done = subprocess.run(
         [
             "ip",
@@ -241,7 +251,7 @@ def _solicit(client: Namespace, address: str, wait: float) -> set[bytes]:
             "-w",
             str(int(wait * 1000)),
             address,
-            "eth0",
+            interface,
         ],
         capture_output=True,
         text=True,

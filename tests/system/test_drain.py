@@ -84,7 +84,7 @@ def test_the_last_node_keeps_what_nobody_else_can_lead(nodes: Lan) -> None:
     kept = roost(last, "drain", last.name, "--deadline", "1")
     assert kept.returncode == 1
     assert re.fullmatch(
-        f"roost: {last.name} still leads [1-6] services that no other node can lead; it goes on serving",
+        f"roost: {last.name} still leads [1-6] address(es)? that no other node can lead; it goes on serving",
         kept.stderr.strip(),
     )
     until(lambda: {ip for each in nodes.speakers for ip in each.answering()} == set(VIPS), "all is answered")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -90,21 +91,29 @@ def test_a_silent_cut_costs_a_bounded_outage(tmp_path: Path) -> None:
     assert 0 < facts["outage_ms"] < 1500, facts
 
 
-@pytest.mark.parametrize("drill", ["drain", "freeze", "busy"])
-def test_what_must_not_hurt_does_not(tmp_path: Path, drill: str) -> None:
-    done = run("--drill", drill, "--duration", "4", "--json", "--output", str(tmp_path / "drill.svg"))
+def played(folder: Path, drill: str) -> dict[str, Any]:
+    lasting = ("--duration", "4") if drill in ("busy", "lossy") else ()
+    done = run("--drill", drill, *lasting, "--json", "--output", str(folder / "drill.svg"))
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
+    assert isinstance(facts, dict)
+    return facts
+
+
+@pytest.mark.parametrize("drill", ["drain", "freeze", "busy"])
+def test_what_must_not_hurt_does_not(tmp_path: Path, drill: str) -> None:
+    facts = played(tmp_path, drill)
     assert facts["lost"] == 0, facts
     assert drill != "busy" or facts["moves"] == 0
 
 
-@pytest.mark.parametrize("drill", ["deaf", "split", "oneway", "lossy"])
+@pytest.mark.parametrize("drill", ["deaf", "split", "oneway", "lossy", "carrier"])
 def test_what_hurts_is_over_soon(tmp_path: Path, drill: str) -> None:
-    done = run("--drill", drill, "--duration", "4", "--json", "--output", str(tmp_path / "drill.svg"))
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
+    facts = played(tmp_path, drill)
     assert facts["outage_ms"] < 1500, facts
+    if drill == "split":
+        assert all(len(event["outages_ms"]) == 4 for event in facts["events"]), "every address counts"
+        assert facts["elsewhere"]["sent"] == 0
     assert drill != "lossy" or facts["moves"] == 0
 
 
@@ -118,6 +127,73 @@ def test_interrupted_it_says_so_and_leaves_nothing(number: signal.Signals) -> No
         assert said.strip().splitlines() == ["roost: stopped; nothing is left behind"]
         until(lambda: not family(f"interrupt-{number}-{os.getpid()}"), "every process is gone")
     assert traces() <= before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_first_moments_ends_it_and_leaves_nothing(number: signal.Signals) -> None:
+    """Beginning with the moment in which the outer process catches signals, before its imports."""
+    before = traces()
+    for moment in [at * 0.06 for at in range(20)]:
+        mark = f"early-{number}-{os.getpid()}-{moment:.2f}"
+        process = subprocess.Popen(
+            [*LAB, *SMALL],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"ROOST_TEST_MARK": mark},
+        )
+        status = Path(f"/proc/{process.pid}/status")
+        until(lambda: catches(status.read_text(), number), "it catches signals", deadline=5)  # noqa: B023
+        time.sleep(moment)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+        assert (process.returncode, said) == (130, "roost: stopped; nothing is left behind\n"), moment
+        until(lambda: not family(mark), "every process is gone")  # noqa: B023
+    assert traces() <= before
+
+
+def catches(status: str, number: signal.Signals) -> bool:
+    """Whether a process has a handler for SIGTERM too: for SIGINT Python has one of its own."""
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return all(int(caught.split()[1], 16) >> (each - 1) & 1 for each in (number, signal.SIGTERM))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_kept_it_tells_what_was_seen_when_it_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+    picture = tmp_path / "kept.svg"
+    process = subprocess.Popen(
+        [*LAB, *SMALL, "--drill", "term", "--keep", "--output", str(picture)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    told = []
+    while "the lab is kept" not in (line := process.stdout.readline()):
+        assert line, process.communicate(timeout=20)[1]
+        told.append(line)
+    process.send_signal(number)
+    rest, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
+    assert "planned stop  n" in rest
+    assert f"timeline: {picture}" in rest
+    assert picture.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("nosuch/x.svg", "there is no folder"),
+        ("/run/x.svg", "a /run of its own"),
+    ],
+)
+def test_where_the_picture_goes_is_looked_at_first(output: str, why: str) -> None:
+    begin = time.monotonic()
+    done = run("--output", output)
+    assert done.returncode == 3
+    assert why in done.stderr
+    assert time.monotonic() - begin < 5, "before anything is brought up"
 
 
 def test_killed_it_leaves_nothing_either() -> None:
@@ -159,7 +235,14 @@ def test_without_root_it_makes_a_user_namespace(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--nodes", "0"), ("--nodes", "x"), ("--drill", "explode"), ("--profile", "wan"), ("--no-such",)],
+    [
+        ("--nodes", "0"),
+        ("--nodes", "1"),
+        ("--nodes", "x"),
+        ("--drill", "explode"),
+        ("--profile", "wan"),
+        ("--no-such",),
+    ],
 )
 def test_options_that_cannot_be_are_refused_by_name(options: tuple[str, ...]) -> None:
     begin = time.monotonic()

@@ -28,9 +28,6 @@ def lab(tmp_path: Path, *options: str) -> dict[str, Any]:
     return facts
 
 
-@pytest.mark.xfail(
-    strict=False, reason="questions for addresses, and the answers to them, are not within the budget yet"
-)
 @pytest.mark.parametrize("drill", [(), ("--drill", "cut")], ids=["story", "cut"])
 def test_within_the_arp_budget_no_port_is_shut_and_a_cut_is_found(
     tmp_path: Path, drill: tuple[str, ...]

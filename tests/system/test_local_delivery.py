@@ -163,7 +163,7 @@ def test_a_killed_daemon_leaves_the_vip_reachable_and_silent(host: Host, tmp_pat
     run(successor())
     assert held(host) == set()
     assert settings(host) == {"default": (0, 0), "eth0": (0, 0), "eth1": (0, 0)}
-    assert list(tmp_path.iterdir()) == []
+    assert not tmp_path.exists(), "nothing is left"
 
 
 def test_the_kernels_own_requests_never_carry_the_vip(host: Host, run: Run) -> None:
@@ -279,6 +279,43 @@ def test_what_was_there_before_is_put_back_unless_changed_since(host: Host, tmp_
     assert settings(host) == {"default": (0, 0), "eth0": (1, 0), "eth1": (0, 1)}
 
 
+def test_a_new_network_card_gets_what_it_would_have_had(host: Host, tmp_path: Path, run: Run) -> None:
+    """It is born with the guard's value: `default` was set. That is the guard's, nobody else's."""
+
+    def replace() -> None:
+        host.node.ip("link del eth1")
+        host.net.lan(host.node, interface="eth1")
+        host.node.ip(f"addr add {OTHER}/24 dev eth1")  # from now on the kernel copies no default to it
+
+    host.node.sysctl("net/ipv4/conf/default/arp_ignore", 0)
+    host.node.sysctl("net/ipv4/conf/eth0/arp_announce", 2)  # an administrator's
+
+    async def crashed() -> None:
+        await LocalDelivery(tmp_path).set_addresses(VIPS)
+
+    async def work() -> None:
+        delivery = LocalDelivery(tmp_path)
+        await delivery.set_addresses(VIPS)
+        replace()  # once more, while it runs
+        assert await delivery.verify() == ()
+        assert settings(host)["eth1"] == (3, 2)
+        await delivery.clear()
+
+    run(crashed())
+    replace()  # while no speaker runs
+    run(work())
+    assert settings(host) == {"default": (0, 0), "eth0": (0, 2), "eth1": (0, 0)}
+    assert not tmp_path.exists(), "nothing is left"
+
+
+def test_what_was_remembered_before_a_boot_is_nothing(host: Host, tmp_path: Path, run: Run) -> None:
+    run(LocalDelivery(tmp_path).set_addresses(VIPS))
+    memory = tmp_path / "arp-guard.json"
+    memory.write_text(json.dumps(json.loads(memory.read_text()) | {"boot": "another"}))
+    run(LocalDelivery(tmp_path).clear())
+    assert settings(host)["eth0"] == (3, 2)
+
+
 def test_an_administrator_who_tightens_all_is_not_weakened(host: Host, run: Run) -> None:
     async def work() -> None:
         delivery = LocalDelivery()
@@ -385,6 +422,7 @@ def test_lo_going_down_costs_no_vip_for_long(host: Host, run: Run) -> None:
 
 def test_an_unreadable_memory_is_no_obstacle(host: Host, tmp_path: Path, run: Run) -> None:
     for text in ("", "{", "[]", json.dumps({"namespace": 1, "before": {"2": {"arp_ignore": 7}}})):
+        tmp_path.mkdir(exist_ok=True)
         (tmp_path / "arp-guard.json").write_text(text)
         run(LocalDelivery(tmp_path).set_addresses(VIPS))
         assert host.answers(VIP) == 0

@@ -42,11 +42,12 @@ def nothing_to_complain_of(nodes: Lan) -> None:
         assert problems == []
         assert speaker.status()["alarms"] == [], speaker.text()
         complaints = [line for line in speaker.text().splitlines() if is_complaint(line)]
-        assert complaints == []
+        assert complaints == [], speaker.text()
 
 
 def is_complaint(line: str) -> bool:
-    return line.split()[1] not in ("info", "debug")
+    # That a process had to wait for a processor is about the machine that the test runs on.
+    return line.split()[1] not in ("info", "debug") and "did not run for a while" not in line
 
 
 def answers_for(speaker: Speaker, addresses: set[str]) -> bool:

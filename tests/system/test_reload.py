@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.system.netns import NETNS
 from tests.system.speakers import Speaker, lan, until
 
@@ -36,6 +37,42 @@ def test_another_node_name_in_the_file_silences_nobody(tmp_path: Path) -> None:
         assert (status["node"], status["profile"]) == ("n1", "fast")
         for field in ("node", "status", "membership.profile"):
             assert node.text().count(f"{field} takes effect at the next start") == 1, field
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"labels": {"much": "x" * 430}}, id="no room in gossip"),
+        pytest.param({"services": [WEB, NEW, {"name": "bad", "addresses": ["192.0.2"]}]}, id="bad address"),
+        pytest.param({"services": [WEB, NEW], "terminationGrace": "soon"}, id="bad duration"),
+    ],
+)
+def test_a_refused_reload_changes_nothing_at_all(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    def facts() -> dict[str, Any]:
+        said = node.status()
+        config = {key: value for key, value in said["config"].items() if key != "error"}
+        return {"config": config, **{key: said[key] for key in ("node", "members", "services", "interfaces")}}
+
+    with lan(tmp_path, 2) as two:
+        two.configure([WEB])
+        two.start()
+        node = two.speakers[0]
+        two.leader("192.0.2.200")
+        before, seen = facts(), two.speakers[1].status()["members"]
+        other_key = node.config["membership"] | {"key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+        good = dict(node.config)
+        node.write(**({"services": [WEB, NEW], "labels": {"a": "b"}, "membership": other_key} | wrong))
+        node.signal(signal.SIGHUP)
+        until(lambda: node.status()["config"]["error"], "the file is refused")
+        time.sleep(0.5)
+        assert facts() == before
+        assert two.speakers[1].status()["members"] == seen
+        assert two.answerers("192.0.2.201") == set()
+        assert "configuration loaded" not in node.text()
+        node.config = good | {"labels": None}
+        node.write()
+        node.signal(signal.SIGHUP)
+        until(lambda: not node.status()["config"]["error"], "the mended file is in force")
 
 
 def test_sighup_in_the_first_moments_is_remembered(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is in deploy/: files that are written by code are as it would write them, and all hang together."""
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -94,3 +96,147 @@ def test_the_image_has_what_metallbs_manifests_call() -> None:
     for part, command in (("controller", "roost controller"), ("speaker", "roost speaker --kubernetes")):
         assert f"deploy/image/{part} /{part}" in dockerfile
         assert f'exec {command} "$@"' in (DEPLOY / "image" / part).read_text()
+
+
+def chart(*options: str) -> tuple[int, list[Any], str]:
+    command = ["helm", "template", "r", str(DEPLOY / "chart"), "-n", "ns", "--kube-version=1.31.0", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = [each for each in yaml.safe_load_all(done.stdout) if each] if done.returncode == 0 else []
+    return done.returncode, found, done.stderr
+
+
+def only(found: list[Any], kind: str) -> Any:
+    (one,) = [each for each in found if each["kind"] == kind]
+    return one
+
+
+def container(workload: Any) -> Any:
+    (one,) = workload["spec"]["template"]["spec"]["containers"]
+    return one
+
+
+helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
+
+
+@helm
+def test_the_chart_gives_what_the_manifests_give() -> None:
+    code, found, said = chart()
+    assert code == 0, said
+    assert not [each for each in found if each["kind"] in ("NetworkPolicy", "ServiceMonitor", "PodMonitor")]
+    for kind, file in (("DaemonSet", "speaker"), ("Deployment", "controller")):
+        plain = next(
+            each for each in documents(DEPLOY / "manifests" / f"{file}.yaml") if each["kind"] == kind
+        )
+        ours, theirs = container(only(found, kind)), container(plain)
+        assert set(theirs["args"]) <= set(ours["args"])
+        assert ours["securityContext"] == theirs["securityContext"]
+        assert ours["ports"] == theirs["ports"]
+    rules = {
+        (each["kind"], str(rule["verbs"]), str(rule.get("resources")))
+        for each in documents(DEPLOY / "manifests" / "rbac.yaml")
+        for rule in each.get("rules", ())
+    }
+    assert rules == {
+        (each["kind"], str(rule["verbs"]), str(rule.get("resources")))
+        for each in found
+        for rule in each.get("rules", ())
+    }
+
+
+@helm
+def test_values_of_the_chart_reach_the_flags() -> None:
+    code, found, said = chart(
+        *(
+            "--set",
+            "speaker.answerPing=true,speaker.gratuitousARPInterval=60,speaker.livenessProbe.port=1700",
+        ),
+        *("--set", "prometheus.metricsPort=0,prometheus.https=false,controller.livenessProbe.port=1800"),
+        *("--set", "tls.speakerMetricsTLSSecret=t,tls.minVersion=VersionTLS12,networkpolicies.enabled=true"),
+    )
+    assert code == 0, said
+    speaker = container(only(found, "DaemonSet"))
+    assert speaker["securityContext"]["capabilities"]["add"] == ["NET_RAW", "NET_ADMIN"]
+    wanted = ("--answer-ping", "--gratuitous-arp-interval=60", "--health-probe-port=1700", "--port=0")
+    assert {*wanted, "--metrics=http", "--metrics-cert-dir=/etc/metrics"} <= set(speaker["args"])
+    assert speaker["livenessProbe"]["httpGet"]["port"] == 1700
+    assert "metrics" not in str(speaker["ports"])
+    controller = container(only(found, "Deployment"))
+    assert "--health-probe-port=1800" in controller["args"]
+    ports = [each["port"] for each in only(found, "NetworkPolicy")["spec"]["ingress"][0]["ports"]]
+    assert ports == [1800, "webhook-server"]
+
+
+@helm
+def test_monitors_and_alerts_of_the_chart_refer_to_what_there_is() -> None:
+    for monitor in ("serviceMonitor", "podMonitor"):
+        code, found, said = chart(
+            *("--set", f"prometheus.{monitor}.enabled=true,prometheus.prometheusRule.enabled=true"),
+            *("--set", "prometheus.serviceAccount=prom,prometheus.namespace=monitoring"),
+        )
+        assert code == 0, said
+        monitors = [each for each in found if each["kind"].lower() == monitor.lower()]
+        assert len(monitors) == 2
+        services = {each["metadata"]["labels"].get("name") for each in found if each["kind"] == "Service"}
+        for each in monitors:
+            (endpoint,) = each["spec"].get("endpoints") or each["spec"]["podMetricsEndpoints"]
+            assert (endpoint["port"], endpoint["scheme"]) == ("metricshttps", "https")
+            if monitor == "serviceMonitor":
+                assert each["spec"]["selector"]["matchLabels"]["name"] in services
+        binding = next(
+            each for each in found if each["metadata"]["name"] == "r-metrics-reader" and "roleRef" in each
+        )
+        assert {"kind": "ServiceAccount", "name": "prom", "namespace": "monitoring"} in binding["subjects"]
+        rules = only(found, "PrometheusRule")["spec"]["groups"][0]["rules"]
+        plain = documents(DEPLOY / "prometheus" / "rules.yaml")[0]["spec"]["groups"][0]["rules"]
+        assert {each["alert"] for each in plain} <= {
+            re.sub(r"\d+Percent", "", each["alert"]) for each in rules
+        }
+
+
+@helm
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("speaker.answerPings=true", "'answerPings' not allowed"),
+        ("speaker.gratuitousARPInterval=-1", "gratuitousARPInterval"),
+        ("controller.image.repository=quay.io/metallb/controller", "controller.image is MetalLB's"),
+        ("prometheus.serviceMonitor.enabled=true,prometheus.podMonitor.enabled=true", "cannot both be set"),
+        ("prometheus.podMonitor.enabled=true,prometheus.metricsPort=0", "a monitor needs metrics"),
+        ("speaker.memberlist.enabled=false,speaker.nodeSelector.a=b", "needs speaker.memberlist.enabled"),
+    ],
+)
+def test_a_mistake_in_the_values_is_named(option: str, text: str) -> None:
+    code, _, said = chart("--set", option)
+    assert code != 0
+    assert text in said
+
+
+def test_the_schema_knows_every_value_and_metallbs_names() -> None:
+    schema = json.loads((DEPLOY / "chart" / "values.schema.json").read_text())
+    values = documents(DEPLOY / "chart" / "values.yaml")[0]
+
+    def known(node: dict[str, Any], value: Any, path: str) -> None:
+        if "$ref" in node:
+            node = schema["definitions"][node["$ref"].rpartition("/")[2]]
+        if not isinstance(value, dict) or "properties" not in node:
+            return
+        assert node["additionalProperties"] is False, path
+        for key, inner in value.items():
+            assert key in node["properties"], f"{path}.{key}"
+            known(node["properties"][key], inner, f"{path}.{key}")
+
+    known(schema, values, "")
+    for path in (
+        "prometheus.serviceMonitor.speaker.tlsConfig",
+        "prometheus.prometheusRule.addressPoolUsage.thresholds",
+        "networkpolicies.defaultDeny",
+        "speaker.gratuitousARPInterval",
+        "speaker.memberlist.mlBindAddrOverride",
+        "speaker.frr",
+        "frrk8s",
+        "controller.webhookMode",
+        "tls.minVersion",
+    ):
+        node = schema
+        for step in path.split("."):
+            node = node["properties"][step]

@@ -14,6 +14,7 @@ import pytest
 from roost.decide.decider import Decider
 from roost.decide.settings import DeciderSettings
 from roost.model.complaint import Complaint
+from roost.protocols.words.metadata import MetadataError
 from roost.settings import SpeakerSettings
 from roost.speaker import complaints, reloading
 from roost.standalone.loader import load
@@ -34,6 +35,11 @@ class Speaker:
         self.loaded: list[str] = []
         self.refused: list[list[str]] = []
         self.failure: Exception | None = None
+        self.no_room = False
+
+    def look_for_room(self, source: FileSource) -> None:
+        if self.no_room:
+            raise MetadataError("labels take too much")
 
     def reload(self, source: FileSource, prepared: Any) -> Iterator[None]:
         if self.failure is not None:
@@ -117,19 +123,21 @@ async def test_a_request_from_before_it_runs_is_kept(speaker: Speaker, path: Pat
     task.cancel()
 
 
-@pytest.mark.parametrize("broken", ["invalid file", "failure within"])
+@pytest.mark.parametrize("broken", ["invalid file", "no room in gossip", "failure within"])
 async def test_what_cannot_be_put_in_force_ends_nothing(speaker: Speaker, path: Path, broken: str) -> None:
     async with running(speaker, path) as reloader:
         if broken == "invalid file":
             path.write_text("nod: n1\n")
+        elif broken == "no room in gossip":
+            speaker.no_room = True
         else:
             speaker.failure = RuntimeError("a mistake of ours")
         reloader.request()
-        if broken == "invalid file":
+        if broken != "failure within":
             await until(lambda: speaker.refused)
         await asyncio.sleep(0.05)
         assert not speaker.loaded
-        speaker.failure = None
+        speaker.failure, speaker.no_room = None, False
         write(path, "c")
         reloader.request()
         await until(lambda: speaker.loaded == ["c"])
@@ -145,3 +153,16 @@ def test_one_mistake_in_every_service_is_no_flood_in_the_log(
     assert "4980 more" in caplog.messages[-1]
     complaints.tell((*wrong, Complaint("error", "another", "x")), wrong)
     assert caplog.messages[21:] == ["another"]
+
+
+def test_one_cause_is_one_line_for_all_the_services_that_it_hinders(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("roost"), "propagate", True)
+    gone = tuple(
+        Complaint("warning", f"services[{at}]: eth1 is gone", f"s{at}", "eth1 is gone") for at in range(9)
+    )
+    complaints.tell(gone, ())
+    assert caplog.messages == ["services[0]: eth1 is gone, and the same of 8 more services"]
+    complaints.tell((*gone, Complaint("warning", "services[9]: eth1 is gone", "s9", "eth1 is gone")), gone)
+    assert len(caplog.messages) == 1, "told already"

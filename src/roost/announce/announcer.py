@@ -119,9 +119,13 @@ class Announcer:
         for responder in self._responders.values():
             responder.renew(until)
 
-    def announce(self, addresses: Collection[IPAddress]) -> set[IPAddress]:
-        """Send gratuitous frames; return those that found a send queue full."""
-        return {each for responder in self._responders.values() for each in responder.announce(addresses)}
+    def announce(self, addresses: Collection[IPAddress], *, sparing: bool = False) -> set[IPAddress]:
+        """Send gratuitous frames, one for each if `sparing`; return those that found a send queue full."""
+        return {
+            each
+            for responder in self._responders.values()
+            for each in responder.announce(addresses, sparing=sparing)
+        }
 
     def tell(self, sightings: Collection[Sighting]) -> None:
         """Tell clients by unicast."""

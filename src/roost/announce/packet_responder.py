@@ -80,9 +80,10 @@ class PacketResponder:
         """Answer until then, and not a moment longer without another call."""
         self._until = until
 
-    def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
+    def announce(self, addresses: Iterable[IPAddress], *, sparing: bool = False) -> list[IPAddress]:
         """Send one round of gratuitous frames for each; return those that found the send queue full."""
-        return [address for address in addresses if address in self._answered and not self._round(address)]
+        most = 1 if sparing else None
+        return [each for each in addresses if each in self._answered and not self._round(each, most)]
 
     def tell(self, sightings: Iterable[Sighting]) -> None:
         """Tell these clients alone where the address that they use is, if it is answered here."""
@@ -112,9 +113,9 @@ class PacketResponder:
         """Return what lets this process hear what it has to about `addresses`."""
         return filters.build(addresses)
 
-    def _round(self, address: IPAddress) -> bool:
+    def _round(self, address: IPAddress, most: int | None) -> bool:
         """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""
-        outcomes = [self._send(frame) for frame in self._gratuitous(address)]
+        outcomes = [self._send(frame) for frame in self._gratuitous(address)[:most]]
         if tally := self._tallies.get(address):
             tally.gratuitous += outcomes.count(Sent.YES)
         self._counters["gratuitous_sent"] += outcomes.count(Sent.YES)

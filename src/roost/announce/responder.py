@@ -66,8 +66,11 @@ class Responder(Protocol):
     def renew(self, until: float) -> None:
         """Answer until then, and not a moment longer without another call."""
 
-    def announce(self, addresses: Iterable[IPAddress]) -> list[IPAddress]:
-        """Send one round of gratuitous frames for each; return those that found the send queue full."""
+    def announce(self, addresses: Iterable[IPAddress], *, sparing: bool = False) -> list[IPAddress]:
+        """Send one round of gratuitous frames for each; return those that found the send queue full.
+
+        `sparing`: one frame for each.
+        """
 
     def tell(self, sightings: Iterable[Sighting]) -> None:
         """Tell these clients alone where the address that they use is, if it is answered here."""

@@ -24,11 +24,17 @@ _SHRINKING: Final = 60.0  # seconds of CPU
 
 
 def run_campaign(
-    *, steps: int, seed: int, nodes: int | None, profile: str, failed: Path, as_json: bool
+    *, steps: int, seed: int, nodes: int | None, profile: str, jobs: int, failed: Path, as_json: bool
 ) -> None:
     """Inject `steps` faults and print one line; on a violation exit with INVALID and keep its schedule."""
     report = campaign(
-        make_decider, steps=steps, seed=seed, nodes=nodes, profile=profile, progress=_tell_progress
+        make_decider,
+        steps=steps,
+        seed=seed,
+        nodes=nodes,
+        profile=profile,
+        jobs=jobs,
+        progress=_tell_progress,
     )
     if sys.stderr.isatty():
         click.echo("\r" + " " * 70 + "\r", nl=False, err=True)

@@ -13,7 +13,7 @@ from roost.cli.exits import Exit, Failure
 from roost.runtime.http_client import NotASpeakerError, request
 from roost.runtime.run_folder import folders
 
-__all__ = ["ask", "asks_cluster", "json_option", "socket_option"]
+__all__ = ["ask", "asks_cluster", "json_option", "only_socket", "socket_option"]
 
 socket_option = click.option(
     "--socket",
@@ -35,7 +35,7 @@ def ask(
         target += "?" + urlencode(query, doseq=True)
     if asks_cluster(path):
         return ask_cluster(target)
-    sock = path or _default_socket()
+    sock = path or only_socket()
     try:
         status, answer = request(method, sock, target)
     except (OSError, HTTPException) as error:
@@ -58,7 +58,8 @@ def _sockets() -> list[Path]:
     return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
 
 
-def _default_socket() -> Path:
+def only_socket() -> Path:
+    """Return the only socket of a speaker here; ends the command where there are none, or several."""
     found = _sockets()
     if len(found) == 1:
         return found[0]

@@ -59,7 +59,7 @@ async def _ask(target: str) -> Any:
             names.update(dict.fromkeys(pod["metadata"]["name"] for pod in found.get("items") or ()))
         port = os.environ.get("ROOST_PORT", _PORT)
         last = f"no speaker's pod in namespace {namespace}; set METALLB_NAMESPACE"
-        for name in names:
+        for name in (f"{scheme}{name}" for name in names for scheme in ("", "https:")):
             path = PODS.path(namespace, f"{name}:{port}", "proxy") + target
             try:
                 return await api.get(path)

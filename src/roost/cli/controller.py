@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
 import click
 
+from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.exits import Exit, Failure
-from roost.cli.metallb_options import accepted, log_level, switch
+from roost.cli.metallb_options import accepted, log_level, metrics_options, switch
 from roost.observe.logs import configure
 
 __all__ = ["command"]
@@ -50,8 +52,8 @@ __all__ = ["command"]
 @switch("--disable-cert-rotation", "Leave the webhook's certificates to somebody else.")
 @click.option("--log-level", type=log_level, default="info", show_default=True)
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
-@accepted("--webhook-http2", "--pprof-bind-address", "--tls-min-version", "--tls-cipher-suites",
-          "--tls-curve-preferences", "--metrics-cert-dir")  # fmt: skip
+@metrics_options
+@accepted("--webhook-http2", "--pprof-bind-address", "--tls-cipher-suites", "--tls-curve-preferences")
 def command(
     namespace: str | None,
     log_level: str,
@@ -59,6 +61,9 @@ def command(
     pod_name: str,
     ml_secret_name: str,
     *,
+    metrics: str,
+    metrics_folder: Path | None,
+    tls_min_version: str,
     metallb_metrics: bool,
     remove_finalizers: bool,
     disable_cert_rotation: bool,
@@ -71,12 +76,17 @@ def command(
 
     Exit codes: 0 ended as asked, 3 cannot run.
     """
+    if remove_finalizers:
+        refuse_all_but({"remove_finalizers", "log_level", "log_format"}, "with --remove-finalizers")
+    if given["webhook"] == "onlywebhook":
+        refuse_beside({"spread", "quarantine"}, "with --webhook-mode onlywebhook: no address is given")
     configure(log_level, log_format)
     # Imported here so that a wrong option is reported before everything is loaded.
-    from roost.controller.process import run  # noqa: PLC0415
+    from roost.controller.process import CannotServeError, run  # noqa: PLC0415
     from roost.controller.settings import ControllerSettings  # noqa: PLC0415
     from roost.kubernetes.client import ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415
+    from roost.kubernetes.serving_certificate import MetricsOptions  # noqa: PLC0415
 
     try:
         credentials = find()
@@ -93,8 +103,9 @@ def command(
             gossip_secret=ml_secret_name,
             rotate_certificates=not disable_cert_rotation,
             pod=pod_name,
+            metrics=MetricsOptions(metrics == "https", metrics_folder, tls_min_version == "VersionTLS12"),
             **given,  # type: ignore[arg-type]  # click has checked each by its option
         )
         asyncio.run(run(credentials, settings))
-    except (ApiError, CredentialsError) as error:
+    except (ApiError, CredentialsError, CannotServeError) as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error

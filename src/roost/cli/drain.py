@@ -75,7 +75,9 @@ def _line(progress: dict[str, Any]) -> str:
         return f"{progress['node']}: no word yet"
     state = "draining" if progress["draining"] else "not draining"
     leads, packets = progress["leads"], progress["packets"]
-    return f"{progress['node']}: {state}, leads {leads}, {packets} packets came for what others lead"
+    return (
+        f"{progress['node']}: {state}, leads {_addresses(leads)}, {packets} packets came for those of others"
+    )
 
 
 def _why_not(node: str, progress: dict[str, Any]) -> str:
@@ -83,9 +85,14 @@ def _why_not(node: str, progress: dict[str, Any]) -> str:
         return f"{node} has not answered; is it alive and a Roost node of this cluster?"
     if progress["leads"]:
         return (
-            f"{node} still leads {progress['leads']} services that no other node can lead; it goes on serving"
+            f"{node} still leads {_addresses(progress['leads'])} that no other node can lead;"
+            " it goes on serving"
         )
-    return f"{node} leads nothing any more, but packets still come there; it goes on serving them"
+    return f"{node} leads no address any more, but packets still come there; it goes on serving them"
+
+
+def _addresses(count: int) -> str:
+    return f"{count} address" if count == 1 else f"{count} addresses"
 
 
 def _console() -> "Console":

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import yaml
 
+from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
-from roost.cli.metallb_options import accepted, switch
+from roost.cli.metallb_options import accepted, metrics_options, switch
 
 if TYPE_CHECKING:
+    from roost.protocols.memberlist.profile import Profile
     from roost.settings import MembershipConfig, SpeakerSettings
 
-__all__ = ["announce_cluster", "kubernetes_options"]
+__all__ = ["announce_cluster", "kubernetes_options", "refuse_contradictions"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
-_TIMERS: Final = Path("/etc/metallb/memberlist/config.json")
+_LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
 _OPTIONS: Final = (
     click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
     click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
@@ -63,6 +65,15 @@ _OPTIONS: Final = (
         "--only-on-subnet",
         "Let only nodes announce an address that have a link in its subnet; on all speakers.",
     ),
+    switch("--answer-ping", "Answer pings of the addresses that this node announces."),
+    click.option(
+        "--gratuitous-arp-interval",
+        type=click.IntRange(min=0, max=_LONGEST_INTERVAL),
+        envvar="METALLB_GRATUITOUS_ARP_INTERVAL",
+        default=0,
+        show_default=True,
+        help="Seconds between gratuitous ARP and unsolicited ND of what is announced, 0 for none.",
+    ),
     switch("--ignore-exclude-lb", "Announce from nodes labelled out of load balancing, too."),
     click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name."),
     click.option(
@@ -94,16 +105,15 @@ _OPTIONS: Final = (
         show_default=True,
         help="Seconds after SIGTERM in which addresses are handed over.",
     ),
+    metrics_options,
     accepted(
         "--host",
         "--bgp-debounce-timeout",
         "--frrk8s-namespace",
         "--frrk8s-secret-passthrough",
         "--pprof-bind-address",
-        "--tls-min-version",
         "--tls-cipher-suites",
         "--tls-curve-preferences",
-        "--metrics-cert-dir",
     ),
 )
 
@@ -115,6 +125,19 @@ def kubernetes_options(function: Function) -> Function:
     return function
 
 
+def refuse_contradictions() -> None:
+    """End the command when options on the command line exclude each other, or would do nothing."""
+    options = click.get_current_context().params
+    if options["ml_wan_config"]:
+        refuse_beside({"profile"}, "with --ml-wan-config, which is memberlist's profile for wide areas")
+    if options["ml_wan_config"] or options["profile"] == "lan":
+        refuse_beside({"arp_rate"}, "with memberlist's own timers: nobody probes by ARP then")
+    if not (options["ml_bindaddr"] and options["ml_labels"]):
+        gossip = {"profile", "arp_rate", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
+        needs = "without --ml-bindaddr and --ml-labels (or METALLB_ML_BIND_ADDR and METALLB_ML_LABELS)"
+        refuse_beside(gossip, f"{needs}: speakers do not gossip then")
+
+
 def announce_cluster(
     *,
     node_name: str | None,
@@ -123,11 +146,15 @@ def announce_cluster(
     lb_class: str,
     pod_name: str,
     ignore_exclude_lb: bool,
+    metrics: str,
+    metrics_folder: Path | None,
+    tls_min_version: str,
     **given: Any,
 ) -> None:
     """Run the speaker; ends the command with one line when it cannot."""
     from roost.kubernetes.credentials import CredentialsError, find  # noqa: PLC0415 - see the caller
     from roost.kubernetes.gossip import SecretError  # noqa: PLC0415
+    from roost.kubernetes.serving_certificate import MetricsOptions  # noqa: PLC0415
     from roost.runtime import signals  # noqa: PLC0415
     from roost.speaker.errors import CannotRunError  # noqa: PLC0415
     from roost.speaker.on_kubernetes import KubernetesOptions, run  # noqa: PLC0415
@@ -142,6 +169,7 @@ def announce_cluster(
             lb_class,
             ignore_exclude_lb,
             pod_name,
+            MetricsOptions(metrics == "https", metrics_folder, tls_min_version == "VersionTLS12"),
         )
         settings = _settings(node_name, gossips=bool(ml_labels), **given)
         signals.run(run(credentials, settings, options))
@@ -160,6 +188,8 @@ def _settings(
     gossips: bool,
     metallb_metrics: bool,
     only_on_subnet: bool,
+    answer_ping: bool,
+    gratuitous_arp_interval: int,
     ml_bindaddr: str,
     **gossip: Any,
 ) -> "SpeakerSettings":
@@ -178,10 +208,13 @@ def _settings(
             Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
             required=False,
         ),
-        announce=AnnounceConfig(responder=responder),
+        announce=AnnounceConfig(
+            gratuitous_refresh=float(gratuitous_arp_interval) or None, responder=responder
+        ),
         termination_grace=termination_grace,
         metallb_metrics=metallb_metrics,
         only_on_subnet=only_on_subnet,
+        answer_ping=answer_ping,
     )
 
 
@@ -200,8 +233,9 @@ def _membership(
 
     if ml_secret_key_path is None:
         click.echo("gossip is not encrypted: METALLB_ML_SECRET_KEY_PATH is not set", err=True)
-    if _TIMERS.exists():
-        click.echo(f"{_TIMERS} is not used: --profile chooses the timers", err=True)
+    timers = _timers("lan" if ml_wan_config else profile)
+    if timers is not None:
+        ml_wan_config = False  # as MetalLB: the file says it all
     here = Endpoint(host, ml_bindport)
     return MembershipConfig(
         here,
@@ -209,7 +243,23 @@ def _membership(
         keys=() if ml_secret_key_path is None else (derive_key(read_secret(ml_secret_key_path)),),
         profile="wan" if ml_wan_config else profile,
         arp_rate=float(arp_rate) or None,
+        timers=timers,
     )
+
+
+def _timers(profile: str) -> "Profile | None":
+    """Return gossip's timers from the mounted file, if there is one."""
+    from roost.kubernetes.memberlist_config import TIMERS, TimersError, read_timers  # noqa: PLC0415
+    from roost.protocols.memberlist.profile import PROFILES  # noqa: PLC0415
+
+    path = Path(os.environ.get("ROOST_MEMBERLIST_FILE", TIMERS))
+    try:
+        found = read_timers(PROFILES[profile], path)
+    except TimersError as error:
+        raise Failure(str(error), Exit.INVALID) from error
+    if found is not None:
+        click.echo(f"gossip's timers are those of {path}", err=True)
+    return found
 
 
 def _interfaces() -> tuple[str, ...] | None:

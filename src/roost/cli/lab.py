@@ -6,17 +6,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.exits import Exit, Failure
-from roost.cli.output import write
-from roost.lab.drills import DRILLS, story
+from roost.cli.output import look_for_room, write
+from roost.lab.drills import DRILLS, LASTING, story
 from roost.lab.fabric import LabError
-from roost.lab.isolate import CannotIsolateError, inside, run_inside
+from roost.lab.isolate import CannotIsolateError, InterruptedEarlyError, inside, run_inside
 from roost.lab.lab import Lab, Options
 from roost.lab.report import Row, elsewhere, rows, summary
 from roost.lab.timeline import draw
@@ -29,8 +30,21 @@ __all__ = ["command"]
 _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
 
 
+def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> int:
+    if nodes < 2:
+        raise click.BadParameter("with one node nothing can move, and no drill would end: take 2 or more")
+    return nodes
+
+
 @click.command()
-@click.option("--nodes", type=click.IntRange(1, 20), default=3, show_default=True, help="Speakers.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 20),
+    default=3,
+    show_default=True,
+    callback=_several,
+    help="Speakers, two at least.",
+)
 @click.option(
     "--vips", type=click.IntRange(1, 1000), default=4, show_default=True, help="Services, an address each."
 )
@@ -51,7 +65,7 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
     type=click.FloatRange(1, 600),
     default=10.0,
     show_default=True,
-    help="Seconds that the drills busy and lossy last.",
+    help="Seconds that the drills busy and lossy last; with no other.",
 )
 @click.option(
     "--kubernetes",
@@ -71,17 +85,54 @@ _FOLDER = Path("/run/lab")  # in the tmpfs that the fabric mounts over /run
 )
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
-@click.option("--keep", is_flag=True, help="Keep it running at the end until Ctrl-C, to look around.")
+@click.option(
+    "--keep", is_flag=True, help="Keep it running at the end, to look around; Ctrl-C ends it with the report."
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the SVG timeline goes. Default: a new file in the temporary folder.",
 )
-def command(
+def command(*, kubernetes: bool, profile: str, drill: str | None, output: Path | None, **_: object) -> None:
+    """Run real speakers and clients on this machine, break something, and see what the clients see.
+
+    Without --drill it tells a short story: the leader is cut off silently, comes back, and is stopped as
+    planned. Nothing stays behind but the timeline. Needs root, or a kernel that lets users make
+    namespaces.
+    """
+    if kubernetes:
+        allowed = {"kubernetes", "nodes", "profile", "as_json"}
+        refuse_all_but(allowed, "with --kubernetes, which has one story")
+    if drill not in LASTING:
+        refuse_beside({"duration"}, f"but with the drills {' and '.join(LASTING)}")
+    if profile == "lan":
+        refuse_beside({"arp_rate"}, "with --profile lan: nobody probes by ARP then")
+    if not inside():
+        _look_for_room(output)
+        _leave_and_come_back()
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+        _run(**click.get_current_context().params)
+    except LabError as error:
+        raise Failure(str(error), Exit.CANNOT_RUN) from error
+    except KeyboardInterrupt:
+        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
+
+
+def _look_for_room(output: Path | None) -> None:
+    look_for_room(output)
+    if output is not None and output.is_absolute() and Path("/run") in output.parents:
+        # In there is a file system of the lab's own, which ends with it.
+        why = "the lab has a /run of its own; take another folder"
+        raise Failure(f"cannot write {output}: {why}", Exit.CANNOT_RUN)
+
+
+def _run(
+    *,
     nodes: int,
     vips: int,
     clients: int,
-    *,
     ipv6: bool,
     profile: str,
     interval: float,
@@ -94,16 +145,7 @@ def command(
     keep: bool,
     output: Path | None,
 ) -> None:
-    """Run real speakers and clients on this machine, break something, and see what the clients see.
-
-    Without --drill it tells a short story: the leader is cut off silently, comes back, and is stopped as
-    planned. Nothing stays behind but the timeline. Needs root, or a kernel that lets users make
-    namespaces.
-    """
-    if not inside():
-        _leave_and_come_back()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    """Play the drill inside the namespaces, and tell of it."""
     if kubernetes:
         _tell_of_kubernetes(nodes, profile, as_json=as_json)
         return
@@ -121,12 +163,7 @@ def command(
     )
     play = DRILLS[drill] if drill else story
     name = drill or "story"
-    try:
-        lab, found, picture, others = _play(options, play, name, live=not as_json, keep=keep)
-    except LabError as error:
-        raise Failure(str(error), Exit.CANNOT_RUN) from error
-    except KeyboardInterrupt:
-        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
+    lab, found, picture, others = _play(options, play, name, live=not as_json, keep=keep)
     path = _write(picture, output)
     ports_shut = lab.fabric.ports_shut
     if as_json:
@@ -156,12 +193,7 @@ def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{time.monotonic() - began:6.2f} s  {line}")
 
-    try:
-        found = tell(nodes, profile, _FOLDER, say)
-    except LabError as error:
-        raise Failure(str(error), Exit.CANNOT_RUN) from error
-    except KeyboardInterrupt:
-        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
+    found = tell(nodes, profile, _FOLDER, say)
     if as_json:
         click.echo(json.dumps(found.as_data()))
 
@@ -172,6 +204,8 @@ def _leave_and_come_back() -> None:
         sys.exit(run_inside(sys.argv[sys.argv.index("lab") + 1 :]))
     except CannotIsolateError as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error
+    except InterruptedEarlyError:
+        raise Failure("stopped; nothing is left behind", Exit.INTERRUPTED) from None
 
 
 def _interrupt(*_: object) -> None:
@@ -186,18 +220,25 @@ def _play(
     from roost.lab.view import View  # noqa: PLC0415
 
     console = Console()
-    view = View(console) if live and console.is_terminal else None
+    title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
+    view = View(console, title) if live and console.is_terminal else None
     lab = Lab(options, _FOLDER, view.update if view else (_narrator(console) if live else _silent))
     with view or nullcontext():
         lab.start()
         play(lab)
         if keep:
-            lab.keep()
+            with suppress(KeyboardInterrupt):  # that is how it is asked for the report
+                _tell_of_keeping(live=live and view is None)
+                lab.keep()
     seen = lab.finish()
     found = rows(lab.events, seen)
-    title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
     picture = draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
     return lab, found, picture, elsewhere(lab.events, seen)
+
+
+def _tell_of_keeping(*, live: bool) -> None:
+    if live:
+        click.echo("the lab is kept: Ctrl-C ends it with the report")
 
 
 def _silent(_lab: Lab) -> None:

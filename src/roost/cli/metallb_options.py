@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from roost.observe.logs import LEVELS
 
-__all__ = ["accepted", "log_level", "switch"]
+__all__ = ["accepted", "log_level", "metrics_options", "switch"]
 
 _log = logging.getLogger("roost")
 
@@ -52,3 +53,30 @@ def accepted(*names: str) -> Callable[[Function], Function]:
         return function
 
     return decorate
+
+
+def metrics_options(function: Function) -> Function:
+    """Give a command the options of how metrics are served."""
+    versions = click.Choice(["", "VersionTLS12", "VersionTLS13"])
+    options = (
+        click.option(
+            "--metrics",
+            type=click.Choice(["http", "https"]),
+            envvar="ROOST_METRICS",
+            default="http",
+            show_default=True,
+            help="How --port serves metrics; https takes a token that may GET /metrics, as MetalLB does.",
+        ),
+        click.option(
+            "--metrics-cert-dir",
+            "metrics_folder",
+            type=click.Path(path_type=Path),
+            help="Folder with tls.crt and tls.key for that. Default: a certificate of its own.",
+        ),
+        click.option(
+            "--tls-min-version", type=versions, default="", help="Least TLS version there. Default: 1.3."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function

@@ -1,23 +1,27 @@
 """`roost speaker`: the process on every node."""
 
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from roost.cli.combinations import refuse_all_but
 from roost.cli.exits import Exit, Failure
-from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options
+from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options, refuse_contradictions
 from roost.cli.metallb_options import log_level
 from roost.observe.logs import configure
 
 __all__ = ["command"]
+
+_log = logging.getLogger("roost.speaker")
 
 
 @click.command()
 @click.option(
     "--config",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # its reader says more about what cannot be read
     envvar="ROOST_CONFIG",
     help="The configuration file; SIGHUP reads it again.",
 )
@@ -46,6 +50,10 @@ def command(
     """
     if kubernetes == (path is not None):
         raise click.UsageError("say where services come from: --config FILE or --kubernetes")
+    if path is not None:
+        told = "with --config: the file says it, or it is of --kubernetes alone"
+        refuse_all_but({"path", "log_level", "log_format"}, told)
+    refuse_contradictions()
     configure(log_level, log_format)
     if path is None:
         announce_cluster(**given)
@@ -61,10 +69,12 @@ def _announce_file(path: Path) -> None:
     from roost.standalone.loader import load  # noqa: PLC0415
 
     loaded = load(path)
-    for problem in loaded.problems:
-        click.echo(str(problem), err=True)
     if loaded.config is None:
+        for problem in loaded.problems:
+            click.echo(str(problem), err=True)
         raise Failure(f"{path} is invalid; nothing was started", Exit.INVALID)
+    for problem in loaded.problems:
+        _log.warning("%s", problem)
     try:
         signals.run(run(path, loaded.config))
     except CannotRunError as error:

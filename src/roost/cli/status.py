@@ -1,67 +1,35 @@
 """`roost status`: who leads what, and who is alive."""
 
 import json
-import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.watch import watch_leaders
 
 __all__ = ["command"]
-
-_POLL: Final = 0.25  # seconds
 
 
 @click.command()
 @click.option(
-    "--watch", is_flag=True, help="Go on: a line for each service whose leader changes, until Ctrl-C."
+    "--watch",
+    is_flag=True,
+    help="Go on: a line for each service whose leader changes, and why, until Ctrl-C.",
 )
 @socket_option
 @json_option
 def command(socket_path: Path | None, *, as_json: bool, watch: bool) -> None:
     """Show who leads what, the members with their verdicts, and since when."""
     if watch:
-        _watch(socket_path, as_json=as_json)
+        watch_leaders(socket_path, as_json=as_json)
         return
     status = ask(socket_path, "status")
     if as_json:
         click.echo(json.dumps(status, indent=2))
     else:
         _draw(status)
-
-
-def _watch(path: Path | None, *, as_json: bool) -> None:
-    """Print who leads each service now, then each change; what a speaker misses to say is not made up."""
-    known: dict[str, tuple[str | None, str]] = {}
-    while True:
-        status = ask(path, "status")
-        now = {each["name"]: (each["leader"], each["since"]) for each in status["services"]}
-        addresses = {each["name"]: each["addresses"] for each in status["services"]}
-        for name in sorted(known.keys() | now.keys()):
-            before, (leader, since) = known.get(name), now.get(name, (None, ""))
-            if before == (leader, since) and name in now:
-                continue
-            event = {
-                "service": name,
-                "addresses": addresses.get(name, []),
-                "from": before[0] if before else None,
-                "to": leader,
-                "since": since,
-                "gone": name not in now,
-            }
-            click.echo(json.dumps(event) if as_json else _line(event))
-        known = now
-        time.sleep(_POLL)
-
-
-def _line(event: dict[str, Any]) -> str:
-    if event["gone"]:
-        return f"{event['service']} is gone"
-    came = f" from {event['from']}" if event["from"] else ""
-    what = f"{event['service']} {' '.join(event['addresses'])}"
-    return f"{event['since']}  {what} -> {event['to'] or 'nobody'}{came}"
 
 
 def _draw(status: dict[str, Any]) -> None:

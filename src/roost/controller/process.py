@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -11,18 +12,24 @@ from roost.controller.gossip_secret import provide
 from roost.controller.metrics import metrics
 from roost.controller.settings import ControllerSettings
 from roost.controller.webhook import Webhook
+from roost.kubernetes.access import Access
 from roost.kubernetes.client import Api
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.lease import LeaderLease
+from roost.kubernetes.serving_certificate import ServingCertificate
 from roost.observe.metrics import exposition
 from roost.runtime.http import HttpServer, Request, Response
 
-__all__ = ["run"]
+__all__ = ["CannotServeError", "run"]
 
 _log = logging.getLogger("roost.controller")
 
 _LEASE: Final = "roost-controller"
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class CannotServeError(Exception):
+    """What the settings ask for cannot be served; the text says why."""
 
 
 async def run(credentials: Credentials, settings: ControllerSettings) -> None:
@@ -34,11 +41,15 @@ async def run(credentials: Credentials, settings: ControllerSettings) -> None:
     loop.add_signal_handler(signal.SIGHUP, _log.info, "nothing to read again: the API tells of changes")
     api = Api(credentials)
     answers = _Answers(settings)
-    server = HttpServer(answers.handle)
+    secured = _certificate(settings) if settings.metrics.secure else None
+    handler = Access(api).guard(answers.handle, "/metrics") if secured else answers.handle
+    server = HttpServer(handler)
     try:
         for port in {settings.health_port, settings.metrics_port} - {0}:
-            await _listen(server, port)
-        await _first(stop.wait(), _serve(api, settings, answers))
+            tls = secured.tls if secured and port == settings.metrics_port else None
+            await _listen(server, port, tls)
+        works = [_serve(api, settings, answers), *([secured.run()] if secured else [])]
+        await _first(stop.wait(), *works)
     finally:
         await server.close()
         await api.close()
@@ -74,9 +85,16 @@ async def _work(api: Api, settings: ControllerSettings, answers: "_Answers") -> 
         raise
 
 
-async def _listen(server: HttpServer, port: int) -> None:
+def _certificate(settings: ControllerSettings) -> ServingCertificate:
     try:
-        await server.listen_tcp("0.0.0.0", port)  # noqa: S104 - the kubelet and Prometheus ask from outside
+        return ServingCertificate(settings.pod or "roost-controller", settings.metrics)
+    except OSError as error:
+        raise CannotServeError(f"metrics cannot be served by HTTPS: {error}") from error
+
+
+async def _listen(server: HttpServer, port: int, tls: ssl.SSLContext | None) -> None:
+    try:
+        await server.listen_tcp("0.0.0.0", port, tls)  # noqa: S104 - the kubelet and Prometheus ask from outside
     except OSError as error:
         _log.error("nothing is served on port %d: %s", port, error.strerror or error)
 

@@ -1,6 +1,8 @@
 """What the controller is told at start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from roost.kubernetes.serving_certificate import MetricsOptions
 
 __all__ = ["ControllerSettings"]
 
@@ -31,3 +33,4 @@ class ControllerSettings:
     gossip_secret: str = ""  # the Secret to make for the speakers' gossip, "" for none
     deployment: str = ""  # its owner
     pod: str = ""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)

@@ -6,16 +6,16 @@ import binascii
 import json
 import logging
 import ssl
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from roost.controller import certificates
 from roost.controller.review import PATHS, mistakes_with, response
 from roost.controller.settings import ControllerSettings
+from roost.kubernetes import certificates
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import ADVERTISEMENTS, COMMUNITIES, HOOKS, POOLS, SECRETS
+from roost.kubernetes.serving_certificate import load
 from roost.observe.quiet import Once
 from roost.runtime.http import HttpServer, Request, Response
 
@@ -72,7 +72,7 @@ class Webhook:
             else:
                 bundle = await self._bundle()
                 if bundle != self._in_use:
-                    _load(self._tls, bundle)
+                    load(self._tls, bundle)
                 self._in_use, self._loaded = bundle, True
                 trusted = await self._tell_authority(bundle)
         except (ApiError, OSError) as error:
@@ -142,16 +142,6 @@ class Webhook:
         for plural, resource in _LIVE.items():
             found[plural] = (await self._api.get(resource.path(self._settings.namespace))).get("items") or []
         return found
-
-
-def _load(tls: ssl.SSLContext, bundle: certificates.Bundle) -> None:
-    """Let new connections use these certificates; ssl reads files only, so they exist for a moment."""
-    with tempfile.TemporaryDirectory() as folder:
-        chain, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
-        key.touch(mode=0o600)
-        chain.write_bytes(bundle.tls_crt)
-        key.write_bytes(bundle.tls_key)
-        tls.load_cert_chain(chain, key)
 
 
 def _encoded(bundle: certificates.Bundle) -> dict[str, str]:

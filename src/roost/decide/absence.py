@@ -24,6 +24,7 @@ class Absence:
         self._leading = leading
         self._publishing = publishing
         self._returned = float("-inf")  # when this node heard others again last
+        self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
 
     def settle(self, why: str, now: float) -> None:
         """Go by what is known of the others from now on."""
@@ -39,6 +40,8 @@ class Absence:
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
         else:
+            if now < self._steady:
+                self._state.asking.begin(asked, now, self._steady - now)
             self._state.asking.begin(asked & doubtful, now, UNPROVEN)
         rankings = self._state.election.rankings
         here = (
@@ -85,6 +88,8 @@ class Absence:
             self._state.outbox.put(Isolate(isolated=False))
         flapping = now - self._returned < _FLAPPING
         self._returned = now
+        if flapping:
+            self._steady = now + _STEADY
         self.begin(now, _STEADY if flapping else ABSENT)
         self._state.rejoining.soon(now)
         self.lost_to_others(now)

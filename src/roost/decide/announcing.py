@@ -11,6 +11,7 @@ from roost.decide.effects import Announce, Correct
 from roost.decide.gratuitous import ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 from roost.protocols.machine import Effect, soonest
+from roost.protocols.witness.budget import Budget
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Announcing"]
@@ -19,7 +20,7 @@ _CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
 # Where ARP packets are counted, the first frames have to do; a few follow for those that missed them.
 _SPARING_ROUNDS: Final = (0.0, 1.0, 3.0, 7.0)
 _SPARING_CLIENT_ROUNDS: Final = (0.0, 4.0)
-_SPARING_BURST: Final = 0.6  # of the ARP rate: these frames at once, for the first addresses of a dead node
+_SPARING_BURST: Final = 0.4  # of the ARP rate: these frames at once, for the first addresses of a dead node
 _SPARING_RATE: Final = 0.2  # of it
 _SPARING_CLIENTS: Final = 0.1  # of it
 
@@ -30,11 +31,19 @@ _FRAMES: Final = 2  # for an address, or a client, on one link
 class Announcing:
     """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none).
 
-    `arp_rate`: ARP packets per second that probing may cost this node's port, None where nobody counts them.
+    `arp_rate`: ARP packets per second on this node's port, None where nobody counts them; what is sent is
+    taken from `budget`, so that questions wait for it.
     """
 
-    def __init__(self, rate: float, refresh: float | None, arp_rate: float | None = None) -> None:
+    def __init__(
+        self,
+        rate: float,
+        refresh: float | None,
+        arp_rate: float | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         self.defences = 0
+        self._budget = budget or Budget(None)
         self._claims = ClaimBook()
         self._arp_rate = arp_rate
         self._rounds = GratuitousSchedule[IPAddress](
@@ -85,9 +94,9 @@ class Announcing:
         """Record a claim that somebody has to look at."""
         return self._claims.note(address, mac, interface, peer, now)
 
-    def defend(self, address: IPAddress, now: float) -> None:
+    def defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> None:
         """Announce an address again against a claim, if that was not done a moment ago (RFC 5227)."""
-        if self._claims.may_defend(address, now):
+        if self._claims.may_defend(address, now, against_peer=against_peer):
             self.defences += 1
             self._rounds.again([address], now)
 
@@ -95,10 +104,12 @@ class Announcing:
         """Return what is to be sent now, on as many `links`."""
         cost = _FRAMES * max(1, links)
         effects: list[Effect] = []
-        if due := self._rounds.wake(now, cost):
-            effects.append(Announce(tuple(due)))
+        if due := self._rounds.wake(now, cost if self._arp_rate is None else max(1, links)):
+            effects.append(Announce(tuple(due), sparing=self._arp_rate is not None))
+            self._budget.spend(now, len(due))
         if told := self._news.wake(now, cost):
             effects.append(Correct(tuple(told)))
+            self._budget.spend(now, _FRAMES * len(told))
         return effects
 
     def next_wake(self) -> float | None:

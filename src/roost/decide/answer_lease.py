@@ -9,6 +9,7 @@ from typing import Final
 __all__ = ["BEAT", "AnswerLease"]
 
 BEAT: Final = 0.1  # seconds between renewals
+_EARLY: Final = 0.04  # seconds: with a wake that is for something else, it needs none of its own
 _DURATION: Final = 0.28  # seconds: ends before peers may take a mute process for hung
 
 
@@ -30,7 +31,7 @@ class AnswerLease:
 
     def wake(self, now: float) -> bool:
         """Renew it when that is due; tells whether it had run out: anything may have happened since."""
-        if self._next is None or now < self._next:
+        if self._next is None or now < self._next - _EARLY:
             return False
         had_run_out = not self.valid(now)
         self.begin(now)

@@ -6,7 +6,8 @@
 Everything else in this package finds out one of these facts; how an answer leaves is another package's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from roost.decide.asking import Asking
 from roost.decide.delivery import Delivered
@@ -17,6 +18,7 @@ from roost.decide.succession import Succession
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress, canonical
 from roost.model.announcement import Announcement
+from roost.model.link import Link
 
 __all__ = ["Answers", "Stance"]
 
@@ -42,6 +44,7 @@ class Answers:
         asking: Asking,
         delivered: Delivered,
         readiness: Readiness,
+        links: Callable[[], Sequence[Link]],
     ) -> None:
         self.now: dict[IPAddress, Announcement] = {}
         self.only: frozenset[IPAddress] | None = None  # what a node that hears nobody goes on with
@@ -52,6 +55,7 @@ class Answers:
         self._asking = asking
         self._delivered = delivered
         self._readiness = readiness
+        self._links = links
 
     def wanted(self) -> set[IPAddress]:
         """Return what this node would answer for if nothing spoke against it."""
@@ -76,11 +80,17 @@ class Answers:
         instead = self._succession.instead_of(address)
         if not leads and instead is None:
             return self._held(address)
-        if obstacle := self._obstacle(address):
+        announcement = self._plan.leading[address] if leads else Announcement()
+        if held_on := self._yielding.links_of(address):
+            announcement = replace(announcement, without=held_on)
+        if obstacle := self._obstacle(address, announcement):
             return Stance(None, obstacle)
+        if announcement.without:
+            where = ", ".join(sorted(announcement.without))
+            return Stance(announcement, f"left to another that is heard on {where} alone, answered elsewhere")
         if leads:
-            return Stance(self._plan.leading[address], "this node leads it")
-        return Stance(Announcement(), f"{instead} leads it and is not heard: this node stands in")
+            return Stance(announcement, "this node leads it")
+        return Stance(announcement, f"{instead} leads it and is not heard: this node stands in")
 
     def _held(self, address: IPAddress) -> Stance:
         if address in self._handover.held and address in self.now:
@@ -88,13 +98,14 @@ class Answers:
         lead = self._plan.lead(address)
         return Stance(None, f"{lead.node} leads it" if lead.node else lead.why)
 
-    def _obstacle(self, address: IPAddress) -> str:
+    def _obstacle(self, address: IPAddress, announcement: Announcement) -> str:
         """Return what keeps this node from answering for what it leads, or ""."""
         if self.only is not None and address not in self.only:
             return "this node hears nobody and takes over nothing"
-        if holder := self._yielding.holder(address):
-            who = holder.peer or f"a stranger at {holder.mac.hex(':')}"
-            return f"left to {who}, which answers for it on the LAN"
+        holder = self._yielding.holder(address)
+        elsewhere = any(announcement.allows(link.name) for link in self._links())
+        if holder is not None and (holder.links is None or not elsewhere):
+            return f"left to {holder.name}, which answers for it on the LAN"
         if address in self._asking.open:
             return "the LAN is asked first whether anybody else answers for it"
         if address in self._plan.local and address not in self._delivered.ready:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["Asking"]
 
@@ -38,9 +39,13 @@ class _Question:
 
 
 class Asking:
-    """The addresses that this node would answer for, and asks for first; times are seconds."""
+    """The addresses that this node would answer for, and asks for first; times are seconds.
 
-    def __init__(self) -> None:
+    What `budget` does not allow yet is asked for later, and waits as much longer; None: there is no limit.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget(None)
         self._open: dict[IPAddress, _Question] = {}
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 
@@ -94,7 +99,7 @@ class Asking:
             if question.due > now:
                 continue
             if question.asked < len(_AT):
-                if len(ask) < _BATCH:
+                if len(ask) < _BATCH and self._budget.take(now, urgent=True):
                     question.asked += 1
                     # Who asks late waits late: the answer needs its time.
                     question.since = max(question.since, now - question.patience * _AT[question.asked - 1])
@@ -105,8 +110,8 @@ class Asking:
         for address in free:
             del self._open[address]
         self._soonest = min((question.due for question in self._open.values()), default=math.inf)
-        if len(ask) >= _BATCH:
-            self._soonest = max(self._soonest, now + _BREATH)
+        if self._soonest <= now:  # some have to wait for others
+            self._soonest = now + max(_BREATH, self._budget.wait(now, urgent=True))
         return frozenset(ask), frozenset(free), alone
 
     def next_wake(self) -> float | None:

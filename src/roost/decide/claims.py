@@ -1,5 +1,6 @@
 """Who else claims our addresses: a bounded record, alarms for the operator, and when to defend. Pure."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ _LIMIT: Final = 256  # alarms kept; the one heard longest ago gives way
 _KEEP_PEER: Final = 60.0  # seconds an alarm about a node of the cluster stays: it settles by itself
 _KEEP_STRANGER: Final = 600.0  # seconds an alarm about a stranger stays: somebody has to look for it
 _DEFEND_INTERVAL: Final = 1.0  # seconds between two defences of one address (RFC 5227 has 10 for hosts)
+_AGAINST_PEER: Final = 0.2  # seconds; it gives way as soon as it hears one, and a lossy link may lose some
 
 
 @dataclass(slots=True)
@@ -57,11 +59,12 @@ class ClaimBook:
         remember(self._alarms, key, alarm, _LIMIT)
         return alarm
 
-    def may_defend(self, address: IPAddress, now: float) -> bool:
+    def may_defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> bool:
         """Tell whether `address` may be announced again against a claim, and count it as done."""
-        if now < self._defended.get(address, now):
+        interval = _AGAINST_PEER if against_peer else _DEFEND_INTERVAL
+        if now - self._defended.get(address, -math.inf) < interval:
             return False
-        self._defended[address] = now + _DEFEND_INTERVAL
+        self._defended[address] = now
         return True
 
     def forget(self, address: IPAddress) -> None:

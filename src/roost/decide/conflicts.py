@@ -63,12 +63,14 @@ class Conflicts:
             doubled=bool(namesakes.known(now)),
             yields=address in self._state.yielding.addresses,
         )
+        if contender.lost:
+            self._state.patrol.hurry(now)
         if why:
-            self._yield(address, mac, peer, why, now)
+            self._yield(address, mac, peer, why, now, link=interface)
         elif address in self._state.answers.now:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
-            self._state.announcing.defend(address, now)
+            self._state.announcing.defend(address, now, against_peer=peer is not None)
             if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
@@ -79,7 +81,8 @@ class Conflicts:
         if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
             return
         remember(self._challenged, address, now + _CHALLENGE, _CHALLENGES)
-        self._state.outbox.put(Ask((address,)))
+        if self._state.budget.take(now, urgent=True):
+            self._state.outbox.put(Ask((address,)))
         if address in self._state.answers.now and address not in self._state.handover.held:
             self._state.announcing.defend(address, now)  # clients have heard the claim, too
 
@@ -89,13 +92,15 @@ class Conflicts:
             return False
         return peer == instead or (ranking is not None and ranking.is_before(peer, self._state.me))
 
-    def _yield(self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float) -> None:
+    def _yield(
+        self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float, *, link: str
+    ) -> None:
         extra = self._state.random.random() * _JITTER if peer is None else 0.0
         self._state.asking.end([address])
         self._leading.suspected.pop(address, None)
         # Gossip sees an active peer, and has not settled it: it must not take the address back at once.
         for_long = peer is not None and not self._state.is_lost(peer)
-        if self._state.yielding.heard(address, peer, mac, now, extra=extra, for_long=for_long):
+        if self._state.yielding.heard(address, peer, mac, now, link=link, extra=extra, for_long=for_long):
             text, level = f"yielding an address to {claimant(peer)} {why}", self._level(peer, now)
             self._state.outbox.happened(Happening.YIELDED, text, address, level, peer=peer, mac=mac.hex(":"))
             self._state.rejoining.soon(now)

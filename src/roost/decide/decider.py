@@ -47,6 +47,7 @@ __all__ = ["Decider"]
 
 
 _HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
+_STOOD_IN_ASKED: Final = 8  # addresses at once: each may have a leader again that has to be heard soon
 
 
 class _Waking(Protocol):
@@ -90,8 +91,16 @@ class Decider:
         return self._state.lease.valid(now)
 
     def alarms(self, now: float) -> tuple[Alarm, ...]:
-        """Return the claims of others that somebody has to look at."""
-        return self._state.announcing.alarms(now)
+        """Return the claims of others that somebody has to look at.
+
+        Who was a stranger and turned out to be a peer is none: nodes that start at once hear each other's
+        claims before gossip tells who they are.
+        """
+        return tuple(
+            alarm
+            for alarm in self._state.announcing.alarms(now)
+            if alarm.peer is not None or self._state.address_book.name_of(alarm.mac) is None
+        )
 
     def drain_progress(self, node: str, now: float) -> draining.Progress | None:
         """Return how far `node` is with draining, or None before it has said so."""
@@ -225,12 +234,13 @@ class Decider:
 
     def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
+        if isinstance(word, Statement):
+            self._state.watch.hear(word, now)
+            return
         self._stale = True
         match word:
             case Ground(subject) if subject == self._state.me:
                 self._state.isolation.accused(now)
-            case Statement():
-                self._state.watch.hear(word, now)
             case draining.Ask(sender, node, wish) if node == self._state.me:
                 self._carry_out_wish(wish, now)
                 self._state.outbox.put(Tell((sender,), self._state.drain.own(now)))
@@ -263,23 +273,27 @@ class Decider:
         if not direct and not self._hears(peer, now):
             self._conflicts.challenge(address, mac, interface, peer, now)
             return
-        if self._state.yielding.refresh(address, mac, now):
+        if self._state.yielding.refresh(address, mac, peer, now, interface):
+            self._publishing.reconsider(self._state.yielding.moved(), now)
             return
         if peer is not None and self._state.handover.claimed(address):
             self._state.outbox.happened(
                 Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
             )
             self._publishing.reconsider([address], now)
+            self._leading.passed(peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._conflicts.contend(address, mac, interface, peer, now)
         else:
             self._state.succession.heard(address)
-            self._leading.note_answerer(address, peer)
+            self._leading.note_answerer(address, peer, now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
         self._stale = True
         self._absence.lan_heard(now)
+        if sighting.vip in self._state.answers.now:
+            self._state.budget.spend(now, 1)  # for the answer
         self._state.outbox.extend(self._state.clients.new(sighting))
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
@@ -296,10 +310,12 @@ class Decider:
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
+        able_again = ready & self._state.delivery.refused.keys()
         self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
         self._publishing.reconsider(changed, now)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
+        self._leading.await_again(able_again, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
@@ -393,7 +409,7 @@ class Decider:
                 state.clients,
                 state.announcing,
             )
-            self._due = soonest(each.next_wake() for each in parts)
+            self._due = soonest([each.next_wake() for each in parts])
             self._stale = False
         return self._due
 
@@ -459,7 +475,8 @@ class Decider:
         stood_in = self._state.succession.stood_in
         if stood_in:
             self._state.patrol.doubt(now, holds=True)
-        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now)
+        most = _STOOD_IN_ASKED if stood_in else 1
+        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now, most)
         if questions := ask | awaited | held | yielded | mine:
             self._state.outbox.put(Ask(tuple(questions)))
         if changed := free | mute | over | silent | freed:
@@ -467,6 +484,7 @@ class Decider:
 
     def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         silent, ask = self._state.yielding.wake(now)
+        self._publishing.reconsider(self._state.yielding.moved(), now)
         for address in silent:
             self._state.outbox.happened(
                 Happening.TOOK_OVER, "its holder fell silent: taking it over", address

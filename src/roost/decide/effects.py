@@ -52,9 +52,13 @@ class Answer(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Announce(Effect):
-    """Send one round of gratuitous ARP or unsolicited NA for each; report what found the queue full."""
+    """Send one round of gratuitous ARP or unsolicited NA for each; report what found the queue full.
+
+    `sparing`: one frame for each, where ARP is counted; else both kinds that hosts learn from.
+    """
 
     addresses: tuple[IPAddress, ...]
+    sparing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["HOLD", "Handover"]
 
@@ -20,9 +21,13 @@ _ASK_INTERVAL: Final = 0.4  # seconds, from then on
 
 
 class Handover:
-    """Tracks the addresses that this node still answers although another node leads them now."""
+    """Tracks the addresses that this node still answers although another node leads them now.
 
-    def __init__(self, hold: float = HOLD) -> None:
+    What `budget` does not allow is asked for the next time; None: there is no limit.
+    """
+
+    def __init__(self, hold: float = HOLD, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget(None)
         self._hold = hold
         self._held: dict[IPAddress, float] = {}  # -> until when
         self._next_ask: float | None = None
@@ -59,7 +64,7 @@ class Handover:
             return frozenset(), over
         self._asked += 1
         self._next_ask = now + (_ASK_AT[self._asked] if self._asked < len(_ASK_AT) else _ASK_INTERVAL)
-        return frozenset(self._held), over
+        return frozenset(each for each in self._held if self._budget.take(now, urgent=True)), over
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is held."""

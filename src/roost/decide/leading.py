@@ -1,6 +1,7 @@
 """Who leads, and what follows from that here: an address comes, goes, is awaited, or is asked for first."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from typing import Final
 
@@ -61,8 +62,23 @@ class Leading:
                 self._state.plan.leading, self._state.plan.passed_on, peers, self._state.announcing_links, now
             )
         )
-        state, before_led = self._state, self._led_by_peers
-        mute = state.succession.stood_in | self._stand_ins.keys()  # these show nothing about their leader
+        before_led = self._led_by_peers
+        self._watch(now)
+        self._stand_ins = {
+            each: name for each, name in self._stand_ins.items() if each in self._state.plan.passed_on
+        }
+        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
+        for name, address in self._led_by_peers.items():
+            if before_led.get(name) != address:  # it has yet to show that it answers for this one
+                self._await(address, now)
+        self._pass_standing_in_on(before, now)
+        self._own_word.describe(now)
+
+    def _watch(self, now: float) -> None:
+        """Watch peers, each by an address that it leads and answers for, if there is one."""
+        state = self._state
+        # These are answered by others, and show nothing about their leader.
+        mute = {*state.succession.stood_in, *self._stand_ins, *state.handover.held}
         self._led_by_peers = census.led_by_peers(
             state.members,
             state.plan,
@@ -71,16 +87,12 @@ class Leading:
             before={name: address for name, address in self._led_by_peers.items() if address not in mute},
             mute=mute,
         )
-        self._state.watch.update(self._state.announcing_links, self._state.members, self._led_by_peers, now)
-        self._stand_ins = {
-            each: name for each, name in self._stand_ins.items() if each in state.plan.passed_on
-        }
-        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
-        for name, address in self._led_by_peers.items():
-            if before_led.get(name) != address:  # it has yet to show that it answers for this one
-                self.await_claim(address, name, state.plan.lead(address).standbys, now)
-        self._pass_standing_in_on(before, now)
-        self._own_word.describe(now)
+        state.watch.update(state.announcing_links, state.members, self._led_by_peers, now)
+
+    def passed(self, peer: str, now: float) -> None:
+        """Hear that `peer` has taken over what this node held for it: now it can be watched by that."""
+        if peer not in self._led_by_peers:
+            self._watch(now)
 
     def take_moves(
         self, moves: Sequence[Move], why: str, now: float, before: Mapping[str, Candidate] | None = None
@@ -94,7 +106,8 @@ class Leading:
             if self._state.plan.known != known:
                 self._state.clients.table.keep(self._state.plan.known)
                 self._state.outbox.put(Notice(self._state.plan.known))
-            changed = self._state.plan.known | self.leaders.keys() | self._state.answers.now.keys()
+            every = set(self._state.plan.known)
+            changed: AbstractSet[IPAddress] = every | self.leaders.keys() | self._state.answers.now.keys()
         else:
             changed = self._state.plan.take_moves(move.service for move in moves)
         self.await_proxy(moves, now)
@@ -210,12 +223,25 @@ class Leading:
             del self._stand_ins[address]
             self._await(address, now)
 
-    def note_answerer(self, address: IPAddress, peer: str | None) -> None:
+    def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Look that these are answered, if others lead them: this node could not stand in until now."""
+        for address in addresses:
+            self._await(address, now)
+
+    def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
-        if peer is not None and peer != self._state.plan.lead(address).node:
-            self._stand_ins[address] = peer
-        else:
+        leader = self._state.plan.lead(address).node
+        if peer is None or leader is None or peer == leader:
             self._stand_ins.pop(address, None)
+            return
+        news = self._stand_ins.get(address) != peer
+        self._stand_ins[address] = peer
+        if not news:
+            return
+        if self._state.watch.evidence(leader, now).process is False:
+            self.await_all_of([leader], now)  # two miss it now: what else it leads is asked for, too
+        if self._led_by_peers.get(leader) == address:
+            self._watch(now)  # it may have yielded that one, and lives
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)
@@ -252,7 +278,7 @@ class Leading:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name:
+                if lead.node == name and address not in self._stand_ins:
                     self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:

@@ -36,6 +36,7 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
 from roost.protocols.machine import Endpoint, Randomness
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["State"]
 
@@ -63,12 +64,13 @@ class State:
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)
-        self.succession = Succession()
-        self.handover = Handover()
-        self.yielding = Yielding()
-        self.asking = Asking()
+        self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
+        self.succession = Succession(budget)
+        self.handover = Handover(budget=budget)
+        self.yielding = Yielding(budget=budget)
+        self.asking = Asking(budget)
         self.readiness = Readiness()
-        self.patrol = Patrol()
+        self.patrol = Patrol(budget)
         self.answers = Answers(
             plan=self.plan,
             succession=self.succession,
@@ -77,11 +79,12 @@ class State:
             asking=self.asking,
             delivered=self.delivery,
             readiness=self.readiness,
+            links=lambda: self.announcing_links,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
         self.settling = Settling(alone=settings.bind is None)
-        self.watch = Watch(me, settings.timing if settings.bind else None, settings.arp_rate)
+        self.watch = Watch(me, settings.timing if settings.bind else None, budget)
         self.vouching = Vouching(self.watch)
         self.isolation = Isolation()
         self.standing = Standing()
@@ -89,7 +92,9 @@ class State:
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
-        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate)
+        self.announcing = Announcing(
+            settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate, budget
+        )
         self.clients = Clients(me, self.plan.lead)
 
     def verdict(self, name: str | None) -> Verdict | None:
@@ -124,10 +129,11 @@ class State:
         return leader if member and not member.metadata.version else None
 
     def drained(self, now: float) -> tuple[int, int, float]:
-        """Return what is led or held here, packets for others' addresses so far, seconds without any."""
+        """Return how many addresses are led or held here, packets for others' so far, seconds without any."""
         followed = self.clients.followed
-        leads = len(self.election.led_by(self.me)) + len(self.handover.held)
-        return leads, followed.packets, now - followed.last_packet
+        rankings = self.election.rankings
+        led = {each for name in self.election.led_by(self.me) for each in rankings[name].service.addresses}
+        return len(led | self.handover.held), followed.packets, now - followed.last_packet
 
     @property
     def may_be_missing_others(self) -> bool:

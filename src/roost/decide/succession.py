@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
 
 __all__ = ["Succession"]
 
@@ -31,9 +32,13 @@ class _Awaited:
 
 
 class Succession:
-    """The addresses that others lead now and that were not heard from since; times are seconds."""
+    """The addresses that others lead now and that were not heard from since; times are seconds.
 
-    def __init__(self) -> None:
+    What `budget` does not allow yet is asked for later; None: there is no limit.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget(None)
         self._awaited: dict[IPAddress, _Awaited] = {}
         self._mute: dict[IPAddress, str] = {}  # -> who leads it and was not heard
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
@@ -88,12 +93,12 @@ class Succession:
                 continue
             if awaited.asked >= _ASKS:
                 mute.add(address)
-            elif len(ask) < _BATCH:
+            elif len(ask) < _BATCH and self._budget.take(now, urgent=True):
                 awaited.asked += 1
                 awaited.due = now + _ANSWER
                 ask.add(address)
             else:
-                awaited.due = now + _BREATH
+                awaited.due = now + max(_BREATH, self._budget.wait(now, urgent=True))
         for address in mute:
             self._mute[address] = self._awaited.pop(address).leader
         self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf)

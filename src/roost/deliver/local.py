@@ -20,7 +20,7 @@ _WHOLE_VERIFY: Final = 6  # every so many of them look for the addresses too
 
 
 class Delivery:
-    """The addresses that this host terminates; `state` is a file for what was set before.
+    """The addresses that this host terminates; `state` is a folder for what was set before.
 
     `changed()` is called when other addresses are ready than before. What the host cannot have is tried again
     with every `verify`.

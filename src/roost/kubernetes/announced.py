@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from roost.kubernetes.client import Api, ApiError
@@ -27,14 +27,16 @@ _OWNER_AGAIN: Final = 60.0  # seconds before a pod that was not found is asked f
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedService:
-    """What this node answers for a service: names of interfaces, empty for all; `missing` are wanted ones.
+    """What this node answers for a service: `addresses` are texts, names of `interfaces` empty for all.
 
-    `addresses` are texts; a service with `missing` is this node's by election, and nothing answers for it.
+    With `missing`, nobody answers: these interfaces are wanted, no node has any, and this one is to say so.
+    `others` are the nodes that answer for other addresses of the service.
     """
 
     addresses: tuple[str, ...]
     interfaces: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    others: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Announced:
         self._recorder = Recorder(api, "metallb-speaker", node)
         self._mirror: Mirror[_Status] = Mirror(api, L2_STATUSES, _parse, self._on_status, namespace=namespace)
         self._wanted: dict[str, AnnouncedService] = {}
+        self._failed: dict[str, AnnouncedService] = {}
         self._news = asyncio.Event()
         self._owner: list[dict[str, Any]] = []
         self._ask_for_owner_at = float("-inf")
@@ -96,6 +99,7 @@ class Announced:
                 f'do not exist on node "{self._node}" with protocol "layer2"'
             )
             self._recorder.say(about, "Warning", "announceFailed", message)
+            return
         message = f'announcing from node "{self._node}" with protocol "layer2"'
         self._recorder.say(about, "Normal", "nodeAssigned", message)
 
@@ -120,8 +124,11 @@ class Announced:
 
     def _look(self) -> None:
         """Take what this node answers for now; what is new is an event."""
-        before, self._wanted = self._wanted, dict(self._answered())
-        for key, each in self._wanted.items():
+        before = self._wanted | self._failed
+        found = self._answered()
+        self._wanted = {key: each for key, each in found.items() if not each.missing}
+        self._failed = {key: each for key, each in found.items() if each.missing}
+        for key, each in found.items():
             if before.get(key) != each and (service := self._services.get(key)):
                 self._say(service, each)
 
@@ -150,7 +157,12 @@ class Announced:
         wanted = self._wanted.get(key)
         own = sorted((each for each in found if each.node == self._node), key=lambda each: each.name)
         keep = own[0] if own and wanted is not None else None
-        stale = [each for each in (own if wanted is None else found) if each is not keep]
+        others = frozenset() if wanted is None else wanted.others
+        stale = [
+            each
+            for each in (own if wanted is None else found)
+            if each is not keep and (each.node not in others or each in own)
+        ]
         for each in stale:
             await self._delete(each.name)
         if wanted is None:

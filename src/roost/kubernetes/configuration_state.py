@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import STATES
+from roost.kubernetes.mirror import Mirror
+from roost.kubernetes.resources import Object
 from roost.observe.quiet import Once
 
 __all__ = ["ConfigurationState"]
@@ -16,7 +18,7 @@ _log = logging.getLogger("roost.kubernetes")
 
 _AFTER: Final = 0.2  # seconds in which changes become one write
 _AGAIN: Final = 5.0  # seconds before a failed write is repeated
-_LOOK: Final = 60.0  # seconds between two looks whether the object is still there
+_LOOK: Final = 60.0  # seconds between two looks whether the object is still there, where it cannot be watched
 _SUMMARY: Final = 8192  # characters of all messages
 
 
@@ -34,6 +36,16 @@ class ConfigurationState:
         self._condition = condition
         self._mistakes: tuple[str, ...] | None = None
         self._news = asyncio.Event()
+        self._last: Object = {}
+        self._written = asyncio.Event()  # the kind is known, and may be written
+        self._mirror: Mirror[Object] = Mirror(
+            api,
+            STATES,
+            lambda item: item.get("status") or {},
+            self._on_object,
+            namespace=namespace,
+            selector={"fieldSelector": f"metadata.name={name}"},
+        )
 
     def set(self, mistakes: Sequence[object]) -> None:
         """Take what is wrong with the configuration, nothing when it is in force."""
@@ -44,6 +56,17 @@ class ConfigurationState:
 
     async def run(self) -> None:
         """Write until cancelled; seldom where the cluster does not know the kind, or forbids it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write_for_ever())
+            await self._written.wait()
+            group.create_task(self._mirror.run())
+
+    def _on_object(self, _key: str, old: Object | None, new: Object | None) -> None:
+        """Write again what somebody deleted, or changed."""
+        if old is not None and new != self._last:
+            self._news.set()
+
+    async def _write_for_ever(self) -> None:
         await self._news.wait()
         complaint = Once()
         while True:
@@ -52,6 +75,7 @@ class ConfigurationState:
             wait = _LOOK
             try:
                 await self._write()
+                self._written.set()
             except ApiError as error:
                 if not (error.not_found or error.forbidden):
                     wait = _AGAIN
@@ -73,7 +97,7 @@ class ConfigurationState:
                 "metadata": {"name": self._name, "labels": self._labels},
             }
             item = await self._api.create(self._collection, body)
-        status = self._status(item.get("status") or {})
+        status = self._last = self._status(item.get("status") or {})
         if item.get("status") != status:
             await self._api.replace(f"{self._path}/status", {**item, "status": status})
 

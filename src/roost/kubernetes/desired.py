@@ -12,6 +12,7 @@ from typing import Final
 
 from roost.kubernetes.config import L2Advertisement, collapse
 from roost.kubernetes.resources import (
+    APART_ANNOTATION,
     PREFERRED_ANNOTATION,
     Endpoints,
     KubeNode,
@@ -23,8 +24,17 @@ from roost.model.node import Node
 from roost.model.pool import Pool
 from roost.model.service import Port, Service
 
-__all__ = ["Policy", "agree", "desired_service", "fingerprint", "node_facts", "proxies_to_ask"]
+__all__ = [
+    "Policy",
+    "agree",
+    "desired_services",
+    "fingerprint",
+    "names_of_parts",
+    "node_facts",
+    "proxies_to_ask",
+]
 
+_SECOND: Final = "#2"  # no name of a Service has it, and none has three addresses
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 
 
@@ -42,8 +52,32 @@ class Policy:
         return next((pool for pool in self.pools if all(pool.covers(each) for each in addresses)), None)
 
 
-def desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy: Policy) -> Service | None:
-    """Return the service as the election takes it, or None when there is nothing to announce."""
+def desired_services(
+    service: KubeService, endpoints: Iterable[Endpoints], policy: Policy
+) -> tuple[Service, ...]:
+    """Return the service as the election takes it: nothing, one, or one for each address.
+
+    Its annotation asks for the latter: each address has a node of its own then, where there are two.
+    """
+    whole = _desired_service(service, endpoints, policy)
+    if whole is None:
+        return ()
+    if len(whole.addresses) == 1 or service.annotations.get(APART_ANNOTATION) != "true":
+        return (whole,)
+    first, *others = whole.addresses
+    _, second = names_of_parts(whole.name)
+    return (
+        replace(whole, addresses=(first,)),
+        replace(whole, name=second, addresses=tuple(others), apart_from=first, part_of=whole.name),
+    )
+
+
+def names_of_parts(name: str) -> tuple[str, str]:
+    """Return the names that the two parts of a service with addresses apart have in the election."""
+    return name, name + _SECOND
+
+
+def _desired_service(service: KubeService, endpoints: Iterable[Endpoints], policy: Policy) -> Service | None:
     if not service.is_load_balancer or service.load_balancer_class != policy.load_balancer_class:
         return None
     try:
@@ -153,7 +187,8 @@ def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
         ]
         local = None if service.endpoint_nodes is None else sorted(service.endpoint_nodes)
         addresses = [canonical(address) for address in service.addresses]
-        total ^= _number((service.name, addresses, rules, local, service.withheld, service.preferred))
+        apart = service.apart_from and canonical(service.apart_from)
+        total ^= _number((service.name, addresses, rules, local, service.withheld, service.preferred, apart))
     for node in nodes.values():
         total ^= _number(
             (node.name, sorted(node.labels.items()), node.network_unavailable, node.excluded, node.ready)

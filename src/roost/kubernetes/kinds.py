@@ -5,6 +5,7 @@ from typing import Final
 from roost.kubernetes.client import Resource
 
 __all__ = [
+    "ACCESS_REVIEWS",
     "ADVERTISEMENTS",
     "COMMUNITIES",
     "DEFINITIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "SERVICES",
     "SLICES",
     "STATES",
+    "TOKEN_REVIEWS",
 ]
 
 _CORE: Final = "api/v1"
@@ -38,6 +40,9 @@ DEPLOYMENTS: Final = Resource("apis/apps/v1", "deployments")
 HOOKS: Final = Resource("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations")
 LEASES: Final = Resource("apis/coordination.k8s.io/v1", "leases")
 SLICES: Final = Resource("apis/discovery.k8s.io/v1", "endpointslices")
+
+ACCESS_REVIEWS: Final = Resource("apis/authorization.k8s.io/v1", "subjectaccessreviews")
+TOKEN_REVIEWS: Final = Resource("apis/authentication.k8s.io/v1", "tokenreviews")
 
 ADVERTISEMENTS: Final = Resource(_METALLB, "l2advertisements")
 COMMUNITIES: Final = Resource(_METALLB, "communities")

@@ -3,6 +3,7 @@
 Beyond mistakes, it names what is allowed and probably not meant.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -10,10 +11,15 @@ import yaml
 
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
 from roost.kubernetes.resources import Object, parse_namespace
+from roost.kubernetes.unknown_fields import unknown_fields
 
 __all__ = ["check", "is_manifest", "read"]
 
 _GROUP: Final = "metallb.io/"
+_NAMED: Final = [
+    re.compile(rf"""(?:^[\s-]*|[{{,]\s*)["']?{key}["']?\s*:""", re.MULTILINE)
+    for key in ("apiVersion", "kind")
+]
 _BGP: Final = frozenset({"BGPPeer", "BGPAdvertisement", "BFDProfile"})
 _STRINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "IPAddressPool": ("addresses",),
@@ -32,10 +38,7 @@ _LISTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def is_manifest(text: str) -> bool:
     """Tell whether a text looks like Kubernetes objects rather than like a speaker's own file."""
-    lines = [line.strip() for line in text.splitlines()]
-    return any(line.startswith("apiVersion:") for line in lines) and any(
-        line.startswith("kind:") for line in lines
-    )
+    return all(key.search(text) for key in _NAMED)
 
 
 def read(text: str) -> list[Object]:
@@ -88,7 +91,11 @@ def _shape(item: Object) -> Iterator[Mistake]:
     if not isinstance(name, str) or not name:
         yield Mistake(kind, "?", "metadata.name", "is missing")
         return
-    if not _is_metallb(item) or kind not in _STRINGS:
+    if not _is_metallb(item):
+        return
+    for field, cure in unknown_fields(kind, item):
+        yield Mistake(kind, name, field, "is not a known field", cure)
+    if kind not in _STRINGS:
         return
     spec = item.get("spec", {})
     if not isinstance(spec, dict):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from roost.model.address import IPAddress
 
 __all__ = [
+    "APART_ANNOTATION",
     "CLEANUP_FINALIZER",
     "DRAIN_ANNOTATION",
     "EXCLUDE_LABEL",
@@ -44,6 +45,7 @@ OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
 POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
 PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
+APART_ANNOTATION: Final = "roost.io/addresses-apart"
 _FAMILIES: Final = MappingProxyType({"IPv4": 4, "IPv6": 6})
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 

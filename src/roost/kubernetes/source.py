@@ -6,6 +6,7 @@ While the API server is silent the mirrors keep what they know, and so does ever
 """
 
 import asyncio
+import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from roost.kubernetes.client import Api
 from roost.kubernetes.config import Mistake, read_advertisements, read_pools
-from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts, proxies_to_ask
+from roost.kubernetes.desired import Policy, agree, desired_services, fingerprint, node_facts, proxies_to_ask
 from roost.kubernetes.gossip import peers
 from roost.kubernetes.kinds import ADVERTISEMENTS, NODES, PODS, POOLS, SERVICES, SLICES
 from roost.kubernetes.mirror import Mirror
@@ -96,7 +97,7 @@ class KubernetesSource:
             )
         self._proxy = ProxyHealth()
         self._by_service: defaultdict[str, dict[str, Endpoints]] = defaultdict(dict)
-        self._built: dict[str, Service] = {}
+        self._built: dict[str, tuple[Service, ...]] = {}
         self._facts: dict[str, Node] = {}
         self._dirty: set[str] = set()
         self._config_dirty = True
@@ -174,7 +175,7 @@ class KubernetesSource:
         node = self._nodes.items.get(self.settings.node)
         if node is None:
             return True
-        slices = self._by_service.get(service.name, {}).values()
+        slices = self._by_service.get(service.known_as, {}).values()
         for hosts in proxies_to_ask(service, slices, node):
             if await self._proxy.denies(hosts, service.health_port):
                 return False
@@ -247,7 +248,7 @@ class KubernetesSource:
         self._dirty.clear()
         why = next(iter(self._why)) if len(self._why) == 1 else "several things changed"
         self._why.clear()
-        services = agree(self._built.values())
+        services = agree(itertools.chain.from_iterable(self._built.values()))
         facts = dict(self._facts)
         if (services, facts) == (self.desired.services, self.desired.nodes):
             if self.mistakes != mistakes:
@@ -268,11 +269,11 @@ class KubernetesSource:
     def _build(self, key: str) -> None:
         service = self._services.items.get(key)
         slices = self._by_service.get(key, {}).values()
-        built = None if service is None else desired_service(service, slices, self._policy)
-        if built is None:
-            self._built.pop(key, None)
-        else:
+        built = () if service is None else desired_services(service, slices, self._policy)
+        if built:
             self._built[key] = built
+        else:
+            self._built.pop(key, None)
 
     def _load(self) -> None:
         """Put the configuration in force, unless it is wrong, or would drop what is still in use."""
@@ -297,7 +298,8 @@ class KubernetesSource:
     def _drops_what_is_used(self, policy: Policy) -> bool:
         for key in self._dirty:
             self._build(key)
-        used = (each.addresses for each in self._built.values() if self._policy.pool_of(each.addresses))
+        built = itertools.chain.from_iterable(self._built.values())
+        used = (each.addresses for each in built if self._policy.pool_of(each.addresses))
         return any(policy.pool_of(addresses) is None for addresses in used)
 
     def _mirrors(self) -> Iterator[Mirror[Any]]:

@@ -69,8 +69,14 @@ class Fabric:
         if inspects:
             self._inspect({node.port: node for node in nodes})
         if proxies:
-            known = [f"{node.port}={node.addresses[0].split('/')[0]}={_mac(node)}" for node in nodes]
+            known = [f"{node.port}={node.addresses[0].split('/')[0]}={self.mac(node)}" for node in nodes]
             self._proxy = _spawn("roost.lab.arp_proxy", *known)
+
+    def mac(self, host: Host) -> str:
+        """Return the hardware address of the host's end of its cable, as text."""
+        inside = ["ip", "-n", host.name, "-o", "link", "show", "dev", "eth0"]
+        words = subprocess.run(inside, capture_output=True, text=True, check=True).stdout.split()
+        return words[words.index("link/ether") + 1]
 
     def cut(self, host: Host) -> None:
         """Block the host's port without a word: its link stays up, nothing passes."""
@@ -165,13 +171,6 @@ def _spawn(*module_and_arguments: str) -> subprocess.Popen[bytes]:
     """Start `python -m MODULE ARGUMENTS` in the switch, with pipes for stdin and stdout."""
     command_line = [sys.executable, "-m", *module_and_arguments]
     return subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-
-def _mac(host: Host) -> str:
-    """Return the hardware address of the host's end of its cable, as text."""
-    inside = ["ip", "-n", host.name, "-o", "link", "show", "dev", "eth0"]
-    words = subprocess.run(inside, capture_output=True, text=True, check=True).stdout.split()
-    return words[words.index("link/ether") + 1]
 
 
 def _nft(namespace: str, device: str, rule: str, table: str = "lab") -> None:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CannotIsolateError", "inside", "run_inside"]
+__all__ = ["CannotIsolateError", "InterruptedEarlyError", "inside", "run_inside"]
 
 _MARK: Final = "ROOST_LAB_INSIDE"
 _PR_SET_PDEATHSIG: Final = 1
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 _TOOLS: Final = {
     "ip": "iproute2",
     "bridge": "iproute2",
@@ -32,6 +33,10 @@ class CannotIsolateError(Exception):
     """This machine lacks a tool or a right; the text is one line that names it and the cure."""
 
 
+class InterruptedEarlyError(Exception):
+    """A signal ended the lab in its first moments."""
+
+
 def inside() -> bool:
     """Tell whether this process is the first one inside."""
     return os.environ.get(_MARK) == "1"
@@ -40,7 +45,7 @@ def inside() -> bool:
 def run_inside(arguments: Sequence[str]) -> int:
     """Run `roost lab ARGUMENTS` inside, pass SIGINT and SIGTERM on, and return its exit code.
 
-    Raises CannotIsolateError.
+    Raises CannotIsolateError, and InterruptedEarlyError when a signal came before anything was begun inside.
     """
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     if lacking := sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool, path=path)}):
@@ -53,15 +58,27 @@ def run_inside(arguments: Sequence[str]) -> int:
     _try(namespaces, path)
     command = ["unshare", *namespaces, sys.executable, "-m", "roost", "lab", *arguments]
     environment = os.environ | {_MARK: "1", "PATH": path}
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # until there is somebody to pass them on to
     process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no threads yet
+    ended_early = False
 
     def pass_on(number: int, _frame: object) -> None:
+        nonlocal ended_early
         for child in _children(process.pid):
-            os.kill(child, number)
+            if _catches(child, signal.SIGTERM):
+                os.kill(child, number)
+                return
+        # Nobody inside hears signals yet, so nothing was begun there; the kernel takes all of it away.
+        ended_early = True
+        process.kill()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDS:
         signal.signal(number, pass_on)
-    return process.wait()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+    code = process.wait()
+    if ended_early:
+        raise InterruptedEarlyError
+    return code
 
 
 def _try(namespaces: Sequence[str], path: str) -> None:
@@ -76,6 +93,17 @@ def _try(namespaces: Sequence[str], path: str) -> None:
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setpgid(0, 0)  # the terminal's Ctrl-C comes once, through the outer process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process has a handler; without one, the first of a namespace gets no signal at all."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def _children(pid: int) -> list[int]:

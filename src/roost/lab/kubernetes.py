@@ -33,6 +33,7 @@ from roost.kubernetes.kinds import (
     SERVICES,
     SLICES,
 )
+from roost.lab.agreement import agreed_leader
 from roost.lab.cluster_objects import endpoint_slice, node, node_status, pod, pod_address, proxy_command
 from roost.lab.components.find import MissingComponentError, find
 from roost.lab.control_plane import ControlPlane, ControlPlaneError
@@ -46,6 +47,8 @@ _NAMESPACE: Final = "metallb-system"
 _WAIT: Final = 60.0  # seconds for anything to happen
 _AFTER: Final = 2.0  # seconds that are looked at after the cut
 _PORT: Final = "7"
+_SETTLED: Final = 2.0  # seconds in which all speakers name the same leader
+_READY: Final = {"ready": True, "serving": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +102,64 @@ class _Cluster:
         asyncio.run(self._register())
         self.say(f"{len(self.nodes)} nodes: a kube-proxy, a pod and a speaker on each; a controller")
         self._start_processes()
-        address, leader = asyncio.run(self._announce())
+        address = asyncio.run(self._announce())
         ready = time.monotonic() - begin
-        for host in self.nodes:
-            # A flow that begins before kube-proxy knows the address is never translated while it goes on.
-            _until(partial(_is_proxied, host, address), f"kube-proxy on {host.name} knows {address}")
-            gone = pod_address([each.name for each in self.nodes].index(leader) + 1)
-            _until(partial(_is_not_proxied, host, gone), f"kube-proxy on {host.name} forgot {gone}")
+        leader = self._prepare(address)
         self.say(f"Service web has the address {address}, {leader} answers for it")
         with self._pinging(address) as (answered, finish):
             _until(answered, "the client reaches a pod")
+            mac = self.fabric.mac(self._host(leader))
+            _until(
+                lambda: mac in self._neighbour(address), f"the client's frames for {address} go to {leader}"
+            )
             self.say(f"the client reaches pod {answered()}; {leader} is cut off without a word")
             cut = time.monotonic()
-            self.fabric.cut(next(host for host in self.nodes if host.name == leader))
+            self.fabric.cut(self._host(leader))
             time.sleep(_AFTER)
             seen = outage(finish(), cut - 0.1, cut + _AFTER)
         successor = asyncio.run(self._told(other_than=leader))
         self.say(f"{successor} answers; the client lost {seen.lost} pings, {seen.longest * 1e3:.0f} ms")
         self.control.stop()
         return Story(len(self.nodes), address, leader, successor, ready, seen.longest, seen.lost)
+
+    def _prepare(self, address: str) -> str:
+        """Return the leader once all agree on it, and once no proxy sends anything to its pod.
+
+        That pod goes with the node; what is to be seen is the address.
+        """
+        while True:
+            leader = self._settled_leader(address)
+            asyncio.run(self._serve_without(leader))
+            gone = pod_address(self._pods()[leader])
+            for host in self.nodes:
+                # A flow that begins before kube-proxy knows the address is never translated while it goes on.
+                _until(partial(_is_proxied, host, address), f"kube-proxy on {host.name} knows {address}")
+                _until(partial(_is_not_proxied, host, gone), f"kube-proxy on {host.name} forgot {gone}")
+            if self._settled_leader(address) == leader:
+                return leader
+
+    def _settled_leader(self, address: str) -> str:
+        """Wait until every speaker has named the same leader for a while, and that node alone answers."""
+        found, since = "", time.monotonic()
+        sockets = {host.name: self.folder / f"{host.name}.sock" for host in self.nodes}
+
+        def is_settled() -> bool:
+            nonlocal found, since
+            now = agreed_leader(sockets, address)
+            if now != found:
+                found, since = now, time.monotonic()
+            return bool(found) and time.monotonic() - since >= _SETTLED
+
+        _until(is_settled, f"all speakers agree on who leads {address}; the logs are in {self.folder}")
+        return found
+
+    def _neighbour(self, address: str) -> str:
+        """Return where the client's kernel sends frames for `address`."""
+        show = ["ip", "-n", self.client.name, "neigh", "show", address]
+        return subprocess.run(show, capture_output=True, text=True, check=False).stdout
+
+    def _host(self, name: str) -> Host:
+        return next(host for host in self.nodes if host.name == name)
 
     async def _register(self) -> None:
         """Make what an administrator and the kubelets would make."""
@@ -135,8 +177,8 @@ class _Cluster:
             await api.patch(PODS.path(_NAMESPACE, name, "status"), running)
         await api.close()
 
-    async def _announce(self) -> tuple[str, str]:
-        """Make a pool, an advertisement and a Service; return its address and who answers for it."""
+    async def _announce(self) -> str:
+        """Make a pool, an advertisement and a Service; return its address once it is announced."""
         api = Api(find_credentials())
         version = {"apiVersion": "metallb.io/v1beta1"}
         pool = {"metadata": {"name": "lab"}, "spec": {"addresses": ["192.0.2.200-192.0.2.220"]}}
@@ -146,25 +188,28 @@ class _Cluster:
         port = {"name": "echo", "port": 7, "protocol": "UDP", "targetPort": 7}
         spec = {"type": "LoadBalancer", "ports": [port]}
         await api.create(SERVICES.path("default"), {"metadata": {"name": "web"}, "spec": spec})
-        everywhere = {host.name: at for at, host in enumerate(self.nodes, 1)}
-        ready = {"ready": True, "serving": True}
-        await api.create(SLICES.path("default"), endpoint_slice("web", everywhere, ready))
+        await api.create(SLICES.path("default"), endpoint_slice("web", self._pods(), _READY))
         end = time.monotonic() + _WAIT
         while time.monotonic() < end:
             await asyncio.sleep(0.1)
             status = (await api.get(SERVICES.path("default", "web")))["status"]
             told = await _nodes_told(api)
             if (ingress := status["loadBalancer"].get("ingress")) and told:
-                leader = told[0]
-                others = {host.name: at for host, at in zip(self.nodes, range(1, 99), strict=False)}
-                others.pop(leader)  # its pod goes with the node; what is to be seen is the address
-                await api.patch(
-                    SLICES.path("default", "web-1"),
-                    {"endpoints": endpoint_slice("web", others or everywhere, ready)["endpoints"]},
-                )
                 await api.close()
-                return ingress[0]["ip"], leader
+                return str(ingress[0]["ip"])
         raise LabError(f"no address was announced; the logs are in {self.folder}")
+
+    async def _serve_without(self, leader: str) -> None:
+        """Let the pods of all other nodes serve."""
+        api = Api(find_credentials())
+        others = {name: at for name, at in self._pods().items() if name != leader}
+        endpoints = endpoint_slice("web", others, _READY)["endpoints"]
+        await api.patch(SLICES.path("default", "web-1"), {"endpoints": endpoints})
+        await api.close()
+
+    def _pods(self) -> dict[str, int]:
+        """Return the number of the pod on each node."""
+        return {host.name: at for at, host in enumerate(self.nodes, 1)}
 
     async def _told(self, other_than: str) -> str:
         api = Api(find_credentials())

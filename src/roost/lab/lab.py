@@ -20,10 +20,11 @@ from roost.lab.fabric import Fabric, Host, LabError
 from roost.lab.records import Pings, load
 from roost.runtime.http_client import get, request
 
-__all__ = ["Client", "Event", "Lab", "Node", "Options"]
+__all__ = ["Client", "Coming", "Event", "Lab", "Node", "Options"]
 
 PORT: Final = 7  # echo
 _GOSSIP: Final = 7946
+_START: Final = 30.0  # seconds for hundreds of addresses on a busy machine
 _TICK: Final = 0.05  # seconds between two looks at what the clients say
 _ON_LINK: Final = 50  # service addresses among the nodes' own
 _ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
@@ -54,6 +55,15 @@ class Event:
     node: str
     at: float
     addresses: tuple[str, ...] = ()  # those that the node led at that moment
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What comes next, for people: at `at` (CLOCK_MONOTONIC seconds), or by then at the latest if awaited."""
+
+    what: str
+    at: float | None = None
+    waits: bool = False
 
 
 @dataclass(eq=False)
@@ -151,6 +161,7 @@ class Lab:
     ) -> None:
         self.options = options
         self.events: list[Event] = []
+        self.coming = Coming("")
         self._on_tick = on_tick
         self._folder = folder
         self.services = [_service(n, options) for n in range(options.vips)]
@@ -178,10 +189,10 @@ class Lab:
             self._configure(node)
             node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
             node.start()
-        self.wait(self._together, 15, "the speakers see each other")
+        self.wait(self._together, _START, "the speakers see each other")
         for host in self._client_hosts:
             self._start_client(host)
-        self.wait(lambda: self.answered(self.addresses), 15, "every address is answered")
+        self.wait(lambda: self.answered(self.addresses), _START, "every address is answered")
 
     def leader(self, address: str) -> str:
         """The node that answered the pings to `address` last."""
@@ -260,7 +271,7 @@ class Lab:
 
     def split(self, nodes: Sequence[str]) -> Event:
         """Put nodes, and the last client, on a LAN of their own."""
-        event = self.note("split off", nodes[0])
+        event = self.note("split off", nodes[0], self.addresses)  # each client loses somebody
         self.fabric.split(self._other_side(nodes))
         for node in nodes:
             self.nodes[node].state = "split off"
@@ -268,7 +279,7 @@ class Lab:
 
     def join(self, nodes: Sequence[str]) -> Event:
         """Make one LAN of the two again."""
-        event = self.note("joined", nodes[0])
+        event = self.note("joined", nodes[0], self.addresses)
         self.fabric.join(self._other_side(nodes))
         for node in nodes:
             self.nodes[node].state = "up"
@@ -307,6 +318,7 @@ class Lab:
     def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Let time pass until `condition()`; raises LabError that names `what` after `seconds`."""
         end = time.monotonic() + seconds
+        self.coming = Coming(what, end, waits=True)
         while not condition():
             if time.monotonic() > end:
                 shut = ", ".join(self.fabric.ports_shut)
@@ -314,14 +326,16 @@ class Lab:
                 raise LabError(f"not within {seconds:g} s: {what}{because}\n{self._last_words()}")
             self._pass()
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+    def sleep(self, seconds: float, then: str = "") -> None:
+        """Let time pass; `then` is what comes next, for people."""
         end = time.monotonic() + seconds
+        self.coming = Coming(then, end)
         while time.monotonic() < end:
             self._pass()
 
     def keep(self) -> None:
         """Let time pass until a signal ends it."""
+        self.coming = Coming("Ctrl-C ends the lab and tells what the clients saw")
         while True:
             self._pass()
 

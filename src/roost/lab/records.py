@@ -28,7 +28,7 @@ class Segment:
 class Outage:
     """The longest time without an answer in a window (seconds), and the pings lost of those sent.
 
-    `moves` is how often an answer came from another node than the answer before.
+    `moves` is how often an answer came from another node than the answer before, be that before the window.
     """
 
     longest: float
@@ -59,10 +59,15 @@ def outage(pings: Pings, begin: float, end: float) -> Outage:
     window = [
         (when, who) for when, who in zip(pings.sent, pings.answered, strict=True) if begin <= when < end
     ]
-    answers = [who for _, who in window if who]
+    before = next((who for when, who in _backwards(pings) if when < begin and who), None)
+    answers = [*([before] if before else []), *(who for _, who in window if who)]
     moves = sum(one != other for one, other in pairwise(answers))
     longest = max(_outages(window), default=0.0)
     return Outage(longest, sum(not who for _, who in window), len(window), moves)
+
+
+def _backwards(pings: Pings) -> Iterator[tuple[float, str]]:
+    return zip(reversed(pings.sent), reversed(pings.answered), strict=True)
 
 
 def _outages(window: Sequence[tuple[float, str]]) -> Iterator[float]:

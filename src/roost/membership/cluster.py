@@ -37,6 +37,7 @@ __all__ = ["Cluster", "Listener"]
 _log = logging.getLogger("roost.membership")
 
 _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with full metadata
+_LEVELS: Final = {"update": logging.DEBUG}
 _TOLD: Final = 64  # members that are told the grounds of a verdict
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
@@ -249,7 +250,8 @@ class Cluster:
         match effect:
             case MemberChanged(kind, member, evidence, by):
                 facts = {"address": str(member.endpoint), "evidence": evidence}
-                _log.info("member %s: %s", member.name, kind, extra=facts)
+                # What a member says of itself changes often, and is told where it matters.
+                _log.log(_LEVELS.get(kind, logging.INFO), "member %s: %s", member.name, kind, extra=facts)
                 if kind == "accused":
                     self._listener.accused(by)
                 self._note_change()

@@ -11,15 +11,16 @@ __all__ = ["Announcement"]
 class Announcement:
     """Answer on the links whose whole names match one of `interfaces` (None: all), with the MAC `mac`.
 
-    `mac` is 6 bytes, None for the answering link's own.
+    `mac` is 6 bytes, None for the answering link's own. `without` are names of links left out all the same.
     """
 
     interfaces: tuple[str, ...] | None = None
     mac: bytes | None = None
+    without: frozenset[str] = frozenset()
 
     def allows(self, link: str) -> bool:
         """Tell whether to answer on the link named `link`."""
-        return interface_allowed(self.interfaces, link)
+        return link not in self.without and interface_allowed(self.interfaces, link)
 
     def joined(self, other: "Announcement") -> "Announcement":
         """Return what two services that share the address want together: the links of either."""

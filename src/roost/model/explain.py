@@ -22,7 +22,7 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
     return {
         "service": service.name,
         "addresses": [canonical(address) for address in service.addresses],
-        "elected_on": canonical(service.addresses[0]),
+        "elected_on": canonical(service.elected_on),
         "leader": ranking.leader,
         "interfaces": interfaces_of(service, leader) if leader else [],
         "places": [
@@ -51,6 +51,8 @@ def _why_behind(place: Place, leader: Place) -> str:
         return f"less preferred than {leader.node} ({place.score} < {leader.score})"
     if leader.preferred:
         return f"the service prefers {leader.node}"
+    if place.shunned:
+        return "another address of the service prefers it"
     return f"its hash comes after that of {leader.node}"
 
 

@@ -16,8 +16,9 @@ from roost.model.eligibility import Credit, Exclusion, credits_of, exclusion_of
 from roost.model.node import Node
 from roost.model.service import Service
 
-__all__ = ["Place", "Ranking", "digest", "rank"]
+__all__ = ["Place", "Ranking", "digest", "place_digest", "rank"]
 
+_INVERSE: Final = bytes(range(255, -1, -1))
 _DIGESTS_KEPT: Final = 1 << 14  # some 4 MB: 1,600 addresses on 10 nodes survive a reload unhashed
 
 
@@ -26,13 +27,14 @@ class Place:
     """A node that may lead a service, with all that its position follows from.
 
     `digest` is 32 bytes; `credits` say where a score other than 0 comes from. A `preferred` one goes before
-    others of its score.
+    others of its score, a `shunned` one after them.
     """
 
     node: str
     digest: bytes
     credits: tuple[Credit, ...] = ()
     preferred: bool = False
+    shunned: bool = False
 
     @property
     def score(self) -> int:
@@ -40,9 +42,9 @@ class Place:
         return sum(credit.weight for credit in self.credits)
 
     @property
-    def key(self) -> tuple[int, bool, bytes]:
+    def key(self) -> tuple[int, bool, bool, bytes]:
         """What nodes are sorted by, ascending."""
-        return -self.score, not self.preferred, self.digest
+        return -self.score, not self.preferred, self.shunned, self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,7 @@ class Ranking:
         first, second = self.position(one), self.position(other)
         if first is not None and second is not None:
             return first < second
-        text = canonical(self.service.addresses[0])
-        return digest(one, text) < digest(other, text)
+        return place_digest(self.service, one) < place_digest(self.service, other)
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
         """Return the same order, led by the first node in it of the first of `groups` that has one."""
@@ -80,19 +81,21 @@ class Ranking:
         """Return the order after `changed` nodes came, changed or (None) went; it has no leader yet."""
         places = [place for place in self.places if place.node not in changed]
         exclusions = [exclusion for exclusion in self.exclusions if exclusion.node not in changed]
-        text = canonical(self.service.addresses[0])
+        service = self.service
+        apart = service.apart_from is not None
         for node in changed.values():
             if node is None:
                 continue
-            if exclusion := exclusion_of(self.service, node):
+            if exclusion := exclusion_of(service, node):
                 exclusions.append(exclusion)
             else:
                 places.append(
                     Place(
                         node.name,
-                        digest(node.name, text),
-                        credits_of(self.service, node),
-                        preferred=node.name == self.service.preferred,
+                        place_digest(service, node.name),
+                        credits_of(service, node),
+                        preferred=node.name == service.preferred and not apart,
+                        shunned=node.name == service.preferred and apart,
                     )
                 )
         places.sort(key=lambda place: place.key)
@@ -106,6 +109,12 @@ def rank(service: Service, nodes: Iterable[Node]) -> Ranking:
     Raises IndexError for a service without addresses: there is nothing to elect for.
     """
     return Ranking(service).with_nodes({node.name: node for node in nodes})
+
+
+def place_digest(service: Service, node: str) -> bytes:
+    """Return the 32 bytes that order `node` for `service`: a digest, inverted for the opposite order."""
+    found = digest(node, canonical(service.elected_on))
+    return found if service.apart_from is None else found.translate(_INVERSE)
 
 
 @lru_cache(maxsize=_DIGESTS_KEPT)

@@ -86,6 +86,10 @@ class Service:
     announce it, "" when some may. With `on_subnet`, nodes without a link in the subnets of its addresses do
     not. `preferred` is a node that goes before others of its score. `health_port` is a TCP port (host order)
     at which each node's proxy tells whether it has an endpoint there, 0 where none does.
+
+    With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
+    are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
+    name that people know it by, where that is another one.
     """
 
     name: str
@@ -98,6 +102,18 @@ class Service:
     deliver: Literal["local", "external"] = "local"
     ports: tuple[Port, ...] = ()
     health_port: int = 0
+    apart_from: IPAddress | None = None
+    part_of: str = ""
+
+    @property
+    def elected_on(self) -> IPAddress:
+        """The address whose hashes order the nodes."""
+        return self.apart_from or self.addresses[0]
+
+    @property
+    def known_as(self) -> str:
+        """The name that the source, and people, know it by."""
+        return self.part_of or self.name
 
 
 @dataclass(frozen=True, slots=True)

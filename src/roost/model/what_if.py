@@ -11,11 +11,15 @@ from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 
-__all__ = ["Prospect", "UnknownNameError", "WhatIf", "what_if"]
+__all__ = ["ContradictionError", "Prospect", "UnknownNameError", "WhatIf", "what_if"]
 
 
 class UnknownNameError(LookupError):
     """A node, address or service that was asked for does not exist; the text names it."""
+
+
+class ContradictionError(ValueError):
+    """What is to be supposed cannot be, or is so already; the text is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,9 @@ def what_if(
 ) -> WhatIf:
     """Return what the election would do if nodes went `down`, came (`add`) or drained.
 
-    A node to add that is known already comes back to life; an unknown one comes without labels.
-    `address` limits the answer to the service with that address or name. Raises UnknownNameError.
+    A node to add that was lost comes back to life; an unknown one comes without labels. `address` limits the
+    answer to the service with that address or name. Raises UnknownNameError, and ContradictionError for a
+    node to add that is a member, or of which two things are supposed at once.
     """
     election = Election(services, candidates)
     before = dict(election.rankings)
@@ -98,6 +103,11 @@ def _supposed(
 ) -> list[Candidate]:
     if unknown := sorted({*down, *drain} - known.keys() - {*add}):
         raise UnknownNameError(f"no node has the name {', '.join(unknown)}")
+    if members := sorted(name for name in {*add} if name in known and known[name].verdict.active):
+        raise ContradictionError(f"{', '.join(members)}: a member already, so it cannot come")
+    for name in sorted({*down, *add, *drain}):
+        if len(kinds := [kind for kind, names in _kinds(down, add, drain) if name in names]) > 1:
+            raise ContradictionError(f"{name} cannot {' and '.join(kinds)} at once: ask one after the other")
     supposed = dict(known)
     for name in add:
         node = known[name].node if name in known else Node(name)
@@ -109,6 +119,12 @@ def _supposed(
         for name in names:
             supposed[name] = replace(supposed[name], verdict=verdict, evidence=evidence)
     return list(supposed.values())
+
+
+def _kinds(
+    down: Collection[str], add: Collection[str], drain: Collection[str]
+) -> tuple[tuple[str, Collection[str]], ...]:
+    return ("go down", down), ("come", add), ("drain", drain)
 
 
 def _prospect(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> Prospect:

@@ -20,6 +20,7 @@ _LEVELS: Final = {
 }
 
 _CLAIMS: Final = 10.0  # seconds between two log lines about claims for one address
+_NAMED: Final = 8  # services in one line
 _LINES: Final = 16  # about claims for all addresses in that time
 
 Follower = Callable[[Event], None]
@@ -28,10 +29,13 @@ Follower = Callable[[Event], None]
 class Events:
     """Hands each event to all followers, and to the log, in the order in which it happened.
 
-    Claims may come at any rate, from ever new machines: the log gets some.
+    Claims may come at any rate, from ever new machines: the log gets some. Services whose lead moves from one
+    node to another for one reason are one line; `soon` calls a function once all has happened that does now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, soon: Callable[[Callable[[], None]], object] = lambda call: call()) -> None:
+        self._soon = soon
+        self._moves: dict[tuple[object, ...], list[Event]] = {}
         self._followers: list[Follower] = []
         self._quiet = Quiet(_CLAIMS, most=_LINES)
 
@@ -41,6 +45,36 @@ class Events:
 
     def happened(self, event: Event) -> None:
         """Publish an event."""
+        if event.what is Happening.LEAD_MOVED:
+            self._gather(event)
+        else:
+            self.flush()
+            self._log(event)
+        for follower in self._followers:
+            follower(event)
+
+    def flush(self) -> None:
+        """Log the moves that were gathered."""
+        moves, self._moves = self._moves, {}
+        for alike in moves.values():
+            first = alike[0]
+            facts = dict(first.facts)
+            if len(alike) > 1:
+                del facts["service"]
+                names = [str(each.facts["service"]) for each in alike]
+                more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+                facts = {"services": ", ".join([*names[:_NAMED], *more])} | facts
+            _log.log(_LEVELS[first.level], "%s", first.text, extra=facts)
+
+    def _gather(self, event: Event) -> None:
+        is_first = not self._moves
+        facts = event.facts
+        alike = (event.level, facts.get("from"), facts.get("to"), facts.get("why"))
+        self._moves.setdefault(alike, []).append(event)
+        if is_first:
+            self._soon(self.flush)
+
+    def _log(self, event: Event) -> None:
         suppressed = 0
         if event.what is Happening.CLAIMED:
             due = self._quiet.due(event.facts["address"], time.monotonic())
@@ -48,5 +82,3 @@ class Events:
         if suppressed >= 0:
             facts = dict(event.facts) | ({"suppressed": suppressed} if suppressed else {})
             _log.log(_LEVELS[event.level], "%s", event.text, extra=facts)
-        for follower in self._followers:
-            follower(event)

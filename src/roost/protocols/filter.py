@@ -12,7 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_claims", "build_traffic"]
+__all__ = [
+    "MAX_INSTRUCTIONS",
+    "Instruction",
+    "build",
+    "build_claims",
+    "build_echo_requests",
+    "build_traffic",
+]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
 _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,850 at most
@@ -126,13 +133,7 @@ def build_claims(
 def _pass_echo(program: "_Program", identifier: int) -> None:
     """Branch from "ipv4" and "echo6", where the headers before ICMPv6 were read already."""
     program.label("ipv4")
-    program.load(_LOAD1, 14)  # version and length of the header
-    program.jump_unless(_JEQ, 0x45, "drop")
-    program.load(_LOAD1, 23)  # protocol
-    program.jump_unless(_JEQ, 1, "drop")
-    program.load(_LOAD2, 20)  # fragment
-    program.jump_if(_JSET, 0x3FFF, "drop")
-    program.load(_LOAD1, 34)  # ICMP type
+    _to_whole_icmp(program)
     program.jump_unless(_JEQ, 0, "drop")
     program.load(_LOAD2, 38)  # identifier
     program.jump_if(_JEQ, identifier, "pass")
@@ -171,6 +172,50 @@ def build_traffic(addresses: Collection[IPv4Address | IPv6Address]) -> list[Inst
     program.label("drop")
     program.give(0)
     return program.assembled()
+
+
+def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
+    """Return the program that passes untagged echo requests for `addresses` sent to this station alone.
+
+    In one piece, without IPv4 options or IPv6 extension headers; IPv6 addresses by their low 32 bits.
+    """
+    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
+    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    program = _Program()
+    program.load(_LOAD4, _PACKET_TYPE)
+    program.jump_unless(_JEQ, 0, "drop")  # PACKET_HOST
+    program.load(_LOAD4, _VLAN_TAG_PRESENT)
+    program.jump_unless(_JEQ, 0, "drop")
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0800, "ipv4")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, "drop")
+    program.load(_LOAD1, 54)  # ICMPv6 type
+    program.jump_unless(_JEQ, 128, "drop")
+    program.load(_LOAD4, 50)  # the low 32 bits of the destination
+    program.tree(ipv6, "pass", "drop")
+    program.label("ipv4")
+    _to_whole_icmp(program)
+    program.jump_unless(_JEQ, 8, "drop")
+    program.load(_LOAD4, 30)  # destination
+    program.tree(ipv4, "pass", "drop")
+    program.label("pass")
+    program.give(_WHOLE)
+    program.label("drop")
+    program.give(0)
+    return program.assembled()
+
+
+def _to_whole_icmp(program: "_Program") -> None:
+    """Load the type of an ICMP packet in one piece and without IPv4 options; all else is dropped."""
+    program.load(_LOAD1, 14)  # version and length of the header
+    program.jump_unless(_JEQ, 0x45, "drop")
+    program.load(_LOAD1, 23)  # protocol
+    program.jump_unless(_JEQ, 1, "drop")
+    program.load(_LOAD2, 20)  # fragment
+    program.jump_if(_JSET, 0x3FFF, "drop")
+    program.load(_LOAD1, 34)  # ICMP type
 
 
 def _intervals(keys: Iterable[int], most: int = _MAX_INTERVALS) -> list[Interval]:

@@ -11,7 +11,15 @@ from typing import Final
 from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 
-__all__ = ["IDENTIFIERS", "Echo", "internet_checksum", "parse_reply", "reply_frame", "request_frame"]
+__all__ = [
+    "IDENTIFIERS",
+    "Echo",
+    "internet_checksum",
+    "parse_reply",
+    "parse_request",
+    "reply_frame",
+    "request_frame",
+]
 
 IDENTIFIERS: Final = 0x10000  # 16 bits, as sequence numbers
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
@@ -49,11 +57,12 @@ def reply_frame(echo: Echo, source_mac: bytes, destination_mac: bytes) -> bytes:
 
 def parse_reply(frame: ethernet.Frame) -> Echo:
     """Read an echo reply; raises PacketError for anything else, and for wrong checksums."""
-    if frame.ethertype == ethernet.IPV4:
-        return _ipv4_reply(frame.payload)
-    if frame.ethertype == ethernet.IPV6:
-        return _ipv6_reply(frame.payload)
-    raise PacketError(f"no echo in EtherType {frame.ethertype:#06x}")
+    return _parse(frame, _REPLY, _REPLY6)
+
+
+def parse_request(frame: ethernet.Frame) -> Echo:
+    """Read an echo request; raises PacketError for anything else, and for wrong checksums."""
+    return _parse(frame, _REQUEST, _REQUEST6)
 
 
 def internet_checksum(data: bytes) -> int:
@@ -101,7 +110,15 @@ def _with_checksum(data: bytes, at: int, checksum: int) -> bytes:
     return data[:at] + checksum.to_bytes(2, "big") + data[at + 2 :]
 
 
-def _ipv4_reply(payload: bytes) -> Echo:
+def _parse(frame: ethernet.Frame, kind4: int, kind6: int) -> Echo:
+    if frame.ethertype == ethernet.IPV4:
+        return _ipv4(frame.payload, kind4)
+    if frame.ethertype == ethernet.IPV6:
+        return _ipv6(frame.payload, kind6)
+    raise PacketError(f"no echo in EtherType {frame.ethertype:#06x}")
+
+
+def _ipv4(payload: bytes, kind: int) -> Echo:
     if len(payload) < _IPV4.size + _ECHO.size:
         raise PacketError(f"IPv4 packet of {len(payload)} bytes")
     start, _, length, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(payload)
@@ -111,10 +128,10 @@ def _ipv4_reply(payload: bytes) -> Echo:
         raise PacketError("wrong IPv4 header checksum")
     if not _IPV4.size + _ECHO.size <= length <= len(payload):
         raise PacketError(f"IPv4 packet of {len(payload)} bytes, {length} announced")
-    return _reply(payload[_IPV4.size : length], b"", _REPLY, source, destination)
+    return _echo(payload[_IPV4.size : length], b"", kind, source, destination)
 
 
-def _ipv6_reply(payload: bytes) -> Echo:
+def _ipv6(payload: bytes, kind: int) -> Echo:
     if len(payload) < _IPV6.size + _ECHO.size:
         raise PacketError(f"IPv6 packet of {len(payload)} bytes")
     start, length, next_header, _, source, destination = _IPV6.unpack_from(payload)
@@ -123,10 +140,10 @@ def _ipv6_reply(payload: bytes) -> Echo:
     if not _ECHO.size <= length <= len(payload) - _IPV6.size:
         raise PacketError(f"IPv6 packet of {len(payload)} bytes, {length} announced")
     message = payload[_IPV6.size : _IPV6.size + length]
-    return _reply(message, _pseudo_header(source, destination, length), _REPLY6, source, destination)
+    return _echo(message, _pseudo_header(source, destination, length), kind, source, destination)
 
 
-def _reply(message: bytes, pseudo: bytes, kind: int, source: bytes, destination: bytes) -> Echo:
+def _echo(message: bytes, pseudo: bytes, kind: int, source: bytes, destination: bytes) -> Echo:
     found, code, _, identifier, sequence = _ECHO.unpack_from(message)
     if found != kind or code:
         raise PacketError(f"ICMP type {found} code {code}")

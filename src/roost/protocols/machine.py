@@ -76,4 +76,8 @@ class Randomness(Protocol):
 
 def soonest(wakes: Iterable[float | None]) -> float | None:
     """Return the first of the times at which the parts of a machine want to be woken; None: never."""
-    return min((when for when in wakes if when is not None), default=None)
+    first: float | None = None
+    for when in wakes:
+        if when is not None and (first is None or when < first):
+            first = when
+    return first

@@ -12,18 +12,20 @@ Two sysctls per interface (Documentation/networking/ip-sysctl.rst of Linux) deci
 What the administrator has set stays where it protects. `conf/all` is never written: it would weaken the
 interfaces that are set to 1 or 2. `conf/default` is, so that an interface made later is guarded from birth.
 The kernel copies a new default to all interfaces that were never set themselves, hence all values are read
-before the first is written. The values found are remembered in a file, so that a process killed and started
-again can still put them back.
+before the first is written. An interface that comes later has our value by birth, so what `default` was
+before is what it would have had: that is put back there in the end. The values found are remembered in a
+file, so that a process killed and started again can still put them back.
 """
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,7 @@ __all__ = ["ArpGuard", "LocalDeliveryError"]
 _log = logging.getLogger(__name__)
 
 _CONF: Final = Path("/proc/sys/net/ipv4/conf")
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _DEFAULT: Final = "default"
 _BREATH: Final = 64  # interfaces read before other tasks get their turn
 
@@ -74,25 +77,35 @@ class _Change:
     target: int
 
 
+@dataclass(slots=True)
+class _Past:
+    """What was set before, by interface and setting, and the interfaces that were looked at."""
+
+    before: dict[str, dict[str, int]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+
 class ArpGuard:
     """The guard of one network namespace: that of the thread that calls. `memory` survives a crash."""
 
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
-        self._before = _recall(memory)
+        self._past = _recall(memory)
 
     async def enforce(self) -> tuple[str, ...]:
         """Guard every interface and those to come; returns what had to be set, in words.
 
         Raises LocalDeliveryError when an interface stays unguarded.
         """
+        newcomers = self._meet()
         changes = await self._missing()
-        if not changes:
-            return ()
         for change in changes:
             if change.target == change.setting.value:
-                self._before.setdefault(change.key, {}).setdefault(change.setting.name, change.current)
-        self._remember()  # before the first write: a crash between the two forgets nothing
+                self._past.before.setdefault(change.key, {}).setdefault(change.setting.name, change.current)
+        if changes or newcomers:
+            self._remember()  # before the first write: a crash between the two forgets nothing
+        if not changes:
+            return ()
         for change in changes:
             _write(change)
         still = await self._missing()
@@ -108,10 +121,11 @@ class ArpGuard:
 
     async def release(self) -> None:
         """Put back what was there before, except where somebody else has changed it since."""
+        self._meet()
         names = dict(_interfaces())
-        for key in sorted(self._before, key=lambda key: key != _DEFAULT):
+        for key in sorted(self._past.before, key=lambda key: key != _DEFAULT):
             for setting in _SETTINGS:
-                before = self._before[key].get(setting.name)
+                before = self._past.before[key].get(setting.name)
                 name = names.get(key)
                 if before is None or name is None or _read(name, setting) != setting.value:
                     continue
@@ -120,8 +134,25 @@ class ArpGuard:
                 except LocalDeliveryError as error:
                     _log.warning("cannot put back the ARP settings of before: %s", error)
             await asyncio.sleep(0)
-        self._before = {}
+        self._past = _Past()
         self._remember()
+
+    def _meet(self) -> bool:
+        """Note interfaces that came since the last look, forget those that went; tells whether any did.
+
+        Who comes while `default` is ours has our value from it, and would have had the one of before.
+        """
+        names = dict(_interfaces())
+        came, went = names.keys() - self._past.seen, self._past.seen - names.keys()
+        inherited = self._past.before.get(_DEFAULT, {})
+        for key in came - {_DEFAULT}:
+            for setting in _SETTINGS:
+                if setting.name in inherited and _read(names[key], setting) == setting.value:
+                    self._past.before.setdefault(key, {})[setting.name] = inherited[setting.name]
+        for key in went:
+            self._past.before.pop(key, None)
+        self._past.seen = set(names)
+        return bool(came or went)
 
     async def _missing(self) -> list[_Change]:
         everywhere = {setting: _read("all", setting) for setting in _SETTINGS}
@@ -133,7 +164,7 @@ class ArpGuard:
                 current = _read(name, setting)
                 if current is None or above is None:
                     continue  # the interface has gone, or speaks no IPv4
-                target = setting.target(above, current, self._before.get(key, {}).get(setting.name))
+                target = setting.target(above, current, self._past.before.get(key, {}).get(setting.name))
                 if target == current:
                     continue
                 if max(above, target) not in setting.protecting:
@@ -150,33 +181,38 @@ class ArpGuard:
         if self._memory is None:
             return
         try:
-            if not self._before:
+            if not self._past.before:
                 self._memory.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # others keep something there, too
+                    self._memory.parent.rmdir()
                 return
             self._memory.parent.mkdir(parents=True, exist_ok=True)
             draft = self._memory.with_suffix(".new")
-            draft.write_text(json.dumps({"namespace": _namespace(), "before": self._before}))
+            facts = {"boot": _boot(), "namespace": _namespace()}
+            facts |= {"before": self._past.before, "seen": sorted(self._past.seen)}
+            draft.write_text(json.dumps(facts))
             draft.replace(self._memory)
         except OSError as error:
             _log.warning("cannot remember the ARP settings of before in %s: %s", self._memory, error)
 
 
-def _recall(memory: Path | None) -> dict[str, dict[str, int]]:
-    """Read what a predecessor in this network namespace remembered; anything unreadable is nothing."""
+def _recall(memory: Path | None) -> _Past:
+    """Read what a predecessor here, since the boot, remembered; anything unreadable is nothing."""
     if memory is None or not memory.exists():
-        return {}
+        return _Past()
     names = {setting.name for setting in _SETTINGS}
     try:
         document = json.loads(memory.read_text())
-        if document["namespace"] != _namespace():
-            return {}
-        return {
+        if (document["boot"], document["namespace"]) != (_boot(), _namespace()):
+            return _Past()
+        before = {
             str(key): {name: int(value) for name, value in values.items() if name in names}
             for key, values in document["before"].items()
         }
+        return _Past(before, set(map(str, document["seen"])))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         _log.warning("cannot read the ARP settings of before from %s: %s", memory, error)
-        return {}
+        return _Past()
 
 
 def _interfaces() -> Iterator[tuple[str, str]]:
@@ -214,3 +250,11 @@ def _write(change: _Change) -> None:
 
 def _namespace() -> int:
     return Path("/proc/thread-self/ns/net").stat().st_ino
+
+
+def _boot() -> str:
+    """Return what names this run of the kernel: another one has no settings of ours."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""

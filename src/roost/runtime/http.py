@@ -8,7 +8,7 @@ import asyncio
 import os
 import ssl
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ import h11
 
 from roost.runtime.connections import Connections
 
-__all__ = ["HttpServer", "Request", "Response", "SocketPathError"]
+__all__ = ["Handler", "HttpServer", "Request", "Response", "SocketPathError"]
 
 _READ_DEADLINE: Final = 5.0  # seconds a client may take to send its request
 _MAX_CONNECTIONS: Final = 64
@@ -31,12 +31,13 @@ class SocketPathError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A parsed request; `path` is decoded and without its query."""
+    """A parsed request; `path` is decoded and without its query, `token` the bearer's (RFC 6750) or ""."""
 
     method: str
     path: str
     query: dict[str, list[str]] = field(default_factory=dict)
     body: bytes = b""
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +149,24 @@ async def _read_request(
             connection.receive_data(data)
         elif isinstance(event, h11.Request):
             target = urlsplit(event.target.decode("ascii", "replace"))
-            request = Request(event.method.decode("ascii"), unquote(target.path), parse_qs(target.query))
+            request = Request(
+                event.method.decode("ascii"),
+                unquote(target.path),
+                parse_qs(target.query),
+                token=_bearer_token(event.headers),
+            )
         elif isinstance(event, h11.EndOfMessage):
             return replace(request, body=body) if request is not None else None
         elif isinstance(event, h11.Data):
             body += event.data
         else:
             return None
+
+
+def _bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    value = next((value for name, value in headers if name == b"authorization"), b"")
+    scheme, _, token = value.decode("ascii", "replace").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _remove_leftover(path: Path) -> None:

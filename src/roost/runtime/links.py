@@ -8,6 +8,7 @@ new dump, which is also the answer to every other fault.
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -32,7 +34,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from roost.model.link import Interface, Link
 
-__all__ = ["LinkWatcher", "on_host"]
+__all__ = ["LinkWatcher", "links_now", "on_host"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,21 @@ def on_host(links: Iterable[Link]) -> tuple[list[tuple[str, Interface]], list[st
     found = tuple(links)
     local = [(each.name, address) for each in found for address in each.addresses]
     return local, [each.name for each in found]
+
+
+def links_now() -> tuple[Link, ...]:
+    """Return the links of this host, for those who have no event loop. Raises OSError."""
+
+    async def look() -> tuple[Link, ...]:
+        watcher = LinkWatcher()
+        await watcher.start()
+        await watcher.stop()
+        return watcher.links
+
+    try:
+        return asyncio.run(look())
+    except NetlinkError as error:
+        raise OSError(error.code, os.strerror(error.code)) from error
 
 
 class _Table:

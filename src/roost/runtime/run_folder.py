@@ -1,10 +1,10 @@
-"""Where the sockets of this host's speakers are, for those who listen and those who ask."""
+"""Where the sockets of this host's speakers are, and what a speaker leaves for its successor."""
 
 import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["default_socket", "folders"]
+__all__ = ["default_socket", "folders", "state_folder"]
 
 _FOLDER: Final = Path("/run/roost")
 _VARIABLE: Final = "ROOST_RUN_DIR"
@@ -24,6 +24,27 @@ def folders() -> list[Path]:
         return [Path(only)]
     runtime = _of_the_user()
     return [_FOLDER, *([runtime] if runtime else [])]
+
+
+def state_folder(socket: Path) -> Path:
+    """Return where the speaker at `socket`, in this thread's network namespace, keeps what outlives a crash.
+
+    That is in systemd's StateDirectory= if the unit has one, else beside the socket; but not in a
+    RuntimeDirectory=, which systemd takes away when the process ends, if there is a choice (systemd.exec(5)).
+    """
+    namespace = Path("/proc/thread-self/ns/net").stat().st_ino
+    return _lasting(socket.parent) / f"netns-{namespace}.state"
+
+
+def _lasting(beside: Path) -> Path:
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    passing = [Path(each) for each in os.environ.get("RUNTIME_DIRECTORY", "").split(":") if each]
+    for folder in passing:
+        lasting = folder.with_name(f"{folder.name}-state")
+        if beside.is_relative_to(folder) and (lasting.is_dir() or os.access(folder.parent, os.W_OK)):
+            return lasting
+    return beside
 
 
 def _of_the_user() -> Path | None:

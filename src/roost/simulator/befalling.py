@@ -129,7 +129,7 @@ class Befalling:
 
     def _refuse(self, fault: Fault, by: int) -> None:
         host, address = self._host(fault), self._world.services[fault.service].ip
-        host.kernel.refused[address] = host.kernel.refused.get(address, 0) + by
+        host.kernel.refuse(address, by)
         if host.process is not None:
             host.process.hands.tell_delivery()
 

@@ -1,11 +1,16 @@
 """Runs and campaigns: schedules drawn, played and judged, and the first failure made short.
 
-seed -> Schedule -> World + Judge -> Outcome      many of them -> Report
+seed -> Schedule -> World + Judge -> Outcome      many of them, side by side -> Report
 """
 
+import itertools
+import multiprocessing
 import time
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,7 +43,7 @@ class Report:
     steps: int = 0
     longest_silence: float = 0.0
     longest_two: float = 0.0
-    cpu: float = 0.0  # seconds
+    cpu: float = 0.0  # seconds, of all processes
     runs: int = 0
     failures: list[tuple[Schedule, Violation]] = field(default_factory=list)
 
@@ -77,6 +82,47 @@ def play(
     return Outcome(world.begun, violation, judge.longest_silence, judge.longest_two, tuple(world.record))
 
 
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """A run of a campaign; `cpu` is in seconds."""
+
+    schedule: Schedule
+    outcome: Outcome
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The runs of one campaign, by number: each depends on its number alone."""
+
+    make: MakeDecider
+    seed: int
+    nodes: int | None
+    profile: str
+    bounds: Bounds | None
+
+    def play(self, number: int, faults: int = _FAULTS) -> _Played:
+        began = time.process_time()
+        schedule = draw(self.seed * 1_000_003 + number, faults=faults, nodes=self.nodes, profile=self.profile)
+        outcome = play(schedule, self.make, self.bounds)
+        return _Played(schedule, outcome, time.process_time() - began)
+
+    def in_order(self, jobs: int) -> Generator[_Played, None, None]:
+        """Yield one after the other, played by so many processes."""
+        if jobs == 1:
+            yield from map(self.play, itertools.count())
+            return
+        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
+        playing: deque[Future[_Played]] = deque()
+        try:
+            for number in itertools.count():
+                playing.append(pool.submit(self.play, number))
+                if len(playing) > jobs:  # the next one waits for whoever is done first
+                    yield playing.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def campaign(
     make: MakeDecider,
     *,
@@ -85,21 +131,30 @@ def campaign(
     nodes: int | None = None,
     profile: str = "default",
     bounds: Bounds | None = None,
+    jobs: int = 1,
     progress: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Play one drawn schedule after the other until so many faults were injected."""
+    """Play one drawn schedule after the other until so many faults were injected.
+
+    With more `jobs` as many processes play at a time, and `make` has to be a function of a module; the
+    report is the same, but for the CPU time.
+    """
     report = Report()
-    began = time.process_time()
-    while report.steps < steps:
-        wanted = min(_FAULTS, steps - report.steps)
-        schedule = draw(seed * 1_000_003 + report.runs, faults=wanted, nodes=nodes, profile=profile)
-        outcome = play(schedule, make, bounds)
-        report.runs += 1
-        report.steps += outcome.steps
-        report.longest_silence = max(report.longest_silence, outcome.longest_silence)
-        report.longest_two = max(report.longest_two, outcome.longest_two)
-        if outcome.violation is not None:
-            report.failures.append((schedule, outcome.violation))
-        report.cpu = time.process_time() - began
-        progress(report)
+    runs = _Runs(make, seed, nodes, profile, bounds)
+    with closing(runs.in_order(jobs)) as whole:
+        while (left := steps - report.steps) > 0:
+            played = next(whole) if left >= _FAULTS else runs.play(report.runs, left)
+            _count(report, played)
+            progress(report)
     return report
+
+
+def _count(report: Report, played: _Played) -> None:
+    outcome = played.outcome
+    report.runs += 1
+    report.steps += outcome.steps
+    report.cpu += played.cpu
+    report.longest_silence = max(report.longest_silence, outcome.longest_silence)
+    report.longest_two = max(report.longest_two, outcome.longest_two)
+    if outcome.violation is not None:
+        report.failures.append((played.schedule, outcome.violation))

@@ -37,6 +37,8 @@ class State(Enum):
     PROBE = "probe"
     FAILED = "failed"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function
+
 
 _VALID: Final = frozenset({State.REACHABLE, State.STALE, State.DELAY, State.PROBE})
 
@@ -79,6 +81,7 @@ class Client:
         self.name = f"c{number}"
         self.address: IPAddress = IPv4Address("198.18.0.200") + number
         self.mac = bytes((2, 0, 0, 0, 1, number))
+        self._neighbour = (self.address, self.mac)
         self.deaf = deaf
         self.port = lan.attach(self, self.mac, switch)
         self.entries: dict[IPAddress, Entry] = {}
@@ -110,9 +113,10 @@ class Client:
             state = entry.state
             if state is not State.REACHABLE or now - entry.confirmed > self._reachable:
                 self._progress(address, entry, now)
-            if entry.state in _VALID:
+                state = entry.state
+            if state in _VALID:
                 self._ping(address, entry, now)
-            elif entry.state is State.FAILED:
+            elif state is State.FAILED:
                 self._lose(address, entry)
         self._clock.after(PERIOD, self.tick)
 
@@ -196,7 +200,7 @@ class Client:
         if (
             not isinstance(host, Host)
             or not host.awake
-            or not host.kernel.takes(address, self.address, self.mac)
+            or not host.kernel.takes(address, self._neighbour)
             or self._lan.unicast(host.port, host.mac, self.mac) is not self.port
         ):
             self._lose(address, entry)

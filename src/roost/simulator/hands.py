@@ -4,6 +4,7 @@ What lives here: one method for each effect, and the frames that a responder wou
 know: when the process runs, why anything is done.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,7 @@ class Hands:
         self._open: tuple[Link, ...] = ()
         self._listened: frozenset[tuple[int, IPAddress]] = frozenset()
         self._wanted: frozenset[IPAddress] = frozenset()  # to be terminated on this host
+        self._to_deliver: deque[frozenset[IPAddress]] = deque()  # one after the other, as asked for
         self._meta = encode_metadata(self.metadata)
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._process = process
@@ -191,6 +193,7 @@ class Hands:
         others = [member.name for member in swim.members.values() if member.live]
         swim.tell(others[:_TOLD], encode(ground), now)
         swim.declare_dead(ground.subject, ground.evidence, now)
+        self._host.declared(ground.subject)
         self._host.note("declares", f"{ground.subject} {ground.verdict.value}: {ground.evidence}")
 
     def _join(self, effect: do.Join) -> None:
@@ -209,12 +212,13 @@ class Hands:
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
         kernel, decider = self._host.kernel, self._process.decider
-        refused = {each: "in use elsewhere" for each in self._wanted if kernel.refused.get(each)}
-        kernel.delivered = ready = self._wanted - refused.keys()
+        refused = {each: "in use elsewhere" for each in self._wanted if each in kernel.refused}
+        kernel.delivered = ready = frozenset(set(self._wanted) - refused.keys())
         self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
 
     def _deliver(self, effect: do.Deliver) -> None:
-        self._process.later(_DELIVERY, partial(self.deliver_now, effect.addresses))
+        self._to_deliver.append(effect.addresses)
+        self._process.later(_DELIVERY, lambda: self.deliver_now(self._to_deliver.popleft()))
 
     def _ask_proxy(self, effect: do.AskProxy) -> None:
         name = effect.service.name

@@ -7,7 +7,7 @@ host's own monotonic scale.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
@@ -39,7 +39,7 @@ _GRACE: Final = 10.0  # seconds after which it ends anyway
 class Surroundings:
     """What hosts share: time, the LAN, each other, and who is told what happened.
 
-    `note` takes who, what, and words for people.
+    `note` takes who, what, and words for people; `declared` who says of whom that it is gone.
     """
 
     clock: Clock
@@ -48,6 +48,7 @@ class Surroundings:
     profile: str
     note: Callable[[str, str, str], None]
     answers_changed: Callable[[], None]
+    declared: Callable[[str, str], None]
     hosts: dict[Endpoint, "Host"] = field(default_factory=dict)
 
 
@@ -81,6 +82,18 @@ class Host:
         self.gossip_mute = self.gossip_deaf = 0
         self.slow: list[float] = []
         self.join: tuple[Endpoint, ...] = ()
+        self._link = Link(
+            index=2,
+            name="eth0",
+            mac=self.mac,
+            up=True,
+            carrier=True,
+            broadcast=True,
+            no_arp=False,
+            loopback=False,
+            addresses=(IPv4Interface(f"{self.address}/{_PREFIX}"),),
+        )
+        self._unplugged = replace(self._link, carrier=False)
         self._around = around
         self._lan = around.lan
         self._chance = chance
@@ -102,6 +115,14 @@ class Host:
         return not (self.frozen or self.paused)
 
     @property
+    def untouched(self) -> bool:
+        """Whether no fault concerns this host, its process or its port."""
+        port, process = self.port, self.process
+        calm = not (self.lateness or self.gossip_mute or self.gossip_deaf or port.loss or port.delay)
+        present = process is not None and not process.leaving and self.runs
+        return present and calm and port.sends and port.hears
+
+    @property
     def listening(self) -> bool:
         """Whether a process has the gossip port open."""
         return self.process is not None
@@ -116,17 +137,7 @@ class Host:
 
     def link(self) -> Link:
         """Return the host's one link as it is now."""
-        return Link(
-            index=2,
-            name="eth0",
-            mac=self.mac,
-            up=True,
-            carrier=not self.port.down,
-            broadcast=True,
-            no_arp=False,
-            loopback=False,
-            addresses=(IPv4Interface(f"{self.address}/{_PREFIX}"),),
-        )
+        return self._unplugged if self.port.down else self._link
 
     def flight(self, other: "Host") -> float:
         """Return the seconds that a packet takes to another host."""
@@ -142,6 +153,10 @@ class Host:
     def answers_changed(self) -> None:
         """Tell that this host may answer for other addresses from now on."""
         self._around.answers_changed()
+
+    def declared(self, subject: str) -> None:
+        """Tell that this node declares another one gone."""
+        self._around.declared(self.name, subject)
 
     def note(self, what: str, text: str) -> None:
         """Tell what happened here."""

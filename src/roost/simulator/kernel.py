@@ -3,7 +3,7 @@
 It also remembers who sent packets for addresses that moved away, and which neighbours it has talked to.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -24,7 +24,8 @@ class Kernel:
         self.delivered: frozenset[IPAddress] = frozenset()
         self.passed_on: frozenset[IPAddress] = frozenset()
         self.followed: frozenset[IPAddress] = frozenset()
-        self.refused: dict[IPAddress, int] = {}  # -> how many faults say so
+        self.refused: frozenset[IPAddress] = frozenset()
+        self._refusals: Counter[IPAddress] = Counter()  # faults that say so
         self.last_packet = 0.0  # of those that are followed, virtual time
         self.neighbours: deque[tuple[IPAddress, bytes]] = deque(maxlen=_NEIGHBOURS)
         self._clock = clock
@@ -32,12 +33,17 @@ class Kernel:
         self._packets = 0
         self._seen: dict[Sighting, None] = {}
 
-    def takes(self, address: IPAddress, client: IPAddress, mac: bytes) -> bool:
-        """Take a packet of `client` for a service address; tells whether it is delivered."""
-        if (client, mac) not in self.neighbours:
-            self.neighbours.append((client, mac))
-        if address in self.followed:
-            self._count(Sighting(address, client, mac))
+    def refuse(self, address: IPAddress, by: int) -> None:
+        """Count a fault that keeps this host from having an address, or one that does so no more."""
+        self._refusals[address] += by
+        self.refused = frozenset(each for each, faults in self._refusals.items() if faults)
+
+    def takes(self, address: IPAddress, client: tuple[IPAddress, bytes]) -> bool:
+        """Take a packet of `client` (address, MAC) for a service address; tells whether it is delivered."""
+        if client not in self.neighbours:
+            self.neighbours.append(client)
+        if self.followed and address in self.followed:
+            self._count(Sighting(address, *client))
         return address in self.delivered or address in self.passed_on
 
     def _count(self, sighting: Sighting) -> None:

@@ -137,7 +137,7 @@ class Lan:
         if at is _UPLINK:
             here = 1 - here
             at = self._cross(source, target, here)
-        if not isinstance(at, Port) or not at.hears or at.switch != here or target not in at.macs:
+        if at is None or at == _UPLINK or not at.hears or at.switch != here or target not in at.macs:
             return None  # nobody there, nobody any more, or somebody else
         return None if at.loss and self._chance.random() < at.loss else at
 
@@ -166,6 +166,10 @@ class Lan:
     def reaches(self, switch: int, port: Port) -> bool:
         """Tell whether a station well connected to `switch` could talk with the one at `port`, both ways."""
         return port.sends and port.hears and (port.switch == switch or not self.split)
+
+    def joined(self, one: Port, other: Port) -> bool:
+        """Tell whether the switches of two ports reach each other."""
+        return one.switch == other.switch or not self.split
 
     def _cross(self, source: bytes, target: bytes, switch: int) -> Port | Literal["uplink"] | None:
         if self.split:

@@ -149,11 +149,10 @@ class Process:
 
     def able(self) -> frozenset[IPAddress]:
         """Return what this node could answer for: configured, allowed to it, and to be had on its host."""
-        refused = frozenset(address for address, faults in self.host.kernel.refused.items() if faults)
-        key = (self.desired, refused)
+        key = (self.desired, self.host.kernel.refused)
         if self._able_of != key:
             self._able_of = key
-            self._able = frozenset(_allowed(self.desired, self.host.name) - refused)
+            self._able = frozenset(_allowed(self.desired, self.host.name) - self.host.kernel.refused)
         return self._able
 
     # -- what comes in -----------------------------------------------------------------------------
@@ -278,7 +277,7 @@ class Process:
             self.decider.wake(now)
 
     def _is_busy(self) -> bool:
-        return not self.host.runs or self._clock.now < self._busy_until
+        return self._clock.now < self._busy_until or not self.host.runs
 
     def _rest(self) -> None:
         """Let a slow interpreter be busy with something else for a while."""

@@ -8,6 +8,8 @@ being noticed: no packet of its own disturbs the run.
     rest      some time after the last fault, not exactly one node answers where one can
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
+    verdict   a node is declared gone that is well, and another one could have told
+    flapping  a lead returns again and again to a node that gets lost each time
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.simulator.blame import Returns, Untouched
 from roost.simulator.client import Client, State
 from roost.simulator.clock import START
 from roost.simulator.faults import PLANNED, Fault, Schedule
@@ -27,21 +30,24 @@ from roost.simulator.world import World
 
 __all__ = ["Bounds", "Judge", "Violation", "lone_moves"]
 
+_CROWDED: Final = 2  # times as long a silence, and two answers, may be while a crowd of faults is on
 _NOBODY: Final[frozenset[str]] = frozenset()
 _Seen = tuple[Host, frozenset[IPAddress], frozenset[IPAddress], tuple[bool, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds, but `table` (entries).
+    """Seconds, but `table` (entries), `crowd` (faults) and `returns` (of a lead within 20 s).
 
-    `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two answer",
-    `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
+    `silence` and `two` hold while at most `crowd` faults are on, or were in the last 2 s, and twice as long
+    with more. `warm` is how long a node has to be able to answer before it has to, `gap` what interrupts "two
+    answer", `rest` and `still` are times without faults after which a cluster is at rest, and moves nothing.
     """
 
     look: float = 0.02
     silence: float = 0.5
     two: float = 1.0
+    crowd: int = 4
     warm: float = 0.5
     gap: float = 0.2
     rest: float = 12.0
@@ -49,6 +55,7 @@ class Bounds:
     stuck: float = 6.0
     before: float = 5.0
     after: float = 3.0
+    returns: int = 6
     table: int = 1000
 
 
@@ -87,7 +94,7 @@ class Judge:
 
     def __init__(self, world: World, bounds: Bounds) -> None:
         self.violation: Violation | None = None
-        self.longest_silence = 0.0
+        self.longest_silence = 0.0  # of those that are bounded strictly, as the next
         self.longest_two = 0.0
         self._world = world
         self._bounds = bounds
@@ -102,16 +109,38 @@ class Judge:
             for address in self._addresses
         }
         self._able_since: dict[tuple[int, IPAddress], dict[str, float]] = {key: {} for key in self._watched}
-        self._before: tuple[object, ...] = ()
+        self._before: tuple[Sequence[_Seen], frozenset[IPAddress]] = ((), frozenset())
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
+        self._untouched = Untouched(world.lan)
+        self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
+        world.on_verdict = self._at_a_verdict
         world.clock.after(bounds.look, self._tick)
 
     def _tick(self) -> None:
         self._look(self._world.clock.now)
         if self.violation is None:
             self._world.clock.after(self._bounds.look, self._tick)
+
+    def _count_returns(
+        self, key: tuple[int, IPAddress], who: frozenset[str], heard: Sequence[_Seen], now: float
+    ) -> None:
+        """See which nodes were lost while they answered, and which have come back."""
+        returns, before = self._returns[key], self._watched[key].who
+        for name in before - {state[0].name for state in heard}:
+            returns.lose(name)
+        able_since = self._able_since[key]
+        for name in who - before:
+            since = [when for each, when in able_since.items() if each != name]
+            needed = not since or now - min(since) <= self._bounds.warm
+            if returns.answers(name, now, needed=needed) > self._bounds.returns:
+                self._break("flapping", f"{_place(key)}: it returned to {name} again and again")
+
+    def _at_a_verdict(self, accuser: str, subject: str) -> None:
+        hosts, now = self._world.hosts, self._world.clock.now
+        if witness := self._untouched.wronged(hosts[accuser], hosts[subject], hosts, now):
+            self._break("verdict", f"{accuser} declares {subject} gone, which is well, as {witness} hears")
 
     def _at_a_change(self) -> None:
         """Look between two looks: a planned move must not cost a moment."""
@@ -120,15 +149,17 @@ class Judge:
 
     def _look(self, now: float) -> None:
         hosts = self._world.hosts.values()
-        seen = tuple(self._state(host) for host in hosts)
-        if seen != self._before:
-            self._before = seen
-            self._take(seen, now)
+        seen, offered = [self._state(host) for host in hosts], self._world.offered
+        if (seen, offered) != self._before:
+            self._before = seen, offered
+            self._take(seen, offered, now)
+        self._untouched.look(hosts, now)
         quiet = self._world.quiet
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
+        crowded = self._world.crowd > self._bounds.crowd
         for key, watched in self._watched.items():
-            self._judge(key, watched, now, quiet)
+            self._judge(key, watched, now, quiet, crowded=crowded)
         self._judge_planned(now)
         if quiet >= self._bounds.rest:
             self._judge_clients(now)
@@ -139,46 +170,52 @@ class Judge:
         if process is None or not host.runs:
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
-        talks = tuple(lan.reaches(switch, host.port) for switch in range(lan.switches))
+        talks = tuple([lan.reaches(switch, host.port) for switch in range(lan.switches)])
         able = frozenset() if process.leaving else process.able()
-        return host, process.answering(), able & self._world.offered, talks
+        return host, process.answering(), able, talks
 
-    def _take(self, seen: Sequence[_Seen], now: float) -> None:
+    def _take(self, seen: Sequence[_Seen], offered: frozenset[IPAddress], now: float) -> None:
         for (switch, address), watched in self._watched.items():
             heard = [state for state in seen if state[3] and state[3][switch]]
             who = frozenset(host.name for host, answering, _, _ in heard if address in answering)
             if who != watched.who:
                 self._world.observed(switch, address, who)
+                self._count_returns((switch, address), who, heard, now)
             watched.who = who
-            watched.able = frozenset(host.name for host, _, able, _ in heard if address in able)
+            watched.able = frozenset(host.name for host, _, able, _ in heard if address in able & offered)
             since = self._able_since[switch, address]
             for name in [name for name in since if name not in watched.able]:
                 del since[name]
             for name in sorted(watched.able):
                 since.setdefault(name, now)
 
-    def _judge(self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float) -> None:
+    def _judge(
+        self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float, *, crowded: bool
+    ) -> None:
         if watched.who:
             watched.answered = now
         elif since := self._able_since[key]:
             # One and the same node could have answered ever since the last answer.
             longest = now - max(watched.answered, min(since.values()) + self._bounds.warm)
-            self.longest_silence = max(self.longest_silence, longest)
-            if longest > self._bounds.silence:
+            if not crowded:
+                self.longest_silence = max(self.longest_silence, longest)
+            if longest > self._bounds.silence * (_CROWDED if crowded else 1):
                 able = ", ".join(sorted(since))
                 self._break("silence", f"{_place(key)}: no answer for {longest:.2f} s, able: {able}")
-        self._judge_two(key, watched, now)
+        self._judge_two(key, watched, now, crowded=crowded)
         if quiet >= self._bounds.rest:
             self._judge_rest(key, watched, now, quiet)
         else:
             watched.settled = None
 
-    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float) -> None:
+    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float, *, crowded: bool) -> None:
         if len(watched.who) > 1:
             watched.two_since = now if watched.two_since is None else watched.two_since
             watched.two_last = now
-            self.longest_two = max(self.longest_two, now - watched.two_since)
-            if now - watched.two_since > self._bounds.two:
+            longest = now - watched.two_since
+            if not crowded:
+                self.longest_two = max(self.longest_two, longest)
+            if longest > self._bounds.two * (_CROWDED if crowded else 1):
                 self._break("two", f"{_place(key)}: {' and '.join(sorted(watched.who))} answer")
         elif watched.two_since is not None and now - watched.two_last > self._bounds.gap:
             watched.two_since = None

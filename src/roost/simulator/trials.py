@@ -3,6 +3,7 @@
 options, seed -> Network -> Figures
 """
 
+import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ PROFILES: Final = profiles.PROFILES | {
 _WARM_UP: Final = 2.0  # seconds until witnesses have proven everybody and gossip is quiet
 _PATIENCE: Final = 60.0  # seconds within which a dead node must be found
 _FREEZE: Final = 1.0  # seconds that a slow node does not run at a stretch
+_STEPS: Final = 50  # of the quiet stretch, each of which is told
+_YEAR: Final = 365 * 86_400.0  # seconds
+_SURE: Final = 0.95
 _JOIN: Final = 50  # nodes that join as in life; more know each other from the start
 
 
@@ -64,6 +68,16 @@ class Figures:
     packets: float
     probes: float
 
+    @property
+    def a_year_at_most(self) -> float:
+        """The false verdicts in a year that the living allow for, rounded up, with 95 % certainty."""
+        return math.ceil(_most(self.accusations) * _YEAR / self.seconds)
+
+    @property
+    def good(self) -> bool:
+        """Whether every dead node was found and no living one accused."""
+        return not self.missed and not self.accusations
+
     def as_data(self) -> dict[str, Any]:
         """Return the figures as JSON-able data; times in milliseconds, verdicts per hour."""
         hours = self.seconds / 3600
@@ -72,6 +86,8 @@ class Figures:
             "all_ms": _spread(self.all),
             "missed": self.missed,
             "false_verdicts_per_hour": round(self.accusations / hours, 1) if hours else 0.0,
+            "false_verdicts": self.accusations,
+            "false_verdicts_a_year_at_most": self.a_year_at_most,
             "accused_nodes": self.victims,
             "packets_per_node_second": round(self.packets, 1),
             "probes_per_node_second": round(self.probes, 1),
@@ -87,13 +103,14 @@ def simulate(options: Options, progress: Callable[[str], None] = lambda _: None)
         if found is not None:
             first.append(found[0])
             everybody.append(found[1])
-    progress("the living")
     network = _network(options, options.seed)
     network.udp_loss = options.loss
     slow = list(network.hosts.values())[: round(options.slow * options.nodes)]
     begin, packets, probes = network.now, network.datagrams, network.probes
     _slow_down(network, slow, options)
-    network.run_until(lambda: network.now >= begin + options.seconds, options.seconds)
+    for step in range(1, _STEPS + 1):
+        network.run(begin + options.seconds * step / _STEPS - network.now)
+        progress(f"the living: {100 * step // _STEPS} % of {options.seconds:g} s")
     accused = [change.split(": ")[1] for change in network.changes("dead", since=begin)]
     per = options.nodes * max(options.seconds, 1e-9)
     return Figures(
@@ -149,6 +166,17 @@ def _slow_down(network: Network, slow: Sequence[Host], options: Options) -> None
     for host in slow:
         for _ in range(round(options.seconds * 0.1 / _FREEZE)):
             network.freeze_at(network.now + chance.random() * options.seconds, host, _FREEZE)
+
+
+def _most(count: int) -> float:
+    """Return how many to expect at most where `count` came, by Poisson: 3 where none did (rule of three)."""
+    low, high = float(count), 10.0 + 3.0 * count
+    while high - low > 1e-6 * high:
+        mean = (low + high) / 2
+        chances = (each * math.log(mean) - mean - math.lgamma(each + 1) for each in range(count + 1))
+        likely = sum(map(math.exp, chances))
+        low, high = (mean, high) if likely > 1 - _SURE else (low, mean)
+    return high
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float] | None:

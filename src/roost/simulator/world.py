@@ -4,6 +4,7 @@ Schedule -> World -> hosts, clients; faults begin and end when it says
 """
 
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ __all__ = ["Entry", "World"]
 _PROXY_PORT: Final = 32_000
 _TOGETHER: Final = 0.2  # seconds within which all hosts start
 _DEAF: Final = 0.3  # share of clients that hear no broadcasts
+_LATELY: Final = 2.0  # seconds for which a fault that is over counts: what it stopped takes as long to start
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,17 @@ class World:
         self.active = 0  # faults
         self.begun = 0
         self.last_fault = START  # when one began or ended last
+        self._ends: deque[float] = deque()  # of faults that are over, as far as they count still
         self.on_answers: Callable[[], None] = lambda: None  # called when other addresses are answered for
+        self.on_verdict: Callable[[str, str], None] = lambda *_: (
+            None
+        )  # gets who is declared gone, and by whom
         self._recording = record
         self._seed = schedule.seed
         self.lan = Lan(schedule.switches, self._chance("lan"))
-        around = Surroundings(self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed)
+        around = Surroundings(
+            self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed, self._declared
+        )
         self.hosts = {name: self._host(around, name, at) for at, name in enumerate(schedule.names)}
         self.services = {spec.name: spec for spec in schedule.services}
         self.clients = [self._client(number) for number in range(schedule.clients)]
@@ -78,6 +86,13 @@ class World:
     def quiet(self) -> float:
         """Seconds without any fault, 0 while one is on."""
         return 0.0 if self.active else self.clock.now - self.last_fault
+
+    @property
+    def crowd(self) -> int:
+        """How many faults are on, or were a moment ago."""
+        while self._ends and self._ends[0] < self.clock.now - _LATELY:
+            self._ends.popleft()
+        return self.active + len(self._ends)
 
     # -- making ------------------------------------------------------------------------------------
 
@@ -129,6 +144,9 @@ class World:
     def _answers_changed(self) -> None:
         self.on_answers()
 
+    def _declared(self, accuser: str, subject: str) -> None:
+        self.on_verdict(accuser, subject)
+
     def _client_moved(self, client: Client, address: IPAddress, who: str | None) -> None:
         self._note(client.name, "ping", f"{address} {who or 'nobody'}")
 
@@ -145,6 +163,7 @@ class World:
     def _end(self, fault: Fault) -> None:
         self.active -= 1
         self.last_fault = self.clock.now
+        self._ends.append(self.clock.now)
         self._note(fault.node or "LAN", "healed", fault.kind)
         self._befalling.do(fault, -1)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from roost.model.what_if import UnknownNameError
+from roost.model.what_if import ContradictionError, UnknownNameError
 from roost.observe.metrics import Metric, exposition
 from roost.runtime.http import Request, Response
 
@@ -23,7 +23,7 @@ class Views(Protocol):
     def what_if(
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
-        """What would move; raises UnknownNameError."""
+        """What would move; raises UnknownNameError and ContradictionError."""
 
     def metrics(self) -> Iterable[Metric]:
         """A snapshot of all counters and gauges."""
@@ -48,6 +48,8 @@ class Api:
                 return self._drain(request, {"true": True, "false": False})
         except UnknownNameError as error:
             return _error(404, str(error))
+        except ContradictionError as error:
+            return _error(400, str(error))
         return _error(405, f"{request.method} is not offered for {request.path} here")
 
     def _get(self, request: Request) -> Response:

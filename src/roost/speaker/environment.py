@@ -25,9 +25,13 @@ class Environment:
             each.service for each in self.complaints if each.service and each.severity == "error"
         )
 
-    def look(self, links: Sequence[Link]) -> bool:
-        """Look at the host's links and addresses; tells whether other services are refused than before."""
+    def look(self, links: Sequence[Link], *, quietly: bool = False) -> bool:
+        """Look at the host's links and addresses; tells whether other services are refused than before.
+
+        `quietly`: warnings are not logged, only kept.
+        """
         before = self.refused
         known, self.complaints = self.complaints, self._source.complaints(*on_host(links))
-        complaints.tell(self.complaints, known)
+        told = [each for each in self.complaints if each.severity == "error" or not quietly]
+        complaints.tell(told, known)
         return self.refused != before

@@ -2,24 +2,41 @@
 
 import asyncio
 import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from roost.protocols.machine import Endpoint
 from roost.runtime.bind import address_to_come, is_missing
-from roost.runtime.http import HttpServer
+from roost.runtime.http import Handler, HttpServer
 from roost.settings import StatusConfig
 from roost.speaker.api import Api, Views
 
-__all__ = ["Listening"]
+__all__ = ["Listening", "Secured"]
 
 _log = logging.getLogger("roost.speaker")
 
 
-class Listening:
-    """Shows `views` at a unix socket, where wishes are taken too, and at the TCP endpoints of `status`."""
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """How questions come over TCP where not everybody may ask: by `tls`, and past `guard`."""
 
-    def __init__(self, views: Views, status: StatusConfig) -> None:
+    tls: ssl.SSLContext
+    guard: Callable[[Handler], Handler]
+
+
+class Listening:
+    """Shows `views` at a unix socket, where wishes are taken too, and at the TCP endpoints of `status`.
+
+    Probes of the same host stay plain HTTP where `secured` is set.
+    """
+
+    def __init__(self, views: Views, status: StatusConfig, secured: Secured | None = None) -> None:
         self._status = status
-        self._local, self._remote = (HttpServer(Api(views, may_change=may).handle) for may in (True, False))
+        self._tls = secured.tls if secured else None
+        remote = Api(views, may_change=False).handle
+        self._local = HttpServer(Api(views, may_change=True).handle)
+        self._remote = HttpServer(secured.guard(remote) if secured else remote)
         self._late: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -39,7 +56,7 @@ class Listening:
                 self._late.add(asyncio.create_task(self._open_late(endpoint)))
                 continue
             try:
-                await self._remote.listen_tcp(endpoint.host, endpoint.port)
+                await self._listen(endpoint)
             except OSError as error:
                 self._without(error)
 
@@ -49,6 +66,10 @@ class Listening:
             task.cancel()
         await self._local.close()
         await self._remote.close()
+
+    async def _listen(self, endpoint: Endpoint) -> None:
+        tls = None if endpoint == self._status.probes else self._tls
+        await self._remote.listen_tcp(endpoint.host, endpoint.port, tls)
 
     def _without(self, error: OSError) -> None:
         if self._status.required:
@@ -61,6 +82,6 @@ class Listening:
             lambda: _log.warning("waiting for the address to answer questions at: %s", endpoint),
         )
         try:
-            await self._remote.listen_tcp(endpoint.host, endpoint.port)
+            await self._listen(endpoint)
         except OSError as error:
             _log.error("questions are not answered there: %s", error)

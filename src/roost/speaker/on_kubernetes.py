@@ -8,21 +8,30 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from roost.decide.join_target import JoinTarget
+from roost.kubernetes.access import Access
 from roost.kubernetes.announced import Announced, AnnouncedService
 from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.desired import names_of_parts
+from roost.kubernetes.serving_certificate import MetricsOptions, ServingCertificate
 from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
-from roost.model.eligibility import interface_allowed
+from roost.model.eligibility import Reason, interface_allowed, interfaces_of
+from roost.model.node import Node
+from roost.model.ranking import Ranking, place_digest
+from roost.model.service import Service
 from roost.protocols.machine import Endpoint
 from roost.runtime import garbage, signals
 from roost.settings import SpeakerSettings
-from roost.speaker.process import serve
+from roost.speaker.errors import CannotRunError
+from roost.speaker.listening import Secured
+from roost.speaker.process import serve, tell_start
 from roost.speaker.speaker import Speaker
 
 __all__ = ["KubernetesOptions", "run"]
@@ -41,10 +50,12 @@ class KubernetesOptions:
     load_balancer_class: str = ""
     ignore_exclude_label: bool = False
     pod: str = ""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
 
 async def run(credentials: Credentials, settings: SpeakerSettings, options: KubernetesOptions) -> None:
     """Announce what the cluster wants until a signal asks to leave. Raises CannotRunError."""
+    tell_start(settings.node, credentials.server)
     api = Api(credentials)
     source = KubernetesSource(
         api,
@@ -57,7 +68,7 @@ async def run(credentials: Credentials, settings: SpeakerSettings, options: Kube
     )
     following = asyncio.create_task(_for_ever(source.run, "following the API"))
     try:
-        _log.info("learning what the cluster wants", extra={"server": credentials.server})
+        _log.info("learning what the cluster wants")
         if await _is_known(source):
             await _announce(api, source, settings, options)
     finally:
@@ -130,12 +141,24 @@ async def _announce(
         asyncio.create_task(_for_ever(announced.run, "telling who announces")),
         asyncio.create_task(state.run()),
     ]
+    secured = None
+    if options.metrics.secure:
+        certificate = _certificate(options)
+        telling.append(asyncio.create_task(certificate.run()))
+        secured = Secured(certificate.tls, partial(Access(api).guard, path="/metrics"))
     try:
-        await serve(speaker)
+        await serve(speaker, secured=secured)
     finally:
         for task in telling:
             task.cancel()
         await asyncio.gather(*telling, return_exceptions=True)
+
+
+def _certificate(options: KubernetesOptions) -> ServingCertificate:
+    try:
+        return ServingCertificate(options.pod or "roost-speaker", options.metrics)
+    except OSError as error:
+        raise CannotRunError(f"metrics cannot be served by HTTPS: {error}") from error
 
 
 async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
@@ -149,21 +172,56 @@ async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) ->
 
 
 def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
-    """Return the services that this node leads and answers for, with the interfaces where it does."""
-    found = {}
-    decider = speaker.decider
+    """Return the services that this node leads and answers for, and those that fail and it has to tell of."""
+    found: dict[str, AnnouncedService] = {}
+    election = speaker.decider.state.election
     links = [link.name for link in speaker.links.links]
-    for name in decider.state.election.led_by(speaker.name):
-        service = decider.state.election.rankings[name].service
-        answered = [each for each in service.addresses if each in decider.announcements]
-        if not answered:
+    for ranking in election.rankings.values():
+        service = ranking.service
+        if ranking.leader == speaker.name:
+            each = _answered(speaker, service)
+        elif ranking.leader is None and (me := election.candidates.get(speaker.name)):
+            each = _failed(ranking, me.node, links)
+        else:
             continue
-        patterns = decider.announcements[answered[0]].interfaces
-        used: tuple[str, ...] = ()
-        missing: tuple[str, ...] = ()
-        if patterns is not None:
-            used = speaker.announcer.interfaces_for(answered[0])
-            absent = not any(interface_allowed(patterns, link) for link in links)
-            missing = tuple(pattern.replace("\\", "") for pattern in patterns) if absent else ()
-        found[name] = AnnouncedService(tuple(canonical(each) for each in service.addresses), used, missing)
+        if each is not None:
+            known = found.get(service.known_as)
+            found[service.known_as] = each if known is None else _joined(known, each)
     return found
+
+
+def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
+    decider, election = speaker.decider, speaker.decider.state.election
+    left = decider.state.yielding.addresses  # whom they are left to tells of them
+    answered = [each for each in service.addresses if each in decider.announcements and each not in left]
+    if not answered:
+        return None
+    limited = decider.announcements[answered[0]].interfaces is not None
+    used = speaker.announcer.interfaces_for(answered[0]) if limited else ()
+    leaders = {
+        ranking.leader
+        for name in names_of_parts(service.known_as)
+        if (ranking := election.rankings.get(name))
+    }
+    others = frozenset(name for name in leaders if name not in (None, speaker.name))
+    return AnnouncedService(tuple(canonical(each) for each in service.addresses), used, others=others)
+
+
+def _failed(ranking: Ranking, me: Node, links: Sequence[str]) -> AnnouncedService | None:
+    """Return what this node has to tell of a service that no node has an interface for, if it has to."""
+    service = ranking.service
+    lacking = [each.node for each in ranking.exclusions if each.reason is Reason.NO_INTERFACE]
+    patterns = interfaces_of(service, me)
+    if not lacking or not patterns or any(interface_allowed(patterns, link) for link in links):
+        return None
+    if me.name != min(lacking, key=lambda node: place_digest(service, node)):
+        return None
+    missing = tuple(pattern.replace("\\", "") for pattern in patterns)
+    return AnnouncedService(tuple(canonical(each) for each in service.addresses), missing=missing)
+
+
+def _joined(one: AnnouncedService, other: AnnouncedService) -> AnnouncedService:
+    """Return what two parts of a service are together."""
+    interfaces = tuple(sorted({*one.interfaces, *other.interfaces}))
+    missing = () if not (one.missing and other.missing) else one.missing
+    return AnnouncedService((*one.addresses, *other.addresses), interfaces, missing)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from roost import __version__
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage, signals
 from roost.runtime.bind import BindError, address_to_come
@@ -21,14 +22,14 @@ from roost.runtime.local_delivery import LocalDeliveryError
 from roost.runtime.netns_lock import NamespaceInUseError, lock_namespace
 from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
-from roost.speaker.listening import Listening
+from roost.speaker.listening import Listening, Secured
 from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
 from roost.standalone.source import FileSource
 
-__all__ = ["run", "serve"]
+__all__ = ["run", "serve", "tell_start"]
 
 _log = logging.getLogger("roost.speaker")
 
@@ -42,15 +43,26 @@ _CURED: Final = (
 )
 
 
+def tell_start(node: str, source: str) -> None:
+    """Log what starts here, before anything can keep it from starting."""
+    _log.info("roost %s starts", __version__, extra={"node": node, "source": source})
+
+
 async def run(path: Path, config: SpeakerConfig) -> None:
     """Announce what a file says until a signal asks to leave, then leave. Raises CannotRunError."""
+    tell_start(config.node, str(path))
     speaker = Speaker(FileSource(path, config))
     reloader = Reloader(speaker, path)
     signals.handle(asyncio.get_running_loop(), signal.SIGHUP, reloader.request)
     await serve(speaker, beside=reloader.run)
 
 
-async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+async def serve(
+    speaker: Speaker,
+    *,
+    beside: Callable[[], Awaitable[None]] | None = None,
+    secured: Secured | None = None,
+) -> None:
     """Run a speaker until a signal asks to leave, then leave. Raises CannotRunError when it cannot start.
 
     `beside` runs while the speaker announces, and is cancelled as soon as it is to leave.
@@ -65,7 +77,7 @@ async def serve(speaker: Speaker, *, beside: Callable[[], Awaitable[None]] | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signals.handle(loop, number, asked_to_stop)
     with _alone():
-        listening = Listening(SpeakerViews(speaker), speaker.config.status)
+        listening = Listening(SpeakerViews(speaker), speaker.config.status, secured)
         try:
             with _or_cannot_run():
                 await listening.open()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from roost.model.election import Prepared
+from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage
 from roost.runtime.links import on_host
 from roost.settings import in_force
@@ -86,6 +87,10 @@ class Reloader:
             return _Refused([str(each) for each in loaded.problems if each.severity == "error"])
         config, waiting = in_force(self._speaker.config, loaded.config)
         source = FileSource(self._path, config)
+        try:
+            self._speaker.look_for_room(source)
+        except MetadataError as error:
+            return _Refused([f"{self._path}: {error}"])
         source.prepare(*on_host(self._speaker.links.links))
         rankings = self._speaker.decider.state.election.prepare(source.desired.services)
         return _Read(source, rankings, waiting, loaded.problems)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from roost.decide.join_target import JoinTarget, parse_target
 from roost.decide.settings import DeciderSettings
-from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.witness.machine import TIMINGS
 from roost.settings import SpeakerSettings
 
@@ -25,7 +24,6 @@ def decider_settings(config: SpeakerSettings, join: Sequence[JoinTarget] | None 
     )
     if membership is None:
         return settings
-    profile = PROFILES[membership.profile]
     targets = [parse_target(str(target)) for target in membership.join] if join is None else join
     return replace(
         settings,
@@ -33,6 +31,6 @@ def decider_settings(config: SpeakerSettings, join: Sequence[JoinTarget] | None 
         join=tuple(targets),
         timing=TIMINGS.get(membership.profile),
         arp_rate=membership.arp_rate,
-        settle_time=profile.settle_time,
-        rejoin_interval=profile.rejoin_interval,
+        settle_time=membership.gossip.settle_time,
+        rejoin_interval=membership.gossip.rejoin_interval,
     )

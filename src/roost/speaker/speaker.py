@@ -16,10 +16,12 @@ from random import SystemRandom
 from typing import Any, Final
 
 from roost.announce.announcer import Announcer
+from roost.announce.ping import PingAnswerer
 from roost.announce.responders import Responders
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
+from roost.decide.standing.self_description import plain_metadata
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.membership.cluster import Cluster, Listener
@@ -37,17 +39,19 @@ from roost.observe.histogram import Histogram
 from roost.observe.history import History
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
-from roost.protocols.memberlist.profile import PROFILES
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
+from roost.runtime.run_folder import state_folder
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
+from roost.speaker.link_log import LinkLog
 from roost.speaker.settings import decider_settings
 from roost.speaker.source import Source
+from roost.speaker.trace import trace
 
 __all__ = ["Speaker"]
 
@@ -69,11 +73,12 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
-        self.events = Events()
+        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
         self.environment = Environment(source)
+        self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
@@ -86,9 +91,10 @@ class Speaker:
             on_claim=lambda *claim: self._tell(self.decider.claimed, *claim),
             on_client=self._on_client,
         )
+        self.pings = PingAnswerer(counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
-        self.delivery = Delivery(config.status.socket.parent / f"{config.node}.state", self._on_delivered)
+        self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self._lifelines = Lifelines(
             self.cluster.hold,
@@ -96,9 +102,7 @@ class Speaker:
             self.decider.state.watch.counters,
         )
         self._neighbours = Neighbours()
-        self._driver = Driver(
-            self.decider, self._carry_out, before_wake=self.probes.drain, failed=self._on_failure
-        )
+        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
@@ -124,9 +128,14 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
+        if self.pings is not None:
+            self.pings.notice(self.decider.state.plan.known)
+            self.pings.open(self.decider.state.announcing_links)
+            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         self._running = True
@@ -157,6 +166,7 @@ class Speaker:
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
         self._driver.stop()
+        self.events.flush()
         for task in self._tasks:
             task.cancel()
         self._lifelines.update({})
@@ -165,10 +175,16 @@ class Speaker:
         self._neighbours.close()
         self.announcer.close()
         self._responders.close()
+        if self.pings is not None:
+            await self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         if self.source.delivers_locally:
             await self.delivery.clear()
+
+    def look_for_room(self, source: Source) -> None:
+        """Raise MetadataError when gossip has no room for what this node would say of itself."""
+        encode(plain_metadata(self.links.links, decider_settings(source.settings), source.desired.digest))
 
     def reload(self, source: Source, prepared: Prepared) -> Iterator[None]:
         """Put another source in force, whose settings passed `in_force`: only the difference is applied.
@@ -249,7 +265,9 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
-        if self.environment.look(links):
+        self._hold_own(links)
+        # What a lost interface means for each service follows from the line about it.
+        if self.environment.look(links, quietly=bool(self.link_log.lost)):
             self.update("the host's addresses changed")
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
@@ -258,8 +276,15 @@ class Speaker:
         self.decider.asked(sighting, at)
         self._driver.flush()
 
+    def _hold_own(self, links: Sequence[Link]) -> None:
+        if self.pings is not None:
+            self.pings.hold(each.ip for link in links for each in link.addresses)
+
     def _on_members(self) -> None:
-        self._tell(self.decider.set_members, self.cluster.members())
+        members = self.cluster.members()
+        self.faults.reached(str(each.endpoint) for each in members if each.verdict.active)
+        self.faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
+        self._tell(self.decider.set_members, members)
         self.announcer.meet(frozenset(self.decider.state.address_book.names))
 
     def _on_fault(self, fault: Fault) -> None:
@@ -288,13 +313,19 @@ class Speaker:
 
     # -- what goes out ---------------------------------------------------------------------------
 
+    def _do(self, effect: Effect) -> None:
+        self._carry_out(effect)
+        if self.pings is not None:
+            self.pings.carry_out(effect)
+
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
+        trace(effect)
         match effect:
             case effects.Answer(announcements):
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
-            case effects.Announce(addresses):
-                if unsent := self.announcer.announce(addresses):
+            case effects.Announce(addresses, sparing):
+                if unsent := self.announcer.announce(addresses, sparing=sparing):
                     self.decider.unsent(unsent, self._now())
             case effects.Correct(sightings):
                 self.announcer.tell(sightings)
@@ -305,6 +336,7 @@ class Speaker:
             case effects.Notice(addresses):
                 self.announcer.notice(addresses)
             case effects.Open(links):
+                self.link_log.announcing(links, self.links.links, self.config.interfaces)
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links)
@@ -381,7 +413,7 @@ class Speaker:
             advertise=membership.advertise,
             keys=membership.keys,
             label=membership.label,
-            profile=PROFILES[membership.profile],
+            profile=membership.gossip,
             listener=Listener(
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),

@@ -89,7 +89,7 @@ class SpeakerViews:
     def what_if(
         self, *, down: list[str], add: list[str], drain: list[str], address: str | None
     ) -> Mapping[str, Any]:
-        """What would move; raises UnknownNameError."""
+        """What would move; raises UnknownNameError and ContradictionError."""
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
@@ -190,10 +190,11 @@ class SpeakerViews:
                 if (count := getattr(tally, event))
             }
             yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
+        rankings = speaker.decider.state.election.rankings
         announced: dict[tuple[str, ...], float] = {
-            (name, "layer2", speaker.name, canonical(address)): 1.0
+            (rankings[name].service.known_as, "layer2", speaker.name, canonical(address)): 1.0
             for name in speaker.decider.state.election.led_by(speaker.name)
-            for address in speaker.decider.state.election.rankings[name].service.addresses
+            for address in rankings[name].service.addresses
             if address in speaker.decider.announcements
         }
         labels = ("service", "protocol", "node", "ip")
@@ -242,6 +243,7 @@ class SpeakerViews:
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
             "since": _iso(speaker.history.last(service.name).since),
+            "change": speaker.history.last(service.name).why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
             "problems": self._problems(service),
@@ -265,7 +267,7 @@ class SpeakerViews:
 
     def _dead_ends(self, service: Service) -> list[str]:
         """Tell of endpoints on dead nodes: traffic is still sent there, wherever the address is."""
-        serving = self._speaker.source.serving_nodes(service.name)
+        serving = self._speaker.source.serving_nodes(service.known_as)
         if not serving:
             return []
         candidates = self._speaker.decider.state.election.candidates

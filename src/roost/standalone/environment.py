@@ -1,7 +1,7 @@
 """A valid configuration against the host it is to run on; asked at start and when links change."""
 
 from collections.abc import Collection, Iterator, Sequence
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Final, Literal
 
 from roost.model.address import IPAddress
@@ -9,7 +9,7 @@ from roost.model.eligibility import interface_allowed
 from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.problems import Finding, Problem, Spot
 
-__all__ = ["LOOPBACK", "IPInterface", "environment_problems"]
+__all__ = ["LOOPBACK", "IPInterface", "environment_problems", "why_elsewhere"]
 
 IPInterface = IPv4Interface | IPv6Interface
 
@@ -38,6 +38,21 @@ def environment_problems(
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
 
 
+def why_elsewhere(
+    config: SpeakerConfig, local: Sequence[tuple[str, IPInterface]], hostname: str
+) -> str | None:
+    """Return why the host with these addresses is not the one that `config` is for, or None when it is.
+
+    The address that membership is bound to tells; without one, the node's name.
+    """
+    bound = ip_address(config.membership.bind.host) if config.membership else None
+    if bound is None or bound.is_unspecified:
+        return None if config.node == hostname else f"its name is not {config.node} (node)"
+    if any(own.ip == bound for _, own in local):
+        return None
+    return f"it lacks {bound} (membership.bind)"
+
+
 def _service_problems(
     config: SpeakerConfig,
     at: int,
@@ -61,12 +76,24 @@ def _service_problems(
         elif any(_is_broadcast(address, network) for network in networks):
             finding = Finding(f"{address} is a subnet's broadcast address", "use a free address")
             yield _problem("error", config, field, finding)
+        elif any(_names_subnet(address, network) for network in networks):
+            finding = Finding(f"{address} stands for a subnet itself", "use a free address")
+            yield _problem("error", config, field, finding)
         elif not networks:
-            finding = Finding(
-                f"{address} is in no subnet of the announcing interfaces here",
-                "routers must send it to this LAN; else use an address of the clients' subnet",
-            )
-            yield _problem("warning", config, field, finding)
+            yield _problem("warning", config, field, _outside(address, connected))
+
+
+def _outside(address: IPAddress, connected: Sequence[IPInterface]) -> Finding:
+    """Return what to say of an address in no subnet; where there is none, that is the same for all."""
+    if any(each.version == address.version and not each.is_link_local for each in connected):
+        return Finding(
+            f"{address} is in no subnet of the announcing interfaces here",
+            "routers must send it to this LAN; else use an address of the clients' subnet",
+        )
+    return Finding(
+        f"no announcing interface here has an IPv{address.version} address now",
+        "give it one, or routers must send the service addresses to this LAN",
+    )
 
 
 def _absent(
@@ -84,6 +111,11 @@ def _holds(network: IPv4Network | IPv6Network, address: IPAddress) -> bool:
 
 def _is_broadcast(address: IPAddress, network: IPv4Network | IPv6Network) -> bool:
     return network.version == 4 and network.num_addresses > 2 and address == network.broadcast_address
+
+
+def _names_subnet(address: IPAddress, network: IPv4Network | IPv6Network) -> bool:
+    """Tell whether all bits for hosts are 0: IPv4's network, IPv6's routers (RFC 4291 section 2.6.1)."""
+    return network.num_addresses > 2 and address == network.network_address
 
 
 def _problem(

@@ -11,6 +11,9 @@ from typing import Final, Literal, cast
 from pydantic_core import PydanticCustomError
 
 from roost.model.service import Port
+from roost.protocols.memberlist.messages import META_LIMIT
+from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.words.metadata import Metadata, MetadataError, encode
 from roost.runtime.run_folder import default_socket
 from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
 from roost.standalone import values
@@ -18,6 +21,7 @@ from roost.standalone.checks import crossing
 from roost.standalone.config import NodeSelection, ServiceConfig, SpeakerConfig
 from roost.standalone.document import Document, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
+from roost.standalone.exposure import exposures
 from roost.standalone.findings import Found, read_sections
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
@@ -26,6 +30,13 @@ __all__ = ["MAX_BYTES", "Loaded", "load"]
 
 MAX_BYTES: Final = 4 << 20  # of the configuration file
 _MAX_KEY_FILE: Final = 1 << 16  # bytes
+_KEEPALIVED: Final = re.compile(
+    r"^[ \t]*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b[^\n:]*\{", re.MULTILINE
+)
+_NO_IMPORT: Final = (
+    "`roost import`, which will translate it, is planned and not in this version; until then write each "
+    "virtual_ipaddress as a service by hand, as docs/examples/three-nodes.yaml has it"
+)
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
 
 
@@ -37,43 +48,55 @@ class Loaded:
     problems: tuple[Problem, ...]
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, data: bytes | None = None) -> Loaded:
     """Read the file at `path` and check all of it; never raises for what the file holds.
 
-    Key files are read too, from the configuration's folder where their path is relative. Problems are
-    in the order of the file.
+    `data` is what was read there already: a stream can be read only once. Key files are read too, from the
+    configuration's folder where their path is relative; of a stream, from the working folder. Problems are in
+    the order of the file; warnings are of a file that is good.
     """
+    folder = path.parent if path.is_file() else Path()
     try:
-        document = parse(_text_of(path))
+        document = parse(_text_of(path, data))
     except UnreadableError as error:
         return Loaded(None, (_problem(path, ((), error.spot, error.finding)),))
     sections, found = read_sections(document)
-    keys, found_in_keys = _keys_from_file(document, path.parent)
+    keys, found_in_keys = _keys_from_file(document, folder)
     found = [*document.findings, *found, *crossing(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
-        found = list(_socket_too_long(config, document))
+        found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
         if not found:
-            return Loaded(config, ())
+            doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
+            return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
     return Loaded(None, tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
 
 
-def _text_of(path: Path) -> str:
-    try:
-        data = _read(path, MAX_BYTES)
-    except OSError as error:
-        finding = Finding(f"cannot be read: {error.strerror or error}", "check the path and its permissions")
-        raise UnreadableError(finding, Spot()) from error
+def _text_of(path: Path, data: bytes | None) -> str:
+    if data is None:
+        data = _bytes_of(path)
     if len(data) > MAX_BYTES:
         finding = Finding(f"is larger than {MAX_BYTES >> 20} MiB", "is it the right file?")
         raise UnreadableError(finding, Spot())
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         finding = Finding("is not UTF-8 text", "save it as UTF-8")
         raise UnreadableError(finding, Spot(line)) from error
+    if keepalived := _KEEPALIVED.search(text):
+        finding = Finding("is Keepalived's configuration, not Roost's", _NO_IMPORT)
+        raise UnreadableError(finding, Spot(text.count("\n", 0, keepalived.start(1)) + 1))
+    return text
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return _read(path, MAX_BYTES)
+    except OSError as error:
+        finding = Finding(f"cannot be read: {error.strerror or error}", "check the path and its permissions")
+        raise UnreadableError(finding, Spot()) from error
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -180,6 +203,27 @@ def _socket_too_long(config: SpeakerConfig, document: Document) -> Iterator[Foun
         yield ("node",), document.find(("node",))[1], Finding(cause, "set status.socket to a shorter one")
 
 
+def _labels_too_long(config: SpeakerConfig, document: Document) -> Iterator[Found]:
+    """Yield a finding when the node's labels leave no room in what gossip tells of a node."""
+    try:
+        encode(Metadata(labels=config.labels))
+    except MetadataError:
+        spot = document.find(("labels",))[1]
+        yield (
+            ("labels",),
+            spot,
+            Finding(f"take more than gossip's {META_LIMIT} bytes", "shorten or drop some"),
+        )
+
+
+def _idle(config: SpeakerConfig, document: Document) -> Iterator[Found]:
+    """Yield what is allowed and does nothing."""
+    where: FieldPath = ("membership", "arpRate")
+    if (membership := config.membership) and membership.arp_rate and membership.profile not in TIMINGS:
+        cause = f"has no effect with profile {membership.profile}: nobody probes by ARP then"
+        yield where, document.key_spot(where), Finding(cause, "remove it, or take profile default or fast")
+
+
 def _spots(document: Document) -> dict[str, Spot]:
     """Return the places that checks against this host report on: addresses and interfaces."""
     spots: dict[str, Spot] = {}
@@ -194,9 +238,9 @@ def _spots(document: Document) -> dict[str, Spot]:
     return spots
 
 
-def _problem(file: Path, found: Found) -> Problem:
+def _problem(file: Path, found: Found, severity: Literal["error", "warning"] = "error") -> Problem:
     path, spot, finding = found
-    return Problem("error", str(file), spot.line, spot.column, _field(path), finding.cause, finding.cure)
+    return Problem(severity, str(file), spot.line, spot.column, _field(path), finding.cause, finding.cure)
 
 
 def _field(path: FieldPath) -> str:

@@ -65,7 +65,7 @@ class FileSource:
         self, local: Sequence[tuple[str, IPInterface]], links: Collection[str]
     ) -> tuple[Complaint, ...]:
         return tuple(
-            Complaint(problem.severity, str(problem), self._service(problem.field))
+            Complaint(problem.severity, str(problem), self._service(problem.field), problem.cause)
             for problem in environment_problems(self.settings, local, links)
         )
 

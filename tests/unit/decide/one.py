@@ -167,6 +167,10 @@ class One:
     def asked(self) -> set[IPAddress]:
         return {address for effect in self.of(Ask) for address in effect.addresses}
 
+    def watched(self) -> set[IPAddress]:
+        """The addresses by which processes were asked for."""
+        return {effect.target.address for effect in self.of(Probe) if effect.target.process}
+
     def announced(self) -> set[IPAddress]:
         return {address for effect in self.of(Announce) for address in effect.addresses}
 

@@ -40,6 +40,12 @@ def test_renewing_tells_once_that_it_had_run_out() -> None:
     assert not lease.wake(10.0 + BEAT)
 
 
+def test_a_wake_for_something_else_shortly_before_renews_it_too() -> None:
+    lease = begun()
+    assert not lease.wake(BEAT * 0.7)
+    assert lease.until > begun().until
+
+
 def test_a_wake_too_early_renews_nothing() -> None:
     lease = begun()
     until = lease.until

@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from tests.unit.decide.builders import mac, service
+from tests.unit.decide.builders import link, mac, service
 from tests.unit.model.builders import alive
 
 from roost.decide.answers import Answers
@@ -36,6 +37,7 @@ class Situation:
         self.asking = Asking()
         self.delivered = Delivered(ready=frozenset({VIP}))
         self.readiness = Readiness()
+        self.links = [link()]
         self.answers = Answers(
             plan=self.plan,
             succession=self.succession,
@@ -44,6 +46,7 @@ class Situation:
             asking=self.asking,
             delivered=self.delivered,
             readiness=self.readiness,
+            links=lambda: self.links,
         )
 
     @property
@@ -167,3 +170,25 @@ def test_considering_all_drops_what_is_not_wanted_any_more() -> None:
     situation.answers.now[OTHER] = Announcement()
     assert situation.answers.consider()
     assert situation.answers.now == {}
+
+
+def test_it_answers_on_the_links_where_the_holder_is_not_heard() -> None:
+    """A node with two links that lost the one of gossip goes on answering on the other one."""
+    situation = Situation()
+    situation.links = [link(), replace(link(), index=3, name="eth1", mac=mac(3))]
+    situation.yielding = situation.answers._yielding
+    situation.yielding.heard(VIP, "n2", mac(2), 0.0, link="eth1")
+    for step in range(1, 12):
+        now = step * 0.05
+        assert situation.yielding.refresh(VIP, mac(2), "n2", now, "eth1")
+        situation.yielding.wake(now)
+        assert situation.answered == (now >= 0.3)  # every question has gone out on both by then
+    assert situation.yielding.moved() == {VIP}
+    announcement = situation.answers.stance(VIP).announcement
+    assert announcement is not None
+    assert announcement.allows("eth0")
+    assert not announcement.allows("eth1")
+    assert "heard on eth1 alone" in situation.why
+    assert situation.yielding.refresh(VIP, mac(4), "n2", 0.56, "eth0")  # its cable is back
+    assert situation.yielding.moved() == {VIP}
+    assert not situation.answered

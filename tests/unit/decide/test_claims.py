@@ -51,6 +51,13 @@ def test_defence_is_once_a_second_for_each_address() -> None:
     assert book.may_defend(VIP, 11.0)
 
 
+def test_defence_against_a_peer_is_more_frequent() -> None:
+    book = ClaimBook()
+    assert book.may_defend(VIP, 10.0)
+    assert not book.may_defend(VIP, 10.1, against_peer=True)
+    assert book.may_defend(VIP, 10.25, against_peer=True)
+
+
 def test_an_address_led_anew_may_be_defended_at_once() -> None:
     book = ClaimBook()
     book.may_defend(VIP, 10.0)

@@ -362,6 +362,47 @@ def test_who_is_mute_for_one_address_is_asked_for_all() -> None:
     assert one.answered == {THEIRS, also}
 
 
+def test_a_leader_is_watched_by_what_it_has_taken_over_and_not_by_what_this_node_holds() -> None:
+    """It answers for that itself: the leader's silence says nothing, and nothing proves the leader."""
+    one, also = well_served()
+    one.have(2, Verdict.DEAD, digest="same")
+    one.run(1.0)
+    assert one.answered == {THEIRS, also}
+    one.answering.clear()
+    one.have(2, digest="same")
+    one.effects.clear()
+    one.run(0.5)
+    assert one.decider.held == {THEIRS, also}
+    assert one.watched() == frozenset()
+    one.claim(THEIRS, 2)
+    one.run(0.5)
+    assert one.decider.held == {also}
+    assert one.watched() == {THEIRS}
+
+
+def test_who_is_stood_in_for_and_owes_an_answer_here_too_is_asked_for_all() -> None:
+    one, also = well_served()
+    one.answering, one.processes = set(), set()
+    while not one.asked():
+        one.run(0.005)
+    (watched,) = one.asked()
+    assert one.answered == frozenset()
+    one.claim(watched, 3)
+    one.run(0.2)
+    assert one.answered == {THEIRS, also} - {watched}
+
+
+def test_a_leader_that_yielded_what_it_is_watched_by_is_watched_by_something_else() -> None:
+    """Else its process would be called gone."""
+    one, also = well_served()
+    one.run(0.3)
+    (watched,) = one.watched()
+    one.claim(watched, 3)
+    one.effects.clear()
+    one.run(0.5)
+    assert one.watched() == {THEIRS, also} - {watched}
+
+
 def test_whom_swim_suspects_is_asked_for() -> None:
     one, _ = well_served()
     one.processes.clear()
@@ -930,6 +971,15 @@ def test_a_stranger_is_an_alarm_and_is_told_off() -> None:
     assert Happening.CLAIMED in one.happened()
 
 
+def test_a_stranger_that_turns_out_to_be_a_peer_is_no_alarm_any_more() -> None:
+    """Nodes that start together may hear each other's claims before gossip says whose they are."""
+    one = One(web(MINE))
+    one.claim(MINE, 4)
+    assert [alarm.kind for alarm in one.decider.alarms(one.now)] == ["stranger"]
+    one.have(4)
+    assert one.decider.alarms(one.now) == ()
+
+
 def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:
     """Of two that claim for moments only, gossip settles it; the one with the later hash never yields."""
     one = One(web(MINE))
@@ -995,6 +1045,16 @@ def test_an_address_that_the_host_refuses_is_told_and_passed_over() -> None:
     one.tell(one.decider.delivered, frozenset({MINE}), {})
     assert one.answered == {MINE}
     assert one.told(Unable)[-1][1] == Unable("n1", (), 2)
+
+
+def test_who_can_hold_an_address_again_looks_whether_its_leader_answers() -> None:
+    """The leader may not know it: this node could not stand in while the host refused the address."""
+    one = One(web(THEIRS, deliver="local"))
+    one.tell(one.decider.delivered, frozenset(), {THEIRS: "the host has it on eth1"})
+    one.run(1.0)
+    one.tell(one.decider.delivered, frozenset({THEIRS}), {})
+    one.run(0.5)
+    assert one.answered == {THEIRS}
 
 
 def test_a_service_that_does_not_fit_this_host_is_left_to_others_who_hear_of_it() -> None:

@@ -30,6 +30,30 @@ def test_it_goes_round_one_address_at_a_time() -> None:
         assert {address for _, address in asked[start : start + 3]} == set(VIPS)
 
 
+def test_several_at_once_are_the_next_ones_of_the_round() -> None:
+    patrol = Patrol()
+    patrol.doubt(0.0, holds=True)
+    first, second = patrol.wake(0.25, VIPS, 2), patrol.wake(0.5, VIPS, 2)
+    assert len(first) == 2
+    assert first | second == set(VIPS)
+    assert patrol.wake(0.75, VIPS[:1], 2) == set(VIPS[:1])
+
+
+def test_once_another_has_been_found_all_are_asked_for_in_a_hurry_for_a_while() -> None:
+    patrol = Patrol()
+    patrol.doubt(0.0, holds=True)
+    patrol.wake(0.25, VIPS)
+    patrol.hurry(0.3)
+    asked = play(patrol, 0.5, VIPS)
+    assert {address for _, address in asked} == set(VIPS)
+    times = sorted({when for when, _ in play(patrol, 2.5, VIPS)})
+    assert len([when for when in times if when <= 1.3]) > 8
+    assert len([when for when in times if when > 1.4]) < 6
+    patrol.doubt(2.5, holds=False)
+    patrol.wake(3.0, VIPS)
+    assert patrol.next_wake() is None
+
+
 def test_what_is_answered_no_more_is_left_out() -> None:
     patrol = Patrol()
     patrol.doubt(0.0, holds=True)

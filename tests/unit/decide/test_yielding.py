@@ -27,23 +27,35 @@ def test_an_answer_for_one_address_keeps_all_of_its_holder() -> None:
     yielding.heard(WEB, "n1", ONE, now=0.0)
     yielding.heard(MAIL, "n1", ONE, now=0.0)
     yielding.heard(DNS, "n2", TWO, now=0.0)
-    assert yielding.refresh(WEB, ONE, now=0.9)
+    assert yielding.refresh(WEB, ONE, None, now=0.9)
     assert yielding.wake(now=1.0)[0] == {DNS}
     assert yielding.addresses == {WEB, MAIL}
     assert yielding.wake(now=1.9)[0] == {WEB, MAIL}
 
 
-def test_a_holder_is_asked_for_one_address_at_a_time_in_turns() -> None:
-    yielding = Yielding(patience=9.0, interval=0.4)
+def test_a_holder_is_asked_for_a_few_addresses_at_a_time_in_turns() -> None:
+    yielding = Yielding(patience=9.0, interval=0.4, at_once=2)
     for address in (WEB, MAIL, DNS):
         yielding.heard(address, "n1", ONE, now=0.0)
     assert yielding.next_wake() == 0.4
-    asked: list[IPAddress] = []
-    for step in range(1, 7):
+    asked: list[frozenset[IPAddress]] = []
+    for step in range(1, 4):
         _, ask = yielding.wake(now=step * 0.4)
-        asked += ask
+        asked.append(ask)
+        for address in ask:
+            yielding.refresh(address, ONE, None, now=step * 0.4)
         assert yielding.wake(now=step * 0.4)[1] == frozenset()
-    assert asked == [WEB, MAIL, DNS] * 2
+    assert asked == [{WEB, MAIL}, {DNS, WEB}, {MAIL, DNS}]
+
+
+def test_what_has_missed_an_answer_is_asked_for_next() -> None:
+    yielding = Yielding(patience=9.0, interval=0.4, at_once=1)
+    for address in (WEB, MAIL, DNS):
+        yielding.heard(address, "n1", ONE, now=0.0)
+    asked = [yielding.wake(now=step * 0.4)[1] for step in range(1, 4)]
+    assert asked == [{WEB}] * 3
+    assert yielding.wake(now=1.6)[0] == {WEB}
+    assert yielding.wake(now=2.0)[1] == {MAIL}, "the others get their turn"
 
 
 def test_an_address_that_its_holder_leaves_open_while_it_answers_for_others_is_free() -> None:
@@ -57,7 +69,7 @@ def test_an_address_that_its_holder_leaves_open_while_it_answers_for_others_is_f
         silent, ask = yielding.wake(now)
         found |= silent
         if WEB in ask:
-            yielding.refresh(WEB, ONE, now)
+            yielding.refresh(WEB, ONE, None, now)
     assert found == {MAIL}
     assert yielding.addresses == {WEB}
 
@@ -65,8 +77,8 @@ def test_an_address_that_its_holder_leaves_open_while_it_answers_for_others_is_f
 def test_only_the_machine_that_holds_it_can_refresh_an_address() -> None:
     yielding = Yielding()
     yielding.heard(WEB, "n1", ONE, now=0.0)
-    assert not yielding.refresh(WEB, TWO, now=0.1)
-    assert not yielding.refresh(MAIL, ONE, now=0.1)
+    assert not yielding.refresh(WEB, TWO, None, now=0.1)
+    assert not yielding.refresh(MAIL, ONE, None, now=0.1)
 
 
 def test_two_that_yielded_to_each_other_come_back_one_after_the_other() -> None:
@@ -93,7 +105,7 @@ def test_what_was_yielded_for_long_is_kept_though_gossip_sees_the_holder_and_not
     yielding.heard(MAIL, "n1", ONE, now=0.0)
     assert yielding.forget(frozenset({"n1"})) == {MAIL}
     for step in range(1, 15):
-        yielding.refresh(WEB, ONE, now=step * 0.2)
+        yielding.refresh(WEB, ONE, None, now=step * 0.2)
         assert yielding.wake(now=step * 0.2)[0] == frozenset()
     assert yielding.wake(now=3.0)[0] == {WEB}
     assert yielding.next_wake() is None
@@ -110,7 +122,7 @@ def test_another_holder_is_news_and_takes_the_address_from_the_first() -> None:
     yielding = Yielding(patience=1.0, interval=9.0)
     yielding.heard(WEB, "n1", ONE, now=0.0)
     assert yielding.heard(WEB, "n2", TWO, now=0.1)
-    assert not yielding.refresh(WEB, ONE, now=0.2)
+    assert not yielding.refresh(WEB, ONE, None, now=0.2)
     assert yielding.wake(now=1.0)[0] == frozenset(), "the first one's silence says nothing any more"
     assert yielding.wake(now=1.1)[0] == {WEB}
 
@@ -123,3 +135,15 @@ def test_what_is_not_this_nodes_to_answer_for_any_more_is_forgotten() -> None:
     assert yielding.addresses == {MAIL}
     yielding.keep(())
     assert yielding.next_wake() is None
+
+
+def test_a_peer_with_two_links_answers_by_two_hardware_addresses() -> None:
+    """What was yielded for a while ends then, by whichever link the holder is heard meanwhile."""
+    yielding = Yielding(patience=0.3, interval=9.0)
+    yielding.heard(WEB, "n1", ONE, now=0.0, for_long=True)
+    for step in range(1, 15):
+        assert yielding.refresh(WEB, (ONE, TWO)[step % 2], "n1", now=step * 0.2)
+        assert yielding.wake(now=step * 0.2)[0] == frozenset()
+    assert not yielding.refresh(WEB, TWO, "n2", now=2.9)
+    assert yielding.refresh(WEB, TWO, "n1", now=2.9)
+    assert yielding.wake(now=3.0)[0] == {WEB}

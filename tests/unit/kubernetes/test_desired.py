@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from roost.kubernetes.config import read_advertisements, read_pools
-from roost.kubernetes.desired import Policy, agree, desired_service, fingerprint, node_facts, proxies_to_ask
+from roost.kubernetes.desired import Policy, agree, desired_services, fingerprint, node_facts, proxies_to_ask
 from roost.kubernetes.gossip import derive_key, peers
 from roost.kubernetes.resources import KubeNode, KubePod, KubeService, parse_endpoint_slice
+from roost.model.service import Service
 from roost.protocols.machine import Endpoint
 
 SERVICE = KubeService(
@@ -21,6 +23,13 @@ def policy(**advertisement: Any) -> Policy:
     pools, _ = read_pools([{"metadata": {"name": "p"}, "spec": {"addresses": ["192.0.2.0/30"]}}], [])
     rules, _ = read_advertisements([{"metadata": {"name": "l2"}, "spec": advertisement}], {"p": {}})
     return Policy(pools, rules)
+
+
+def one_service(*facts: Any) -> Service | None:
+    """The only part of a service, None where nothing is announced."""
+    found = desired_services(*facts)
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def slices(*nodes: str, **conditions: bool) -> list[Any]:
@@ -61,7 +70,7 @@ def slices_of(family: str, nodes: Sequence[str], conditions: Mapping[str, bool])
 def test_what_keeps_all_nodes_from_it(
     changes: dict[str, Any], conditions: dict[str, bool], advertisement: dict[str, Any], withheld: str
 ) -> None:
-    found = desired_service(replace(SERVICE, **changes), slices("n1", **conditions), policy(**advertisement))
+    found = one_service(replace(SERVICE, **changes), slices("n1", **conditions), policy(**advertisement))
     assert found is not None
     assert found.withheld == withheld
 
@@ -76,19 +85,19 @@ def test_what_keeps_all_nodes_from_it(
     ],
 )
 def test_what_is_not_announced_at_all(changes: dict[str, Any]) -> None:
-    assert desired_service(replace(SERVICE, **changes), slices("n1"), policy()) is None
+    assert one_service(replace(SERVICE, **changes), slices("n1"), policy()) is None
 
 
 def test_local_traffic_names_the_nodes() -> None:
-    found = desired_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
+    found = one_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
     assert found is not None
     assert found.endpoint_nodes == frozenset({"n1", "n2"})
 
 
 def test_services_of_one_address_agree_on_their_nodes() -> None:
-    one = desired_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
-    two = desired_service(replace(SERVICE, key="ns/t", local=True), slices("n2", "n3"), policy())
-    apart = desired_service(replace(SERVICE, key="ns/u", local=True), slices("n4"), policy())
+    one = one_service(replace(SERVICE, local=True), slices("n1", "n2"), policy())
+    two = one_service(replace(SERVICE, key="ns/t", local=True), slices("n2", "n3"), policy())
+    apart = one_service(replace(SERVICE, key="ns/u", local=True), slices("n4"), policy())
     assert one is not None
     assert two is not None
     assert apart is not None
@@ -114,7 +123,7 @@ V4, V6 = ("192.0.2.11",), ("2001:db8::11",)
 def test_the_proxy_of_a_family_without_endpoints_here_is_not_waited_for(
     ipv4: tuple[str, ...], ipv6: tuple[str, ...], asked: tuple[tuple[str, ...], ...]
 ) -> None:
-    found = desired_service(
+    found = one_service(
         replace(SERVICE, local=True, ingress=("192.0.2.1", "2001:db8::1")), slices("n1"), policy()
     )
     assert found is not None
@@ -123,7 +132,7 @@ def test_the_proxy_of_a_family_without_endpoints_here_is_not_waited_for(
 
 
 def test_of_a_single_stack_service_one_proxy_is_asked() -> None:
-    found = desired_service(replace(SERVICE, local=True), slices("n1"), policy())
+    found = one_service(replace(SERVICE, local=True), slices("n1"), policy())
     assert found is not None
     endpoints = [*slices_of("IPv4", ["n1"], {}), *slices_of("IPv6", ["n1"], {})]
     assert proxies_to_ask(found, endpoints, DUAL) == (V4,)
@@ -132,7 +141,7 @@ def test_of_a_single_stack_service_one_proxy_is_asked() -> None:
 
 def test_the_same_facts_have_the_same_fingerprint_in_any_order() -> None:
     services = [
-        desired_service(replace(SERVICE, key=key, local=True), slices("n1", "n2"), policy(interfaces=["e"]))
+        one_service(replace(SERVICE, key=key, local=True), slices("n1", "n2"), policy(interfaces=["e"]))
         for key in ("ns/a", "ns/b")
     ]
     known = [service for service in services if service]
@@ -166,3 +175,16 @@ def test_pods_are_joined_and_nodes_where_there_are_none() -> None:
     nodes = [KubeNode("n1", addresses=("192.0.2.11",)), KubeNode("n3", addresses=("192.0.2.13",))]
     assert peers("n1", pods, nodes, 7946) == (Endpoint("192.0.2.12", 7946),)
     assert peers("n1", pods[:1], nodes, 7946) == (Endpoint("192.0.2.13", 7946),)
+
+
+def test_two_addresses_that_want_nodes_of_their_own_are_two_services() -> None:
+    both = replace(SERVICE, ingress=("192.0.2.1", "192.0.2.2"))
+    assert [each.name for each in desired_services(both, slices("n1"), policy())] == ["ns/s"]
+    wanted = replace(both, annotations={"roost.io/addresses-apart": "true"})
+    first, second = desired_services(wanted, slices("n1"), policy())
+    assert (first.name, first.known_as, first.apart_from) == ("ns/s", "ns/s", None)
+    assert (second.name, second.known_as, second.apart_from) == ("ns/s#2", "ns/s", first.addresses[0])
+    assert [*first.addresses, *second.addresses] == [ip_address(each) for each in both.ingress]
+    assert fingerprint([first, second], {}) != fingerprint([first, replace(second, apart_from=None)], {})
+    alone = replace(wanted, ingress=("192.0.2.1",))
+    assert len(desired_services(alone, slices("n1"), policy())) == 1

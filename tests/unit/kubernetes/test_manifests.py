@@ -87,3 +87,43 @@ def test_forms_that_the_api_server_would_refuse(tmp_path: Path) -> None:
     assert "metadata.name: is missing" in check(tmp_path, "apiVersion: v1\nkind: Service\n")[1]
     code, output = check(tmp_path, "apiVersion: v1\nkind: [")
     assert (code, "is no YAML" in output) == (1, True)
+
+
+MISSPELT = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: a, annotations: {any: thing}}
+spec: {adresses: [192.0.2.0/28], serviceAllocation: {namespaceSelectors: [{matchLables: {a: b}}]}}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: l2}
+spec: {ipAddressPool: [a], zzz: 1}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: x}
+sepc: {}
+"""
+
+
+def test_misspelt_fields_are_named_wherever_they_stand(tmp_path: Path) -> None:
+    code, output = check(tmp_path, MISSPELT)
+    assert code == 1
+    for field, cure in (
+        ("IPAddressPool a: spec.adresses", "did you mean addresses?"),
+        ("IPAddressPool a: spec.serviceAllocation.namespaceSelectors[0].matchLables", "mean matchLabels?"),
+        ("L2Advertisement l2: spec.ipAddressPool", "did you mean ipAddressPools?"),
+        ("L2Advertisement l2: spec.zzz", "known here: "),
+    ):
+        (line,) = [line for line in output.splitlines() if f"{field}:" in line]
+        assert "is not a known field" in line
+        assert cure in line
+    assert "sepc" not in output, "only our own kinds are known"
+
+
+def test_json_is_a_manifest_too(tmp_path: Path) -> None:
+    text = """{"kind": "IPAddressPool", "apiVersion": "metallb.io/v1beta1", "metadata": {"name": "a"},
+    "spec": {"addresses": ["192.0.2.0/28"]}}"""
+    code, output = check(tmp_path, text)
+    assert (code, "good: objects: 1" in output) == (0, True)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from roost.controller.convergence import converge
 from roost.kubernetes.config import read_advertisements, read_pools
-from roost.kubernetes.desired import Policy, agree, desired_service, node_facts
+from roost.kubernetes.desired import Policy, agree, desired_services, node_facts
 from roost.kubernetes.resources import Namespace, parse_endpoint_slice, parse_node, parse_service
 from roost.model.address import canonical
 from roost.model.allocation import Allocator
 from roost.model.election import Election
 from roost.model.node import Candidate
+from roost.model.service import Service
 
 NODES = ("node-a", "node-b", "node-c", "node-d")
 NAMESPACES = {"default": {}, "team": {"tier": "gold"}}
@@ -405,16 +406,16 @@ def test_acceptance_addresses_and_leaders_are_metallbs(
     if mistakes or wrong:
         return
     allocator = Allocator(ours)
-    wanted = []
+    wanted: list[Service] = []
     for item, listed in zip(service_objects, slices, strict=True):
         outcome = converge(parse_service(item), allocator, 0.0)
         expected = model.allocate(item) if model.pools else []
         assert sorted(map(canonical, outcome.addresses)) == sorted(map(str, expected)), item["metadata"]
         ingress = [{"ip": canonical(address)} for address in outcome.addresses]
         told = parse_service({**item, "status": {"loadBalancer": {"ingress": ingress}}})
-        wanted.append(desired_service(told, [parse_endpoint_slice(listed)], Policy(ours, rules)))
+        wanted += desired_services(told, [parse_endpoint_slice(listed)], Policy(ours, rules))
     facts = [node_facts(parse_node(item), ignore_exclude_label=False, assumed=False) for item in node_objects]
-    election = Election(agree(each for each in wanted if each), [Candidate(node) for node in facts])
+    election = Election(agree(wanted), [Candidate(node) for node in facts])
     for item, listed in zip(service_objects, slices, strict=True):
         key = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
         if key not in model.held:

@@ -34,6 +34,13 @@ def test_only_the_window_counts() -> None:
     assert outage(pings("aaa"), 10, INFINITY) == Outage(0.0, 0, 0)
 
 
+def test_a_move_counts_from_the_last_answer_before_the_window() -> None:
+    assert outage(pings("aa..bb"), 2, INFINITY).moves == 1
+    assert outage(pings("aa..bb"), 3, INFINITY).moves == 1
+    assert outage(pings("aabb"), 3, INFINITY).moves == 0
+    assert outage(pings("..bb"), 1, INFINITY).moves == 0
+
+
 def test_segments_are_runs_of_one_answerer_that_touch() -> None:
     assert list(segments(pings("aa.bb"))) == [
         Segment(0, 2, "a"),

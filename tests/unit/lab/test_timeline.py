@@ -1,5 +1,6 @@
 """The picture is well-formed and shows what was lost, however short."""
 
+import itertools
 from xml.etree import ElementTree as ET
 
 from roost.lab.lab import Event
@@ -43,3 +44,42 @@ def test_one_lost_ping_in_an_hour_can_be_seen() -> None:
 
 def test_a_lab_without_pings_has_a_picture_too() -> None:
     assert picture(Pings([], []), []).tag == f"{SVG}svg"
+
+
+def texts(root: ET.Element) -> list[str]:
+    return [text.text or "" for text in root.iter(f"{SVG}text")]
+
+
+def test_every_event_has_a_label_and_none_covers_another() -> None:
+    times = [at * 0.01 for at in range(2000)]
+    events = [Event("blocked", "n1", 1.0 + 0.1 * at, ("192.0.2.200",)) for at in range(40)]
+    root = picture(Pings(times, ["n1"] * 2000), [*events, Event("late", "n1", 19.9, ("192.0.2.200",))])
+    labels = [text for text in root.iter(f"{SVG}text") if "blocked" in (text.text or "")]
+    assert len(labels) == 40
+    assert "n1 late: 0 ms" in texts(root)
+    for one, other in itertools.combinations(labels, 2):
+        same_row = one.get("y") == other.get("y")
+        assert not same_row or abs(float(one.get("x", "0")) - float(other.get("x", "0"))) >= 100
+    assert all(float(label.get("y", "0")) > 50 for label in labels), "below the legend"
+
+
+def test_many_addresses_are_shown_together_and_a_short_loss_of_one_is_seen() -> None:
+    times = [at * 0.1 for at in range(100)]
+    seen = {
+        client: {
+            f"198.18.0.{at}": Pings(
+                times, [f"n{1 + at % 2}"] * 50 + ([""] if at == 4 else ["n3"]) + ["n3"] * 49
+            )
+            for at in range(200)
+        }
+        for client in ("c1", "c2")
+    }
+    root = ET.fromstring(draw("t", ["n1", "n2", "n3"], began=0.0, events=[], seen=seen, found=[]))
+    assert float(root.get("height", "0")) < 800
+    assert len(list(root.iter())) < 200
+    lanes = [text for text in texts(root) if text.startswith("c")]
+    assert lanes == ["c1  100 of n1", "c1  100 of n2", "c2  100 of n1", "c2  100 of n2"]
+    said = tips(root)
+    assert said.count("n1: 100 of 100") == 2
+    assert said.count("no answer: 1 of 100") == 2
+    assert said.count("n3: 99 of 100") == 2

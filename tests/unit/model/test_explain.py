@@ -11,7 +11,7 @@ from roost.model.election import Election
 from roost.model.explain import explain
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, Service
-from roost.model.what_if import UnknownNameError, what_if
+from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 
 ABC = ("node-a", "node-b", "node-c")
 
@@ -94,6 +94,19 @@ def test_what_if_shows_the_address_asked_for_even_if_it_stays() -> None:
 @pytest.mark.parametrize("question", [{"down": ["ghost"]}, {"drain": ["ghost"]}, {"address": "192.0.2.77"}])
 def test_what_if_refuses_unknown_names(question: dict[str, list[str]]) -> None:
     with pytest.raises(UnknownNameError, match=r"ghost|192\.0\.2\.77"):
+        what_if([service("10.0.0.1")], alive(*ABC), **question)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        ({"add": ["node-a"]}, "node-a: a member already"),
+        ({"add": ["new"], "down": ["new"]}, "new cannot go down and come at once"),
+        ({"down": ["node-a"], "drain": ["node-a"]}, "node-a cannot go down and drain at once"),
+    ],
+)
+def test_what_if_refuses_what_cannot_be_supposed(question: dict[str, list[str]], why: str) -> None:
+    with pytest.raises(ContradictionError, match=why):
         what_if([service("10.0.0.1")], alive(*ABC), **question)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 """One stream of events: to the log, and to every follower in order."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -87,3 +88,38 @@ def test_claims_of_ever_new_machines_are_few_lines_and_all_are_heard_of(
         events.happened(Event(Happening.CLAIMED, "claimed by a stranger", Level.WARNING, facts))
     assert len(heard) == 5000
     assert len(caplog.records) == 16
+
+
+def moved(service: str, leader: str | None = "n2", why: str = "n1 is dead: silent") -> Event:
+    facts = {"service": service, "from": "n1", "to": leader, "why": why}
+    return Event(Happening.LEAD_MOVED, "lead moved", facts=facts)
+
+
+def test_services_that_move_together_are_one_line_and_each_is_heard_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "roost.speaker")
+    later: list[Callable[[], None]] = []
+    events = Events(later.append)
+    heard: list[str] = []
+    events.follow(lambda event: heard.append(event.facts.get("service", "-")))
+    for number in range(500):
+        events.happened(moved(f"s{number}"))
+    events.happened(moved("other", "n3"))
+    assert not caplog.records
+    assert len(heard) == 501
+    (flush,) = later
+    flush()
+    first, second = (record.__dict__ for record in caplog.records)
+    assert first["services"] == "s0, s1, s2, s3, s4, s5, s6, s7, and 492 more"
+    assert (first["from"], first["to"], first["why"]) == ("n1", "n2", "n1 is dead: silent")
+    assert (second["service"], second["to"]) == ("other", "n3")
+    assert "services" not in second
+
+
+def test_what_happens_after_a_move_is_logged_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "roost.speaker")
+    events = Events(lambda _: None)
+    events.happened(moved("web"))
+    events.happened(Event(Happening.SETTLED, "settled"))
+    assert [record.getMessage() for record in caplog.records] == ["lead moved", "settled"]

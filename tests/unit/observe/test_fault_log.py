@@ -59,3 +59,43 @@ def test_kinds_are_bounded() -> None:
     for number in range(1000):
         log.take(Fault(f"kind-{number}", "", None), 0.0)
     assert len(log.records) == 64
+
+
+def unreached(log: FaultLog, *times: float, source: Endpoint = SOURCE) -> None:
+    for now in times:
+        log.take(Fault("exchange-failed", "refused", source), now)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_peer_that_is_not_reached_is_one_line_until_it_was_a_member_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = _log()
+    unreached(log, 0.0, 2.0, 4.9)
+    assert lines(caplog) == [], "it may be starting"
+    unreached(log, *range(5, 3600, 11))
+    assert lines(caplog) == ["192.0.2.1:7946 does not answer: refused; it is asked again and again"]
+    unreached(log, 3600.0, 3606.0, source=Endpoint("192.0.2.2", 7946))
+    assert len(lines(caplog)) == 2
+    log.reached(["192.0.2.1:7946"])
+    unreached(log, 4000.0, 4010.0, 4020.0)
+    assert len(lines(caplog)) == 3
+    (record,) = log.records
+    assert record.count > 300, "all of them are counted"
+
+
+def test_a_member_whose_loss_was_told_is_no_line_more(caplog: pytest.LogCaptureFixture) -> None:
+    log = _log()
+    log.lost(["192.0.2.1:7946"])
+    unreached(log, *range(0, 600, 11))
+    assert lines(caplog) == []
+
+
+def test_peers_are_bounded() -> None:
+    log = _log()
+    for number in range(5000):
+        unreached(log, 0.0, source=Endpoint("192.0.2.1", number))
+    assert len(log._unreached) == 1024

@@ -196,3 +196,40 @@ def test_with_echo_replies_the_largest_program_still_fits() -> None:
 @given(st.binary(max_size=100))
 def test_with_echo_replies_anything_else_is_dropped_and_ends(data: bytes) -> None:
     assert not passes(filters.build([], echo=0x1234), data.replace(b"\x12\x34", b"\x12\x35"))
+
+
+@given(st.sets(ipv4, min_size=1, max_size=300), st.sets(ipv6, min_size=1, max_size=300))
+def test_pings_of_our_addresses_pass(ours4: set[IPv4Address], ours6: set[IPv6Address]) -> None:
+    program = filters.build_echo_requests([*ours4, *ours6])
+    assert len(program) <= MAX_INSTRUCTIONS
+    client4, client6 = IPv4Address("192.0.2.101"), IPv6Address("2001:db8::101")
+    for v4 in list(ours4)[:10]:
+        echo = icmp.Echo(client4, v4, 1, 1, b"data")
+        assert passes(program, icmp.request_frame(echo, MAC, MAC))
+        assert not passes(program, icmp.request_frame(echo, MAC, MAC), tagged=True)
+        assert not passes(program, icmp.reply_frame(echo, MAC, MAC))
+    for v6 in list(ours6)[:10]:
+        echo = icmp.Echo(client6, v6, 1, 1, b"data")
+        assert passes(program, icmp.request_frame(echo, MAC, MAC))
+        assert not passes(program, icmp.reply_frame(echo, MAC, MAC))
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_pings_of_others_and_of_nothing_do_not_pass(echo: icmp.Echo) -> None:
+    frame = icmp.request_frame(echo, MAC, MAC)
+    assert not passes(filters.build_echo_requests([]), frame)
+    others: list[IPv4Address | IPv6Address] = [IPv4Address("192.0.2.200"), IPv6Address("2001:db8::200")]
+    assert not passes(filters.build_echo_requests(others), frame)
+    program = filters.build_echo_requests([echo.destination])
+    assert passes(program, frame)
+    for length in range(14, 54 if frame[12] == 0x86 else 34):
+        assert not passes(program, frame[:length])
+    assert not passes(program, ask(IPv4Address("192.0.2.12")))
+
+
+def test_a_ping_with_options_or_in_fragments_does_not_pass() -> None:
+    program = filters.build_echo_requests([ECHOES[0].destination])
+    for at, value in ((14, 0x46), (20, 0x20), (21, 0x01), (23, 17), (34, 0)):
+        frame = bytearray(icmp.request_frame(ECHOES[0], MAC, MAC))
+        frame[at] = value
+        assert not passes(program, bytes(frame))

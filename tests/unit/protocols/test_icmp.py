@@ -84,6 +84,23 @@ def test_a_reply_comes_back_as_it_was(echo: icmp.Echo) -> None:
 def test_a_request_is_no_reply(echo: icmp.Echo) -> None:
     with pytest.raises(PacketError):
         icmp.parse_reply(ethernet.parse(icmp.request_frame(echo, MAC, TO)))
+    with pytest.raises(PacketError):
+        icmp.parse_request(ethernet.parse(icmp.reply_frame(echo, MAC, TO)))
+
+
+@given(echoes)
+def test_a_request_is_read_as_it_was_sent(echo: icmp.Echo) -> None:
+    assert icmp.parse_request(ethernet.parse(icmp.request_frame(echo, MAC, TO))) == echo
+
+
+@pytest.mark.parametrize("echo", RECORDED)
+def test_our_reply_to_a_request_is_the_kernels(echo: icmp.Echo) -> None:
+    request, reply = (bytes.fromhex(each) for each in RECORDED[echo])
+    asked = icmp.parse_request(ethernet.parse(request))
+    ours = icmp.reply_frame(replace(asked, source=asked.destination, destination=asked.source), TO, MAC)
+    at = 34 if echo is V4 else 54  # the kernel chooses an identification and a flow label
+    assert ours[:14] == reply[:14]
+    assert ours[at : len(reply)] == reply[at:]
 
 
 @given(echoes, st.data())

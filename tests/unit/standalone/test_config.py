@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from roost.model.service import Advertisement, LabelSelector, Port
 from roost.protocols.machine import Endpoint
-from roost.standalone import SpeakerConfig, diff, environment_problems, load
+from roost.standalone import SpeakerConfig, diff, environment_problems, load, why_elsewhere
 from roost.standalone.schema import all_keys
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -25,7 +25,7 @@ def read(tmp_path: Path) -> Read:
         path = tmp_path / "roost.yaml"
         path.write_text(text)
         loaded = load(path)
-        assert loaded.problems == ()
+        assert not [each for each in loaded.problems if each.severity == "error"]
         assert loaded.config is not None
         return loaded.config
 
@@ -217,6 +217,30 @@ def test_a_subnets_broadcast_address_is_an_error(read: Read) -> None:
     assert (problem[0], "broadcast" in problem[3]) == ("error", True)
 
 
+def test_the_address_that_stands_for_a_subnet_is_an_error(read: Read) -> None:
+    found = environment(read(services("name: a, addresses: [192.0.2.0, '2001:db8::', 198.51.100.7]")))
+    assert [(severity, cause) for severity, _, _, cause in found] == [
+        ("error", "192.0.2.0 stands for a subnet itself"),
+        ("error", "2001:db8:: stands for a subnet itself"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("node: n1\n", None),
+        ("node: n2\n", "its name is not n2 (node)"),
+        ("node: n2\nmembership: {bind: '192.0.2.11:7946'}\n", None),
+        ("node: n1\nmembership: {bind: '192.0.2.12:7946'}\n", "it lacks 192.0.2.12 (membership.bind)"),
+        ("node: n1\nmembership: {bind: '0.0.0.0:1', advertise: '192.0.2.12:1'}\n", None),
+    ],
+)
+def test_the_host_that_a_file_is_for_is_known_by_its_address_else_by_its_name(
+    read: Read, text: str, why: str | None
+) -> None:
+    assert why_elsewhere(read(text), LOCAL, "n1") == why
+
+
 def test_an_address_outside_every_announcing_subnet_is_a_warning(read: Read) -> None:
     config = read(
         "interfaces: [eth0]\n" + services("name: a, addresses: [203.0.113.1, 198.51.100.1, 192.0.2.1]")
@@ -224,6 +248,17 @@ def test_an_address_outside_every_announcing_subnet_is_a_warning(read: Read) -> 
     assert [(severity, field) for severity, _, field, _ in environment(config)] == [
         ("warning", "services[0].addresses[0]"),
         ("warning", "services[0].addresses[1]"),
+    ]
+
+
+def test_without_any_address_to_hold_against_it_is_the_same_for_all(read: Read) -> None:
+    config = read(
+        "interfaces: [eth2]\n" + services("name: a, addresses: [192.0.2.1, 192.0.2.2, '2001:db8::2']")
+    )
+    assert [cause for _, _, _, cause in environment(config)] == [
+        "no announcing interface here has an IPv4 address now",
+        "no announcing interface here has an IPv4 address now",
+        "no announcing interface here has an IPv6 address now",
     ]
 
 
@@ -246,7 +281,7 @@ def test_examples_are_valid_and_use_documented_keys() -> None:
     assert examples
     for example in examples:
         loaded = load(example)
-        assert loaded.problems == ()
+        assert loaded.problems == (), loaded.problems
         assert loaded.config is not None
 
 

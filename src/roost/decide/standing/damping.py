@@ -9,7 +9,8 @@ __all__ = ["Damping"]
 
 _FIRST: Final = 2.0  # seconds of waiting after the second loss; doubled each time up to:
 _LONGEST: Final = 60.0
-_SAME: Final = 1.0  # seconds in which several signs are one loss
+_SAME: Final = 1.0  # seconds in which several signs are one loss,
+_SERIES: Final = 2.0  # but signs that go on for longer than this (seconds) are of another one
 _MEMORY: Final = 120.0  # seconds without a loss after which all is forgiven
 
 
@@ -20,14 +21,16 @@ class Damping:
         self.losses = 0
         self.wait = 0.0  # seconds, of the last loss
         self._last = float("-inf")
+        self._counted = float("-inf")
         self._until = float("-inf")
 
     def lost(self, now: float) -> bool:
         """Take note that this node was lost to the others; tells whether it has to wait now."""
         if now - self._last > _MEMORY:
             self.losses = 0
-        if now - self._last > _SAME:
+        if now - self._last > _SAME or now - self._counted > _SERIES:
             self.losses += 1
+            self._counted = now
             self.wait = min(_FIRST * 2 ** (self.losses - 2), _LONGEST) if self.losses > 1 else 0.0
             self._until = now + self.wait
         self._last = now

@@ -16,7 +16,7 @@ _REMEMBERED: Final = 64  # nodes whose progress is kept
 class Drain:
     """The wishes and the progress that node `me` knows of; `since` is when its own wish came (seconds).
 
-    `measure(now)` gives what this node leads, packets for others' addresses so far, and seconds without any.
+    `measure(now)` gives how many addresses this node leads, packets for others' so far, seconds without any.
     """
 
     def __init__(self, me: str, measure: Callable[[float], tuple[int, int, float]]) -> None:

@@ -55,8 +55,7 @@ class Isolation:
 
     def wonders(self, now: float, proven: int) -> bool:
         """Tell whether others have to be asked, who could say that this node is not cut off after all."""
-        quiet = min(now - self._heard_at, now - self._wondered)
-        if self.cut_off or proven < 2 or now - self._heard_at < _WONDER or quiet < _ASK:
+        if self.cut_off or proven < 2 or now - self._heard_at < _WONDER or now - self._wondered < _ASK:
             return False
         self._wondered = now
         return True

@@ -7,12 +7,12 @@ from roost import __version__
 from roost.decide.effects import Describe
 from roost.decide.settings import DeciderSettings
 from roost.model.address import IPAddress, IPNetwork
-from roost.model.link import Link
+from roost.model.link import Link, why_silent
 from roost.protocols.machine import Effect
 from roost.protocols.words.codec import Word
 from roost.protocols.words.metadata import Metadata
 
-__all__ = ["LINKS_TOLD", "Description", "own_metadata"]
+__all__ = ["LINKS_TOLD", "Description", "own_metadata", "plain_metadata"]
 
 LINKS_TOLD: Final = 8
 _ADDRESSES_TOLD: Final = 2  # for probes by its peers
@@ -62,6 +62,22 @@ def own_metadata(
         networks=_networks(told) if settings.only_on_subnet else None,
         waits=waits,
         unable=unable,
+    )
+
+
+def plain_metadata(links: Sequence[Link], settings: DeciderSettings, digest: str) -> Metadata:
+    """Return what a node with these links says of itself with these settings while all is well."""
+    able = [each for each in links if not each.loopback and not why_silent(each, settings.interfaces)]
+    return own_metadata(
+        able,
+        settings,
+        digest=digest,
+        draining=False,
+        deaf=False,
+        blind=False,
+        outdated=False,
+        waits=0,
+        unable=False,
     )
 
 

@@ -45,14 +45,16 @@ class Evidence:
 
 
 class Watch:
-    """Watches for node `me`, nobody without `timing`. Times are seconds, `arp_rate` as `Budget` has it."""
+    """Watches for node `me`, nobody without `timing`. Times are seconds; `budget` bounds all that is ARP."""
 
-    def __init__(self, me: str, timing: Timing | None, arp_rate: float | None) -> None:
+    def __init__(self, me: str, timing: Timing | None, budget: Budget) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
-        self._budget = Budget(arp_rate)
+        self._budget = budget
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
-        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1)
+        grid = timing.interval if timing is not None else None
+        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
+        self._machines = (self._kernels, self._processes) if self._kernels is not None else ()
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()
         self._look: float | None = None
@@ -63,21 +65,17 @@ class Watch:
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
-        self._wants: dict[str, tuple[str, int]] = {}  # digests of what peers want, and how often that changed
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
 
     @property
     def proven(self) -> int:
         """How many of the watched kernels have answered, so that their silence means something."""
-        if self._kernels is None:
-            return 0
-        return sum(self._kernels.proven(name) for name in self._kernels.subjects)
+        return len(self._kernels.proven_subjects) if self._kernels is not None else 0
 
     def unproven(self) -> frozenset[str]:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
-        proven = self._kernels.proven if self._kernels is not None else lambda _: False
-        return frozenset(name for name in self._watched if not proven(name))
+        return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
 
     def last_heard(self, name: str) -> float | None:
         """Return when the kernel of node `name` answered last, where that is known."""
@@ -121,7 +119,6 @@ class Watch:
             for name, target in kernels.items()
             if name in led and can_ask(self._links[target.link], led[name])
         }
-        self._wants = {name: each for name, each in self._wants.items() if name in speakers}
         self._follow_lost(members, links, now)
         self._targets = {**self._lost.targets, **kernels, **processes}
         self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
@@ -131,24 +128,24 @@ class Watch:
 
     def hear(self, statement: Statement, now: float) -> None:
         """Take another witness's word."""
-        for each in self._machines():
+        for each in self._machines:
             each.receive(statement, now)
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> str | None:
         """Take an answer for `address` from `mac` that came in at `at`; return the lost peer that is back."""
         subject = self._subjects.get((link, address))
         if subject is None:
-            for each in self._machines():
+            for each in self._machines:
                 each.lan_answered(at, kind)
-        elif mac in self._macs_of(self._targets[subject]):
-            for each in self._machines():
+        elif self._is_of(self._targets[subject], mac):
+            for each in self._machines:
                 each.answered(subject, at, kind)
             return self._returned(subject, kind)
         return None
 
     def wake(self, now: float, *, cut_off: bool) -> None:
         """Probe and judge; a node that is `cut_off` asks everybody that it can."""
-        for each in self._machines():
+        for each in self._machines:
             due = each.next_wake()
             if due is not None and due <= now:
                 each.wake(now)
@@ -159,7 +156,7 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return soonest((self._look, *(each.next_wake() for each in self._machines())))
+        return soonest([self._look, *[each.next_wake() for each in self._machines]])
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
@@ -172,24 +169,19 @@ class Watch:
         missed, self._missed = self._missed, set()
         return missed
 
-    def _machines(self) -> tuple[Witness, ...]:
-        return (self._kernels, self._processes) if self._kernels is not None else ()
+    def _is_of(self, target: Target, mac: bytes) -> bool:
+        """Tell whether the target's node has the hardware address: an answer from any other is a proxy's."""
+        return mac == target.mac or mac in self._macs.get(target.name, ())
 
-    def _macs_of(self, target: Target) -> frozenset[bytes]:
-        """Return the hardware addresses of the target's node: an answer from any other one is a proxy's."""
-        return self._macs.get(target.name, frozenset()) | {target.mac}
-
-    def _process_key(self, member: ClusterMember) -> str:
+    @staticmethod
+    def _process_key(member: ClusterMember) -> str:
         """Return the subject of its process: another one when it wants other services than before.
 
         It may not know an address that it answered for, which must not be taken for silence. One that is
-        asked for another address because this node wants other services is the same process.
+        asked for another address because this node wants other services is the same process. All witnesses
+        call it the same, whenever they began to watch.
         """
-        digest, serial = self._wants.get(member.name, (member.metadata.digest, 0))
-        if digest != member.metadata.digest:
-            serial += 1
-        self._wants[member.name] = (member.metadata.digest, serial)
-        return f"{member.name} process {serial}"
+        return f"{member.name} process {member.metadata.digest}"
 
     def _hold(self, peers: Mapping[str, Endpoint]) -> None:
         if peers != self._held:
@@ -214,11 +206,11 @@ class Watch:
 
     def _gather(self) -> None:
         """Turn what the machines want into effects of this node."""
-        for each in self._machines():
+        for each in self._machines:
             for effect in each.effects():
                 match effect:
-                    case machine.Probe(subject, kind):
-                        self._probe(self._targets[subject], kind)
+                    case machine.Probe():
+                        self._probe(self._targets[effect.subject], effect.kind)
                     case machine.Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))

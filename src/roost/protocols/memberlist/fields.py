@@ -5,6 +5,7 @@ Written as the Go library writes: maps with keys in alphabetical order, old msgp
 is ignored, as Go does.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -63,6 +64,10 @@ class Field:
     kind: Kind
     default: object = REQUIRED
     omit_empty: bool = False
+    raw_key: bytes = dataclasses.field(init=False)  # as msgpack reads it
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "raw_key", self.key.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ def limits(longest: int) -> dict[str, Any]:
 
 
 def _read_field(field: Field, entries: dict[object, object]) -> object:
-    content = entries.get(field.key.encode(), REQUIRED)
+    content = entries.get(field.raw_key, REQUIRED)
     if content is REQUIRED:
         if field.default is REQUIRED:
             raise PacketError(f"{field.key} is missing")

@@ -180,7 +180,7 @@ def _split_compound(body: bytes) -> Iterator[bytes]:
 
 
 def _split_label(packet: bytes) -> tuple[bytes, bytes]:
-    if not packet.startswith(bytes((MessageType.HAS_LABEL,))):
+    if not packet or packet[0] != MessageType.HAS_LABEL:
         return b"", packet
     length = packet[1] if len(packet) > 1 else 0
     if not length or len(packet) < 2 + length:

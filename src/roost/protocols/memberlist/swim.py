@@ -53,6 +53,7 @@ __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConf
 
 _WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
 _TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
+_MEET_AGAIN: Final = 0.2  # seconds between two exchanges with members that were declared dead and ping
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
 
@@ -131,7 +132,10 @@ class Swim:
         self._gossiped = -math.inf
         self._push_pull_due: float | None = None
         self._leave_due: float | None = None
+        self._met_again = -math.inf
         self._has_left = False
+        self._stale = True  # whether `_due` has to be looked for
+        self._due: float | None = None
 
     @property
     def members(self) -> Mapping[str, Member]:
@@ -155,6 +159,7 @@ class Swim:
 
     def start(self, now: float) -> None:
         """Become the first member of one's own cluster."""
+        self._stale = True
         self._now = now
         me = self._table.change(self._table.me.name, since=now)
         self._outbox.put(MemberChanged("join", me, me.evidence))
@@ -185,17 +190,20 @@ class Swim:
         self._arm(now)
 
     def next_wake(self) -> float | None:
-        """Return when something is due; see `Machine.next_wake`."""
-        return soonest(
-            (
-                self._prober.next_due(),
-                self._rules.next_due(),
-                self._relays.next_due(),
-                self._gossip_due,
-                self._push_pull_due,
-                self._leave_due,
+        """Return when something is due, remembered until something comes in; see `Machine.next_wake`."""
+        if self._stale:
+            self._due = soonest(
+                (
+                    self._prober.next_due(),
+                    self._rules.next_due(),
+                    self._relays.next_due(),
+                    self._gossip_due,
+                    self._push_pull_due,
+                    self._leave_due,
+                )
             )
-        )
+            self._stale = False
+        return self._due
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call; see `Machine.effects`."""
@@ -316,9 +324,13 @@ class Swim:
         self._arm(now)
 
     def _advance(self, now: float) -> float:
-        """Return the time to go by, after making up for a stretch in which this node did not run."""
+        """Return the time to go by, after making up for a stretch in which this node did not run.
+
+        Whatever comes in passes here first.
+        """
         now = self._now = max(self._now, now)
         due = self.next_wake()
+        self._stale = True
         if due is not None and now - due > self._profile.probe_timeout:
             self._outbox.counters["late_wakes"] += 1
             self._awareness.apply(1)
@@ -347,7 +359,7 @@ class Swim:
     def _take(self, message: Message, source: Endpoint, now: float) -> None:
         match message:
             case Ping():
-                self._answer_ping(message, source)
+                self._answer_ping(message, source, now)
             case Ack():
                 self._take_ack(message, now)
             case Nack():
@@ -366,10 +378,18 @@ class Swim:
             case _:
                 self._outbox.fault("unexpected-message", f"{_name(message)} in a packet", source)
 
-    def _answer_ping(self, message: Ping, source: Endpoint) -> None:
+    def _answer_ping(self, message: Ping, source: Endpoint, now: float) -> None:
         if self._is_for_me(message, source):
-            asker = self._table.get(message.source_node)
-            self._transmitter.send(answer_to(message, source), Ack(message.seq), to=asker)
+            asker, where = self._table.get(message.source_node), answer_to(message, source)
+            self._transmitter.send(where, Ack(message.seq), to=asker)
+            if asker is not None and asker.status is Status.DEAD and asker.endpoint == where:
+                self._meet_again(asker, now)
+
+    def _meet_again(self, member: Member, now: float) -> None:
+        """Exchange states with one that was declared dead and pings: it has not heard of that, and lives."""
+        if now - self._met_again >= _MEET_AGAIN:
+            self._met_again = now
+            self._exchange_state(member.endpoint, now, join=True)
 
     def _take_ack(self, message: Ack, now: float) -> None:
         """Late and repeated acks match nothing any more."""

@@ -13,8 +13,9 @@ __all__ = ["ARP_RATE", "Budget"]
 ARP_RATE: Final = 10.0  # packets/second: leaves a third of an inspecting port's 15 to the host itself
 _ROUNDING: Final = 1e-6  # of a packet
 _ANSWERS: Final = 0.5  # of the rate
-_ROUTINE: Final = 0.9  # of the questions' half: the rest refills the bucket for urgent ones
+_ROUTINE: Final = 0.7  # of the questions' half: the rest refills the bucket for urgent ones
 _BURST: Final = 0.8  # seconds of questions that can be asked at once
+_DEBT: Final = 1.0  # seconds that questions wait at most for packets that could not wait
 _RESERVE: Final = 0.6  # of the bucket: for urgent questions alone
 
 
@@ -50,6 +51,12 @@ class Budget:
             return False
         self._tokens = max(0.0, self._tokens - 1)
         return True
+
+    def spend(self, now: float, packets: int) -> None:
+        """Count packets that could not wait, answers and claims: questions wait longer for them."""
+        if self._fill is not None:
+            self._refill(now, self._fill)
+            self._tokens = max(-_DEBT * self._fill, self._tokens - packets)
 
     def wait(self, now: float, *, urgent: bool = False) -> float:
         """Return the seconds until a question has leave."""

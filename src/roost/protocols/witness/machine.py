@@ -20,17 +20,17 @@ learnt. A fabric may answer ARP for the dead, and may drop ARP that comes too of
 "Silent" takes three answers before ("proven"). Who answers ARP alone is asked as often as the budget allows.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import floor
+from math import ceil, floor
 from types import MappingProxyType
 from typing import Final
 
 from roost.protocols.bounded import remember
-from roost.protocols.machine import Effect
+from roost.protocols.machine import Effect, soonest
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
 from roost.protocols.words.statement import Kind, Statement
@@ -57,6 +57,7 @@ _MANY: Final = 5  # losses that a verdict takes after twice the silence
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
+_LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
@@ -77,7 +78,7 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.1, urgent=0.035, flight=0.04, silence=0.3, losses=6)
+PROCESS: Final = Timing(interval=0.12, urgent=0.035, flight=0.035, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
@@ -135,6 +136,7 @@ class _Watch:
     pressed_until: float = 0.0  # somebody asked to look
     asked: float | None = None  # when the first answer was missed
     looked: bool = False  # the others were asked to look since
+    proved: float | None = None  # when this node's own link proved that it works, since then
     compared: float | None = None  # `asked` of the silence in which ARP was asked, too
     told: float = 0.0  # when they were told last that it is silent
     word: dict[str, tuple[Kind, float]] = field(default_factory=dict)  # the others' last, and when
@@ -160,7 +162,8 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
-    `proof` is how many answers it takes until silence means something.
+    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats
+    of `grid` seconds, so that machines of one node wake together; None: of their own interval.
     """
 
     def __init__(
@@ -172,9 +175,12 @@ class Witness:
         *,
         remembers: bool = False,
         proof: int = PROVEN,
+        grid: float | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._me = me
+        if grid is not None:
+            timing = replace(timing, interval=grid * max(1, round(timing.interval / grid)))
         self._timing = timing
         self._slack = _SLACK * timing.silence
         self._budget = Budget() if budget is None else budget
@@ -183,11 +189,18 @@ class Witness:
         self._remembers = remembers
         self._proof = proof
         self._known: dict[str, frozenset[ProbeKind]] = {}  # of subjects that are not watched any more
+        self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
+        self._proven: set[str] = set()  # of the watched, who has answered by any kind
+        self._stale = True  # whether `_due` has to be looked for
+        self._due: float | None = None
         self._effects: list[Effect] = []
         self._lan_heard = dict.fromkeys(ProbeKind, 0.0)
+        self._heard_any = 0.0
         self._lan_asked = float("-inf")
-        self._awake_since = float("-inf")  # what was silent while this process did not run may have spoken
+        self._awake_since = float("-inf")  # until then it was this node that was not heard
+        # Wakes that were late: when, and by how much.
+        self._late: deque[tuple[float, float]] = deque(maxlen=_LATE)
 
     def heard(self, subject: str) -> float | None:
         """Return when `subject` answered last, or None when it is not watched or never did."""
@@ -204,9 +217,14 @@ class Witness:
         """Who is watched."""
         return self._watches.keys()
 
+    @property
+    def proven_subjects(self) -> AbstractSet[str]:
+        """Who is watched and has answered, so that its silence would mean something."""
+        return self._proven
+
     def proven(self, subject: str) -> bool:
-        """Tell whether `subject` is watched and has answered, so that its silence would mean something."""
-        return bool(self.proven_kinds(subject))
+        """Tell whether `subject` is one of those."""
+        return subject in self._proven
 
     def proven_kinds(self, subject: str) -> frozenset[ProbeKind]:
         """Return by which kinds `subject` is watched and has answered."""
@@ -216,6 +234,7 @@ class Witness:
 
     def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
         """Watch exactly these from now on: subject -> the other witnesses of it."""
+        self._stale = True
         for gone in self._watches.keys() - subjects.keys():
             self._forget(gone)
         new = subjects.keys() - self._watches.keys()
@@ -229,6 +248,8 @@ class Witness:
                     for kind in self._kinds
                 }
                 self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
+                if known:
+                    self._proven.add(subject)
             else:
                 self._watches[subject].others = others
                 self._watches[subject].phase = self._turn(subject, others)
@@ -241,6 +262,7 @@ class Witness:
         """Watch a subject no more; what it answers is remembered where that is the host's nature."""
         kinds = self.proven_kinds(subject)
         del self._watches[subject]
+        self._proven.discard(subject)
         if self._remembers and kinds:
             remember(self._known, subject, kinds, _REMEMBERED)
 
@@ -251,9 +273,12 @@ class Witness:
         voice = watch.voices.get(kind) if watch is not None else None
         if watch is None or voice is None or not voice.answered(at, self._slack):
             return
-        if kind is ProbeKind.ECHO and voice.answers == self._proof:
-            watch.decide()
-            self._wish()
+        self._stale = True
+        if voice.answers == self._proof:
+            self._proven.add(subject)
+            if kind is ProbeKind.ECHO:
+                watch.decide()
+                self._wish()
         if kind is ProbeKind.ARP:
             watch.arp_ceased = False
             if watch.main is ProbeKind.ECHO:
@@ -271,21 +296,25 @@ class Witness:
         """Hear on another way that `subject` lives: silence counts from `at`, and nothing is proven."""
         watch = self._watches.get(subject)
         if watch is not None:
+            self._stale = True
             for voice in watch.voices.values():
                 voice.spared(at)
             watch.asked, watch.declared = None, False
 
     def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
-        if at - max(self._lan_heard.values()) > _DEAF:
+        if at - self._heard_any > _DEAF:
             self._awake_since = max(self._awake_since, at)  # until now it was this node that was not heard
-        self._lan_heard[kind] = max(self._lan_heard[kind], at)
+        if at > self._lan_heard[kind]:
+            self._lan_heard[kind] = at
+            self._heard_any = max(self._heard_any, at)
 
     def receive(self, statement: Statement, now: float) -> None:
         """Take another witness's word; only that of known witnesses counts."""
         watch = self._watches.get(statement.subject)
         if watch is None or statement.sender not in watch.others:
             return
+        self._stale = True
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
@@ -299,7 +328,8 @@ class Witness:
         """
         planned = self.next_wake()
         if planned is not None and now - planned > self._slack:
-            self._awake_since = now
+            self._late.append((now, now - planned))
+        self._stale = True
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
                 continue  # answered, and not due: nearly always
@@ -310,11 +340,16 @@ class Witness:
             self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
-        """When `wake` is wanted next, or None while nobody is watched."""
-        return min((self._wanted(watch) for watch in self._watches.values()), default=None)
+        """When `wake` is wanted next, or None while nobody is watched. Kept until something comes in."""
+        if self._stale:
+            self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
+            self._stale = False
+        return self._due
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
+        if not self._effects:
+            return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
 
@@ -324,12 +359,20 @@ class Witness:
         Rare questions go out with the others: no wake is spent on them.
         """
         voice = watch.decisive
-        due = min(each.due for each in watch.voices.values() if each is voice or not each.proven)
-        return min(due, voice.pending[0] + self._timing.flight) if self._expects(watch) else due
+        due = voice.due
+        for each in watch.voices.values():
+            if each.due < due and not each.proven:
+                due = each.due
+        expects = voice.pending and voice.proven and watch.asked is None and not watch.declared
+        return min(due, self._look(voice.pending[0])) if expects else due
 
-    def _expects(self, watch: _Watch) -> bool:
-        voice = watch.decisive
-        return bool(voice.pending) and voice.proven and watch.asked is None and not watch.declared
+    def _look(self, asked: float) -> float:
+        """Return when to look whether what was asked at `asked` is answered."""
+        missing = asked + self._timing.flight
+        if self._grid >= self._timing.interval:
+            return missing
+        offset = self._offset(self._grid)  # of another machine's questions, too: no wake is spent on the look
+        return ceil((missing - offset) / self._grid) * self._grid + offset
 
     def _probe(self, subject: str, watch: _Watch, kind: ProbeKind, now: float) -> None:
         voice = watch.voices[kind]
@@ -349,14 +392,21 @@ class Witness:
         if kind is ProbeKind.ECHO:
             rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
             interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
-            return _beat(now, interval, self._phase)
+            return _beat(now, interval, self._offset(interval))
         if kind is not watch.main:
             return self._routine(watch, self._rarely(watch), now)
         if urgent:
             if not self._budget.limited:
-                return _beat(now, timing.urgent, self._phase)
+                return _beat(now, timing.urgent, self._offset(timing.urgent))
             return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
         return self._routine(watch, timing.interval, now)
+
+    def _offset(self, interval: float) -> float:
+        """Return by how many seconds this node's beats of `interval` are moved, on the beats of the grid."""
+        slots = round(interval / self._grid)
+        if slots < 1:
+            return self._phase * interval
+        return self._grid * (self._phase + floor(self._phase * slots))
 
     def _urgent(self, watch: _Watch, now: float) -> bool:
         suspicious = watch.asked is not None or watch.pressed_until > now
@@ -365,7 +415,8 @@ class Witness:
     def _routine(self, watch: _Watch, interval: float, now: float) -> float:
         """Return when routine ARP, wanted every `interval`, is due: a subject's witnesses take turns."""
         spacing = self._budget.spacing(interval)
-        return _beat(now, spacing, watch.phase if self._budget.limited else self._phase)
+        limited = self._budget.limited
+        return _beat(now, spacing, watch.phase * spacing if limited else self._offset(spacing))
 
     def _rarely(self, watch: _Watch) -> float:
         return _RARELY * (len(watch.others) + 1)
@@ -403,7 +454,7 @@ class Witness:
         if self._lost(watch, now) < _SUSPICIOUS:
             self._note_arp(watch, now)
             return
-        watch.asked = now
+        watch.asked, watch.proved = now, None
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
@@ -469,7 +520,9 @@ class Witness:
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it
-        silent, lost = now - since, self._lost(watch, now)
+        # While this process did not run it asked nothing, so nobody was silent.
+        silent = now - since - sum(late for when, late in self._late if when > since)
+        lost = self._lost(watch, now)
         # Who cannot ask often, on a busy host, has time on its side.
         enough = min(_MANY, self._losses(watch)) if silent >= 2 * threshold else self._losses(watch)
         return silent >= threshold and lost >= enough
@@ -490,10 +543,24 @@ class Witness:
             return ""
         if watch.others and self._lost(watch, now) < self._timing.losses:
             return ""  # the others may be short of budget, not of doubts
-        if watch.asked is not None and self._link_heard(watch) > watch.asked:
+        if self._link_works(watch, now):
             return "no other witness speaks, and others on the LAN answer this node"
         self._ask_lan(now)
         return ""
+
+    def _link_works(self, watch: _Watch, now: float) -> bool:
+        """Tell whether this node's own link has worked for long enough to blame the subject.
+
+        What was under way when it failed came in still, and what was asked before it worked again was lost.
+        """
+        heard = self._link_heard(watch)
+        if watch.asked is None or heard <= watch.asked:
+            return False
+        if watch.main is ProbeKind.ARP and self._budget.limited:
+            return True  # questions are too few to ask for more
+        watch.proved = heard if watch.proved is None else watch.proved
+        asked_since = self._lost(watch, now) - watch.decisive.lost(watch.proved)
+        return heard > (watch.asked + now) / 2 and asked_since > 0
 
     def _link_heard(self, watch: _Watch) -> float:
         """Return when an answer proved this node's link last.
@@ -527,6 +594,6 @@ def _fraction(name: str) -> float:
     return int.from_bytes(sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-def _beat(now: float, interval: float, phase: float) -> float:
-    """Return the next multiple of `interval`, moved by its share `phase`, that is not too close to `now`."""
-    return (floor(now / interval - phase + 0.25) + 1 + phase) * interval
+def _beat(now: float, interval: float, offset: float) -> float:
+    """Return the next multiple of `interval`, moved by `offset` seconds, that is not too close to `now`."""
+    return (floor((now - offset) / interval + 0.25) + 1) * interval + offset

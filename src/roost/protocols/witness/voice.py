@@ -60,7 +60,12 @@ class Voice:
 
     def lost(self, before: float) -> int:
         """Count the questions since the last answer that were asked at `before` or earlier."""
-        return sum(sent <= before for sent in self.pending)
+        lost = 0
+        for sent in self.pending:  # the oldest first
+            if sent > before:
+                break
+            lost += 1
+        return lost
 
     def silent_since(self, slack: float) -> float:
         """Return when silence began: at the last answer, at most `slack` seconds before a question.

@@ -16,7 +16,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far `node` is: services that it leads, packets for lost addresses so far, seconds without any."""
+    """How far `node` is: addresses that it leads, packets for lost addresses so far, seconds without any."""
 
     node: str
     draining: bool

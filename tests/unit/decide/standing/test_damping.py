@@ -24,6 +24,10 @@ def test_several_signs_of_one_loss_count_once() -> None:
     assert waits(0, 0.2, 0.4, 10) == [0.0, 0.0, 0.0, 2.0]
 
 
+def test_a_link_that_never_stops_flapping_is_lost_again_and_again() -> None:
+    assert waits(*(0.4 * step for step in range(14)))[-1] == 4.0
+
+
 def test_after_a_long_peace_all_is_forgiven() -> None:
     assert waits(0, 10, 20, 141) == [0.0, 2.0, 4.0, 0.0]
 

@@ -12,6 +12,7 @@ from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.machine import Effect
+from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import TIMINGS
 from roost.protocols.witness.voice import ProbeKind
 
@@ -32,7 +33,7 @@ class Lan:
         self.silent_processes: set[str] = set()
         self.taken: list[Effect] = []
         self.returned: list[str] = []
-        self.watch = Watch("n1", TIMINGS["default"] if watched else None, arp_rate=None)
+        self.watch = Watch("n1", TIMINGS["default"] if watched else None, budget=Budget(None))
         self.update()
 
     def update(self) -> None:

@@ -52,7 +52,7 @@ def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
     lan = served()
     lan.silent_processes.add("n2")
     lan.run(0.4)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
 
@@ -89,17 +89,17 @@ def test_a_process_that_wants_other_services_now_is_not_blamed_for_what_it_dropp
     lan.silent_processes.add("n2")
     lan.update()
     lan.run(1.0)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 1"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process other"), lan.now)
     lan.run(0.5)
     assert verdicts(lan) == []
     lan.silent_processes.clear()
     lan.run(0.5)
     lan.silent_processes.add("n2")
     lan.run(0.4)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.02)
     assert verdicts(lan) == [], "that was said of the one before"
-    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 1"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process other"), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
 
@@ -111,7 +111,7 @@ def test_a_process_that_shows_itself_by_another_address_is_the_same_one() -> Non
     assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=True, process=True)
     lan.silent_processes.add("n2")
     lan.run(0.4)
-    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process 0"), lan.now)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
 

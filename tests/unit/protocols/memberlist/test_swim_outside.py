@@ -1,8 +1,11 @@
 """What others than SWIM tell it: a suspect is heard, this node is the one cut off, more state to pass on."""
 
+from dataclasses import replace
+from ipaddress import ip_address
+
 from tests.unit.protocols.memberlist.swim_bench import Bench, alive, dead, host, state, suspect
 
-from roost.protocols.memberlist.messages import Alive, Dead, PushPull, Status, Suspect
+from roost.protocols.memberlist.messages import Alive, Dead, Ping, PushPull, Status, Suspect
 from roost.protocols.memberlist.swim import MemberChanged, OpenExchange, UserState
 
 
@@ -173,3 +176,31 @@ def test_a_peer_without_a_state_brings_none() -> None:
     bench = Bench()
     bench.swim.serve(PushPull((), b"", True), host(2), bench.now)
     assert not [effect for effect in bench.take() if isinstance(effect, UserState)]
+
+
+def ping_of(number: int) -> Ping:
+    return Ping(1, "n1", ip_address(host(number).host).packed, host(number).port, f"n{number}")
+
+
+def test_the_dead_who_ping_are_met_again_soon_and_not_at_each_ping() -> None:
+    """They have not heard that they were declared dead, and nobody would tell them."""
+    bench = Bench(3, disable_tcp_pings=True)
+    bench.feed(dead(2))
+    bench.take()
+    for _ in range(3):
+        bench.feed(ping_of(2), source=2)
+    assert [each.target for each in bench.exchanges()] == [host(2)]
+    bench.run(0.3)
+    bench.take()
+    bench.feed(ping_of(2), source=2)
+    assert [each.target for each in bench.exchanges()] == [host(2)]
+
+
+def test_only_the_dead_are_met_again() -> None:
+    bench = Bench(4, disable_tcp_pings=True)
+    bench.feed(dead(2), dead(3, by=3))
+    bench.take()
+    bench.feed(ping_of(4), source=4)
+    bench.feed(ping_of(3), source=3)
+    bench.feed(replace(ping_of(2), source_port=9999), source=2)
+    assert bench.exchanges() == [], "alive, left on purpose, at another place"

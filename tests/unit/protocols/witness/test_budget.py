@@ -39,13 +39,13 @@ def test_a_rate_that_lets_nobody_be_asked_is_refused() -> None:
 
 
 def test_who_wants_less_leaves_the_rest_to_the_others() -> None:
-    budget = Budget(10.0)  # 5 questions a second, 4.5 of them routine
+    budget = Budget(10.0)  # 5 questions a second, 3.5 of them routine
     budget.wish("rare", [2.0, 2.0])
     budget.wish("often", [0.1, 0.1])
     assert budget.spacing(2.0) == 2.0
-    assert budget.spacing(0.1) == pytest.approx(2 / 3.5)
+    assert budget.spacing(0.1) == pytest.approx(2 / 2.5)
     budget.wish("rare", [])
-    assert budget.spacing(0.1) == pytest.approx(2 / 4.5)
+    assert budget.spacing(0.1) == pytest.approx(2 / 3.5)
     budget.wish("often", [1.0])
     assert budget.spacing(1.0) == 1.0
 
@@ -68,3 +68,20 @@ def test_no_second_has_more_than_burst_and_rate(rate: float, pauses: list[float]
             taken.append(now)
     for at in taken:
         assert sum(at <= each < at + 1 for each in taken) <= rate + 1.001
+
+
+def test_what_cannot_wait_is_counted_and_questions_wait_a_second_for_it_at_most() -> None:
+    budget = Budget(10.0)
+    budget.wait(0.0)
+    budget.spend(10.0, 2)
+    assert budget.take(10.0, urgent=True)
+    assert budget.take(10.0, urgent=True)
+    assert not budget.take(10.0, urgent=True)
+    budget.spend(10.0, 1000)
+    assert budget.wait(10.0, urgent=True) == pytest.approx(1.2)
+
+
+def test_without_a_limit_nothing_is_counted() -> None:
+    budget = Budget(None)
+    budget.spend(10.0, 1000)
+    assert budget.take(10.0)

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.protocols.witness.lan import Lan, cut, everything
 
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.machine import Effect
+from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.machine import TIMINGS, Declare, ProbeKind, Witness
 from roost.protocols.words.statement import Kind, Statement
 
 DEFAULT = TIMINGS["default"]
@@ -117,6 +119,46 @@ def test_the_time_in_which_a_witness_did_not_run_is_not_counted_as_silence() -> 
     lan.run(1.0)
     assert lan.gone() == {"n1"}
     assert lan.declared[0][0] - woken >= DEFAULT.silence
+
+
+def test_a_witness_that_is_late_all_the_time_finds_the_dead_all_the_same() -> None:
+    """Each late wake takes from the silence as much as it was late, and not all of it."""
+    witness = Witness("n1", TIMINGS["default"])
+    witness.watch({"n2": frozenset()}, 0.0)
+    now, declared = 0.0, list[Effect]()
+    while now < 6.0 and not declared:
+        now = max(witness.next_wake() or now, now) + 0.025
+        if now < 3.0:
+            for kind in ProbeKind:
+                witness.answered("n2", now, kind)
+        witness.lan_answered(now, ProbeKind.ECHO)
+        witness.wake(now)
+        declared = [effect for effect in witness.effects() if isinstance(effect, Declare)]
+    assert declared
+    assert now < 3.8
+
+
+def test_the_first_answer_after_a_while_proves_this_nodes_own_link_and_no_silence_of_before() -> None:
+    """Others were asked while it did not work: they have to leave a later question open."""
+    witness = Witness("n1", TIMINGS["default"], Budget(None))
+    witness.watch({"n2": frozenset()}, 0.0)
+    now = 0.0
+    while now < 1.0:
+        now = witness.next_wake() or now
+        for kind in ProbeKind:
+            witness.answered("n2", now, kind)
+        witness.wake(now)
+    while now < 1.18:
+        now = witness.next_wake() or now
+        witness.wake(now)
+    list(witness.effects())
+    witness.lan_answered(now, ProbeKind.ECHO)
+    witness.wake(now)
+    assert not [effect for effect in witness.effects() if isinstance(effect, Declare)]
+    while now < 1.24:
+        now = witness.next_wake() or now
+        witness.wake(now)
+    assert [effect for effect in witness.effects() if isinstance(effect, Declare)]
 
 
 def test_a_host_that_never_answered_is_not_judged() -> None:

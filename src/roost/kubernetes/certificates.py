@@ -1,4 +1,4 @@
-"""The webhook's certificates: an authority of its own and a server certificate, renewed in time. Pure."""
+"""Certificates of our own: an authority and a server certificate, renewed in time. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ def read(data: Mapping[str, bytes]) -> Bundle | None:
 def make(name: str, now: datetime) -> Bundle:
     """Return a new authority and a certificate of it for the DNS name `name`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "roost-webhook-ca")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "roost-ca")])
     certificate = (
         _builder(subject, subject, now, _AUTHORITY_LIVES)
         .public_key(key.public_key())

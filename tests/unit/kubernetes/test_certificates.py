@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from roost.controller.certificates import Bundle, make, read, renewed
+from roost.kubernetes.certificates import Bundle, make, read, renewed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

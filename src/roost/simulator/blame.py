@@ -1,0 +1,79 @@
+"""Two rules about nodes rather than addresses: who is declared gone, and who leads again and again.
+
+    verdict   a node is declared gone that nothing has befallen of late, and that another node could hear
+    flapping  a lead returns again and again to a node that gets lost each time, although others could have it
+
+Faults on the accuser excuse nothing: it has to know that it may be the one.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from roost.simulator.host import Host
+from roost.simulator.lan import Lan
+
+__all__ = ["Returns", "Untouched"]
+
+_SETTLED: Final = 1.0  # seconds: what befell a node before that is over
+_WINDOW: Final = 20.0  # seconds in which returns are counted
+
+
+class Untouched:
+    """Since when nothing has befallen each host; times are virtual."""
+
+    def __init__(self, lan: Lan) -> None:
+        self._lan = lan
+        self._since: dict[str, float] = {}
+
+    def look(self, hosts: Iterable[Host], now: float) -> None:
+        """Take how they are at this moment."""
+        for host in hosts:
+            if host.untouched:
+                self._since.setdefault(host.name, now)
+            else:
+                self._since.pop(host.name, None)
+
+    def wronged(self, accuser: Host, subject: Host, hosts: Mapping[str, Host], now: float) -> str:
+        """Return who could have told `accuser` that `subject` is well, or "" when there was nobody."""
+        if not self._is_well(subject, now):
+            return ""
+        others = (each for each in hosts.values() if each not in (accuser, subject))
+        able = (
+            each.name
+            for each in others
+            if self._is_well(each, now)
+            and self._lan.joined(each.port, subject.port)
+            and self._lan.joined(each.port, accuser.port)
+            and accuser.port.sends
+        )
+        return next(able, "")
+
+    def _is_well(self, host: Host, now: float) -> bool:
+        since = self._since.get(host.name)
+        return host.untouched and since is not None and now - since >= _SETTLED
+
+
+@dataclass(slots=True)
+class Returns:
+    """How often one address came back to nodes that had been lost while others answered for it."""
+
+    _lost: dict[str, bool] = field(default_factory=dict)  # who was -> whether another one has answered since
+    _when: dict[str, deque[float]] = field(default_factory=dict)
+
+    def lose(self, name: str) -> None:
+        """Take note that a node that answered can do so no more."""
+        self._lost[name] = False
+
+    def answers(self, name: str, now: float, *, needed: bool) -> int:
+        """Take note that a node answers; return how often it came back of late, unless it was `needed`."""
+        moved = self._lost.pop(name, False)
+        self._lost = dict.fromkeys(self._lost, True)
+        if needed or not moved:
+            return 0
+        times = self._when.setdefault(name, deque())
+        times.append(now)
+        while times[0] < now - _WINDOW:
+            times.popleft()
+        return len(times)
