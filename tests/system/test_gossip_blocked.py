@@ -69,7 +69,7 @@ def test_a_node_that_gossip_never_reached_leaves_the_others_addresses_to_them(
     one_answerer_each(nodes, 4.0)
     assert connections.broken() == []
     assert odd.answering() == set()
-    cause = next(each["text"] for each in odd.status()["problems"] if each["kind"] == "no gossip")
+    cause = next(each["cure"] for each in odd.status()["problems"] if each["kind"] == "no gossip")
     assert ("key" if reason == "wrong key" else "firewall") in cause
 
 

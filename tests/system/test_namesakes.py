@@ -40,7 +40,7 @@ def one_answers_each(nodes: Lan, seconds: float) -> dict[str, set[str]]:
 
 def told(speaker: Speaker) -> Callable[[], bool]:
     return lambda: any(
-        each["kind"] == "same name" and "another (`node:`" in each["text"]
+        each["kind"] == "same name" and "another (`node:`" in each["cure"]
         for each in speaker.status()["problems"]
     )
 

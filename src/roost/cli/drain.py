@@ -3,16 +3,14 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from roost.cli.client import ask, asks_cluster, json_option, socket_option
 from roost.cli.cluster import wish_drain
 from roost.cli.exits import Exit, Failure
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from roost.cli.screen import Screen
 
 __all__ = ["command"]
 
@@ -48,7 +46,7 @@ def command(node: str, deadline: float, socket_path: Path | None, *, undo: bool,
 
 def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: bool) -> dict[str, Any]:
     """Wish, and follow the node until it is done or time is up; the wish is repeated: packets get lost."""
-    console = None if quiet else _console()
+    screen = None if quiet else Screen()
     wish = "false" if undo else "true"
     if asks_cluster(path):
         wish_drain(node, wish=not undo)
@@ -57,8 +55,8 @@ def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: 
     while True:
         progress: dict[str, Any] = ask(path, "drain", node, query={"wish": wish}, method="POST")
         progress["done"] = _is_done(progress, undo=undo)
-        if console is not None and (now := _line(progress)) != line:
-            console.print(line := now)
+        if screen is not None and (now := _line(progress)) != line:
+            screen.line(line := now)
         if progress["done"] or time.monotonic() > end:
             return progress
         time.sleep(_POLL)
@@ -93,9 +91,3 @@ def _why_not(node: str, progress: dict[str, Any]) -> str:
 
 def _addresses(count: int) -> str:
     return f"{count} address" if count == 1 else f"{count} addresses"
-
-
-def _console() -> "Console":
-    from rich.console import Console  # noqa: PLC0415 - rich only for people
-
-    return Console(highlight=False)

@@ -5,6 +5,8 @@ from typing import IO, Any
 
 import click
 
+from roost.observe.text import printable
+
 __all__ = ["Exit", "Failure"]
 
 
@@ -12,7 +14,7 @@ class Exit(IntEnum):
     """What a command's exit code means."""
 
     OK = 0
-    INVALID = 1  # the configuration has errors, or the address or node asked for does not exist
+    INVALID = 1  # the configuration has errors, what was asked for does not exist, a check found problems
     USAGE = 2  # the command line is wrong (click's own code)
     CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
     NO_SPEAKER = 4  # no speaker answers at the socket
@@ -28,4 +30,5 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to stderr (or `file`)."""
-        click.echo(f"roost: {self.message}", err=True, file=file)
+        text = "\n".join(map(printable, self.message.splitlines()))
+        click.echo(f"roost: {text}", err=True, file=file)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.screen import COLOURS, Cell, Screen, sign
 
 __all__ = ["command"]
 
@@ -24,35 +25,35 @@ def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(explanation, indent=2))
     else:
-        _draw(explanation)
+        _draw(explanation, Screen())
 
 
-def _draw(explanation: dict[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - rich only for people
-    from rich.table import Table  # noqa: PLC0415
-
-    console = Console(highlight=False)
-    leader = explanation["leader"] or "[red]nobody[/red]"
-    console.print(
-        f"[bold]{explanation['service']}[/bold] {' '.join(explanation['addresses'])}"
-        f" is led by [bold]{leader}[/bold] since {explanation['since']} ({explanation['change']})"
+def _draw(explanation: dict[str, Any], screen: Screen) -> None:
+    leader: Cell = (explanation["leader"], "bold") if explanation["leader"] else ("nobody", "bold red")
+    screen.line(
+        (explanation["service"], "bold"),
+        f" {' '.join(explanation['addresses'])} is led by ",
+        leader,
+        f" since {screen.moment(explanation['since'])} ({explanation['change']})",
+        indent=4,
     )
-    places = Table(
-        "place", "node", "verdict", "score", "hash", "why", box=None, header_style="bold", pad_edge=False
+    screen.table(
+        ("place", "node", "verdict", "score", "hash", "why"),
+        [
+            (
+                str(place["position"]),
+                place["node"],
+                (f"{sign(place['verdict'])} {place['verdict']}", COLOURS.get(place["verdict"], "red")),
+                str(place["score"]),
+                place["digest"][:12],
+                place["why"],
+            )
+            for place in explanation["places"]
+        ],
     )
-    for place in explanation["places"]:
-        places.add_row(
-            str(place["position"]),
-            place["node"],
-            place["verdict"],
-            str(place["score"]),
-            place["digest"][:12],
-            place["why"],
-        )
-    console.print(places)
     for exclusion in explanation["exclusions"]:
-        console.print(f"[dim]out:[/dim] {exclusion['node']}: {exclusion['why']}")
+        screen.line(("out: ", "dim"), f"{exclusion['node']}: {exclusion['why']}", indent=4)
     if unproven := explanation["judged_by_swim_alone"]:
-        console.print(f"[dim]judged by SWIM alone, no answers to probes: {', '.join(unproven)}[/dim]")
+        screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
     for problem in explanation["problems"]:
-        console.print(f"[yellow]{problem}[/yellow]")
+        screen.line((problem, "yellow"), indent=4)

@@ -1,4 +1,4 @@
-"""`roost status`: who leads what, and who is alive."""
+"""`roost status`: what is wrong, who leads what, and who is alive."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.exits import Exit, Failure
+from roost.cli.screen import COLOURS, Cell, Screen, clean, sign
 from roost.cli.watch import watch_leaders
 
 __all__ = ["command"]
@@ -18,49 +20,102 @@ __all__ = ["command"]
     is_flag=True,
     help="Go on: a line for each service whose leader changes, and why, until Ctrl-C.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="One line for monitoring, as Nagios has it: OK (exit 0), WARNING or CRITICAL (exit 1);"
+    " exit 4 when no speaker answers.",
+)
 @socket_option
 @json_option
-def command(socket_path: Path | None, *, as_json: bool, watch: bool) -> None:
-    """Show who leads what, the members with their verdicts, and since when."""
-    if watch:
+def command(socket_path: Path | None, *, as_json: bool, watch: bool, check: bool) -> None:
+    """Show what is wrong, who leads what, the members with their verdicts, and since when."""
+    if watch and check:
+        raise click.UsageError("--check looks once; --watch goes on for ever")
+    if check:
+        _check(socket_path, as_json=as_json)
+    elif watch:
         watch_leaders(socket_path, as_json=as_json)
-        return
-    status = ask(socket_path, "status")
-    if as_json:
-        click.echo(json.dumps(status, indent=2))
     else:
-        _draw(status)
+        status = ask(socket_path, "status")
+        if as_json:
+            click.echo(json.dumps(status, indent=2))
+        else:
+            _draw(status, Screen())
 
 
-def _draw(status: dict[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - rich only for people
-    from rich.markup import escape  # noqa: PLC0415
+# -- for monitoring --------------------------------------------------------------------------------
 
-    console = Console(highlight=False)
-    for problem in status.get("problems", ()):
-        console.print(f"[red]{escape(problem['kind'])}[/red]: {escape(problem['text'])}")
-    settled = "" if status["settled"] else " [yellow](still listening for peers; claims nothing yet)[/yellow]"
-    console.print(
-        f"[bold]{escape(status['node'])}[/bold]  roost {status['version']}  up since {status['started_at']}"
-        f"  profile {status['profile']}{settled}"
+
+def _check(path: Path | None, *, as_json: bool) -> None:
+    """Print one line and end with its exit code."""
+    try:
+        report = _judge(ask(path, "status"))
+        code = Exit.OK if report["state"] == "OK" else Exit.INVALID
+    except Failure as failure:
+        report, code = {"state": "CRITICAL", "text": failure.message}, Exit(failure.exit_code)
+    # Behind a bar Nagios reads figures.
+    line = f"{report['state']} - {clean(report['text']).replace('|', '/')}"
+    if figures := " ".join(f"{name}={value}" for name, value in report.get("figures", {}).items()):
+        line += f" | {figures}"
+    click.echo(json.dumps(report) if as_json else line)
+    raise SystemExit(int(code))
+
+
+def _judge(status: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a node in Nagios' words, with what that follows from."""
+    problems = status["problems"]
+    members, services = status["members"], status["services"]
+    alive = sum(member["verdict"] == "alive" for member in members)
+    led = sum(service["leader"] == status["node"] for service in services)
+    if problems:
+        found = "; ".join(f"{each['kind']}: {each['text']}" for each in problems)
+        text = f"{status['node']}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}: {found}"
+    else:
+        text = f"{status['node']}: {alive} members alive, {len(services)} services, {led} led here"
+    critical = any(each["severity"] == "critical" for each in problems)
+    return {
+        "state": "CRITICAL" if critical else "WARNING" if problems else "OK",
+        "node": status["node"],
+        "text": text,
+        "problems": problems,
+        "figures": {
+            "problems": len(problems),
+            "members": len(members),
+            "alive": alive,
+            "services": len(services),
+            "led": led,
+        },
+    }
+
+
+# -- for people ------------------------------------------------------------------------------------
+
+
+def _draw(status: dict[str, Any], screen: Screen) -> None:
+    _problems(status, screen)
+    state = "" if status["settled"] else "  (still listening for peers; claims nothing yet)"
+    since = f"{'up' if screen.is_terminal else 'up since'} {screen.moment(status['started_at'])}"
+    screen.line(
+        (status["node"], "bold"),
+        f"  roost {status['version']}  {since}  profile {status['profile']}",
+        (state, "yellow"),
     )
-    if status["draining"]:
-        console.print("[yellow]draining: leads only what no other node can[/yellow]")
-    console.print(_services(status))
-    console.print(_members(status))
+    screen.line()
+    screen.table(
+        ("service", "addresses", "leader", "since", "here", "notes"),
+        [_service(each, screen) for each in status["services"]],
+    )
+    screen.line()
+    screen.table(
+        ("member", "address", "verdict", "since", "evidence"),
+        [_member(each, screen) for each in status["members"]],
+    )
     for told in _responders(status):
-        console.print(f"[dim]{escape(told)}[/dim]")
+        screen.line((told, "dim"), indent=4)
     for link in status["interfaces"]:
         if not link["announcing"]:
-            told = escape(f"interface {link['name']} does not announce: {link['reason']}")
-            console.print(f"[dim]{told}[/dim]")
-    for alarm in status["alarms"]:
-        who = alarm["peer"] or "a stranger"
-        told = (
-            f"{alarm['kind']}: {alarm['address']} is claimed by {alarm['mac']} ({who})"
-            f" on {alarm['interface']}, {alarm['count']} times, last {alarm['last']}"
-        )
-        console.print(f"[red]alarm[/red] {escape(told)}")
+            screen.line((f"interface {link['name']} does not announce: {link['reason']}", "dim"), indent=4)
 
 
 def _responders(status: dict[str, Any]) -> list[str]:
@@ -76,47 +131,49 @@ def _responders(status: dict[str, Any]) -> list[str]:
     ]
 
 
-def _services(status: dict[str, Any]) -> Any:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(
-        "service",
-        "addresses",
-        "leader",
-        "since",
-        "here",
-        "notes",
-        box=None,
-        header_style="bold",
-        pad_edge=False,
-    )
-    for service in status["services"]:
-        table.add_row(
-            escape(service["name"]),
-            " ".join(service["addresses"]),
-            escape(service["leader"]) if service["leader"] else "[red]nobody[/red]",
-            service["since"],
-            escape("answering on " + " ".join(service["interfaces"])) if service["answering"] else "",
-            escape("; ".join(service["problems"])),
-        )
-    return table
+def _problems(status: dict[str, Any], screen: Screen) -> None:
+    """Say first what is wrong, each with its cure."""
+    if not status["problems"]:
+        screen.line(("no problems", "green"))
+        return
+    screen.line((f"problems: {len(status['problems'])}", "bold"))
+    for each in status["problems"]:
+        severity = each["severity"]
+        what: list[Cell] = [
+            (f"{sign(severity)} {severity:8}", COLOURS[severity]),
+            "  ",
+            (each["kind"], "bold"),
+            f": {each['text']}",
+        ]
+        cure: Cell = (f"-> {each['cure']}", "cyan")
+        if screen.is_terminal:
+            screen.line(*what, indent=4)
+            screen.line("    ", cure, indent=7)
+        else:
+            screen.line(*what, " ", cure)  # a line for each, to be searched for
+    screen.line()
 
 
-def _members(status: dict[str, Any]) -> Any:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
+    leader: Cell = service["leader"] or ("nobody", "bold red")
+    here = f"answering on {' '.join(service['interfaces'])}" if service["answering"] else ""
+    return [
+        service["name"],
+        " ".join(service["addresses"]),
+        leader,
+        screen.moment(service["since"]),
+        here,
+        "; ".join(service["problems"]),
+    ]
 
-    table = Table(
-        "member", "address", "verdict", "since", "evidence", box=None, header_style="bold", pad_edge=False
-    )
-    for member in status["members"]:
-        colour = {"alive": "green", "suspect": "yellow"}.get(member["verdict"], "red")
-        table.add_row(
-            escape(member["name"]),
-            member["address"],
-            f"[{colour}]{member['verdict']}[/{colour}]",
-            member["since"],
-            escape(member["evidence"]),
-        )
-    return table
+
+def _member(member: dict[str, Any], screen: Screen) -> list[Cell]:
+    verdict = member["verdict"]
+    shown = "draining" if verdict == "alive" and member.get("draining") else verdict
+    return [
+        member["name"],
+        member["address"],
+        (f"{sign(shown)} {shown}", COLOURS.get(shown, "red")),
+        screen.moment(member["since"]),
+        member["evidence"],
+    ]

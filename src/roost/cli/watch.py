@@ -12,6 +12,7 @@ import click
 
 from roost.cli.client import ask, asks_cluster, only_socket
 from roost.cli.exits import Exit, Failure
+from roost.cli.screen import clean
 
 __all__ = ["Leaders", "watch_leaders"]
 
@@ -31,7 +32,7 @@ def watch_leaders(path: Path | None, *, as_json: bool) -> None:
     try:
         while True:
             for event in leaders.changes(status) if status else ():
-                click.echo(json.dumps(event) if as_json else _line(event))
+                click.echo(json.dumps(event) if as_json else clean(_line(event)))
             time.sleep(_POLL)
             try:
                 status = ask(where, "status")

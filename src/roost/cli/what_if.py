@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.screen import Screen
 
 __all__ = ["command"]
 
@@ -44,25 +45,25 @@ def command(
     if as_json:
         click.echo(json.dumps(answer, indent=2))
     else:
-        _draw(answer)
+        _draw(answer, Screen())
 
 
-def _draw(answer: dict[str, Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - rich only for people
-    from rich.table import Table  # noqa: PLC0415
-
-    console = Console(highlight=False)
+def _draw(answer: dict[str, Any], screen: Screen) -> None:
     if not answer["moves"]:
-        console.print("nothing would move")
+        screen.line("nothing would move")
         return
-    table = Table("service", "addresses", "from", "to", "why", box=None, header_style="bold", pad_edge=False)
-    for move in answer["moves"]:
-        table.add_row(
-            move["service"],
-            " ".join(move["addresses"]),
-            move["before"] or "nobody",
-            move["after"] or "[red]nobody[/red]",
-            move["why"],
-        )
-    console.print(table)
-    console.print(f"[dim]{answer['staying']} of {answer['total']} services stay where they are[/dim]")
+    screen.table(
+        ("service", "addresses", "from", "to", "why"),
+        [
+            (
+                move["service"],
+                " ".join(move["addresses"]),
+                move["before"] or "nobody",
+                move["after"] or ("nobody", "bold red"),
+                move["why"],
+            )
+            for move in answer["moves"]
+        ],
+    )
+    stay = f"{answer['staying']} of {answer['total']} services stay where they are"
+    screen.line((stay, "dim"), indent=4)

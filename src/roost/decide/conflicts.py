@@ -4,13 +4,14 @@ from typing import Final
 
 from roost.decide import census
 from roost.decide.claims import claimant
-from roost.decide.contention import Contender, Disputes, reason_to_yield
+from roost.decide.contention import AGAIN, INSISTS, Contender, Disputes, reason_to_yield
 from roost.decide.effects import Ask
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.event import Happening, Level
+from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.bounded import remember
 
@@ -43,14 +44,15 @@ class Conflicts:
             self._publishing.reconsider([address], now)
             return
         namesakes = self._state.namesakes
+        goes_on = 0.0 if self._holds_for_this_node(address, peer) else self._disputes.lasts(address, mac, now)
         contender = Contender(
             peer,
             namesake=peer is None and namesakes.are_at(mac, now),
             ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_out_of_reach(peer),
             informed=peer in census.informed(self._state.members, self._state.me),
-            # What answered the questions of a starting node has not heard yet that it is back.
-            goes_on=self._state.settling.settled and self._disputes.goes_on(address, mac, now),
+            goes_on=goes_on >= AGAIN,
+            insists=goes_on >= INSISTS,
         )
         why = reason_to_yield(
             self._state.me,
@@ -85,6 +87,15 @@ class Conflicts:
             self._state.outbox.put(Ask((address,)))
         if address in self._state.answers.now and address not in self._state.handover.held:
             self._state.announcing.defend(address, now)  # clients have heard the claim, too
+
+    def _holds_for_this_node(self, address: IPAddress, peer: str | None) -> bool:
+        """Tell whether a claim ends by itself: `peer` leads no more, and waits for this node's claim.
+
+        What answered the questions of a starting node has not heard yet that it is back.
+        """
+        verdict = self._state.verdict(peer)
+        going = verdict is not None and (verdict.reluctant or verdict is Verdict.LEAVING)
+        return going or address in self._state.readiness.awaited or not self._state.settling.settled
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""

@@ -10,6 +10,7 @@
     a stranger          else                                   keeps it, and says so
     a lost peer         the peer ranks before it               yields
     a lost peer         it has not answered yet                yields: nothing moves without need
+    a lost peer         the peer goes on for long              yields: it takes this node for a stranger
     a lost peer         else                                   keeps it; the peer, ranking behind, yields
     a peer              it goes on, and this node hears of no  yields
                         changes, which the peer does
@@ -28,17 +29,19 @@ from roost.model.address import IPAddress, canonical
 from roost.model.ranking import Ranking, digest
 from roost.protocols.bounded import remember
 
-__all__ = ["Contender", "Disputes", "reason_to_yield"]
+__all__ = ["AGAIN", "INSISTS", "Contender", "Disputes", "reason_to_yield"]
 
-_AGAIN: Final = 0.2  # seconds after the first claim: one of after that is no straggler of a handover
+AGAIN: Final = 0.2  # seconds after the first claim: one of after that is no straggler of a handover
+INSISTS: Final = 0.6  # seconds after the first claim: by then one that knew this node would have given way
 _MEMORY: Final = 3.0  # seconds after which a claim begins a new dispute
 _LIMIT: Final = 4096  # disputes remembered
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who claims an address: `peer` None is a stranger. `goes_on`: it has claimed it for a while.
+    """Who claims an address: `peer` None is a stranger.
 
+    `goes_on`: it has claimed it for a while, `insists`: for so long that it does not know this node.
     `namesake`: it bears this node's name, and `ahead`: its hardware address is the lower one.
     """
 
@@ -46,6 +49,7 @@ class Contender:
     lost: bool = False
     informed: bool = False  # it hears of changes
     goes_on: bool = False
+    insists: bool = False
     namesake: bool = False
     ahead: bool = False
 
@@ -73,7 +77,7 @@ def reason_to_yield(
     if doubled and (yields or contender.goes_on):
         return "that answers for it, and may know only the other host with this node's name"
     if contender.lost:
-        return _to_lost(me, peer, ranking, answers=answers)
+        return _to_lost(me, contender, peer, ranking, answers=answers)
     if contender.goes_on and blind and contender.informed:
         return "that hears of changes, which this node does not"
     text = canonical(address)
@@ -89,9 +93,11 @@ def _to_outside(contender: Contender, *, answers: bool, gossiped: bool) -> str:
     return "" if gossiped else "that answers for it, and gossip has never reached anybody"
 
 
-def _to_lost(me: str, peer: str, ranking: Ranking | None, *, answers: bool) -> str:
+def _to_lost(me: str, contender: Contender, peer: str, ranking: Ranking | None, *, answers: bool) -> str:
     if ranking is not None and ranking.is_before(peer, me):
         return "that ranks before this node, and that gossip does not reach"
+    if contender.insists:
+        return "that gossip does not reach, and that goes on as if it did not know this node"
     return "" if answers else "that answers for it, and that gossip does not reach"
 
 
@@ -101,14 +107,10 @@ class Disputes:
     def __init__(self) -> None:
         self._since: dict[tuple[IPAddress, bytes], tuple[float, float]] = {}  # -> first, last claim
 
-    def goes_on(self, address: IPAddress, mac: bytes, now: float) -> bool:
-        """Take a claim; tells whether the machine has claimed the address for a while."""
+    def lasts(self, address: IPAddress, mac: bytes, now: float) -> float:
+        """Take a claim; return for how many seconds the machine has claimed the address."""
         first, last = self._since.get((address, mac), (now, now))
         if now - last > _MEMORY:
             first = now
         remember(self._since, (address, mac), (first, now), _LIMIT)
-        return now - first >= _AGAIN
-
-    def settled(self, address: IPAddress, mac: bytes) -> None:
-        """Forget a dispute."""
-        self._since.pop((address, mac), None)
+        return now - first

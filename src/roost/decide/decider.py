@@ -36,6 +36,7 @@ from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
+from roost.protocols.words.fates import Fates
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -106,6 +107,17 @@ class Decider:
         """Return how far `node` is with draining, or None before it has said so."""
         return self._state.drain.progress(node, now)
 
+    @property
+    def stand_ins(self) -> Mapping[IPAddress, str]:
+        """Who answers for addresses that their leader does not answer for, as far as it is heard here."""
+        here = dict.fromkeys(self._state.succession.stood_in, self._state.me)
+        heard = {
+            address: name
+            for address, name in self._leading.stand_ins.items()
+            if name != self._state.plan.lead(address).node
+        }
+        return {**heard, **here}
+
     def metadata(self, now: float) -> Metadata:
         """Return what this node says of itself."""
         return self._own_word.metadata(now)
@@ -145,6 +157,8 @@ class Decider:
         """
         self._stale = True
         self._state.desired, self._state.refused = desired, refused
+        if desired.nodes is not None:
+            self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
         moves = self._state.election.update_services(desired.services, prepared)
         self._own_word.note_inability(now)
@@ -178,6 +192,7 @@ class Decider:
         self._stale = True
         before = {member.name: member for member in self._state.members}
         self._state.members = members
+        self._state.fates.follow(members)
         for member in members:
             if member.name != self._state.me:
                 self._state.address_book.note(member.name, member.metadata.macs)
@@ -254,6 +269,9 @@ class Decider:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
+            case Fates():
+                if self._state.fates.hear(word, self._state.members, now):
+                    self._own_word.describe(now)
             case Macs(rows):
                 for node, macs in rows:
                     self._state.address_book.note(node, macs)
@@ -355,6 +373,19 @@ class Decider:
             self._carry_out_wish(wish, now)
         else:
             self._state.outbox.put(Tell((node,), self._state.drain.ask(wish, node)))
+
+    def forget(self, name: str, now: float) -> bool:
+        """Miss a lost member no more, here and at the peers; tells whether it was missed."""
+        self._stale = True
+        if not self._state.fates.forget(name):
+            return False
+        self._state.rejoining.found(name)
+        text = "a lost member is forgotten: an operator asked for it"
+        self._state.outbox.say(Event(Happening.FORGOTTEN, text, facts={"node": name}))
+        for word in self._state.fates.words():
+            self._own_word.tell_all(word)
+        self._own_word.describe(now)
+        return True
 
     def leave(self, now: float) -> None:
         """Lead nothing from now on; go on answering until successors are heard."""

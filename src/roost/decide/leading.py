@@ -38,7 +38,7 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
-        self._stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
+        self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
         # One address each, that shows whether its process lives.
         self._led_by_peers: dict[str, IPAddress] = {}
@@ -64,10 +64,10 @@ class Leading:
         )
         before_led = self._led_by_peers
         self._watch(now)
-        self._stand_ins = {
-            each: name for each, name in self._stand_ins.items() if each in self._state.plan.passed_on
+        self.stand_ins = {
+            each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
         }
-        self.doubt({name for name in self._stand_ins.values() if not self._state.may_lead(name)}, now)
+        self.doubt({name for name in self.stand_ins.values() if not self._state.may_lead(name)}, now)
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self._await(address, now)
@@ -78,7 +78,7 @@ class Leading:
         """Watch peers, each by an address that it leads and answers for, if there is one."""
         state = self._state
         # These are answered by others, and show nothing about their leader.
-        mute = {*state.succession.stood_in, *self._stand_ins, *state.handover.held}
+        mute = {*state.succession.stood_in, *self.stand_ins, *state.handover.held}
         self._led_by_peers = census.led_by_peers(
             state.members,
             state.plan,
@@ -219,8 +219,8 @@ class Leading:
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
-        for address in [each for each, name in self._stand_ins.items() if name in names]:
-            del self._stand_ins[address]
+        for address in [each for each, name in self.stand_ins.items() if name in names]:
+            del self.stand_ins[address]
             self._await(address, now)
 
     def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
@@ -232,10 +232,10 @@ class Leading:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
         leader = self._state.plan.lead(address).node
         if peer is None or leader is None or peer == leader:
-            self._stand_ins.pop(address, None)
+            self.stand_ins.pop(address, None)
             return
-        news = self._stand_ins.get(address) != peer
-        self._stand_ins[address] = peer
+        news = self.stand_ins.get(address) != peer
+        self.stand_ins[address] = peer
         if not news:
             return
         if self._state.watch.evidence(leader, now).process is False:
@@ -278,7 +278,7 @@ class Leading:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name and address not in self._stand_ins:
+                if lead.node == name and address not in self.stand_ins:
                     self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:

@@ -3,8 +3,6 @@
 What lives here: state. What it must not hold: a decision.
 """
 
-from typing import Final
-
 from roost.decide.address_book import AddressBook
 from roost.decide.announcing import Announcing
 from roost.decide.answer_lease import AnswerLease
@@ -12,6 +10,7 @@ from roost.decide.answers import Answers
 from roost.decide.asking import Asking
 from roost.decide.clients.clients import Clients
 from roost.decide.delivery import Delivered
+from roost.decide.fates import FateBook
 from roost.decide.handover import Handover
 from roost.decide.members import ClusterMember
 from roost.decide.namesakes import Namesakes
@@ -40,8 +39,6 @@ from roost.protocols.witness.budget import Budget
 
 __all__ = ["State"]
 
-_LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE})
-
 
 class State:
     """What node `settings.node` knows."""
@@ -61,6 +58,7 @@ class State:
         self.delivery = Delivered()
         self.address_book = AddressBook(me)
         self.namesakes = Namesakes()
+        self.fates = FateBook(me)
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)
@@ -105,7 +103,7 @@ class State:
     def is_lost(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""
         verdict = self.verdict(peer)
-        return verdict is None or verdict in _LOST
+        return verdict is None or verdict.lost
 
     def is_out_of_reach(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`, or misses it: what is held of it may be old."""
@@ -138,7 +136,7 @@ class State:
     @property
     def may_be_missing_others(self) -> bool:
         """Whether nodes may be on the LAN that gossip does not reach."""
-        return self.never_gossiped or any(member.verdict in _LOST for member in self.members)
+        return self.never_gossiped or any(member.verdict.lost for member in self.members)
 
     @property
     def never_gossiped(self) -> bool:

@@ -33,8 +33,13 @@ class Delivery:
         self._changed = changed
         self._wanted: frozenset[IPAddress] = frozenset()
         self._tried: frozenset[IPAddress] = frozenset()  # what `ready` and `undeliverable` are parts of
-        self._failed = False  # whether nothing could be set
+        self._failed = ""  # why nothing could be set
         self._failure = Once()
+
+    @property
+    def failure(self) -> str:
+        """Why nothing could be set, "" when it could."""
+        return self._failed
 
     async def set(self, wanted: frozenset[IPAddress]) -> None:
         """Terminate exactly `wanted`, but those that the host cannot have. Raises LocalDeliveryError."""
@@ -82,12 +87,12 @@ class Delivery:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - netlink and /proc have many ways to fail
-            self._failed = True
             what = str(error) if isinstance(error, LocalDeliveryError) else repr(error)
+            self._failed = what
             if self._failure.new(what):
                 _log.error("local delivery: %s; tried again every %g s", what, _VERIFY_INTERVAL)
         else:
-            self._failed = False
+            self._failed = ""
             self._failure.over()
 
     def _take(self, reasons: Mapping[IPAddress, str]) -> None:

@@ -32,13 +32,21 @@ class Lifelines:
         self._gone = gone
         self._counters = counters
         self._tasks: dict[tuple[str, Endpoint], asyncio.Task[None]] = {}
+        self._unheld: dict[str, float] = {}  # peers without one now -> since when, by the loop
+
+    @property
+    def unheld(self) -> Mapping[str, float]:
+        """The peers to which no lifeline can be held, and since when (the loop's time)."""
+        return self._unheld
 
     def update(self, peers: Mapping[str, Endpoint]) -> None:
         """Hold lifelines to exactly these peers from now on."""
         wanted = set(peers.items())
         for key in self._tasks.keys() - wanted:
             self._tasks.pop(key).cancel()
+            self._unheld.pop(key[0], None)
         for key in wanted - self._tasks.keys():
+            self._unheld[key[0]] = asyncio.get_running_loop().time()
             self._tasks[key] = asyncio.get_running_loop().create_task(self._keep(*key))
 
     async def _keep(self, name: str, endpoint: Endpoint) -> None:
@@ -57,13 +65,21 @@ class Lifelines:
 
     async def _attempt(self, name: str, endpoint: Endpoint, *, after_one: bool) -> bool:
         """Hold until it ends and return whether it was ever held; `after_one` is one that has just ended."""
-        held = asyncio.Event()
+        held = False
+
+        def established() -> None:
+            nonlocal held
+            held = True
+            self._unheld.pop(name, None)
+
         try:
-            await self._hold(endpoint, held.set)
+            await self._hold(endpoint, established)
         except ConnectionRefusedError:
             if after_one:
                 self._counters["processes_gone"] += 1
                 self._gone(name)
         except (OSError, TimeoutError):
             self._counters["lifelines_broken"] += 1
-        return held.is_set()
+        if held:
+            self._unheld[name] = asyncio.get_running_loop().time()
+        return held

@@ -35,6 +35,7 @@ class Happening(Enum):
     DRAINING = "draining"
     FRESHNESS = "freshness"
     NAMESAKE = "namesake"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ class Verdict(Enum):
         return self in (Verdict.ALIVE, Verdict.SUSPECT)
 
     @property
+    def lost(self) -> bool:
+        """Whether a node with this verdict went without a word."""
+        return self in (Verdict.DEAD, Verdict.UNREACHABLE, Verdict.PROCESS_GONE)
+
+    @property
     def reluctant(self) -> bool:
         """Whether a node with this verdict leads only what no active one can."""
         return self in (Verdict.DRAINING, Verdict.DAMPED, Verdict.NOT_READY, Verdict.OUTDATED)

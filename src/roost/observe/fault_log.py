@@ -12,6 +12,7 @@ from math import inf
 from typing import Final
 
 from roost.observe.quiet import Quiet
+from roost.observe.text import printable
 from roost.protocols.memberlist.effects import Fault
 
 __all__ = ["FaultLog", "FaultRecord"]
@@ -73,7 +74,7 @@ class FaultLog:
         """Remember `fault` and perhaps log it; `now` is monotonic seconds."""
         if fault.kind not in self._records and len(self._records) >= _KINDS_LIMIT:
             return
-        detail = _printable(fault.detail)
+        detail = printable(fault.detail, _DETAIL_LIMIT)
         source = str(fault.source) if fault.source else ""
         moment = self._clock()
         record = self._records.setdefault(fault.kind, FaultRecord(fault.kind, 0, moment, moment, "", ""))
@@ -102,9 +103,3 @@ class FaultLog:
         _log.warning(
             "membership: %s: %s", kind, detail, extra={key: fact for key, fact in facts.items() if fact}
         )
-
-
-def _printable(detail: str) -> str:
-    """Return `detail` on one line: names in it come from the network."""
-    text = "".join(character if character.isprintable() else "?" for character in detail)
-    return text if len(text) <= _DETAIL_LIMIT else text[: _DETAIL_LIMIT - 1] + "…"

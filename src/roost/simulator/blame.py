@@ -47,6 +47,7 @@ class Untouched:
             and self._lan.joined(each.port, subject.port)
             and self._lan.joined(each.port, accuser.port)
             and accuser.port.sends
+            and not accuser.port.loss  # answers of all may be lost by chance
         )
         return next(able, "")
 

@@ -75,7 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "loss": Kind("the port loses some of everything", (0.5, 10.0), (0.02, 0.1)),
         "double": Kind("datagrams arrive twice", (0.5, 10.0), (0.1, 0.9)),
         "delay": Kind("frames take longer", (0.5, 10.0), (0.005, 0.05)),
-        "slow": Kind("the interpreter is busy for so long at a time", (0.5, 10.0), (0.02, 0.1)),
+        "slow": Kind("the interpreter is busy for so long at a time", (0.5, 10.0), (0.02, 0.06)),
         "pause": Kind("the whole host stands still, its clock with it if asked", (0.05, 4.0), (0, 1)),
         "drain": Kind("an operator drains the node", (1.0, 12.0), ways=("", "peer")),
         "config": Kind("a service is gone for a while", (0.5, 8.0), (0.0, 1.5), node=False, service=True),

@@ -31,6 +31,15 @@ class Views(Protocol):
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
         """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
 
+    def forget(self, node: str) -> Mapping[str, Any]:
+        """Miss a lost member no more; raises UnknownNameError for one that is not missed."""
+
+    def events(self, since: int) -> Mapping[str, Any]:
+        """What has happened after the event with the serial `since`, oldest first."""
+
+    def traffic(self) -> Mapping[str, Any]:
+        """Packets and questions for each address that is answered here, since somebody began to look."""
+
 
 class Api:
     """Routes requests to views; only one with `may_change` takes wishes."""
@@ -44,13 +53,20 @@ class Api:
         try:
             if request.method in ("GET", "HEAD"):
                 return self._get(request)
-            if request.method == "POST" and self._may_change and request.path.startswith("/v1/drain/"):
-                return self._drain(request, {"true": True, "false": False})
+            if request.method == "POST" and self._may_change:
+                return self._post(request)
         except UnknownNameError as error:
             return _error(404, str(error))
         except ContradictionError as error:
             return _error(400, str(error))
         return _error(405, f"{request.method} is not offered for {request.path} here")
+
+    def _post(self, request: Request) -> Response:
+        if request.path.startswith("/v1/drain/"):
+            return self._drain(request, {"true": True, "false": False})
+        if request.path.startswith("/v1/forget/"):
+            return _json(200, self._views.forget(request.path.removeprefix("/v1/forget/")))
+        return _error(405, f"POST is not offered for {request.path}")
 
     def _get(self, request: Request) -> Response:
         if request.path in ("/healthz", "/readyz"):
@@ -61,7 +77,9 @@ class Api:
             )
         routes: dict[str, Callable[[], Mapping[str, Any]]] = {
             "/v1/status": self._views.status,
+            "/v1/traffic": self._views.traffic,
             "/v1/what-if": lambda: self._what_if(request.query),
+            "/v1/events": lambda: self._views.events(_serial(request.query.get("since", []))),
         }
         if route := routes.get(request.path):
             return _json(200, route())
@@ -83,6 +101,11 @@ class Api:
             drain=query.get("drain", []),
             address=next(iter(query.get("address", [])), None),
         )
+
+
+def _serial(values: list[str]) -> int:
+    """Return the first value as a number, 0 for anything else: all events."""
+    return int(values[0]) if values and values[0].isascii() and values[0].isdigit() else 0
 
 
 def _json(status: int, data: Mapping[str, Any]) -> Response:

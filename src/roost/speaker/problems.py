@@ -1,37 +1,57 @@
 """What is wrong as this node sees it: one line each, with the cure, first of all that people are shown."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from roost.decide.claims import claimant
+from roost.decide.claims import Alarm, claimant
+from roost.decide.members import ClusterMember
 from roost.model.address import canonical
+from roost.model.eligibility import Reason, interface_allowed
+from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
+from roost.model.ranking import Ranking
+from roost.protocols.memberlist.members import MEMBERS_LIMIT
+from roost.speaker.dead_ends import dead_ends
+from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 
-__all__ = ["Problem", "problems"]
+__all__ = ["problems"]
 
-_RENAME: Final = "give one of them another (`node:`, or --node-name), and start it again"
 _LATELY: Final = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """`kind` is a word that programs may rely on, `text` one line for people."""
-
-    kind: str
-    text: str
+_NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
+_CLAIMED_FOR: Final = 3.0  # seconds of a peer's claims that a move does not explain,
+_CLAIMED_LAST: Final = 10.0  # the last one not longer ago than this
+_NAMED: Final = 3  # of many addresses with the same trouble
+_TOLD: Final = 8  # problems of one kind
 
 
 def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
-    """Return all problems, what concerns the whole node first."""
-    return (
+    """Return all problems, what concerns the whole node first, then its peers, then single addresses.
+
+    Of one kind only the first few are told one by one.
+    """
+    found = (
         *_of_the_source(speaker),
         *_of_names(speaker, now),
-        *_of_gossip(speaker),
-        *_on_the_lan(speaker, now),
+        *_of_this_node(speaker, now),
+        *_of_peers(speaker, now),
+        *_of_addresses(speaker, now),
     )
+    counts = Counter(each.kind for each in found)
+    told: Counter[str] = Counter()
+    kept: list[Problem] = []
+    for each in found:
+        told[each.kind] += 1
+        if told[each.kind] <= _TOLD:
+            kept.append(each)
+        elif told[each.kind] == counts[each.kind]:
+            kept.append(Problem(each.kind, f"and {counts[each.kind] - _TOLD} more of this kind"))
+    return tuple(kept)
+
+
+# -- the node as a whole ---------------------------------------------------------------------------
 
 
 def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
@@ -41,6 +61,9 @@ def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
         yield Problem(
             "stale configuration", f"the last good configuration stays in force: {speaker.config_error}"
         )
+    if speaker.at_next_start:
+        fields = ", ".join(sorted(speaker.at_next_start))
+        yield Problem("restart needed", f"{fields}: changed in the file, not in this process")
     for text in speaker.source.trouble:
         yield Problem("source", text)
 
@@ -48,55 +71,227 @@ def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
 def _of_names(speaker: Speaker, now: float) -> Iterator[Problem]:
     namesakes = speaker.decider.state.namesakes.known(now)
     for endpoint in namesakes:
-        text = f"the host at {endpoint} has the name {speaker.name}, too, so one of both answers: {_RENAME}"
+        text = f"the host at {endpoint} has the name {speaker.name}, too, so one of both answers"
         yield Problem("same name", text)
     if namesakes:
         return
     for record in speaker.faults.records:
         if record.kind == "name-conflict" and datetime.now(UTC) - record.last < _LATELY:
-            yield Problem("same name", f"two hosts have one name: {record.detail}: {_RENAME}")
+            yield Problem("same name", f"two hosts have one name: {record.detail}")
 
 
-def _of_gossip(speaker: Speaker) -> Iterator[Problem]:
+def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
     state = speaker.decider.state
     if state.settling.settled and state.never_gossiped:
-        yield Problem("no gossip", f"gossip has never reached anybody: {_why_nobody(speaker)}")
+        why, cure = _why_nobody(speaker)
+        yield Problem("no gossip", f"gossip has never reached anybody: {why}", cure)
+    yield from _of_links(speaker)
     if state.isolation.unplugged:
         yield Problem("no carrier", "the link that carries gossip has no carrier")
     if state.isolation.cut_off:
         yield Problem("cut off", "nobody is heard on the LAN: this node takes over nothing")
-    for member in speaker.cluster.members():
-        if member.name == speaker.name or member.verdict is Verdict.LEAVING:
-            continue  # who left on purpose is missed by nobody
-        if not member.verdict.active:
-            yield Problem("lost member", f"{member.name} is {member.verdict.value}: {member.evidence}")
-        elif member.metadata.version and member.metadata.digest not in ("", state.desired.digest):
-            yield Problem("other services", f"{member.name} wants other services than this node")
+    if state.drain.draining:
+        undo = f"`roost drain {speaker.name} --undo` when the work there is done"
+        yield Problem("draining", "this node leads only what no other node can", undo)
+    if waits := state.standing.waits(now):
+        yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
+    if len(state.members) >= MEMBERS_LIMIT:
+        yield Problem("full table", f"{len(state.members)} members are known: there is no room for others")
 
 
-def _why_nobody(speaker: Speaker) -> str:
-    """Return the likeliest reason: packets that no key opens, else what the last attempt met."""
+def _why_nobody(speaker: Speaker) -> tuple[str, str]:
+    """Return the likeliest reason and its cure: packets that no key opens, else what the last try met."""
     faults = {record.kind: record for record in speaker.faults.records}
     for kind in ("bad-packet", "stream"):
         if (record := faults.get(kind)) is not None:
-            return (
-                f"packets from {record.source} are not understood ({record.detail}); compare keys and labels"
-            )
+            why = f"packets from {record.source} are not understood ({record.detail})"
+            return why, "compare keys and labels"
     if (record := faults.get("exchange-failed")) is not None:
-        return f"{record.source} does not answer ({record.detail}); look for a firewall on the gossip port"
-    return "no configured peer answers; look for a firewall on the gossip port"
+        why = f"{record.source} does not answer ({record.detail})"
+        return why, "look for a firewall on the gossip port, UDP and TCP"
+    return "no configured peer answers", "look for a firewall on the gossip port, UDP and TCP"
 
 
-def _on_the_lan(speaker: Speaker, now: float) -> Iterator[Problem]:
-    decider = speaker.decider
-    for address in sorted(decider.state.yielding.addresses, key=str):
-        yield Problem("yielded", f"{canonical(address)}: {decider.why(address)}")
-    for alarm in decider.alarms(now):
-        where = f"{alarm.mac.hex(':')} on {alarm.interface}"
-        text = f"{canonical(alarm.address)} is claimed by {claimant(alarm.peer)} at {where}"
-        yield Problem(f"claimed by a {alarm.kind}", text)
-    for address, reason in decider.state.delivery.refused.items():
-        yield Problem("undeliverable", f"{canonical(address)}: {reason}")
+def _of_links(speaker: Speaker) -> Iterator[Problem]:
+    """Tell of interfaces that are wanted and do not announce: each once, whatever depends on it."""
+    if not speaker.decider.state.links:
+        return  # before the first look
+    links = [link for link in speaker.decider.state.links if not link.loopback]
+    failed = speaker.announcer.failed
+    patterns = speaker.config.interfaces
+    if patterns is None and all(why_silent(link, None) for link in links):
+        reasons = "; ".join(f"{link.name} {why_silent(link, None)}" for link in links[:_NAMED])
+        yield Problem("no interface", f"none can announce: {reasons or 'there is none'}")
+    for pattern in patterns or ():
+        fitting = [link for link in links if interface_allowed((pattern,), link.name)]
+        reasons = "; ".join(_silent(link, patterns, failed) for link in fitting[:_NAMED])
+        if not fitting:
+            yield Problem("no interface", f"{pattern}: no link of this host has that name")
+        elif all(_silent(link, patterns, failed) for link in fitting):
+            yield Problem("no interface", reasons)
+
+
+def _silent(link: Link, patterns: Iterable[str] | None, failed: Mapping[int, str]) -> str:
+    reason = why_silent(link, patterns) or failed.get(link.index, "")
+    return f"{link.name} {reason}" if reason else ""
+
+
+# -- its peers -------------------------------------------------------------------------------------
+
+
+def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
+    for host, detail in speaker.reach.recent("bad-packet", now).items():
+        yield Problem("wrong key", f"packets from {host} are not understood: {detail}")
+    for host, detail in speaker.reach.recent("stream", now, often=2).items():
+        if host not in speaker.reach.recent("bad-packet", now):
+            yield Problem("wrong key", f"what comes from {host} over TCP is not understood: {detail}")
+    state = speaker.decider.state
+    if not state.isolation.isolated:  # else it is this node that is lost
+        for member in state.fates.lost.values():
+            yield _lost(speaker, member)
+        yield from _of_gossip(speaker, now)
+    differing = speaker.reach.differing(now)
+    for member in state.members:
+        if member.name != speaker.name and member.is_roost:
+            yield from _by_their_own_word(member, differs=member.name in differing)
+
+
+def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
+    look = "look at that host"
+    if speaker.decider.state.watch.hears_lost(member.name):
+        look = "its host answers on the LAN: start its speaker, or open the gossip port, UDP and TCP"
+    text = f"{member.name} is {member.verdict.value}: {member.evidence}"
+    return Problem("lost member", text, f"{look}; `roost forget {member.name}` if it is not to come back")
+
+
+def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
+    """Tell of members that take part, and that gossip reaches in part only."""
+    suspected = speaker.reach.suspected_for_long(now)
+    for member in speaker.decider.state.members:
+        if member.name == speaker.name or not member.verdict.active or member.endpoint is None:
+            continue
+        where = f"{member.name} at {member.endpoint}"
+        begin = speaker.lifelines.unheld.get(member.name, now)
+        if member.name in suspected:
+            text = f"{where} is missed again and again, and does not die: {member.evidence}"
+            yield Problem("gossip blocked", text)
+        elif not speaker.reach.is_over_udp(member.endpoint, now):
+            yield Problem("no UDP", f"{where} answers over TCP, not over UDP")
+        elif now - max(begin, member.since) >= _NO_LIFELINE or not speaker.reach.is_over_tcp(
+            member.endpoint, member.since, now
+        ):
+            yield Problem("no TCP", f"{where} answers over UDP, not over TCP")
+
+
+def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Problem]:
+    name, told = member.name, member.metadata
+    if differs:
+        yield Problem("other services", f"{name} wants other services than this node")
+    if told.draining:
+        undo = f"`roost drain {name} --undo` when the work there is done"
+        yield Problem("draining", f"{name} is drained: it leads only what no other node can", undo)
+    if told.waits:
+        text = f"{name} was lost {told.waits} times of late and waits before it leads again"
+        yield Problem("flapping", text)
+    if told.deaf:
+        yield Problem("cut off", f"{name} hears nobody on the LAN, though gossip reaches it")
+    if told.blind or told.outdated:
+        yield Problem("outdated", f"{name} does not hear of changes")
+
+
+# -- single addresses ------------------------------------------------------------------------------
+
+
+def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
+    state = speaker.decider.state
+    if state.settling.settled:
+        if state.announcing_links:  # else that is the problem, once
+            rankings = state.election.rankings.values()
+            nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
+            yield from _grouped("no leader", nobody)
+        yield from _grouped("stood in", dict(_stood_in(speaker, now)))
+        why = speaker.decider.why
+        yield from _grouped(
+            "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
+        )
+    for kind in ("peer", "stranger"):
+        claims = {
+            canonical(
+                each.address
+            ): f"claimed by {claimant(each.peer)} at {each.mac.hex(':')} on {each.interface}"
+            for each in speaker.decider.alarms(now)
+            if each.kind == kind and (each.peer is None or _goes_on(each, now))
+        }
+        yield from _grouped(f"claimed by a {kind}", claims)
+    yield from _undeliverable(speaker)
     for complaint in speaker.complaints:
         if complaint.severity == "error":
             yield Problem("refused", str(complaint))
+    yield from _grouped("dead endpoints", dead_ends(speaker))
+
+
+def _goes_on(alarm: Alarm, now: float) -> bool:
+    """Tell whether a peer's claims do not end by themselves, as they do after a move."""
+    return alarm.last - alarm.first >= _CLAIMED_FOR and now - alarm.last < _CLAIMED_LAST
+
+
+def _named(ranking: Ranking) -> str:
+    addresses = " ".join(canonical(address) for address in ranking.service.addresses)
+    return f"{addresses} ({ranking.service.name})"
+
+
+def _lacks_leader(ranking: Ranking) -> bool:
+    """Tell whether nobody can lead a service that somebody ought to: not one without anything behind it."""
+    if ranking.leader is not None:
+        return False
+    reasons = {each.reason for each in ranking.exclusions}
+    return bool(ranking.places) or not reasons & {Reason.WITHHELD, Reason.NO_ENDPOINT}
+
+
+def _why_no_leader(ranking: Ranking) -> str:
+    if not ranking.places and not ranking.exclusions:
+        return "no node is known"
+    unfit = [
+        f"{each.node}: {each.detail}" for each in ranking.exclusions if each.reason is not Reason.NO_SPEAKER
+    ]
+    lost = [f"{name}: not active" for name in sorted(place.node for place in ranking.places)]
+    found = [*lost, *unfit]
+    more = f"; and {len(found) - _NAMED} more nodes" if len(found) > _NAMED else ""
+    return f"no node can lead it ({'; '.join(found[:_NAMED])}{more})"
+
+
+def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
+    for_long = speaker.reach.stood_in_for_long(now)
+    found = {address: who for address, who in speaker.decider.stand_ins.items() if address in for_long}
+    for address, who in sorted(found.items(), key=str):
+        leader = speaker.decider.state.plan.lead(address).node
+        if leader is not None and leader != speaker.name:
+            yield canonical(address), f"its leader {leader} does not answer for it, and {who} does instead"
+
+
+def _undeliverable(speaker: Speaker) -> Iterator[Problem]:
+    state = speaker.decider.state
+    if speaker.delivery.failure:
+        yield Problem("undeliverable", f"this host takes no addresses: {speaker.delivery.failure}")
+    yield from _grouped(
+        "undeliverable", {canonical(each): reason for each, reason in state.delivery.refused.items()}
+    )
+    active = {each.name for each in state.members if each.verdict in (Verdict.ALIVE, Verdict.SUSPECT)}
+    theirs = {
+        f"{canonical(address)} on {node}": "that node cannot hold it"
+        for node, addresses in state.inability.by_node.items()
+        if node in active and node != speaker.name
+        for address in sorted(addresses, key=str)
+    }
+    yield from _grouped("undeliverable", theirs, cure="`roost status` on that node says why")
+
+
+def _grouped(kind: str, found: Mapping[str, str], cure: str = "") -> Iterator[Problem]:
+    """Yield one problem for all that have the same reason: 500 addresses are one line."""
+    groups: dict[str, list[str]] = {}
+    for what, reason in found.items():
+        groups.setdefault(reason, []).append(what)
+    for reason, names in groups.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = f"{', '.join(names[:_NAMED])}{more}: {reason}"
+        yield Problem(kind, text, cure)

@@ -77,6 +77,7 @@ class Reloader:
             _log.warning("%s", problem)
         for field in sorted(read.waiting):
             _log.warning("%s takes effect at the next start; this process goes on with what it has", field)
+        self._speaker.at_next_start = read.waiting
         for _ in self._speaker.reload(read.source, read.rankings):
             await asyncio.sleep(_BREATH)
 

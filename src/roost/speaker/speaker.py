@@ -24,6 +24,7 @@ from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
+from roost.deliver.traffic import Traffic
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
@@ -37,6 +38,8 @@ from roost.observe.events import Events
 from roost.observe.fault_log import FaultLog
 from roost.observe.histogram import Histogram
 from roost.observe.history import History
+from roost.observe.reach import Reach
+from roost.observe.recent import Recent
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.metadata import MetadataError, encode
@@ -60,7 +63,7 @@ _log = logging.getLogger("roost.speaker")
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
-_LOOK: Final = 0.5  # seconds between two looks at whether the source is in trouble
+_LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
 
 
 class Speaker:
@@ -73,10 +76,13 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
+        self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
         self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
+        self.reach = Reach()
+        self.recent = Recent(lambda: datetime.now(UTC))
         self.environment = Environment(source)
         self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
@@ -96,7 +102,8 @@ class Speaker:
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
-        self._lifelines = Lifelines(
+        self.traffic = Traffic()
+        self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
@@ -108,6 +115,7 @@ class Speaker:
         self._failure: asyncio.Future[None] | None = None
         self._running = False
         self.events.follow(self.history.follow)
+        self.events.follow(self.recent.follow)
         self.events.follow(self._measure)
 
     @property
@@ -147,7 +155,7 @@ class Speaker:
         """Work beside the deciding until cancelled; a part that dies ends this with its reason."""
         assert self._failure is not None  # noqa: S101 - `start` comes first
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_source())
+            group.create_task(self._look_around())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
             await self._failure
@@ -169,9 +177,10 @@ class Speaker:
         self.events.flush()
         for task in self._tasks:
             task.cancel()
-        self._lifelines.update({})
+        self.lifelines.update({})
         self.probes.close()
         self.meters.close()
+        self.traffic.close()
         self._neighbours.close()
         self.announcer.close()
         self._responders.close()
@@ -222,6 +231,7 @@ class Speaker:
         self.environment.look(self.links.links)
         yield
         self.decider.want(self.source.desired, self.environment.refused, why, self._now(), prepared)
+        self._look_at_peers()
         yield
         self._driver.flush()
         self.history.keep({service.name for service in self.source.desired.services})
@@ -239,6 +249,12 @@ class Speaker:
     def wish(self, node: str, *, wish: bool | None) -> None:
         """Pass on an operator's wish to drain `node`, or no more; None asks how far it is."""
         self._tell(self.decider.wish, node, wish)
+
+    def forget(self, node: str) -> bool:
+        """Miss a lost member no more, here and at the peers; tells whether it was missed."""
+        known = self.decider.forget(node, self._now())
+        self._driver.flush()
+        return known
 
     @property
     def complaints(self) -> Sequence[Complaint]:
@@ -286,11 +302,17 @@ class Speaker:
         self.faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
         self._tell(self.decider.set_members, members)
         self.announcer.meet(frozenset(self.decider.state.address_book.names))
+        self._look_at_peers()
+
+    def _look_at_peers(self) -> None:
+        peers = [each for each in self.cluster.members() if each.name != self.name]
+        self.reach.follow(peers, self.source.desired.digest, self._now())
 
     def _on_fault(self, fault: Fault) -> None:
         left = (each.endpoint for each in self.cluster.members() if each.verdict is Verdict.LEAVING)
         if fault.kind != "exchange-failed" or fault.source not in left:  # who has left does not answer
             self.faults.take(fault, self._now())
+            self.reach.fault(fault, self._now())
 
     def _on_delivered(self) -> None:
         self._tell(self.decider.delivered, self.delivery.ready, self.delivery.undeliverable)
@@ -299,12 +321,13 @@ class Speaker:
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(error)
 
-    async def _watch_source(self) -> None:
+    async def _look_around(self) -> None:
         told: bool | None = None
         while True:
             if (troubled := bool(self.source.trouble)) is not told:
                 told = troubled
                 self._tell(self.decider.source_trouble, troubled)
+            self.reach.lasting(self.decider.stand_ins, self._now())
             await asyncio.sleep(_LOOK)
 
     def _measure(self, event: Event) -> None:
@@ -347,7 +370,7 @@ class Speaker:
             case effects.AskHosts(hosts, kind, count):
                 self.probes.ask_hosts(hosts, kind, count)
             case effects.Hold(peers):
-                self._lifelines.update(peers)
+                self.lifelines.update(peers)
             case effects.Tell(to, word):
                 self.cluster.tell(to, word)
             case effects.Declare(ground):

@@ -2,27 +2,26 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from roost import __version__
+from roost.decide.members import ClusterMember
 from roost.model.address import canonical
 from roost.model.explain import explain
 from roost.model.link import why_silent
-from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import UnknownNameError, what_if
 from roost.observe.metrics import Metric
+from roost.speaker.dead_ends import dead_ends
+from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
-
-_DEAD: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 
 
 class SpeakerViews:
@@ -40,7 +39,10 @@ class SpeakerViews:
             "version": __version__,
             "pid": os.getpid(),
             "started_at": _iso(speaker.started),
-            "problems": [asdict(each) for each in problems(speaker, time.monotonic())],
+            "problems": [
+                {"kind": each.kind, "severity": each.severity.value, "text": each.text, "cure": each.cure}
+                for each in problems(speaker, time.monotonic())
+            ],
             "settled": speaker.decider.state.settling.settled,
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,
@@ -55,10 +57,7 @@ class SpeakerViews:
                 "warnings": [str(each) for each in speaker.complaints],
             },
             "members": self._members(),
-            "services": [
-                self._service(ranking)
-                for _, ranking in sorted(speaker.decider.state.election.rankings.items())
-            ],
+            "services": self._services(),
             "interfaces": self._interfaces(),
             "alarms": self._alarms(),
             "counters": {
@@ -83,7 +82,7 @@ class SpeakerViews:
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": _iso(change.since),
             "change": change.why,
-            "problems": self._problems(ranking.service),
+            "problems": self._problems(ranking.service, dead_ends(speaker)),
         }
 
     def what_if(
@@ -121,120 +120,78 @@ class SpeakerViews:
             return {"node": node, "known": False}
         return {"known": True} | asdict(progress)
 
+    def forget(self, node: str) -> Mapping[str, Any]:
+        """Miss a lost member no more; raises UnknownNameError for one that is not missed."""
+        if not self._speaker.forget(node):
+            raise UnknownNameError(f"no member of the name {node} is missed")
+        return {"node": node, "forgotten": True}
+
+    def events(self, since: int) -> Mapping[str, Any]:
+        """What has happened after the event with the serial `since`, oldest first."""
+        return {
+            "node": self._speaker.name,
+            "started_at": _iso(self._speaker.started),
+            "events": [
+                {
+                    "serial": record.serial,
+                    "time": _iso(record.when),
+                    "what": record.event.what.value,
+                    "level": record.event.level.value,
+                    "text": record.event.text,
+                    "facts": dict(record.event.facts),
+                }
+                for record in self._speaker.recent.since(since)
+            ],
+        }
+
+    def traffic(self) -> Mapping[str, Any]:
+        """Packets and questions for each address that is answered here, since somebody began to look."""
+        speaker = self._speaker
+        here = speaker.decider.announcements
+        packets = speaker.traffic.look(here, speaker.decider.state.announcing_links)
+        tallies = speaker.announcer.tallies
+        return {
+            "node": speaker.name,
+            "addresses": {
+                canonical(address): {
+                    "packets": packets[address],
+                    "requests": tallies[address].requests if address in tallies else 0,
+                }
+                for address in here
+            },
+        }
+
     def metrics(self) -> Iterable[Metric]:
         """A snapshot of all counters and gauges."""
-        speaker = self._speaker
-        announced: dict[tuple[str, ...], float] = {
-            (ranking.service.name, canonical(address)): float(address in speaker.decider.announcements)
-            for ranking in speaker.decider.state.election.rankings.values()
-            for address in ranking.service.addresses
-        }
-        verdicts: Counter[tuple[str, ...]] = Counter(
-            (member.verdict.value,) for member in speaker.cluster.members()
-        )
-        yield Metric(
-            "roost_speaker_announced", "1 while this node answers", "gauge", ("service", "ip"), announced
-        )
-        yield Metric(
-            "roost_speaker_settled",
-            "1 once this node may claim",
-            "gauge",
-            (),
-            {(): float(speaker.decider.state.settling.settled)},
-        )
-        yield Metric("roost_members", "Members by verdict", "gauge", ("verdict",), verdicts)
-        yield Metric(
-            "roost_config_stale",
-            "1 while the last reload was refused",
-            "gauge",
-            (),
-            {(): float(speaker.config_error is not None)},
-        )
-        for part, counters in (
-            ("membership", speaker.cluster.counters),
-            ("announce", speaker.announcer.counters),
-        ):
-            samples: dict[tuple[str, ...], float] = {
-                (event,): float(count) for event, count in counters.items()
-            }
-            yield Metric(f"roost_{part}_events", f"What happened in {part}", "counter", ("event",), samples)
-        yield Metric(
-            "roost_source_trouble",
-            "Kinds of objects that the API server does not tell about now",
-            "gauge",
-            (),
-            {(): float(len(speaker.source.trouble))},
-        )
-        yield Metric(
-            "roost_failover_seconds",
-            "From a lost leader's last sign of life to the announcement here, for each address taken over",
-            "histogram",
-            histogram=speaker.failovers,
-        )
-        yield from self._layer2_metrics()
-        if speaker.config.metallb_metrics:
-            yield from self._metallb_metrics()
-
-    def _metallb_metrics(self) -> Iterable[Metric]:
-        """The same facts under MetalLB's names; its counters lack the suffix that Prometheus wants."""
-        speaker = self._speaker
-        tallies = speaker.announcer.tallies
-        for event, name in (
-            ("requests", "metallb_layer2_requests_received"),
-            ("responses", "metallb_layer2_responses_sent"),
-            ("gratuitous", "metallb_layer2_gratuitous_sent"),
-        ):
-            samples: dict[tuple[str, ...], float] = {
-                (canonical(address),): float(count)
-                for address, tally in tallies.items()
-                if (count := getattr(tally, event))
-            }
-            yield Metric(name, f"As roost_layer2_{event}", "untyped", ("ip",), samples)
-        rankings = speaker.decider.state.election.rankings
-        announced: dict[tuple[str, ...], float] = {
-            (rankings[name].service.known_as, "layer2", speaker.name, canonical(address)): 1.0
-            for name in speaker.decider.state.election.led_by(speaker.name)
-            for address in rankings[name].service.addresses
-            if address in speaker.decider.announcements
-        }
-        labels = ("service", "protocol", "node", "ip")
-        yield Metric("metallb_speaker_announced", "1 while this node answers", "gauge", labels, announced)
-        for name, value in (("loaded", True), ("stale", speaker.config_error is not None)):
-            yield Metric(
-                f"metallb_k8s_client_config_{name}_bool", "As MetalLB's", "gauge", (), {(): float(value)}
-            )
-
-    def _layer2_metrics(self) -> Iterable[Metric]:
-        tallies = self._speaker.announcer.tallies
-        for event, about in (
-            ("requests", "ARP and ND requests for an address that this node answers for"),
-            ("responses", "Answers sent to them"),
-            ("gratuitous", "Gratuitous ARP and unsolicited NA frames sent"),
-            ("packets", "IP packets for the address, where the kernel answers and counts"),
-        ):
-            samples: dict[tuple[str, ...], float] = {
-                (canonical(address),): float(getattr(tally, event)) for address, tally in tallies.items()
-            }
-            yield Metric(f"roost_layer2_{event}", about, "counter", ("ip",), samples)
+        return metrics(self._speaker)
 
     def _members(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": member.name,
-                "address": str(member.endpoint) if member.endpoint else "",
-                "verdict": member.verdict.value,
-                "since": _iso(self._speaker.moment(member.since)),
-                "incarnation": member.incarnation,
-                "evidence": member.evidence,
-                "labels": dict(member.metadata.labels),
-                "macs": [mac.hex(":") for mac in member.metadata.macs],
-                "roost": member.metadata.version or None,
-                "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
-            }
-            for member in self._speaker.cluster.members()
-        ]
+        """All members, and those that are missed, however long gossip has forgotten them."""
+        fates = self._speaker.decider.state.fates
+        known = {each.name: each for each in self._speaker.cluster.members()}
+        shown = {name: each for name, each in known.items() if not each.verdict.lost} | dict(fates.lost)
+        return [self._member(each) for _, each in sorted(shown.items())]
 
-    def _service(self, ranking: Ranking) -> dict[str, Any]:
+    def _member(self, member: ClusterMember) -> dict[str, Any]:
+        return {
+            "name": member.name,
+            "address": str(member.endpoint) if member.endpoint else "",
+            "verdict": member.verdict.value,
+            "draining": member.metadata.draining,
+            "since": _iso(self._speaker.moment(member.since)),
+            "incarnation": member.incarnation,
+            "evidence": member.evidence,
+            "labels": dict(member.metadata.labels),
+            "macs": [mac.hex(":") for mac in member.metadata.macs],
+            "roost": member.metadata.version or None,
+            "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
+        }
+
+    def _services(self) -> list[dict[str, Any]]:
+        rankings, dead = self._speaker.decider.state.election.rankings, dead_ends(self._speaker)
+        return [self._service(ranking, dead) for _, ranking in sorted(rankings.items())]
+
+    def _service(self, ranking: Ranking, dead: Mapping[str, str]) -> dict[str, Any]:
         speaker, service = self._speaker, ranking.service
         answering = [each for each in service.addresses if each in speaker.decider.announcements]
         interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
@@ -246,10 +203,10 @@ class SpeakerViews:
             "change": speaker.history.last(service.name).why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
-            "problems": self._problems(service),
+            "problems": self._problems(service, dead),
         }
 
-    def _problems(self, service: Service) -> list[str]:
+    def _problems(self, service: Service, dead: Mapping[str, str]) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
         speaker = self._speaker
         problems = [str(each) for each in speaker.complaints if each.service == service.name]
@@ -263,23 +220,7 @@ class SpeakerViews:
             for address in service.addresses
             if address in speaker.decider.state.yielding.addresses
         ]
-        return problems + self._dead_ends(service)
-
-    def _dead_ends(self, service: Service) -> list[str]:
-        """Tell of endpoints on dead nodes: traffic is still sent there, wherever the address is."""
-        serving = self._speaker.source.serving_nodes(service.known_as)
-        if not serving:
-            return []
-        candidates = self._speaker.decider.state.election.candidates
-        dead = sorted(node for node in serving if node in candidates and candidates[node].verdict in _DEAD)
-        if not dead:
-            return []
-        if len(dead) == len(serving):
-            return [f"no endpoint is left on a living node, all are on {', '.join(dead)}"]
-        return [
-            f"endpoints on {', '.join(dead)} get their share of the connections and cannot serve, until the "
-            "control plane takes them out"
-        ]
+        return problems + ([dead[service.name]] if service.name in dead else [])
 
     def _interfaces(self) -> list[dict[str, Any]]:
         """Every link but lo: what answers there, or why it does not announce."""

@@ -1,5 +1,7 @@
 """`roost status` for people: what is wrong comes first, and texts from elsewhere are only texts."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +37,6 @@ def status(**changed: Any) -> dict[str, Any]:
         ],
         "services": [service],
         "interfaces": [],
-        "alarms": [],
     }
     return {**well, **changed}
 
@@ -48,26 +49,35 @@ def shown(monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]) -> str:
     return done.output
 
 
-def test_a_node_that_is_well_shows_itself_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shown(monkeypatch, status()).startswith("n1  roost 0")
+def test_a_node_that_is_well_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch, status()).splitlines()[:2] == [
+        "no problems",
+        f"n1  roost 0  up since {SINCE}  profile default",
+    ]
+
+
+def problem(kind: str, text: str, severity: str = "critical") -> dict[str, str]:
+    return {"kind": kind, "severity": severity, "text": text, "cure": f"cure of {kind}"}
+
+
+BROKEN = [
+    problem("no gossip", "gossip has never reached anybody"),
+    problem("lost member", "n2 is dead", "warning"),
+]
 
 
 def test_problems_come_first_with_kind_and_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = status(
-        problems=[
-            {"kind": "no gossip", "text": "gossip has never reached anybody: look for a firewall"},
-            {"kind": "cut off", "text": "nobody is heard on the LAN: this node takes over nothing"},
-        ]
-    )
-    assert shown(monkeypatch, said).splitlines()[:3] == [
-        "no gossip: gossip has never reached anybody: look for a firewall",
-        "cut off: nobody is heard on the LAN: this node takes over nothing",
+    assert shown(monkeypatch, status(problems=BROKEN)).splitlines()[:5] == [
+        "problems: 2",
+        "✗ critical  no gossip: gossip has never reached anybody -> cure of no gossip",
+        "◐ warning   lost member: n2 is dead -> cure of lost member",
+        "",
         f"n1  roost 0  up since {SINCE}  profile default",
     ]
 
 
 def test_texts_from_elsewhere_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = status(problems=[{"kind": "lost member", "text": HOSTILE}])
+    said = status(problems=[problem("lost member", HOSTILE)])
     said["node"] = HOSTILE
     said["services"][0] |= {
         "name": HOSTILE,
@@ -77,15 +87,61 @@ def test_texts_from_elsewhere_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> 
     }
     said["members"][0] |= {"name": HOSTILE, "evidence": HOSTILE}
     said["interfaces"] = [{"name": HOSTILE, "announcing": False, "reason": HOSTILE}]
-    said["alarms"] = [
-        {
-            "kind": "peer",
-            "address": "192.0.2.200",
-            "mac": "02:00:00:00:00:02",
-            "peer": HOSTILE,
-            "interface": HOSTILE,
-            "count": 1,
-            "last": SINCE,
-        }
-    ]
-    assert "".join(shown(monkeypatch, said).split()).count("".join(HOSTILE.split())) == 12
+    assert "".join(shown(monkeypatch, said).split()).count("".join(HOSTILE.split())) == 10
+
+
+# -- status --check --------------------------------------------------------------------------------
+
+
+def checked(monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], *options: str) -> tuple[int, str]:
+    monkeypatch.setattr(cli, "ask", lambda *_: said)
+    done = CliRunner().invoke(cli.command, ["--check", *options])
+    assert done.stderr == ""
+    return done.exit_code, done.stdout
+
+
+def test_check_is_one_line_in_nagios_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = "members=1 alive=1 services=1 led=1"
+    assert checked(monkeypatch, status()) == (
+        0,
+        f"OK - n1: 1 members alive, 1 services, 1 led here | problems=0 {figures}\n",
+    )
+    assert checked(monkeypatch, status(problems=BROKEN)) == (
+        1,
+        "CRITICAL - n1: 2 problems: no gossip: gossip has never reached anybody; lost member: n2 is dead"
+        f" | problems=2 {figures}\n",
+    )
+    code, line = checked(monkeypatch, status(problems=BROKEN[1:]))
+    assert (code, line.startswith("WARNING - n1: 1 problem: lost member")) == (1, True)
+
+
+def test_check_stays_one_line_whatever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = status(problems=[problem("lost member", "a\nb|c\x1b[31m" + "x" * 5000)])
+    _, line = checked(monkeypatch, said)
+    assert line.count("\n") == 1
+    assert line.count("|") == 1
+    assert "\x1b" not in line
+    assert "x" * 5000 in line
+
+
+def test_check_in_json_has_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, text = checked(monkeypatch, status(problems=BROKEN), "--json")
+    report = json.loads(text)
+    assert (code, report["state"], report["problems"], report["figures"]["problems"]) == (
+        1,
+        "CRITICAL",
+        BROKEN,
+        2,
+    )
+
+
+def test_check_says_on_stdout_that_no_speaker_answers(tmp_path: Path) -> None:
+    for options in ([], ["--json"]):
+        done = CliRunner().invoke(cli.command, ["--check", "--socket", str(tmp_path / "none.sock"), *options])
+        assert (done.exit_code, done.stderr) == (4, "")
+        assert "CRITICAL" in done.stdout
+        assert "no speaker answers" in done.stdout
+
+
+def test_check_looks_once() -> None:
+    assert CliRunner().invoke(cli.command, ["--check", "--watch"]).exit_code == 2

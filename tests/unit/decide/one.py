@@ -82,7 +82,7 @@ class One:
 
     # -- what happens to it ----------------------------------------------------------------------
 
-    def tell(self, hear: Callable[..., None], *facts: object) -> None:
+    def tell(self, hear: Callable[..., object], *facts: object) -> None:
         hear(*facts, self.now)
         self.collect()
 

@@ -99,27 +99,24 @@ def test_to_a_peer_that_knows_the_namesake_only() -> None:
     assert not yields(Contender(late), early, left=True)
 
 
-def test_a_dispute_goes_on_after_a_while_and_is_forgotten_after_longer() -> None:
+def test_a_dispute_lasts_while_it_is_claimed_and_is_forgotten_after_longer() -> None:
     disputes = Disputes()
-    assert not disputes.goes_on(VIP, mac(2), 10.0)
-    assert not disputes.goes_on(VIP, mac(2), 10.2)
-    assert disputes.goes_on(VIP, mac(2), 10.3)
-    assert not disputes.goes_on(OTHER, mac(2), 10.3), "each address by itself"
-    assert not disputes.goes_on(VIP, mac(3), 10.3), "and each machine"
-    assert not disputes.goes_on(VIP, mac(2), 20.0), "that is another one"
+    assert disputes.lasts(VIP, mac(2), 10.0) == 0
+    assert disputes.lasts(VIP, mac(2), 10.5) == 0.5
+    assert disputes.lasts(OTHER, mac(2), 10.5) == 0, "each address by itself"
+    assert disputes.lasts(VIP, mac(3), 10.5) == 0, "and each machine"
+    assert disputes.lasts(VIP, mac(2), 20.0) == 0, "that is another one"
 
 
-def test_a_settled_dispute_begins_anew() -> None:
-    disputes = Disputes()
-    disputes.goes_on(VIP, mac(2), 10.0)
-    disputes.settled(VIP, mac(2))
-    assert not disputes.goes_on(VIP, mac(2), 10.5)
+def test_to_a_lost_peer_that_insists_and_so_takes_this_node_for_a_stranger() -> None:
+    assert not yields(Contender(SECOND, lost=True, goes_on=True))
+    assert yields(Contender(SECOND, lost=True, goes_on=True, insists=True))
 
 
 def test_so_many_disputes_are_remembered_and_no_more() -> None:
     disputes = Disputes()
-    disputes.goes_on(VIP, mac(1), 0.0)
+    disputes.lasts(VIP, mac(1), 0.0)
     for number in range(10_000):
-        disputes.goes_on(OTHER, number.to_bytes(6, "big"), 0.1)
+        disputes.lasts(OTHER, number.to_bytes(6, "big"), 0.1)
     assert len(disputes._since) == 4096
-    assert not disputes.goes_on(VIP, mac(1), 0.5), "forgotten: it gave way"
+    assert disputes.lasts(VIP, mac(1), 0.5) == 0, "forgotten: it gave way"

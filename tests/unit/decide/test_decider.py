@@ -991,6 +991,18 @@ def test_a_peer_is_an_alarm_only_when_it_goes_on() -> None:
     assert [alarm.peer for alarm in one.decider.alarms(one.now)] == ["n2"]
 
 
+def test_who_leaves_and_waits_for_this_nodes_claim_does_not_go_on() -> None:
+    """Its answers end by themselves: two that wait for each other would leave the address to nobody."""
+    address = address_of(2, 1, 3)
+    one = One(web(address, endpoint_nodes=frozenset({"n1", "n2"}), health_port=32000))
+    one.have(2, Verdict.LEAVING)
+    for _ in range(4):
+        one.run(0.1)
+        one.claim(address, 2)
+    one.tell(one.decider.proxied, "web")
+    assert one.answered == {address}
+
+
 def test_who_answered_a_starting_nodes_questions_does_not_go_on_yet() -> None:
     early = min("n1", "n2", key=lambda name: digest(name, str(THEIRS)))
     assert early == "n2"

@@ -33,7 +33,7 @@ class OwnWord:
 
     def describe(self, now: float) -> None:
         """Gossip what has changed."""
-        words: list[Word] = [*self._state.address_book.words()]
+        words: list[Word] = [*self._state.address_book.words(), *self._state.fates.words()]
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))

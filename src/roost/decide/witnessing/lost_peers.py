@@ -52,6 +52,11 @@ class LostPeers(Generic[T]):
         was_silent, lost.unanswered = lost.unanswered >= _SILENT, 0
         return was_silent
 
+    def is_heard(self, name: str) -> bool:
+        """Tell whether `name` is asked for and answers."""
+        lost = self._lost.get(name)
+        return lost is not None and lost.unanswered < _SILENT
+
     def round(self) -> Iterator[T]:
         """Yield whom to ask now; each is silent until it answers."""
         for lost in self._lost.values():

@@ -64,6 +64,7 @@ class Watch:
         self._subjects: dict[tuple[int, IPAddress], str] = {}
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
+        self._suspected: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
@@ -88,6 +89,10 @@ class Watch:
         kernel = self._kernels is not None and self._kernels.well(name, now)
         return Evidence(kernel, any(led) if led else None)
 
+    def hears_lost(self, name: str) -> bool:
+        """Tell whether the host of a member that was called dead answers for its own address still."""
+        return self._lost.is_heard(name)
+
     def shares_link(self, name: str) -> bool:
         """Tell whether `name` has an address on a link of this node, so that its claims are heard here."""
         return name in self._macs
@@ -103,6 +108,7 @@ class Watch:
         if self._kernels is None:
             return
         self._links = {link.index: link for link in links}
+        self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
         found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
         self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
@@ -225,6 +231,9 @@ class Watch:
         name = self._targets[subject].name
         self.counters["declared"] += 1
         host = subject == name
+        if not host and name not in self._suspected:
+            self._processes.withdraw(subject)  # it answers gossip: perhaps somebody else has that address
+            return
         verdict = Verdict.UNREACHABLE if host else Verdict.PROCESS_GONE
         silent = "host" if host else "process"
         self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {evidence}")))

@@ -85,6 +85,8 @@ class Rules:
             return
         self._suspicions.pop(message.node, None)
         if not known.live:
+            if known.status is Status.DEAD and message.sender == message.node:
+                self._correct_to_left(message, now)
             return
         if known is self._table.me:
             self._refute(message.incarnation)
@@ -254,6 +256,17 @@ class Rules:
         if self._table.others > 1 and self._table.live() == 1:  # this node is the one cut off, most likely
             self._queue.keep_only(self._table.me.name)
         self._report("leave" if status is Status.LEFT else "dead", member, evidence)
+
+    def _correct_to_left(self, message: Dead, now: float) -> None:
+        """Learn late that a member which was called dead had left by itself: nobody has to look for it."""
+        member = self._table.change(
+            message.node,
+            incarnation=message.incarnation,
+            status=Status.LEFT,
+            since=now,
+            evidence="left by itself",
+        )
+        self._report("leave", member, member.evidence)
 
     def _refute(self, accused: int) -> None:
         """Outbid what was said about this node at incarnation `accused`: perhaps it answers slowly."""

@@ -57,6 +57,7 @@ _MANY: Final = 5  # losses that a verdict takes after twice the silence
 _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothing, of all witnesses together
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
+_SLOW: Final = 0.05  # seconds that an answer may take on a link that works badly
 _LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
@@ -300,6 +301,13 @@ class Witness:
             for voice in watch.voices.values():
                 voice.spared(at)
             watch.asked, watch.declared = None, False
+
+    def withdraw(self, subject: str) -> None:
+        """Take back that `subject` is gone: something else speaks for it. It goes on being asked."""
+        watch = self._watches.get(subject)
+        if watch is not None:
+            watch.declared = False
+            self._stale = True
 
     def lan_answered(self, at: float, kind: ProbeKind) -> None:
         """Take an answer of any other host of the LAN."""
@@ -559,7 +567,9 @@ class Witness:
         if watch.main is ProbeKind.ARP and self._budget.limited:
             return True  # questions are too few to ask for more
         watch.proved = heard if watch.proved is None else watch.proved
-        asked_since = self._lost(watch, now) - watch.decisive.lost(watch.proved)
+        # A link that was slow of late is given time.
+        open_by = now - max(self._timing.flight, min(watch.decisive.gap, _SLOW))
+        asked_since = watch.decisive.lost(open_by) - watch.decisive.lost(watch.proved)
         return heard > (watch.asked + now) / 2 and asked_since > 0
 
     def _link_heard(self, watch: _Watch) -> float:

@@ -8,6 +8,7 @@
     "look" "seen" "silent"       sender, subject
     "unable"                     node, [address, ...], serial
     "macs"                       [[node, [mac, ...]], ...]
+    "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -27,7 +28,9 @@ import msgpack
 from roost.model.address import IPAddress
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
+from roost.protocols.machine import Endpoint
 from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.fates import FATES_LIMIT, Fate, Fates
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
@@ -45,7 +48,7 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs
+Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -54,9 +57,12 @@ _STATE: Final = "state"
 _STATE_WORDS: Final = 256
 _ITEMS_LIMIT: Final = 256  # in any array or map: msgpack makes room for them before it has seen them
 _EVIDENCE: Final = 400  # bytes
+_SHORT_EVIDENCE: Final = 120  # bytes, where a message has several
 _OVERHEAD: Final = 40  # bytes: more than mark, kind and msgpack's own ones around a name and a list
 _ADDRESS: Final = 18  # bytes of an address in msgpack
 _MAC_SIZE: Final = 6  # bytes
+_TURNS: Final = 1 << 31
+_PORTS: Final = 0xFFFF
 
 
 class UnknownWordError(PacketError):
@@ -156,8 +162,7 @@ def _open(data: bytes, limit: int) -> tuple[str, list[object]]:
 def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
     match word:
         case Ground(subject, verdict, evidence):
-            cut = evidence.encode(errors="replace")[:_EVIDENCE].decode(errors="ignore")
-            return ["verdict", subject, verdict.value, cut]
+            return ["verdict", subject, verdict.value, _cut(evidence, _EVIDENCE)]
         case Ask(sender, node, wish):
             return ["drain", sender, node, wish]
         case Progress(node, draining, leads, packets, quiet):
@@ -174,6 +179,22 @@ def _row(word: Word) -> list[object]:  # noqa: PLR0911 - one for each word
             if len(rows) > ROWS_LIMIT or any(len(macs) > MACS_LIMIT for _, macs in rows):
                 raise ValueError("more hardware addresses than a message may have")
             return ["macs", [[name, list(macs)] for name, macs in rows]]
+        case Fates(fates):
+            if len(fates) > FATES_LIMIT:
+                raise ValueError("more fates than a message may have")
+            return ["fates", [_fate_row(each) for each in fates]]
+
+
+def _fate_row(fate: Fate) -> list[object]:
+    address = ip_address(fate.endpoint.host).packed if fate.endpoint else b""
+    port = fate.endpoint.port if fate.endpoint else 0
+    verdict = fate.verdict.value if fate.verdict else None
+    return [fate.node, fate.turn, verdict, address, port, _cut(fate.evidence, _SHORT_EVIDENCE)]
+
+
+def _cut(text: str, size: int) -> str:
+    """Return as much of `text` as fits into `size` bytes."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
 # -- fields to words, None where they are of another shape ----------------------------------------
@@ -249,6 +270,22 @@ def _macs_row(row: object) -> tuple[str, tuple[bytes, ...]]:
     raise PacketError("a row has a name and a few hardware addresses")
 
 
+def _fates(fields: list[object]) -> Fates | None:
+    match fields:
+        case [list(rows), *_] if len(rows) <= FATES_LIMIT:
+            return Fates(tuple(_fate(row) for row in rows))
+    return None
+
+
+def _fate(row: object) -> Fate:
+    match row:
+        case [str(node), int(turn), str() | None as verdict, bytes(address), int(port), str(evidence), *_]:
+            if (verdict is None or verdict in _LOST) and 0 <= turn <= _TURNS and 0 <= port <= _PORTS:
+                endpoint = Endpoint(str(_address(address)), port) if address else None
+                return Fate(node, turn, None if verdict is None else _LOST[verdict], endpoint, evidence)
+    raise PacketError("a fate has a node, a turn, a verdict, an address, a port and evidence")
+
+
 def _address(value: object) -> IPAddress:
     if not isinstance(value, bytes) or len(value) not in (4, 16):
         raise PacketError("an address has 4 or 16 bytes")
@@ -266,6 +303,9 @@ _Reader = Callable[[list[object]], Word | None]
 _ENDED: Final[Mapping[str, Verdict]] = MappingProxyType(
     {verdict.value: verdict for verdict in Verdict if not verdict.active}
 )
+_LOST: Final[Mapping[str, Verdict]] = MappingProxyType(
+    {verdict.value: verdict for verdict in Verdict if verdict.lost}
+)
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {
         "verdict": _ground,
@@ -275,5 +315,6 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         **{kind.value: _statement(kind) for kind in Kind},
         "unable": _unable,
         "macs": _macs,
+        "fates": _fates,
     }
 )

@@ -51,10 +51,29 @@ def test_a_silent_host_is_unreachable_once_another_witness_agrees() -> None:
 def test_a_silent_process_on_a_host_that_answers_is_gone() -> None:
     lan = served()
     lan.silent_processes.add("n2")
+    suspect(lan)
     lan.run(0.4)
     lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.1)
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def test_a_process_that_answers_gossip_is_not_gone_whatever_it_does_not_answer_for() -> None:
+    lan = served()
+    lan.silent_processes.add("n2")
+    lan.run(0.4)
+    lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
+    lan.run(0.1)
+    assert verdicts(lan) == []
+    suspect(lan)
+    lan.run(0.1)
+    assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
+
+
+def suspect(lan: Lan, digest: str = "") -> None:
+    """Let gossip miss n2, too."""
+    lan.members[1] = member(2, Verdict.SUSPECT, digest=digest)
+    lan.update()
 
 
 def served() -> Lan:
@@ -95,6 +114,7 @@ def test_a_process_that_wants_other_services_now_is_not_blamed_for_what_it_dropp
     lan.silent_processes.clear()
     lan.run(0.5)
     lan.silent_processes.add("n2")
+    suspect(lan, "other")
     lan.run(0.4)
     lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.02)
@@ -110,6 +130,7 @@ def test_a_process_that_shows_itself_by_another_address_is_the_same_one() -> Non
     lan.update()
     assert lan.watch.evidence("n2", lan.now) == Evidence(kernel=True, process=True)
     lan.silent_processes.add("n2")
+    suspect(lan)
     lan.run(0.4)
     lan.watch.hear(Statement(Kind.SILENT, "n3", "n2 process "), lan.now)
     lan.run(0.1)

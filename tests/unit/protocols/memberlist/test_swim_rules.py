@@ -94,6 +94,18 @@ def test_who_declares_itself_dead_has_left() -> None:
     assert bench.changes() == [("leave", "n2")]
 
 
+def test_who_was_called_dead_before_its_own_word_came_has_left_all_the_same() -> None:
+    bench = Bench(3)
+    bench.feed(dead(2))
+    bench.feed(dead(2))
+    assert bench.status(2) is Status.DEAD
+    bench.feed(dead(2, 0, by=2))
+    assert bench.status(2) is Status.DEAD, "a word of an earlier life"
+    bench.feed(dead(2, by=2))
+    assert bench.status(2) is Status.LEFT
+    assert bench.changes() == [("dead", "n2"), ("leave", "n2")]
+
+
 @pytest.mark.parametrize(
     "message",
     [suspect(1, 7), dead(1, 7), dead(1, 7, by=1), alive(1, 7, meta=b"old")],

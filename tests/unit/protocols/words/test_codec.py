@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
+from roost.protocols.machine import Endpoint
 from roost.protocols.words.codec import (
     PAYLOAD_LIMIT,
     STATE_LIMIT,
@@ -21,6 +22,7 @@ from roost.protocols.words.codec import (
     encode_state,
 )
 from roost.protocols.words.draining import Ask, Progress
+from roost.protocols.words.fates import Fate, Fates
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
@@ -34,6 +36,11 @@ ipv6 = st.builds(IPv6Address, st.integers(0, 2**128 - 1))
 sightings = st.builds(Sighting, ipv4, ipv4, macs) | st.builds(Sighting, ipv6, ipv6, macs)
 counts = st.integers(0, 2**63)
 ended = st.sampled_from([verdict for verdict in Verdict if not verdict.active])
+endpoints = st.none() | st.builds(Endpoint, (ipv4 | ipv6).map(str), st.integers(0, 65535))
+lost = st.sampled_from([verdict for verdict in Verdict if verdict.lost])
+fates = st.builds(
+    Fate, names, st.integers(0, 1 << 31), st.none() | lost, endpoints, st.text("abc", max_size=120)
+)
 rows = st.tuples(names, st.lists(macs, min_size=1, max_size=3).map(tuple))
 words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Ground, names, ended, st.text(max_size=100)),
@@ -43,6 +50,7 @@ words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Statement, st.sampled_from(Kind), names, names),
     st.builds(Unable, names, st.lists(ipv4 | ipv6, max_size=64).map(tuple), counts),
     st.builds(Macs, st.lists(rows, max_size=5).map(tuple)),
+    st.builds(Fates, st.lists(fates, max_size=3).map(tuple)),
 )
 GOOD: tuple[Word, ...] = (
     Ground("n1", Verdict.DEAD, "silent"),
@@ -52,6 +60,7 @@ GOOD: tuple[Word, ...] = (
     Statement(Kind.SILENT, "n1", "n2"),
     Unable("n1", (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")), 3),
     Macs((("n1", (bytes(6),)),)),
+    Fates((Fate("n1", 2, Verdict.DEAD, Endpoint("192.0.2.11", 7946), "silent"), Fate("n2", 3, None))),
 )
 
 
@@ -282,3 +291,27 @@ def test_words_that_only_newer_versions_know_are_left_out_of_a_state() -> None:
     newer = msgpack.packb(["roost", "unheard of", 1])
     state = msgpack.packb(["roost", "state", [encode(GOOD[0]), newer, encode(GOOD[1])], "appended"])
     assert decode_state(state) == GOOD[:2]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["n1", -1, "dead", b"", 0, ""],
+        ["n1", 1 << 40, "dead", b"", 0, ""],
+        ["n1", 1, "alive", b"", 0, ""],
+        ["n1", 1, "leaving", b"", 0, ""],
+        ["n1", 1, "dead", b"\1", 0, ""],
+        ["n1", 1, "dead", b"\1" * 4, 70_000, ""],
+        ["n1", 1, "dead"],
+        "n1",
+    ],
+)
+def test_a_fate_of_another_shape_is_refused(row: object) -> None:
+    with pytest.raises(PacketError):
+        decode(msgpack.packb(["roost", "fates", [row]]))
+
+
+@given(st.lists(fates, max_size=60))
+def test_fates_are_told_in_as_many_words_as_it_takes(told: list[Fate]) -> None:
+    heard = [decode(encode(word)) for word in Fates.batches(told)]
+    assert [fate for word in heard if isinstance(word, Fates) for fate in word.rows] == told

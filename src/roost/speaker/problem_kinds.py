@@ -1,0 +1,87 @@
+"""The kinds of problems: each with its weight, and what cures it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["KINDS", "Kind", "Problem", "Severity"]
+
+
+class Severity(Enum):
+    """How much it hurts: clients now, or only the next fault."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`cure` is what people do about it, where a problem does not know better."""
+
+    severity: Severity
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`kind` is a word that programs may rely on, `text` one line for people, `special` a better cure."""
+
+    kind: str
+    text: str
+    special: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """Return how much it hurts."""
+        return KINDS[self.kind].severity
+
+    @property
+    def cure(self) -> str:
+        """Return what people do about it."""
+        return self.special or KINDS[self.kind].cure
+
+
+_CRITICAL, _WARNING = Severity.CRITICAL, Severity.WARNING
+
+_RENAME: Final = "give one of them another (`node:`, or --node-name), and start it again"
+_KEYS: Final = "give all nodes the same gossip keys and the same label"
+_LAN: Final = "look at the switch port and the VLAN"
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        # The node as a whole.
+        "waiting": Kind(_CRITICAL, "give this host the address, or correct `membership.bind`"),
+        "stale configuration": Kind(_WARNING, "`roost check` the file, correct it, and reload"),
+        "restart needed": Kind(_WARNING, "restart this speaker when it suits; its addresses are handed over"),
+        "source": Kind(_WARNING, "look at the API server, and at this speaker's rights"),
+        "same name": Kind(_CRITICAL, _RENAME),
+        "no gossip": Kind(_CRITICAL, "open the gossip port, UDP and TCP, in the firewalls between"),
+        "no interface": Kind(_CRITICAL, "bring the link up, or correct `interfaces`"),
+        "no carrier": Kind(_CRITICAL, "look at the cable and the switch port"),
+        "cut off": Kind(_CRITICAL, _LAN),
+        "full table": Kind(_WARNING, "find who makes up members; then restart this speaker"),
+        # Its peers.
+        "lost member": Kind(_WARNING, "look at that host; `roost forget NODE` if it is not to come back"),
+        "wrong key": Kind(_WARNING, f"{_KEYS}, or keep others from the gossip port"),
+        "gossip blocked": Kind(_WARNING, "open the gossip port, UDP and TCP, in the firewalls between"),
+        "no UDP": Kind(_WARNING, "open the gossip port for UDP, both ways, in the firewalls between"),
+        "no TCP": Kind(_WARNING, "open the gossip port for TCP, both ways, in the firewalls between"),
+        "other services": Kind(_WARNING, "give both the same file, and reload"),
+        "draining": Kind(_WARNING, "`roost drain NODE --undo` when the work there is done"),
+        "flapping": Kind(_WARNING, "look at the link and the load of that host"),
+        "outdated": Kind(_WARNING, "look at the connection of that node to the API server"),
+        # Single addresses.
+        "no leader": Kind(_CRITICAL, "`roost explain ADDRESS` says what each node lacks"),
+        "stood in": Kind(_WARNING, "compare that node's services with this one's: most likely it lacks it"),
+        "yielded": Kind(_WARNING, "look why gossip does not reach who answers for it"),
+        "claimed by a peer": Kind(
+            _WARNING, "compare the services of both, and look at the gossip between them"
+        ),
+        "claimed by a stranger": Kind(_CRITICAL, "find the hardware address on your switch"),
+        "undeliverable": Kind(_CRITICAL, "look at what the text says on that host"),
+        "refused": Kind(_CRITICAL, "correct it, and reload"),
+        "dead endpoints": Kind(_WARNING, "look at that node; the control plane takes its endpoints out"),
+    }
+)

@@ -1,0 +1,87 @@
+"""Explanations and what-ifs for people: texts from elsewhere are only texts, and whole in a pipe."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from roost.cli import drain, explain, forget, what_if
+
+HOSTILE = "[red]n2[/red] [/] \x1b[31m"
+PLAIN = "[red]n2[/red] [/] ?[31m"
+
+EXPLANATION: dict[str, Any] = {
+    "service": HOSTILE,
+    "addresses": ["192.0.2.200"],
+    "leader": HOSTILE,
+    "since": "2026-01-01T00:00:00Z",
+    "change": HOSTILE,
+    "places": [
+        {
+            "position": 1,
+            "node": HOSTILE,
+            "verdict": "alive",
+            "score": 0,
+            "digest": "0" * 64,
+            "why": HOSTILE * 9,
+        }
+    ],
+    "exclusions": [{"node": HOSTILE, "why": HOSTILE}],
+    "judged_by_swim_alone": [HOSTILE],
+    "problems": [HOSTILE],
+}
+MOVES: dict[str, Any] = {
+    "moves": [
+        {
+            "service": HOSTILE,
+            "addresses": ["192.0.2.200"],
+            "before": HOSTILE,
+            "after": None,
+            "why": HOSTILE * 9,
+        }
+    ],
+    "staying": 3,
+    "total": 4,
+}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, module: Any, answer: Any, *arguments: str) -> str:
+    monkeypatch.setattr(module, "ask", lambda *_, **__: answer)
+    monkeypatch.setattr(module, "asks_cluster", lambda _: False, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    done = CliRunner().invoke(module.command, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_an_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(monkeypatch, explain, EXPLANATION, "web")
+    assert "\x1b" not in shown
+    assert shown.count(PLAIN) == 3 + 1 + 9 + 2 + 1 + 1
+    assert len(shown.splitlines()) == 1 + 2 + 1 + 1 + 1
+    assert json.loads(run(monkeypatch, explain, EXPLANATION, "web", "--json")) == EXPLANATION
+
+
+def test_a_what_if(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(monkeypatch, what_if, MOVES, "--down", "n1")
+    assert "\x1b" not in shown
+    assert shown.count(PLAIN) == 2 + 9
+    assert len(shown.splitlines()) == 3
+
+
+def test_a_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = {"node": HOSTILE, "known": True, "draining": True, "leads": 0, "packets": 3, "quiet": 2.0}
+    shown = run(monkeypatch, drain, done, "n2")
+    assert shown.startswith(PLAIN)
+    assert len(shown.splitlines()) == 1
+
+
+def test_a_forgotten_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, forget, {"node": HOSTILE, "forgotten": True}, "n2") == f"{PLAIN} is forgotten\n"
+
+
+def test_with_a_cluster_nodes_are_deleted_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forget, "asks_cluster", lambda _: True)
+    done = CliRunner().invoke(forget.command, ["n2"])
+    assert (done.exit_code, "delete the Node object" in done.stderr) == (1, True)
