@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
-.PHONY: lab setup dev test components lint unit bench docs lock clean
+.PHONY: lab setup dev test components lint unit bench bpf docs lock clean
 ARGS ?=
 
 lab: setup
@@ -31,6 +31,10 @@ unit: dev
 
 bench: dev
 	.venv/bin/python -m bench $(ARGS)
+
+# The programs in the kernel, after a change of answer.c; a test compares them with their source.
+bpf: dev
+	.venv/bin/python tools/build_bpf.py
 
 docs: dev
 	.venv/bin/mkdocs build --strict

@@ -1,4 +1,4 @@
-"""Failover, handover and open connections, written as a page with a plot for the documentation."""
+"""Failover, handover, connections, and answers beside peers and kernel: a page with a plot for the docs."""
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import connections, failover, handover
+from bench import arp, connections, failover, handover
 
 __all__ = ["main"]
 
@@ -27,13 +27,14 @@ def main(arguments: list[str]) -> None:
     stops = handover.run(1)
     moves = connections.run(200)
     (options.folder / "failover.svg").write_text(chart(cuts))
-    (options.folder / "measurements.md").write_text(page(cuts, stops, moves))
+    (options.folder / "measurements.md").write_text(page(cuts, stops, moves, arp.run()))
 
 
 def page(
     cuts: Sequence[Mapping[str, Any]],
     stops: Sequence[Mapping[str, Any]],
     moves: Sequence[Mapping[str, Any]],
+    answers: Sequence[Mapping[str, Any]],
 ) -> str:
     """Return the page in Markdown."""
     day = datetime.now(UTC).date().isoformat()
@@ -51,6 +52,7 @@ def page(
         ]
         for each in moves
     ]
+    asked = [list(each.values()) for each in answers]
     return f"""# Measurements
 
 Written by `python -m bench page` on {day}, in namespaces on one machine with two cores, everything in one
@@ -79,6 +81,13 @@ TCP, half of them IPv6, each echoing ten times a second on hosts. Without `keepC
 refuses what it does not know, as keepalived's and MetalLB's do.
 
 {_table(["move", "keepConnections", "broken", "longest echo ms"], broken)}
+
+## A question is answered
+
+ARP requests of one client: 3,000 one after the other, then 100,000/s for 4 s, as far as the machine can send
+them. Ratio: of medians, to the kernel that answers for an address of its own.
+
+{_table(["cores", "who", "p50 us", "p99 us", "ratio", "requests/s", "answered %", "speaker's CPU %"], asked)}
 """
 
 

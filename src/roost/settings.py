@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES, Profile
@@ -11,6 +11,7 @@ from roost.protocols.memberlist.profile import PROFILES, Profile
 __all__ = [
     "GRATUITOUS_RATE",
     "KEEP_CONNECTIONS",
+    "RESPONDERS",
     "AnnounceConfig",
     "MembershipConfig",
     "SpeakerSettings",
@@ -62,12 +63,20 @@ KEEP_CONNECTIONS: Final = 600.0  # seconds
 GRATUITOUS_RATE: Final = 5000  # frames/second: 500 addresses are announced within 0.2 s, under 3 Mbit/s
 
 
+# The best that the host allows, the kernel at one of two hooks, or this process.
+RESPONDERS: Final = ("auto", "tcx", "clsact", "packet")
+
+
 @dataclass(frozen=True, slots=True)
 class AnnounceConfig:
-    """Gratuitous packets: frames/second over all addresses, and seconds between repeats (None: none)."""
+    """Gratuitous packets: frames/second over all addresses, and seconds between repeats (None: none).
+
+    `responder` is what answers questions, one of `RESPONDERS`.
+    """
 
     gratuitous_rate: int = GRATUITOUS_RATE
     gratuitous_refresh: float | None = None
+    responder: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +101,9 @@ class SpeakerSettings:
 
 
 _WHILE_RUNNING: Final = frozenset({"membership.keys"})  # of membership; all else of it waits for a restart
-_AT_RESTART: Final = frozenset({"node", "status", "membership"})  # sockets, and names that peers remember
+_AT_RESTART: Final = frozenset(  # sockets, programs in the kernel, and names that peers remember
+    {"node", "status", "membership", "announce.responder"}
+)
 
 Settings = TypeVar("Settings", bound=SpeakerSettings)
 
@@ -103,27 +114,34 @@ def in_force(running: SpeakerSettings, wanted: Settings) -> tuple[Settings, froz
     Those keep the value of `running`, named as in `diff`.
     """
     waiting = frozenset(
-        name for name in diff(running, wanted) - _WHILE_RUNNING if name.partition(".")[0] in _AT_RESTART
+        name
+        for name in diff(running, wanted) - _WHILE_RUNNING
+        if name in _AT_RESTART or name.partition(".")[0] in _AT_RESTART
     )
     membership = running.membership
     if membership and wanted.membership:
         membership = replace(membership, keys=wanted.membership.keys)
-    kept = replace(wanted, node=running.node, status=running.status, membership=membership)
+    announce = replace(wanted.announce, responder=running.announce.responder)
+    kept = replace(wanted, node=running.node, status=running.status, membership=membership, announce=announce)
     return kept, waiting
 
 
 def diff(old: SpeakerSettings, new: SpeakerSettings) -> frozenset[str]:
-    """Return the fields that differ, by attribute name, membership's as `membership.bind`, ...
+    """Return the fields that differ, by attribute name, those of a part as `membership.bind`, ...
 
     When membership comes or goes as a whole, that is `membership`.
     """
     changed = _differing(old, new)
-    if old.membership and new.membership and "membership" in changed:
-        inner = {f"membership.{name}" for name in _differing(old.membership, new.membership)}
-        return frozenset(changed - {"membership"} | inner)
+    parts: tuple[tuple[str, Any, Any], ...] = (
+        ("membership", old.membership, new.membership),
+        ("announce", old.announce, new.announce),
+    )
+    for part, before, after in parts:
+        if part in changed and before and after:
+            changed = changed - {part} | {f"{part}.{name}" for name in _differing(before, after)}
     return frozenset(changed)
 
 
-def _differing(old: SpeakerSettings | MembershipConfig, new: SpeakerSettings | MembershipConfig) -> set[str]:
+def _differing(old: Any, new: Any) -> set[str]:
     names = (each.name for each in fields(old) if each.compare)
     return {name for name in names if getattr(old, name) != getattr(new, name)}

@@ -72,10 +72,10 @@ def _read(frame: ethernet.Frame) -> Arp | Advertisement | None:
     return None
 
 
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Lan]:
+@pytest.fixture(params=["tcx", "packet"])
+def alone(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lan]:
     with lan(tmp_path, 1) as made:
-        made.configure(SERVICES)
+        made.configure(SERVICES, announce={"responder": request.param})
         made.speakers[0].write(membership=None)
         yield made
 
@@ -118,12 +118,14 @@ def test_arp_is_answered_to_the_asker_alone(wire: Wire) -> None:
         _request(wire),
         _request(wire, to=wire.node),
         _request(wire, sender=IPv4Address(0)),  # RFC 5227: a probe before somebody takes the address
+        _request(wire).ljust(1500, b"\xff"),
     ):
         ((answer, packet),) = wire.ask(frame)
         assert answer.destination == wire.mac
         assert isinstance(packet, Arp)
         assert (packet.operation, packet.sender, packet.sender_mac) == (arp.REPLY, V4, wire.node)
         assert packet.target_mac == wire.mac
+        assert len(answer.payload) <= 46, "no more than an answer has"
 
 
 @pytest.mark.parametrize("unicast", [False, True], ids=["multicast", "unicast"])

@@ -69,6 +69,28 @@ def test_kustomize_builds_all_of_it() -> None:
     assert {"DaemonSet", "Deployment", "ValidatingWebhookConfiguration", "PodDisruptionBudget"} <= set(kinds)
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_the_component_adds_what_the_kernels_answers_take_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    file = tmp_path / "deploy" / "kustomization.yaml"
+    file.write_text(file.read_text().replace("# components:", "components:"))
+    plain, patched = (
+        [
+            each
+            for each in yaml.safe_load_all(
+                subprocess.run(["kubectl", "kustomize", folder], capture_output=True, check=True).stdout
+            )
+            if each
+        ]
+        for folder in (DEPLOY, tmp_path / "deploy")
+    )
+    (speaker,) = (each for each in plain if each["kind"] == "DaemonSet")
+    added = speaker["spec"]["template"]["spec"]["containers"][0]["securityContext"]["capabilities"]["add"]
+    assert added == ["NET_RAW"]
+    added += ["NET_ADMIN", "BPF"]
+    assert patched == plain
+
+
 def test_the_image_has_what_metallbs_manifests_call() -> None:
     dockerfile = (DEPLOY.parent / "Dockerfile").read_text()
     for part, command in (("controller", "roost controller"), ("speaker", "roost speaker --kubernetes")):

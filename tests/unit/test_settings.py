@@ -26,13 +26,14 @@ def test_what_a_restart_changes_keeps_its_value_and_is_named() -> None:
     wanted = replace(
         RUNNING,
         node="n2",
+        announce=AnnounceConfig(responder="packet"),
         status=StatusConfig(Path("/run/roost/n2.sock")),
         membership=replace(GOSSIP, bind=THERE, advertise=THERE, join=(HERE,), label=b"x", profile="fast"),
     )
     assert in_force(RUNNING, wanted) == (
         RUNNING,
         frozenset(
-            {"node", "status", "membership.bind", "membership.advertise"}
+            {"node", "status", "membership.bind", "membership.advertise", "announce.responder"}
             | {"membership.join", "membership.label", "membership.profile"}
         ),
     )

@@ -24,22 +24,25 @@ _SAME: Final = ("name", "mac", "up", "carrier")  # facts of a link with which it
 class Announcer:
     """Keeps a responder on each link that announces. `make(link, heard)` makes one; it may raise OSError.
 
-    `on_claim(address, mac, interface, direct)` hears of claims of other machines, `on_client` of who asks.
+    The responders count in `counted`, too. `on_claim(address, mac, interface, direct)` hears of claims of
+    other machines, `on_client` of who asks, and when.
     """
 
     def __init__(
         self,
         make: ResponderMaker,
+        counted: Counter[str],
         *,
         on_claim: Callable[[IPAddress, bytes, str, bool], None],
-        on_client: Callable[[Sighting], None],
+        on_client: Callable[[Sighting, float], None],
     ) -> None:
-        self.counters: Counter[str] = Counter()
+        self._counted = counted
         self.failed: Mapping[int, str] = {}  # index of a link -> why it cannot be opened
         self._make = make
         self._on_claim = on_claim
         self._on_client = on_client
         self._announcements: Mapping[IPAddress, Announcement] = {}
+        self._peers: frozenset[bytes] = frozenset()
         self._noticed: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
         self._responders: dict[int, Responder] = {}
@@ -54,6 +57,19 @@ class Announcer:
                 total[address].add(counts[address])
         return total
 
+    @property
+    def counters(self) -> Counter[str]:
+        """What happened since the start, by name."""
+        total = Counter(self._counted)
+        for each in self._responders.values():
+            total.update(each.events())
+        return total
+
+    @property
+    def responders(self) -> Mapping[int, Responder]:
+        """What answers on each link, by the link's index."""
+        return self._responders
+
     def interfaces_for(self, address: IPAddress) -> tuple[str, ...]:
         """Return the names of the links on which `address` is answered."""
         how = self._announcements.get(address)
@@ -65,7 +81,7 @@ class Announcer:
         wanted = {link.index: link for link in links}
         for index, responder in list(self._responders.items()):
             if index in wanted and not _differs(responder.link, wanted[index]):
-                responder.link = wanted.pop(index)
+                responder.follow(wanted.pop(index))
             else:
                 self._close(index)
         failed: dict[int, str] = {}
@@ -76,6 +92,13 @@ class Announcer:
                 failed[index] = f"cannot be opened: {error.strerror or error}"
                 _log.debug("link %s %s", link.name, failed[index])
         self.failed = failed
+
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Take the hardware addresses (6 bytes) of peers, who ask whether this process runs."""
+        if peers != self._peers:
+            self._peers = peers
+            for responder in self._responders.values():
+                responder.meet(peers)
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear frames about exactly these addresses."""
@@ -124,12 +147,13 @@ class Announcer:
         """Hear of a claim (`roost.announce.responder.Heard`)."""
         self._on_claim(address, mac, interface, direct)
 
-    def asked(self, sighting: Sighting) -> None:
+    def asked(self, sighting: Sighting, at: float) -> None:
         """Hear of a question (`roost.announce.responder.Heard`)."""
-        self._on_client(sighting)
+        self._on_client(sighting, at)
 
     def _open(self, link: Link) -> None:
         responder = self._make(link, self)
+        responder.meet(self._peers)
         responder.notice(self._noticed)
         responder.renew(self._until)
         responder.answer(self._announcements)

@@ -16,11 +16,12 @@ from roost.announce.answering import (
     probe_frame,
     respond,
 )
-from roost.announce.responder import Heard, Tally
+from roost.announce.responder import Heard, Kind, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.protocols import filter as filters
+from roost.protocols.filter import Instruction
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
 
@@ -33,8 +34,11 @@ class PacketResponder:
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
 
-    def __init__(self, link: Link, heard: Heard, counters: Counter[str]) -> None:
+    kind: Kind = "packet"
+
+    def __init__(self, link: Link, heard: Heard, counters: Counter[str], why: str = "") -> None:
         self.link = link
+        self.why = why
         self._heard = heard
         self._counters = counters
         self._tallies: dict[IPAddress, Tally] = {}
@@ -45,10 +49,17 @@ class PacketResponder:
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
         self._socket = PacketSocket(link, filters.build(()), self._on_frame)
 
+    def follow(self, link: Link) -> None:
+        """Take news of the link, which still has its name and its hardware address."""
+        self.link = link
+
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Do nothing: whoever asks, this process answers."""
+
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
         self._tallies = {address: self._tallies.get(address) or Tally() for address in addresses}
-        self._socket.set_filter(filters.build(addresses))
+        self._socket.set_filter(self._filter(addresses))
         # All of them, led or not: the successor must hear solicitations from its first moment on.
         self._socket.set_groups([each for each in addresses if isinstance(each, IPv6Address)])
         self._frames = {address: frames for address, frames in self._frames.items() if address in addresses}
@@ -90,9 +101,17 @@ class PacketResponder:
         """Return what was counted for each address that is noticed."""
         return self._tallies
 
+    def events(self) -> Mapping[str, int]:
+        """Return nothing: this responder counts in `counters`."""
+        return {}
+
     def close(self) -> None:
         """Fall silent and leave the groups."""
         self._socket.close()
+
+    def _filter(self, addresses: frozenset[IPAddress]) -> list[Instruction]:
+        """Return what lets this process hear what it has to about `addresses`."""
+        return filters.build(addresses)
 
     def _round(self, address: IPAddress, most: int | None) -> bool:
         """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""
@@ -132,7 +151,7 @@ class PacketResponder:
 
     def _note(self, asker: Sighting | None) -> None:
         if asker is not None:
-            self._heard.asked(asker)
+            self._heard.asked(asker, self._clock())
 
     def _send(self, frame: bytes) -> Sent:
         outcome = self._socket.send(frame)

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.protocols.words.sightings import Sighting
 
-__all__ = ["Heard", "Responder", "ResponderMaker", "Tally"]
+__all__ = ["Heard", "Kind", "Responder", "ResponderMaker", "Tally"]
+
+Kind = Literal["tcx", "clsact", "packet"]  # the kernel at one of tc's hooks, or this process
 
 
 @dataclass(slots=True)
@@ -19,12 +21,14 @@ class Tally:
     requests: int = 0  # that reached this node while it answered for the address
     responses: int = 0
     gratuitous: int = 0
+    packets: int = 0  # for the address to this node, where the kernel counts them: ND is not among them
 
     def add(self, other: "Tally") -> None:
         """Count what another link counted, too."""
         self.requests += other.requests
         self.responses += other.responses
         self.gratuitous += other.gratuitous
+        self.packets += other.packets
 
 
 class Heard(Protocol):
@@ -33,14 +37,25 @@ class Heard(Protocol):
     def claimed(self, address: IPAddress, mac: bytes, interface: str, *, direct: bool) -> None:
         """Another machine says that `address` is at `mac` (6 bytes), to this node alone if `direct`."""
 
-    def asked(self, sighting: Sighting) -> None:
-        """Somebody asked for an address."""
+    def asked(self, sighting: Sighting, at: float) -> None:
+        """Somebody asked for an address, at that time (the loop's)."""
 
 
 class Responder(Protocol):
-    """What answers on one link. Times are the event loop's."""
+    """What answers on one link. Times are the event loop's.
+
+    `why` says why it is not the kernel that answers, if it was to.
+    """
 
     link: Link
+    kind: Kind
+    why: str
+
+    def follow(self, link: Link) -> None:
+        """Take news of the link that need no other responder, such as its addresses."""
+
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Let this process answer what these hardware addresses (6 bytes) ask: it shows them that it runs."""
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
@@ -65,6 +80,9 @@ class Responder(Protocol):
 
     def counts(self) -> Mapping[IPAddress, Tally]:
         """Return what was counted for each address that is noticed."""
+
+    def events(self) -> Mapping[str, int]:
+        """Return what else happened, in numbers that go with this responder."""
 
     def close(self) -> None:
         """Fall silent."""

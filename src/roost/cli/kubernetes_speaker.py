@@ -52,6 +52,14 @@ _OPTIONS: Final = (
         show_default=True,
         help="Most ARP packets per second that probing may cost this node's port, 0 for no limit.",
     ),
+    click.option(
+        "--responder",
+        type=click.Choice(["auto", "tcx", "clsact", "packet"]),
+        envvar="ROOST_RESPONDER",
+        default="auto",
+        show_default=True,
+        help="What answers ARP and ND: the kernel at tc's hooks, this process, or the best of them.",
+    ),
     click.option("--lb-class", default="", help="Handle only this loadBalancerClass."),
     switch(
         "--only-on-subnet",
@@ -184,6 +192,7 @@ def _settings(
     health_probe_port: int,
     termination_grace: float,
     keep_connections: float,
+    responder: str,
     gossips: bool,
     metallb_metrics: bool,
     only_on_subnet: bool,
@@ -207,7 +216,9 @@ def _settings(
             Endpoint("127.0.0.1", health_probe_port) if health_probe_port else None,
             required=False,
         ),
-        announce=AnnounceConfig(gratuitous_refresh=float(gratuitous_arp_interval) or None),
+        announce=AnnounceConfig(
+            gratuitous_refresh=float(gratuitous_arp_interval) or None, responder=responder
+        ),
         termination_grace=termination_grace,
         keep_connections=keep_connections,
         metallb_metrics=metallb_metrics,

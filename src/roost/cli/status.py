@@ -114,9 +114,24 @@ def _draw(status: dict[str, Any], screen: Screen) -> None:
     )
     if (why := status["not_passing_on"]) and all(each["text"] != why for each in status["problems"]):
         screen.line((why, "dim"), indent=4)  # an option that is off
+    for told in _responders(status):
+        screen.line((told, "dim"), indent=4)
     for link in status["interfaces"]:
         if not link["announcing"]:
             screen.line((f"interface {link['name']} does not announce: {link['reason']}", "dim"), indent=4)
+
+
+def _responders(status: dict[str, Any]) -> list[str]:
+    """Return what answers questions on which interfaces, and why it is not the kernel if it was to be."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for link in status["interfaces"]:
+        if kind := link.get("responder"):
+            found.setdefault((kind, link["responder_reason"]), []).append(link["name"])
+    return [
+        f"{'this process' if kind == 'packet' else f'the kernel ({kind})'} answers on {' '.join(names)}"
+        f"{f': {why}' if why else ''}"
+        for (kind, why), names in found.items()
+    ]
 
 
 def _problems(status: dict[str, Any], screen: Screen) -> None:

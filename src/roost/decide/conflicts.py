@@ -93,9 +93,8 @@ class Conflicts:
 
         What answered the questions of a starting node has not heard yet that it is back.
         """
-        verdict = self._state.verdict(peer)
-        going = verdict is not None and (verdict.reluctant or verdict is Verdict.LEAVING)
-        return going or address in self._state.readiness.awaited or not self._state.settling.settled
+        leaves = self._state.verdict(peer) is Verdict.LEAVING
+        return leaves or address in self._state.readiness.awaited or not self._state.settling.settled
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""

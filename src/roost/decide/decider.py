@@ -353,9 +353,11 @@ class Decider:
         self._stale = True
         self._publishing.reconsider(self._state.readiness.release(service), now)
 
-    def process_gone(self, name: str, now: float) -> None:  # noqa: ARG002 - as every input
+    def process_gone(self, name: str, now: float) -> None:
         """Hear that the process of a peer has ended."""
         self._stale = True
+        if not self._state.lease.valid(now):
+            return  # it ended while this one did not run, and may run again
         evidence = "its process has ended: the lifeline was closed and its port is, too"
         self._state.outbox.put(Declare(Ground(name, Verdict.PROCESS_GONE, evidence)))
 

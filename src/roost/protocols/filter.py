@@ -1,20 +1,29 @@
 """The classic BPF program that lets the kernel wake us only for frames about our addresses.
 
 Passes untagged ARP whose sender or target address is one of ours, and untagged ICMPv6 Neighbor
-Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; on demand untagged ICMP
-and ICMPv6 echo replies with one identifier, without IPv4 options or IPv6 extension headers. The 32-bit keys
-become intervals in a binary decision tree. When there are too many for the kernel's limit, the closest
-ones are merged: some foreign frames pass then, which the responder drops itself.
+Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; where the kernel
+answers, only claims (`build_claims`); on demand untagged ICMP and ICMPv6 echo replies with one identifier,
+without IPv4 options or IPv6 extension headers. The 32-bit keys become intervals in a binary decision tree.
+When there are too many for the kernel's limit, the closest ones are merged: some foreign frames pass then,
+which the responder drops itself.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_INSTRUCTIONS", "Instruction", "build", "build_echo_requests", "build_traffic"]
+__all__ = [
+    "MAX_INSTRUCTIONS",
+    "Instruction",
+    "build",
+    "build_claims",
+    "build_echo_requests",
+    "build_traffic",
+]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
 _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,850 at most
+_FEWER_INTERVALS: Final = 110  # for five trees
 
 _LOAD4, _LOAD2, _LOAD1 = 0x20, 0x28, 0x30  # BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B
 _JA, _JEQ, _JGT, _JGE, _JSET, _RET = 0x05, 0x15, 0x25, 0x35, 0x45, 0x06
@@ -68,6 +77,52 @@ def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None 
     program.tree(ipv4, "pass", "drop")
     if echo is not None:
         _pass_echo(program, echo)
+    program.label("pass")
+    program.give(_WHOLE)
+    program.label("drop")
+    program.give(0)
+    return program.assembled()
+
+
+def build_claims(
+    addresses: Collection[IPv4Address | IPv6Address], longer_than: int, peers: Collection[bytes] = ()
+) -> list[Instruction]:
+    """Return the program that passes claims for `addresses`, questions of `peers`, and very long ones.
+
+    `peers` are hardware addresses of 6 bytes, told by the last four. Long are solicitations whose ICMPv6
+    message has more than `longer_than` bytes. IPv6 addresses are told by their low 32 bits.
+    """
+    ipv4 = _intervals((int(each) for each in addresses if isinstance(each, IPv4Address)), _FEWER_INTERVALS)
+    low = (int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    ipv6 = _intervals(low, _FEWER_INTERVALS)
+    stations = _intervals((int.from_bytes(mac[2:], "big") for mac in peers), _FEWER_INTERVALS)
+    program = _Program()
+    program.load(_LOAD4, _VLAN_TAG_PRESENT)
+    program.jump_unless(_JEQ, 0, "drop")
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0806, "arp")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, "drop")
+    program.load(_LOAD1, 54)  # ICMPv6 type
+    program.jump_if(_JEQ, 136, "target")
+    program.jump_unless(_JEQ, 135, "drop")
+    program.load(_LOAD2, 18)  # IPv6 payload length
+    program.jump_if(_JGT, longer_than, "target")
+    program.load(_LOAD4, 8)  # the end of the source's hardware address
+    program.tree(stations, "target", "drop")
+    program.label("target")
+    program.load(_LOAD4, 74)  # the low 32 bits of the target
+    program.tree(ipv6, "pass", "drop")
+    program.label("arp")
+    program.load(_LOAD4, 28)  # sender protocol address
+    program.tree(ipv4, "pass", "question")
+    program.label("question")
+    program.load(_LOAD4, 8)
+    program.tree(stations, "asked", "drop")
+    program.label("asked")
+    program.load(_LOAD4, 38)  # target protocol address
+    program.tree(ipv4, "pass", "drop")
     program.label("pass")
     program.give(_WHOLE)
     program.label("drop")
@@ -169,15 +224,15 @@ def _to_whole_icmp(program: "_Program") -> None:
     program.load(_LOAD1, 34)  # ICMP type
 
 
-def _intervals(keys: Iterable[int]) -> list[Interval]:
-    """Return the sorted intervals that cover `keys` and as few others as the limit allows."""
+def _intervals(keys: Iterable[int], most: int = _MAX_INTERVALS) -> list[Interval]:
+    """Return `most` sorted intervals at most that cover `keys` and as few others as possible."""
     found: list[Interval] = []
     for key in sorted(set(keys)):
         if found and key == found[-1][1] + 1:
             found[-1] = (found[-1][0], key)
         else:
             found.append((key, key))
-    excess = len(found) - _MAX_INTERVALS
+    excess = len(found) - most
     if excess <= 0:
         return found
     gaps = sorted(range(1, len(found)), key=lambda at: found[at][0] - found[at - 1][1])

@@ -26,9 +26,12 @@ class Untouched:
     def __init__(self, lan: Lan) -> None:
         self._lan = lan
         self._since: dict[str, float] = {}
+        self._split = float("-inf")  # when the switches did not reach each other last
 
     def look(self, hosts: Iterable[Host], now: float) -> None:
         """Take how they are at this moment."""
+        if self._lan.split:
+            self._split = now
         for host in hosts:
             if host.untouched:
                 self._since.setdefault(host.name, now)
@@ -37,7 +40,7 @@ class Untouched:
 
     def wronged(self, accuser: Host, subject: Host, hosts: Mapping[str, Host], now: float) -> str:
         """Return who could have told `accuser` that `subject` is well, or "" when there was nobody."""
-        if not self._is_well(subject, now):
+        if now - self._split < _SETTLED or not self._is_well(subject, now):
             return ""
         others = (each for each in hosts.values() if each not in (accuser, subject))
         able = (

@@ -101,6 +101,7 @@ def _layer2_metrics(speaker: Speaker) -> Iterable[Metric]:
         ("requests", "ARP and ND requests for an address that this node answers for"),
         ("responses", "Answers sent to them"),
         ("gratuitous", "Gratuitous ARP and unsolicited NA frames sent"),
+        ("packets", "IP packets for the address, where the kernel answers and counts"),
     ):
         samples: dict[tuple[str, ...], float] = {
             (canonical(address),): float(getattr(tally, event)) for address, tally in tallies.items()

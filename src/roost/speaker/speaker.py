@@ -8,6 +8,7 @@ What lives here: a match over effects. What it must not know: why anything is do
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,8 +16,8 @@ from random import SystemRandom
 from typing import Any, Final
 
 from roost.announce.announcer import Announcer
-from roost.announce.packet_responder import PacketResponder
 from roost.announce.ping import PingAnswerer
+from roost.announce.responders import Responders
 from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
@@ -45,6 +46,7 @@ from roost.observe.recent import Recent
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.metadata import MetadataError, encode
+from roost.protocols.words.sightings import Sighting
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
@@ -90,12 +92,15 @@ class Speaker:
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
         self.links = LinkWatcher(self._on_links)
+        counters: Counter[str] = Counter()
+        self._responders = Responders(config.announce.responder, counters)
         self.announcer = Announcer(
-            lambda link, heard: PacketResponder(link, heard, self.announcer.counters),
+            self._responders.make,
+            counters,
             on_claim=lambda *claim: self._tell(self.decider.claimed, *claim),
-            on_client=lambda sighting: self._tell(self.decider.asked, sighting),
+            on_client=self._on_client,
         )
-        self.pings = PingAnswerer(self.announcer.counters) if config.answer_ping else None
+        self.pings = PingAnswerer(counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
@@ -131,6 +136,7 @@ class Speaker:
         """
         self._loop = asyncio.get_running_loop()
         self._failure = self._loop.create_future()
+        self._responders.prepare()
         await self.links.start()
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
@@ -186,6 +192,7 @@ class Speaker:
         self.traffic.close()
         self._neighbours.close()
         self.announcer.close()
+        self._responders.close()
         if self.pings is not None:
             await self.pings.close()
         await self.cluster.stop()
@@ -299,6 +306,10 @@ class Speaker:
         if self.source.delivers_locally:
             self._spawn(self.delivery.verify())
 
+    def _on_client(self, sighting: Sighting, at: float) -> None:
+        self.decider.asked(sighting, at)
+        self._driver.flush()
+
     def _hold_own(self, links: Sequence[Link]) -> None:
         if self.pings is not None:
             self.pings.hold(each.ip for link in links for each in link.addresses)
@@ -308,6 +319,7 @@ class Speaker:
         self.faults.reached(str(each.endpoint) for each in members if each.verdict.active)
         self.faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
         self._tell(self.decider.set_members, members)
+        self.announcer.meet(frozenset(self.decider.state.address_book.names))
         self._look_at_peers()
 
     def _look_at_peers(self) -> None:

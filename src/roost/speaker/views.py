@@ -241,8 +241,9 @@ class SpeakerViews:
         return problems + ([dead[service.name]] if service.name in dead else [])
 
     def _interfaces(self) -> list[dict[str, Any]]:
-        """Every link but lo, and why it does not announce if it does not."""
+        """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
+        responders = speaker.announcer.responders
         reasons = {
             link.index: why_silent(link, speaker.config.interfaces)
             or speaker.announcer.failed.get(link.index, "")
@@ -254,6 +255,8 @@ class SpeakerViews:
                 "mac": link.mac.hex(":"),
                 "announcing": not reasons[link.index],
                 "reason": reasons[link.index],
+                "responder": responders[link.index].kind if link.index in responders else "",
+                "responder_reason": responders[link.index].why if link.index in responders else "",
             }
             for link in speaker.decider.state.links
             if not link.loopback

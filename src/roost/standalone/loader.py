@@ -157,7 +157,7 @@ def _config(
         membership=_membership(sections.membership, keys) if sections.membership else None,
         services=tuple(_service(each) for each in sections.services),
         status=StatusConfig(sections.status.socket or default_socket(node), sections.status.http),
-        announce=AnnounceConfig(sections.announce.gratuitous_rate, sections.announce.gratuitous_refresh),
+        announce=AnnounceConfig(**dict(sections.announce)),
         termination_grace=sections.termination_grace,
         keep_connections=sections.keep_connections,
         file=file,

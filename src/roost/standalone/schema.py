@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
-from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS
+from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
 
 __all__ = [
@@ -151,10 +151,11 @@ class StatusSection(Section):
 
 
 class AnnounceSection(Section):
-    """Gratuitous packets."""
+    """Gratuitous packets, and what answers."""
 
     gratuitous_rate: Annotated[int, PlainValidator(values.integer(1, 1_000_000))] = GRATUITOUS_RATE
     gratuitous_refresh: Annotated[float | None, PlainValidator(values.duration(1, 86400))] = None
+    responder: Annotated[str, PlainValidator(values.choice(*RESPONDERS))] = "auto"
 
 
 class FileSection(Section):

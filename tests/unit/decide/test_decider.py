@@ -205,6 +205,13 @@ def test_a_process_that_has_ended_is_declared_gone() -> None:
     assert (declared.ground.subject, declared.ground.verdict) == ("n2", Verdict.PROCESS_GONE)
 
 
+def test_what_ended_while_this_process_did_not_run_may_run_again() -> None:
+    one = One(web(THEIRS))
+    one.now += 3.0
+    one.tell(one.decider.process_gone, "n2")
+    assert one.of(Declare) == []
+
+
 # -- a successor that is not there ---------------------------------------------------------------
 
 

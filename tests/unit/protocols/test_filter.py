@@ -113,6 +113,43 @@ def test_traffic_for_our_addresses_passes_and_neighbor_discovery_does_not(
     assert not passes(program, ask(next(iter(ours4))))
 
 
+@given(st.sets(ipv4, max_size=300), st.sets(ipv6, max_size=300))
+def test_where_the_kernel_answers_claims_pass_and_questions_do_not(
+    ours4: set[IPv4Address], ours6: set[IPv6Address]
+) -> None:
+    program = filters.build_claims([*ours4, *ours6], longer_than=128)
+    assert len(program) <= MAX_INSTRUCTIONS
+    for address in list(ours4)[:10]:
+        assert passes(program, ask(IPv4Address("203.0.113.1"), sender=str(address)))
+        assert passes(program, arp.gratuitous(MAC, address)[0])
+        assert not passes(program, arp.gratuitous(MAC, address)[0], tagged=True)
+        if IPv4Address("192.0.2.101") not in ours4:
+            assert not passes(program, ask(address))
+    for target in list(ours6)[:10]:
+        assert passes(program, ndp.unsolicited(MAC, target))
+        question = ndp.solicitation_frame(MAC, target)
+        assert not passes(program, question)
+        for length, passed in ((128, False), (129, True)):
+            changed = question[:18] + length.to_bytes(2, "big") + question[20:]
+            assert passes(program, changed) is passed
+
+
+@given(st.sets(ipv4, max_size=600), st.sets(ipv6, max_size=600), st.sets(st.binary(min_size=6, max_size=6)))
+def test_what_peers_ask_about_our_addresses_passes(
+    ours4: set[IPv4Address], ours6: set[IPv6Address], peers: set[bytes]
+) -> None:
+    program = filters.build_claims([*ours4, *ours6], 128, {*peers, MAC})
+    assert len(program) <= MAX_INSTRUCTIONS
+    for address in list(ours4)[:10]:
+        assert passes(program, ask(address))
+        assert passes(program, arp.probe(MAC, address))
+    for target in list(ours6)[:10]:
+        assert passes(program, ndp.solicitation_frame(MAC, target))
+    unknown = IPv4Address("203.0.113.1")
+    if len(ours4) < 50 and not ours4 & {unknown, IPv4Address("192.0.2.101")}:
+        assert not passes(program, ask(unknown))
+
+
 def test_traffic_for_others_does_not_pass() -> None:
     program = filters.build_traffic([IPv4Address("192.0.2.200")])
     assert not passes(program, MAC + MAC + b"\x08\x00" + bytes(16) + IPv4Address("192.0.2.201").packed)

@@ -1,0 +1,264 @@
+"""Answering on one link in the kernel, at tc's hooks (`bpf/answer.c`); this process announces, hears claims.
+
+questions -> the program at the link's ingress -> answers, counts, who asked -> read with each renewal
+claims, questions of peers -> a packet socket -> this process, as with `PacketResponder`
+
+Peers ask to find out whether this process runs: a kernel that answered them would hide for a while that it
+hangs. A packet socket hears frames before the hook does: its filter passes only what is left to this process.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Final
+
+from roost.announce.kernel_answers import LONGEST, Counts, Hooked, How, KernelAnswers, key_of
+from roost.announce.packet_responder import PacketResponder
+from roost.announce.responder import Heard, Kind, Tally
+from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
+from roost.model.link import Link
+from roost.protocols import filter as filters
+from roost.protocols.filter import Instruction
+from roost.runtime.bpf import Hook, Program, TcxLinks
+from roost.runtime.clsact import ClsactFilters
+
+__all__ = ["KernelResponder"]
+
+_log = logging.getLogger("roost.announce")
+
+_LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
+_NOBODY: Final = IPv4Address(0)
+_PLACES: Final[Mapping[str, Callable[[Mapping[Hook, Program], int], Hooked]]] = MappingProxyType(
+    {"tcx": TcxLinks, "clsact": ClsactFilters}
+)
+
+
+class KernelResponder(PacketResponder):
+    """Answers on `link` by the programs of `answers`, at the first of the hooks `kinds` that takes them.
+
+    Until they are there, and for whatever becomes impossible while they work, this process answers: nothing
+    stays unanswered. `worker` attaches and takes away; with tcx the kernel takes tens of milliseconds for it.
+    Raises as `PacketResponder` does.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        heard: Heard,
+        counters: Counter[str],
+        *,
+        kinds: Sequence[Kind],
+        answers: KernelAnswers,
+        worker: Executor,
+    ) -> None:
+        self._hooked: Hooked | None = None
+        self._closed = False
+        self._peers: frozenset[bytes] = frozenset()
+        self._keys: dict[IPAddress, bytes] = {}
+        self._kinds = kinds
+        self._answers = answers
+        self._worker = worker
+        super().__init__(link, heard, counters)
+        self._looked = self._clock()
+        self._attach()
+
+    def follow(self, link: Link) -> None:
+        """Take news of the link; its own address is what the kernel may ask with."""
+        super().follow(link)
+        self._put(self._keys)
+
+    def meet(self, peers: frozenset[bytes]) -> None:
+        """Answer in this process what these hardware addresses ask: peers take it for a sign of life."""
+        self._peers = peers
+        if self._hooked is None:
+            return
+        self._socket.set_filter(self._filter(frozenset(self._tallies)))
+        try:
+            self._answers.leave(peers)
+        except OSError as error:
+            self._go_on_alone(error)
+
+    def notice(self, addresses: frozenset[IPAddress]) -> None:
+        """Hear questions and claims about all these addresses, answered here or not."""
+        super().notice(addresses)
+        gone = [self._keys[address] for address in self._keys.keys() - addresses]
+        self._settle(gone)
+        new = addresses - self._keys.keys()
+        self._keys = {each: self._keys.get(each) or key_of(self.link.index, each) for each in addresses}
+        self._put(new)
+
+    def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
+        """Answer for exactly those that are allowed on this link."""
+        before = self._answered
+        super().answer(announcements)
+        now = self._answered
+        self._put([each for each in before.keys() | now.keys() if before.get(each) != now.get(each)])
+
+    def renew(self, until: float) -> None:
+        """Answer until then; and tell who has asked since the last time."""
+        super().renew(until)
+        if self._hooked is None:
+            return
+        try:
+            if self._answers.renew(until):
+                for sighting, at in self._answers.askers():
+                    if sighting.vip in self._keys:
+                        self._heard.asked(sighting, at)
+            self._look_after()
+        except OSError as error:
+            self._go_on_alone(error)
+
+    def counts(self) -> Mapping[IPAddress, Tally]:
+        """Return what was counted for each address that is noticed."""
+        found = {address: Tally() for address in self._tallies}
+        for address, tally in self._tallies.items():
+            found[address].add(tally)
+        for address, counts in self._counted():
+            found[address].add(Tally(counts.answered, counts.answered, 0, counts.packets))
+        return found
+
+    def events(self) -> Mapping[str, int]:
+        """Return what the kernel has done with questions."""
+        return _events(counts for _, counts in self._counted())
+
+    def close(self) -> None:
+        """Fall silent and leave the groups."""
+        self._closed = True
+        self._detach()
+        super().close()
+
+    def _filter(self, addresses: frozenset[IPAddress]) -> list[Instruction]:
+        if self._hooked is None:
+            return super()._filter(addresses)
+        return filters.build_claims(addresses, LONGEST, self._peers)
+
+    def _attach(self) -> None:
+        loop = asyncio.get_running_loop()
+        programs = self._answers.programs
+        work = self._worker.submit(_attached, self._kinds, programs, self.link.index)
+
+        def done(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._begin, work, programs)
+
+        work.add_done_callback(done)
+
+    def _begin(self, work: "Future[tuple[Kind, Hooked]]", programs: Mapping[Hook, Program]) -> None:
+        """Let the kernel answer, now that the programs are there."""
+        try:
+            kind, hooked = work.result()
+        except OSError as error:
+            self.why = f"the kernel does not answer on {self.link.name}: {error.strerror or error}"
+            _log.info("%s; this process does", self.why)
+            return
+        if self._closed:
+            self._take_away(hooked)
+            return
+        self._hooked, self.kind, self.why = hooked, kind, ""
+        self._answers.keep(hooked)
+        try:
+            self._answers.renew(self._until)
+            if programs is not self._answers.programs:  # these have larger maps
+                hooked.replace(self._answers.programs)
+            self._answers.leave(self._peers)
+        except OSError as error:
+            self._go_on_alone(error)
+        self._put(self._keys)
+        self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
+
+    def _put(self, addresses: Iterable[IPAddress]) -> None:
+        """Tell the programs what to do about these."""
+        if self._hooked is None:
+            return
+        own = next((each.ip for each in self.link.addresses if isinstance(each.ip, IPv4Address)), _NOBODY)
+        wanted = {
+            self._keys[each]: How(self.link.mac, self._answered.get(each), self._router, own)
+            for each in addresses
+            if each in self._keys
+        }
+        try:
+            self._answers.put(wanted)
+        except OSError as error:
+            self._go_on_alone(error)
+
+    def _counted(self) -> Iterable[tuple[IPAddress, Counts]]:
+        if self._hooked is None:
+            return
+        addresses = {key: address for address, key in self._keys.items()}
+        with suppress(OSError):
+            for key, counts in self._answers.counts(addresses.keys()):
+                yield addresses[key], counts
+
+    def _settle(self, keys: Collection[bytes]) -> None:
+        """Forget about these, and keep what was counted."""
+        if self._hooked is None:
+            return
+        with suppress(OSError):
+            self._counters.update(_events(counts for _, counts in self._answers.counts(keys)))
+            self._answers.forget(keys)
+
+    def _look_after(self) -> None:
+        """Put the programs back when somebody has taken them away; raises OSError."""
+        if self._hooked is None or self._clock() - self._looked < _LOOK:
+            return
+        self._looked = self._clock()
+        if self._hooked.attached:
+            return
+        _log.warning(
+            "somebody has taken away what answers on %s in the kernel (%s): putting it back",
+            self.link.name,
+            self.kind,
+        )
+        self._answer_alone()
+        self._attach()
+
+    def _go_on_alone(self, error: OSError) -> None:
+        """Answer from this process from now on."""
+        self.why = f"the kernel answers no more: {error.strerror or error}"
+        _log.warning("%s on %s; this process goes on", self.why, self.link.name)
+        self._answer_alone()
+
+    def _answer_alone(self) -> None:
+        for address, tally in self.counts().items():
+            self._tallies[address] = tally
+        self._detach()
+        self._socket.set_filter(self._filter(frozenset(self._tallies)))
+
+    def _detach(self) -> None:
+        if self._hooked is None:
+            return
+        self._settle(tuple(self._keys.values()))  # from here on the kernel is silent
+        self._answers.let_go(self._hooked)
+        self._take_away(self._hooked)
+        self._hooked, self.kind = None, "packet"
+
+    def _take_away(self, hooked: Hooked) -> None:
+        try:
+            self._worker.submit(hooked.close)
+        except RuntimeError:  # everything ends: it has no worker any more
+            hooked.close()
+
+
+def _attached(kinds: Sequence[Kind], programs: Mapping[Hook, Program], link: int) -> tuple[Kind, Hooked]:
+    """Put programs at the first of the hooks that takes them; raises what the last one does."""
+    *better, last = kinds
+    for kind in better:
+        with suppress(OSError):
+            return kind, _PLACES[kind](programs, link)
+    return last, _PLACES[last](programs, link)
+
+
+def _events(counts: Iterable[Counts]) -> Counter[str]:
+    """Return counts under the names that `PacketResponder` has for them."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total["requests_answered"] += each.answered
+        total["requests_left_to_the_leader"] += each.left
+        total["requests_after_the_lease"] += each.late
+    return +total

@@ -1,0 +1,422 @@
+"""Answers that the kernel gives: how they end, who takes over, who else is at the hook, and who may not."""
+
+import asyncio
+import contextlib
+import errno
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.netns import NETNS, Namespace
+from tests.system.speakers import Lan, Speaker, lan, until
+
+from roost.announce.responder import Heard
+from roost.announce.responders import Responders
+from roost.model.announcement import Announcement
+from roost.model.link import Link
+from roost.protocols.words.sightings import Sighting
+from roost.runtime import bpf
+from roost.runtime.packet_socket import CapabilityError
+
+pytestmark = NETNS
+
+VIP, VIP6 = "192.0.2.200", "2001:db8::200"
+SERVICES: list[dict[str, Any]] = [{"name": "web", "addresses": [VIP, VIP6]}]
+IN_THE_KERNEL = ["tcx", "clsact"]
+PASS = struct.pack("=BBhiBBhi", 0xB7, 0, 0, -1, 0x95, 0, 0, 0)  # r0 = TC_ACT_UNSPEC; exit
+
+ANSWERER = """
+import signal, socket, sys, time
+from roost.announce.kernel_answers import How, KernelAnswers, key_of
+from roost.runtime.bpf import TcxLinks
+from roost.runtime.clsact import ClsactFilters
+from ipaddress import ip_address
+kind, mac = sys.argv[1], bytes.fromhex(sys.argv[2])
+link = socket.if_nametoindex("eth0")
+answers = KernelAnswers()
+answers.renew(time.monotonic() + 60)
+answers.put({key_of(link, ip_address("192.0.2.200")): How(mac, mac)})
+hooked = {"tcx": TcxLinks, "clsact": ClsactFilters}[kind](answers.programs, link)
+print("ready", flush=True)
+sys.stdin.readline()
+hooked.close()
+print("closed", flush=True)
+"""
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Lan]:
+    with lan(tmp_path, 1) as made:
+        made.configure(SERVICES)
+        made.speakers[0].write(membership=None)
+        yield made
+
+
+def choose(made: Lan, responder: str) -> None:
+    for speaker in made.speakers:
+        speaker.write(announce={"responder": responder})
+
+
+def answering_by(speaker: Speaker, kind: str) -> str:
+    """Wait until that answers on eth0; returns why it is not the kernel."""
+
+    def chosen() -> list[str]:
+        links = [each for each in speaker.status()["interfaces"] if each["name"] == "eth0"]
+        return [link["responder_reason"] for link in links if link["responder"] == kind]
+
+    return str(until(chosen, f"{kind} answers")[0])
+
+
+def filters(node: Namespace, hook: str) -> list[str]:
+    """The BPF filters at a clsact hook, one line each."""
+    lines = node.run("tc", "filter", "show", "dev", "eth0", hook).splitlines()
+    return [line for line in lines if "handle 0x" in line]
+
+
+def connected(made: Lan, address: str) -> None:
+    """Reach the host at `address`, where nobody listens."""
+    with made.client.entered(), pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, 9), 5)
+
+
+def silent(made: Lan, within: float) -> None:
+    until(lambda: not made.answerers(VIP, 0.1) | made.answerers(VIP6, 0.1), "both are silent", within)
+
+
+@pytest.mark.parametrize("responder", ["auto", *IN_THE_KERNEL, "packet"])
+def test_what_was_chosen_answers_and_is_shown(alone: Lan, responder: str) -> None:
+    choose(alone, responder)
+    alone.start()
+    for address in (VIP, VIP6):
+        alone.settle_on(address, {"n1"})
+    speaker = alone.speakers[0]
+    kind = "tcx" if responder == "auto" else responder
+    assert answering_by(speaker, kind) == ""
+    shown = speaker.namespace.run(sys.executable, "-m", "roost", "status", "--socket", str(speaker.socket))
+    assert ("this process" if responder == "packet" else f"the kernel ({kind})") in shown
+    connected(alone, VIP)
+    until(
+        lambda: speaker.status()["counters"]["clients"]["known"] >= 2, "who asked, of both families, is known"
+    )
+    assert speaker.status()["counters"]["announce"]["requests_answered"] >= 2
+
+
+@pytest.mark.parametrize("responder", IN_THE_KERNEL)
+def test_a_stopped_process_answers_until_its_lease_ends_and_again_when_it_goes_on(
+    alone: Lan, responder: str
+) -> None:
+    choose(alone, responder)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], responder)
+    alone.speakers[0].signal(signal.SIGSTOP)
+    silent(alone, 3.0)
+    alone.speakers[0].signal(signal.SIGCONT)
+    alone.settle_on(VIP, {"n1"})
+    alone.settle_on(VIP6, {"n1"})
+
+
+@pytest.mark.parametrize("responder", IN_THE_KERNEL)
+def test_a_killed_process_leaves_nobody_answering_and_its_successor_replaces_what_it_left(
+    alone: Lan, responder: str
+) -> None:
+    choose(alone, responder)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    speaker = alone.speakers[0]
+    answering_by(speaker, responder)
+    speaker.signal(signal.SIGKILL)
+    speaker.wait()
+    silent(alone, 3.0)
+    left = {hook: len(filters(speaker.namespace, hook)) for hook in ("ingress", "egress")}
+    assert set(left.values()) == ({1} if responder == "clsact" else {0})
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(speaker, responder)
+    for hook, count in left.items():
+        assert len(filters(speaker.namespace, hook)) == count
+    speaker.signal(signal.SIGTERM)
+    assert speaker.wait() == 0
+    assert not filters(speaker.namespace, "ingress")
+    assert not filters(speaker.namespace, "egress")
+
+
+@pytest.mark.parametrize("responder", IN_THE_KERNEL)
+def test_a_second_one_takes_over_without_a_lost_frame(alone: Lan, responder: str) -> None:
+    node = alone.speakers[0].namespace
+    argv = (sys.executable, "-c", ANSWERER, responder, node.mac("eth0").hex())
+    first = node.spawn(*argv)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "ready\n"
+    with flood(alone) as sent:
+        second = node.spawn(*argv)
+        assert second.stdout is not None
+        assert second.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        assert first.stdin is not None
+        first.stdin.write("\n")
+        first.stdin.flush()
+        assert first.stdout.readline() == "closed\n"
+        time.sleep(0.3)
+    assert sent["questions"] > 500
+    assert sent["answers"] == sent["questions"]
+
+
+@contextlib.contextmanager
+def flood(made: Lan) -> Iterator[Counter[str]]:
+    """Ask 2,000 times a second, 10 s at most; counts questions and answers until it is left."""
+    counted: Counter[str] = Counter()
+    mac = made.client.mac("eth0")
+    with made.client.entered():
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    raw.bind(("eth0", 0x0806))
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+    raw.setsockopt(263, 23, 1)  # PACKET_IGNORE_OUTGOING
+    head = b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0001") + mac
+    frame = head + socket.inet_aton("192.0.2.101") + bytes(6) + socket.inet_aton(VIP)
+    over = threading.Event()
+
+    def ask() -> None:
+        end = time.monotonic() + 10
+        while not over.is_set() and time.monotonic() < end:
+            raw.send(frame)
+            counted["questions"] += 1
+            time.sleep(0.0005)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield counted
+    finally:
+        over.set()
+        asking.join()
+        raw.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                reply = raw.recv(128)
+                counted["answers"] += reply[20:22] == b"\x00\x02" and reply[28:32] == frame[-4:]
+        raw.close()
+
+
+def test_a_filter_of_others_stays_where_it_is(alone: Lan) -> None:
+    node = alone.speakers[0].namespace
+    node.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
+    for pref in (1, 2):  # of another kind, at the first places
+        node.run(
+            *("tc", "filter", "add", "dev", "eth0", "ingress", "pref", str(pref), "protocol", "all"),
+            *("u32", "match", "u32", "0x12345678", "0xffffffff", "at", "0", "classid", "1:1"),
+        )
+    before = node.run("tc", "filter", "show", "dev", "eth0", "ingress")
+    choose(alone, "clsact")
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], "clsact")
+    assert len([line for line in filters(node, "ingress") if "roost" in line]) == 1
+    alone.speakers[0].signal(signal.SIGTERM)
+    assert alone.speakers[0].wait() == 0
+    assert node.run("tc", "filter", "show", "dev", "eth0", "ingress") == before
+
+
+def test_a_program_of_others_stays_at_the_hook_and_sees_what_is_not_answered(alone: Lan) -> None:
+    """Whoever comes before it and says "go on" is not noticed by it; as with Cilium's."""
+    node = alone.speakers[0].namespace
+    with node.entered():
+        theirs = bpf.TcxLinks({bpf.Hook.INGRESS: bpf.Program(PASS, [], "theirs")}, link_of(node).index)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], "tcx")
+    connected(alone, alone.speakers[0].address)
+    alone.speakers[0].signal(signal.SIGTERM)
+    assert alone.speakers[0].wait() == 0
+    assert theirs.attached
+    theirs.close()
+
+
+def test_what_somebody_takes_away_is_put_back_and_told(alone: Lan) -> None:
+    choose(alone, "clsact")
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], "clsact")
+    alone.speakers[0].namespace.run("tc", "qdisc", "del", "dev", "eth0", "clsact")
+    alone.settle_on(VIP, {"n1"})
+    until(lambda: "putting it back" in alone.speakers[0].text(), "it is told")
+    assert answering_by(alone.speakers[0], "clsact") == ""
+
+
+@pytest.mark.parametrize("responder", IN_THE_KERNEL)
+def test_a_replaced_interface_is_answered_on_again(alone: Lan, responder: str) -> None:
+    choose(alone, responder)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    speaker = alone.speakers[0]
+    speaker.namespace.ip("link del eth0")
+    until(
+        lambda: not [link for link in speaker.status()["interfaces"] if link["name"] == "eth0"], "it is gone"
+    )
+    alone.net.veth(alone.switch, "p0", speaker.namespace, "eth0")
+    alone.switch.ip("link set p0 master br0")
+    speaker.namespace.ip(f"addr add {speaker.address}/24 dev eth0")
+    alone.forget_macs()
+    alone.settle_on(VIP, {"n1"})
+    assert answering_by(speaker, responder) == ""
+
+
+def test_the_host_answers_for_nothing_that_others_lead_even_if_it_would(tmp_path: Path) -> None:
+    """The sysctls of local delivery are one guard, this is the other."""
+    with lan(tmp_path, 2) as two:
+        two.configure(SERVICES)
+        two.start()
+        leader = two.leader(VIP)
+        (other,) = (each for each in two.speakers if each is not leader)
+        for responder, answer in (("auto", {leader.name}), ("packet", {leader.name, other.name})):
+            choose(two, responder)
+            other.signal(signal.SIGTERM)
+            other.wait()
+            other.start()
+            two.whole()
+            answering_by(other, "tcx" if responder == "auto" else responder)
+            for key in ("arp_ignore", "arp_announce"):
+                other.namespace.sysctl(f"net/ipv4/conf/eth0/{key}", 0)
+            assert two.answerers(VIP) == answer, responder  # the second shows that the first can fail
+
+
+def test_without_cap_bpf_this_process_answers_and_says_why(alone: Lan) -> None:
+    alone.start()  # as root: so it can be had here at all
+    answering_by(alone.speakers[0], "tcx")
+    alone.speakers[0].signal(signal.SIGTERM)
+    alone.speakers[0].wait()
+    start_with(alone.speakers[0], "+net_admin,+net_raw")
+    alone.settle_on(VIP, {"n1"})
+    assert "CAP_BPF" in answering_by(alone.speakers[0], "packet")
+    assert "Operation not permitted" in alone.speakers[0].text()
+
+
+def test_cap_bpf_and_cap_net_admin_are_enough(alone: Lan) -> None:
+    start_with(alone.speakers[0], "+net_admin,+net_raw,+bpf")
+    alone.settle_on(VIP, {"n1"})
+    assert answering_by(alone.speakers[0], "tcx") == ""
+
+
+@pytest.mark.parametrize("responder", IN_THE_KERNEL)
+def test_what_is_wanted_by_name_and_refused_ends_the_start_with_one_line(alone: Lan, responder: str) -> None:
+    choose(alone, responder)
+    start_with(alone.speakers[0], "+net_admin,+net_raw")
+    assert alone.speakers[0].wait() == 3
+    last = alone.speakers[0].text().strip().splitlines()[-1]
+    assert f"announce.responder: {responder} cannot be had" in last
+    assert "CAP_BPF" in last
+    assert "Traceback" not in alone.speakers[0].text()
+
+
+def start_with(speaker: Speaker, capabilities: str) -> None:
+    assert shutil.which("setpriv")
+    rights = (f"--bounding-set=-all,{capabilities}", "--inh-caps=-all", "--ambient-caps=-all")
+    command = [
+        "ip",
+        "netns",
+        "exec",
+        speaker.namespace.name,
+        "setpriv",
+        *rights,
+        sys.executable,
+        "-m",
+        "roost",
+    ]
+    with speaker.log.open("ab") as log:
+        speaker.process = subprocess.Popen(
+            [*command, "speaker", "--config", str(speaker.path)], stderr=log, stdout=log
+        )
+
+
+# -- an older kernel, feature by feature: what it refuses, and what is chosen then ------------------------
+
+
+class Ear(Heard):
+    """Hears nothing."""
+
+    def claimed(self, *_: object, direct: bool) -> None:
+        pass
+
+    def asked(self, sighting: Sighting, at: float) -> None:
+        pass
+
+
+MAP_CREATE, PROGRAM_LOAD, TAKE_BATCH, UPDATE_BATCH, LINK_CREATE = 0, 5, 25, 26, 28
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "kind", "why"),
+    [
+        (MAP_CREATE, errno.EPERM, "packet", "CAP_BPF"),  # 5.7 and older, or a container's seccomp profile
+        (MAP_CREATE, errno.ENOSYS, "packet", "no BPF"),
+        (PROGRAM_LOAD, errno.EINVAL, "packet", "too old"),
+        (TAKE_BATCH, errno.EINVAL, "packet", "too old"),  # 5.5 and older
+        (LINK_CREATE, errno.EINVAL, "clsact", ""),  # 6.5 and older
+        (UPDATE_BATCH, errno.ENOMEM, "packet", "the kernel answers no more"),  # while it works
+    ],
+)
+async def test_what_a_kernel_refuses_is_done_in_the_next_best_way(
+    alone: Lan, monkeypatch: pytest.MonkeyPatch, command: int, code: int, kind: str, why: str
+) -> None:
+    call = bpf._call
+
+    def refusing(number: int, attributes: Any) -> int:
+        if number == command:
+            raise OSError(code, "refused by the test")
+        return call(number, attributes)
+
+    node = alone.speakers[0].namespace
+    with node.entered():
+        responders = Responders("auto", Counter())
+        if command != UPDATE_BATCH:
+            monkeypatch.setattr(bpf, "_call", refusing)
+        responders.prepare()
+        monkeypatch.setattr(bpf, "_call", refusing)
+        responder = responders.make(link_of(node), Ear())
+        vip = ip_address(VIP)
+        responder.notice(frozenset({vip}))
+        responder.answer({vip: Announcement()})
+        responder.renew(time.monotonic() + 60)
+        attempts = 500
+        while (responder.kind, why in responder.why) != (kind, True) and (attempts := attempts - 1):
+            await asyncio.sleep(0.01)
+        assert (responder.kind, why in responder.why) == (kind, True), responder.why
+        answerers = await asyncio.to_thread(alone.answerers, VIP)
+        assert answerers == {"n1"}
+        assert responder.counts()[vip].responses == 1
+        responder.close()
+        responders.close()
+
+
+async def test_a_kernel_that_refuses_what_is_wanted_by_name_is_an_error(
+    alone: Lan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = bpf._call
+
+    def refusing(number: int, attributes: Any) -> int:
+        if number == LINK_CREATE:
+            raise OSError(errno.EINVAL, "refused by the test")
+        return call(number, attributes)
+
+    monkeypatch.setattr(bpf, "_call", refusing)
+    with pytest.raises(CapabilityError, match="tcx cannot be had"):
+        Responders("tcx", Counter()).prepare()
+
+
+def link_of(node: Namespace) -> Link:
+    with node.entered():
+        index = socket.if_nametoindex("eth0")
+    return Link(
+        index, "eth0", node.mac("eth0"), up=True, carrier=True, broadcast=True, no_arp=False, loopback=False
+    )
