@@ -97,8 +97,8 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
     if len(state.members) >= MEMBERS_LIMIT:
         yield Problem("full table", f"{len(state.members)} members are known: there is no room for others")
-    if speaker.passing_on.problem and speaker.source.delivers_locally:  # else an option that is off
-        yield Problem("not passing on", speaker.passing_on.problem)
+    if speaker.not_passing_on and speaker.source.delivers_locally:  # else an option that is off
+        yield Problem("not passing on", speaker.not_passing_on)
 
 
 def _why_nobody(speaker: Speaker) -> tuple[str, str]:

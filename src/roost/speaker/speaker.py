@@ -271,6 +271,11 @@ class Speaker:
         """What of the source does not fit this host."""
         return self.environment.complaints
 
+    @property
+    def not_passing_on(self) -> str:
+        """Why connections of others cannot be passed on, though that is wanted; "" when they can."""
+        return self.passing_on.problem if self.config.keep_connections else ""
+
     async def look_at_connections(self) -> None:
         """Count the connections that are open on this host, where its own sockets have them."""
         await self.counting.look(self.decider.state.plan.local)

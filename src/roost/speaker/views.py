@@ -51,7 +51,7 @@ class SpeakerViews:
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,
             "draining": speaker.decider.state.drain.draining,
-            "not_passing_on": speaker.passing_on.problem,
+            "not_passing_on": speaker.not_passing_on,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,

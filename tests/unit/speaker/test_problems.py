@@ -40,7 +40,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
         "complaints": (),
-        "passing_on": SimpleNamespace(problem=""),
+        "not_passing_on": "",
     }
     return cast("Speaker", SimpleNamespace(**{**well, **changed}))
 
@@ -112,16 +112,12 @@ def test_an_interface_that_is_lost_is_one_whatever_depends_on_it() -> None:
 
 def test_a_host_that_cannot_pass_connections_on() -> None:
     one = One(web(MINE))
-    unable = SimpleNamespace(problem="connections cannot be passed on: the process lacks CAP_NET_ADMIN")
-    (problem,) = found(one, passing_on=unable)
-    assert (problem.kind, problem.severity, problem.text) == (
-        "not passing on",
-        Severity.WARNING,
-        unable.problem,
-    )
+    why = "connections cannot be passed on: the process lacks CAP_NET_ADMIN"
+    (problem,) = found(one, not_passing_on=why)
+    assert (problem.kind, problem.severity, problem.text) == ("not passing on", Severity.WARNING, why)
     assert "CAP_NET_ADMIN" in problem.cure
     proxied = SimpleNamespace(trouble=(), serving_nodes=lambda _: None, delivers_locally=False)
-    assert kinds(one, passing_on=unable, source=proxied) == [], "an option that is off"
+    assert kinds(one, not_passing_on=why, source=proxied) == [], "an option that is off"
 
 
 def test_who_is_cut_off_blames_nobody() -> None:
