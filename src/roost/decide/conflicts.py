@@ -33,7 +33,28 @@ class Conflicts:
         self._disputes = Disputes()
         self._challenged: dict[IPAddress, float] = {}  # -> when it may be asked for again
 
-    def contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
+    def claimed(self, address: IPAddress, mac: bytes, interface: str, *, direct: bool, now: float) -> None:
+        """Hear that another machine says that `address` is at `mac`, `direct` as the answer to a question."""
+        peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
+        if not direct and not self._hears(peer, now):
+            self._challenge(address, mac, interface, peer, now)
+            return
+        if self._state.yielding.refresh(address, mac, peer, now, interface):
+            self._publishing.reconsider(self._state.yielding.moved(), now)
+            return
+        if peer is not None and self._state.handover.claimed(address):
+            self._state.outbox.happened(
+                Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
+            )
+            self._publishing.reconsider([address], now)
+            self._leading.passed(peer, now)
+        elif address in self._state.plan.leading or self._state.succession.instead_of(address):
+            self._contend(address, mac, interface, peer, now)
+        else:
+            self._state.succession.heard(address)
+            self._leading.note_answerer(address, peer, now)
+
+    def _contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Decide about a claim for an address that this node leads, or answers in place of its leader."""
         self._state.asking.heard(address)
         ranking = self._state.election.ranking_of(address)
@@ -76,7 +97,9 @@ class Conflicts:
             if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
-    def challenge(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
+    def _challenge(
+        self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float
+    ) -> None:
         """Ask for an address that somebody claims: who cannot hear questions must not have it."""
         if peer is None and address in self._state.answers.now:
             self._note_claim(address, mac, interface, None, now)
@@ -137,3 +160,7 @@ class Conflicts:
             interface=interface,
             count=alarm.count,
         )
+
+    def _hears(self, peer: str | None, now: float) -> bool:
+        """Tell whether the host of `peer` answers questions now."""
+        return peer is not None and self._state.watch.evidence(peer, now).kernel

@@ -10,7 +10,7 @@ watches whom (`witnessing`), why this node would rather not lead (`standing`). W
 sockets, clocks, frames, how anything is carried out.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from roost.decide import census
@@ -18,10 +18,12 @@ from roost.decide.absence import Absence
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import Ask, AskHosts, AskProxy, Declare, Isolate, Open, Renew, Tell
+from roost.decide.effects import AskHosts, Declare, Isolate, Open, Renew, Tell
 from roost.decide.leading import Leading
+from roost.decide.meeting import Meeting
 from roost.decide.members import ClusterMember
 from roost.decide.publishing import Publishing
+from roost.decide.questions import Questions
 from roost.decide.settings import DeciderSettings
 from roost.decide.standing.isolation import has_carrier
 from roost.decide.standing.own_word import OwnWord
@@ -51,7 +53,6 @@ __all__ = ["Decider"]
 
 
 _HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
-_STOOD_IN_ASKED: Final = 8  # addresses at once: each may have a leader again that has to be heard soon
 
 
 class _Waking(Protocol):
@@ -74,6 +75,8 @@ class Decider:
         self._leading = Leading(state, self._publishing, self._own_word, self.passing_on)
         self._conflicts = Conflicts(state, self._leading, self._publishing)
         self._absence = Absence(state, self._leading, self._publishing)
+        self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
+        self._questions = Questions(state, self._leading, self._publishing)
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -201,34 +204,7 @@ class Decider:
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
         self._stale = True
-        before = {member.name: member for member in self._state.members}
-        self._state.members = members
-        self._state.fates.follow(members)
-        for member in members:
-            if member.name != self._state.me:
-                self._state.address_book.note(member.name, member.metadata.macs)
-                self._follow_loss(member, before.get(member.name), now)
-        active = frozenset(
-            each.name for each in members if each.verdict.active and each.name != self._state.me
-        )
-        if active:
-            self._state.settling.gossiped = True
-        back = [name for name in active if name not in before or not before[name].verdict.active]
-        for name in back:
-            self._state.inability.came(name)
-        if back and self._state.inability.spoken:
-            self._own_word.tell_all(self._state.inability.word)
-        suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
-        well = frozenset(name for name in active if name not in suspected)
-        self._state.yielding.identify(self._state.address_book.names)
-        # Gossip sees them, and this node knows what they know.
-        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(well)
-        self._state.vouching.follow(members, now)
-        self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
-        self._leading.refresh(now)
-        self._leading.await_all_of(self._others_wanted(before), now)
-        self._leading.doubt(set(_newly_suspected(members, before)), now)
-        self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
+        self._meeting.follow(members, now)
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
@@ -297,27 +273,9 @@ class Decider:
         A `direct` claim answers a question. Any other says that its sender can speak, not that it hears.
         """
         self._stale = True
-        if any(mac == link.mac for link in self._state.announcing_links):
-            return
-        self._absence.lan_heard(now)
-        peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
-        if not direct and not self._hears(peer, now):
-            self._conflicts.challenge(address, mac, interface, peer, now)
-            return
-        if self._state.yielding.refresh(address, mac, peer, now, interface):
-            self._publishing.reconsider(self._state.yielding.moved(), now)
-            return
-        if peer is not None and self._state.handover.claimed(address):
-            self._state.outbox.happened(
-                Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
-            )
-            self._publishing.reconsider([address], now)
-            self._leading.passed(peer, now)
-        elif address in self._state.plan.leading or self._state.succession.instead_of(address):
-            self._conflicts.contend(address, mac, interface, peer, now)
-        else:
-            self._state.succession.heard(address)
-            self._leading.note_answerer(address, peer, now)
+        if all(mac != link.mac for link in self._state.announcing_links):
+            self._absence.lan_heard(now)
+            self._conflicts.claimed(address, mac, interface, direct=direct, now=now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
@@ -426,7 +384,7 @@ class Decider:
         self._stale = True
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
-        self._wake_answers(now)
+        self._questions.wake(now)
         self._wake_standing(now)
         self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
@@ -502,49 +460,6 @@ class Decider:
             self._own_word.describe(now)
             self._stale = True
 
-    def _wake_answers(self, now: float) -> None:
-        """Ask for what is doubtful, and act on what nobody answered."""
-        ask, free, alone = self._state.asking.wake(now)
-        for service in self._state.readiness.waiting_for(alone):
-            self._state.readiness.release(service)  # nobody else takes its traffic meanwhile
-        for address in free:
-            self._leading.suspected.pop(address, None)
-        awaited, mute = self._state.succession.wake(now)
-        awaited = self._leading.still_doubtful(awaited, now)
-        for address in mute:
-            who = self._state.succession.instead_of(address)
-            self._state.outbox.happened(
-                Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
-            )
-        # Who is mute for one address is asked for all.
-        mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
-        hung = {name for name in mutes if self._state.watch.evidence(name, now).process is False}
-        self._leading.await_all_of(hung, now, mute=True)
-        self._leading.await_all_of(mutes - hung, now)
-        held, over = self._state.handover.wake(now)
-        self._leading.stand_in(over)
-        yielded, silent = self._wake_yielding(now)
-        services, freed = self._state.readiness.wake(now)
-        self._state.outbox.extend(AskProxy(service) for service in services)
-        stood_in = self._state.succession.stood_in
-        if stood_in:
-            self._state.patrol.doubt(now, holds=True)
-        most = _STOOD_IN_ASKED if stood_in else 1
-        mine = self._state.patrol.wake(now, stood_in or self._state.answers.now, most)
-        if questions := ask | awaited | held | yielded | mine:
-            self._state.outbox.put(Ask(tuple(questions)))
-        if changed := free | mute | over | silent | freed:
-            self._publishing.reconsider(changed, now)
-
-    def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
-        silent, ask = self._state.yielding.wake(now)
-        self._publishing.reconsider(self._state.yielding.moved(), now)
-        for address in silent:
-            self._state.outbox.happened(
-                Happening.TOOK_OVER, "its holder fell silent: taking it over", address
-            )
-        return ask, silent
-
     def _wake_standing(self, now: float) -> None:
         changed, event = self._state.standing.wake(
             now, lambda: bool(census.informed(self._state.members, self._state.me))
@@ -570,34 +485,6 @@ class Decider:
                 self._state.outbox.put(AskHosts(self._state.clients.known_hosts(), kind, count))
             case _:
                 self._state.outbox.put(effect)
-
-    def _hears(self, peer: str | None, now: float) -> bool:
-        """Tell whether the host of `peer` answers questions now."""
-        return peer is not None and self._state.watch.evidence(peer, now).kernel
-
-    def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
-        """Return the peers that want other services than this node since a moment ago."""
-        digest = self._state.desired.digest
-        return [
-            member.name
-            for member in self._state.members
-            if member.is_roost and member.name != self._state.me and member.metadata.digest != digest
-            if (known := before.get(member.name)) is None or known.metadata.digest != member.metadata.digest
-        ]
-
-    def _follow_loss(self, member: ClusterMember, before: ClusterMember | None, now: float) -> None:
-        if member.verdict.active or member.verdict is Verdict.LEAVING:
-            self._state.rejoining.found(member.name)
-        elif (before is None or before.verdict is not member.verdict) and member.endpoint is not None:
-            self._state.rejoining.lost(member.name, member.endpoint, now)
-
-
-def _newly_suspected(members: Iterable[ClusterMember], before: Mapping[str, ClusterMember]) -> Iterator[str]:
-    """Yield the members that SWIM has begun to suspect."""
-    for member in members:
-        known = before.get(member.name)
-        if member.verdict is Verdict.SUSPECT and (known is None or known.verdict is not Verdict.SUSPECT):
-            yield member.name
 
 
 def _facts(links: Iterable[Link]) -> set[tuple[int, str, bytes]]:

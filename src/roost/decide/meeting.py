@@ -1,0 +1,77 @@
+"""Members come, go and change: who has to be told, looked for, asked for, or is left alone again."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from roost.decide.leading import Leading
+from roost.decide.members import ClusterMember
+from roost.decide.publishing import Publishing
+from roost.decide.standing.own_word import OwnWord
+from roost.decide.state import State
+from roost.model.node import Verdict
+
+__all__ = ["Meeting"]
+
+
+class Meeting:
+    """Follows the members of the cluster."""
+
+    def __init__(self, state: State, leading: Leading, publishing: Publishing, own_word: OwnWord) -> None:
+        self._state = state
+        self._leading = leading
+        self._publishing = publishing
+        self._own_word = own_word
+
+    def follow(self, members: tuple[ClusterMember, ...], now: float) -> None:
+        """Take all members of the cluster, after any of them changed."""
+        before = {member.name: member for member in self._state.members}
+        self._state.members = members
+        self._state.fates.follow(members)
+        for member in members:
+            if member.name != self._state.me:
+                self._state.address_book.note(member.name, member.metadata.macs)
+                self._follow_loss(member, before.get(member.name), now)
+        active = frozenset(
+            each.name for each in members if each.verdict.active and each.name != self._state.me
+        )
+        if active:
+            self._state.settling.gossiped = True
+        back = [name for name in active if name not in before or not before[name].verdict.active]
+        for name in back:
+            self._state.inability.came(name)
+        if back and self._state.inability.spoken:
+            self._own_word.tell_all(self._state.inability.word)
+        suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
+        well = frozenset(name for name in active if name not in suspected)
+        self._state.yielding.identify(self._state.address_book.names)
+        # Gossip sees them, and this node knows what they know.
+        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(well)
+        self._state.vouching.follow(members, now)
+        self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
+        self._leading.refresh(now)
+        self._leading.await_all_of(self._others_wanted(before), now)
+        self._leading.doubt(set(_newly_suspected(members, before)), now)
+        self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
+
+    def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
+        """Return the peers that want other services than this node since a moment ago."""
+        digest = self._state.desired.digest
+        return [
+            member.name
+            for member in self._state.members
+            if member.is_roost and member.name != self._state.me and member.metadata.digest != digest
+            if (known := before.get(member.name)) is None or known.metadata.digest != member.metadata.digest
+        ]
+
+    def _follow_loss(self, member: ClusterMember, before: ClusterMember | None, now: float) -> None:
+        if member.verdict.active or member.verdict is Verdict.LEAVING:
+            self._state.rejoining.found(member.name)
+        elif (before is None or before.verdict is not member.verdict) and member.endpoint is not None:
+            self._state.rejoining.lost(member.name, member.endpoint, now)
+
+
+def _newly_suspected(members: Iterable[ClusterMember], before: Mapping[str, ClusterMember]) -> Iterator[str]:
+    """Yield the members that SWIM has begun to suspect."""
+    for member in members:
+        known = before.get(member.name)
+        if member.verdict is Verdict.SUSPECT and (known is None or known.verdict is not Verdict.SUSPECT):
+            yield member.name
