@@ -20,6 +20,8 @@ __all__ = ["Succession"]
 WAIT: Final = 0.07  # seconds for the claim of the new leader, once more for each node between it and this one
 _ANSWER: Final = 0.045  # seconds for an answer
 _ASKS: Final = 2
+_FEW: Final = 20  # addresses awaited at once; with more, claims and answers come one by one:
+_EACH: Final = 0.001  # seconds that everything takes longer for each further one
 _BATCH: Final = 100  # addresses asked for at once
 _BREATH: Final = 0.02  # seconds between two batches
 
@@ -86,10 +88,11 @@ class Succession:
         """Return (addresses to ask for now, addresses to answer for from now on: nobody else does)."""
         if now < self._soonest:
             return frozenset(), frozenset()
+        crowd = self._crowd()
         ask: set[IPAddress] = set()
         mute: set[IPAddress] = set()
         for address, awaited in self._awaited.items():
-            if awaited.due > now:
+            if awaited.due + crowd > now:
                 continue
             if awaited.asked >= _ASKS:
                 mute.add(address)
@@ -101,8 +104,12 @@ class Succession:
                 awaited.due = now + max(_BREATH, self._budget.wait(now, urgent=True))
         for address in mute:
             self._mute[address] = self._awaited.pop(address).leader
-        self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf)
+        crowd = self._crowd()
+        self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf) + crowd
         return frozenset(ask), frozenset(mute)
+
+    def _crowd(self) -> float:
+        return _EACH * max(0, len(self._awaited) - _FEW)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is awaited."""

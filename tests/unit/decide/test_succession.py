@@ -110,3 +110,15 @@ def test_many_are_asked_for_in_batches() -> None:
     assert mute == set(MANY)
     for address in MANY:
         assert sum(address in group for _, group in asked) == 2
+
+
+def test_with_many_awaited_at_once_claims_and_answers_are_given_more_time() -> None:
+    """They come one by one: who does not wait for them takes over hundreds from nodes that are well."""
+    few, many = Succession(), Succession()
+    addresses = [IPv4Address("198.51.100.0") + number for number in range(400)]
+    for address in addresses:
+        many.expect(address, "n2", 0.0, wait=0.07)
+    few.expect(addresses[0], "n2", 0.0, wait=0.07)
+    assert few.wake(0.1)[0]
+    assert many.wake(0.1) == (frozenset(), frozenset())
+    assert many.wake(0.5)[0]
