@@ -427,6 +427,7 @@ class Decider:
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
+        self.passing_on.flush()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
         return self._state.outbox.take()

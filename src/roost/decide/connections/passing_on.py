@@ -11,7 +11,7 @@ stand behind this one. So a node passes on once what came from a client, and onc
 while two nodes believe to lead.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -23,7 +23,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.state import State
 from roost.decide.witnessing.targets import kernel_target
 from roost.model.address import IPAddress
-from roost.model.event import Happening
+from roost.model.event import Event, Happening
 from roost.model.flow import Flow
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
@@ -31,6 +31,7 @@ from roost.protocols.words.held import Held, HeldFlows
 __all__ = ["PassingOn", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
+_TOLD_EACH: Final = 3  # addresses that move together; more are one line
 # Its kernel serves as before, and says nothing of it.
 _GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
 
@@ -46,6 +47,7 @@ class PassingOn:
         self._counted: frozenset[IPAddress] = frozenset()
         # Holders as they were known last: gossip forgets who has left.
         self._met: dict[str, ClusterMember] = {}
+        self._stale = False  # whether it has to be worked out anew where packets go
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
 
     def start(self, now: float) -> None:
@@ -81,7 +83,7 @@ class PassingOn:
         self.holders.keep(known)
         self._own.regain([each for each in self._own.addresses if each not in known], now)
         self._drop(now)
-        self._put(self._state.answers.now)
+        self._stale = True
 
     def hear(self, word: Held | HeldFlows, now: float) -> None:
         """Take what a peer says that it holds."""
@@ -92,8 +94,7 @@ class PassingOn:
             changed = self.holders.hear_flows(word, now)
         else:
             changed = self.holders.hear(word, self._state.plan.known, now, keep)
-        if changed:
-            self._put(self._state.answers.now)
+        self._stale |= changed
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
         """Take the flows of the addresses that had to be counted."""
@@ -103,14 +104,21 @@ class PassingOn:
         news = self._own.counted_now(flows, answered, now, self._state.settings.keep_connections)
         if news:
             self._tell(now)
-            self._put(answered)
+            self._stale = True
 
     def wake(self, now: float) -> None:
         """Say again what is held, and look after time limits."""
+        self._stale |= _is_due(self._own.next_wake(), now)
         if self._own.wake(now):
             self._tell(now)
-        self._drop(now)
-        self._put(self._state.answers.now)
+        if _is_due(self.holders.next_wake(), now):
+            self._drop(now)
+            self._stale = True
+
+    def flush(self) -> None:
+        """Tell the host what has changed since it was told last: once, however much was heard meanwhile."""
+        if self._stale:
+            self._put(self._state.answers.now)
 
     def _drop(self, now: float) -> None:
         names = self.holders.nodes
@@ -140,6 +148,7 @@ class PassingOn:
 
     def _put(self, answered: Collection[IPAddress]) -> None:
         """Tell the host where packets go, if that has changed."""
+        self._stale = False
         if (onward := self._onward(answered)) or self.onward.onward:
             peers = frozenset(self._state.address_book.names) if onward else frozenset()
             wanted = PassOn(onward, peers, self._state.settings.keep_connections)
@@ -158,18 +167,19 @@ class PassingOn:
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
         me = self._state.me
+        hops = _Hops(self._hop)
         for address in {*self.holders.addresses, *self._own.addresses}:
             names = self._others(address)
             holders, behind = stations(me, names, {name for name in names if self._is_gone(name)})
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
-                self._first(holders if takes_part else (), address),
+                hops.first(holders if takes_part else (), address),
                 # The others take a node that leaves for one that passes nothing on.
-                self._first(() if self._state.leaving else behind, address),
+                hops.first(() if self._state.leaving else behind, address),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
-                    if (hop := self._hop(node, address)) is not None
+                    if (hop := hops.first((node,), address)) is not None
                 },
             )
             if onward != Onward():
@@ -186,12 +196,8 @@ class PassingOn:
         verdict = self._state.verdict(name)
         return verdict is None or verdict in _GONE
 
-    def _first(self, names: Iterable[str], address: IPAddress) -> NextHop | None:
-        hops = (self._hop(name, address) for name in names)
-        return next((hop for hop in hops if hop is not None), None)
-
-    def _hop(self, name: str, address: IPAddress) -> NextHop | None:
-        """Return how `name` is reached on a link of this node, or None.
+    def _hop(self, name: str, version: int) -> NextHop | None:
+        """Return how `name` is reached on a link of this node by IP of that version, or None.
 
         For IPv6 that is a link-local address made of its hardware address, whether it has it or not.
         """
@@ -200,18 +206,46 @@ class PassingOn:
         target = member and kernel_target(member, self._state.announcing_links)
         if not target:
             return None
-        if address.version == 6:
+        if version == 6:
             return NextHop(_link_local(target.mac), target.link, target.mac)
         return NextHop(target.address, target.link, target.mac) if target.address.version == 4 else None
 
     def _say(self, wanted: PassOn) -> None:
+        new: dict[str, list[IPAddress]] = {}  # by whom they go to
         for address, onward in wanted.onward.items():
             before = self.onward.onward.get(address)
             if before is None and onward.first is not None and address in self._state.answers.now:
-                names = ", ".join(sorted(self.holders.of(address)))
-                self._state.outbox.happened(
-                    Happening.PASSING_ON, "passing connections on that others hold", address, to=names
-                )
+                new.setdefault(", ".join(sorted(self.holders.of(address))), []).append(address)
+        text = "passing connections on that others hold"
+        for names, addresses in new.items():
+            if len(addresses) > _TOLD_EACH:
+                facts = {"addresses": len(addresses), "to": names}
+                self._state.outbox.say(Event(Happening.PASSING_ON, text, facts=facts))
+                continue
+            for address in addresses:
+                self._state.outbox.happened(Happening.PASSING_ON, text, address, to=names)
+
+
+class _Hops:
+    """How nodes are reached, looked for once each; `find(name, version)` does."""
+
+    def __init__(self, find: Callable[[str, int], NextHop | None]) -> None:
+        self._find = find
+        self._known: dict[tuple[str, int], NextHop | None] = {}
+
+    def first(self, names: Iterable[str], address: IPAddress) -> NextHop | None:
+        """Return the way to the first of `names` that is reached by IP of the version of `address`."""
+        for name in names:
+            key = (name, address.version)
+            if key not in self._known:
+                self._known[key] = self._find(*key)
+            if (hop := self._known[key]) is not None:
+                return hop
+        return None
+
+
+def _is_due(when: float | None, now: float) -> bool:
+    return when is not None and when <= now
 
 
 def stations(me: str, others: Collection[str], gone: Collection[str]) -> tuple[Sequence[str], Sequence[str]]:
