@@ -119,6 +119,5 @@ def test_a_node_that_is_lost_is_refused_at_once(nodes: Lan) -> None:
     for words in (["drain", lost.name], ["drain", lost.name, "--undo"]):
         refused = roost(asked, *words)
         assert refused.returncode == 1
-        assert (
-            refused.stderr.strip() == f"roost: {lost.name} is lost (process gone): it leads nothing to drain"
-        )
+        why = f"{lost.name} is lost (process gone): it leads nothing to drain"
+        assert refused.stderr.strip() == f"roost: {why}"

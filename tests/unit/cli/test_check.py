@@ -112,7 +112,7 @@ def test_json(file: Path) -> None:
     )
     file.write_text(MANIFEST)
     manifest = CliRunner().invoke(main, ["check", "--json", str(file)])
-    assert manifest.output == good.output, "the same keys"
+    assert json.loads(manifest.output).keys() == json.loads(good.output).keys()
 
 
 def test_a_missing_file_is_a_problem_and_no_argument_a_usage_error(file: Path) -> None:
