@@ -130,6 +130,9 @@ class Leading:
         if lead.node == before and address not in self._state.succession.stood_in:
             return
         if lead.node == self._state.me:
+            if address in self._state.handover.held and address in self._state.answers.now:
+                # Clients may have believed a claim that this node did not, since its sender was failing.
+                self._publishing.announce([address], now)
             self._state.handover.let_go([address])
             self._state.succession.forget([address])
             self._ask_before(address, before, now)

@@ -124,12 +124,12 @@ class Judge:
             self._world.clock.after(self._bounds.look, self._tick)
 
     def _count_returns(
-        self, key: tuple[int, IPAddress], who: frozenset[str], heard: Sequence[_Seen], now: float
+        self, key: tuple[int, IPAddress], who: frozenset[str], seen: Sequence[_Seen], now: float
     ) -> None:
         """See which nodes were lost while they answered, and which have come back."""
         returns, before = self._returns[key], self._watched[key].who
-        for name in before - {state[0].name for state in heard}:
-            returns.lose(name)
+        for name in before - {host.name for host, _, _, talks in seen if any(talks)}:
+            returns.lose(name)  # by what befell itself: of a split it knows nothing
         able_since = self._able_since[key]
         for name in who - before:
             since = [when for each, when in able_since.items() if each != name]
@@ -180,7 +180,7 @@ class Judge:
             who = frozenset(host.name for host, answering, _, _ in heard if address in answering)
             if who != watched.who:
                 self._world.observed(switch, address, who)
-                self._count_returns((switch, address), who, heard, now)
+                self._count_returns((switch, address), who, seen, now)
             watched.who = who
             watched.able = frozenset(host.name for host, _, able, _ in heard if address in able & offered)
             since = self._able_since[switch, address]

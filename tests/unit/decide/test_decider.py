@@ -472,6 +472,14 @@ def test_what_comes_back_while_it_is_held_is_not_asked_for() -> None:
     assert one.asked() == set()
 
 
+def test_what_comes_back_while_it_is_held_is_announced_again() -> None:
+    """Clients may have believed the claim of a node that was failing already, and this node did not."""
+    one = returning()
+    one.effects.clear()
+    one.have(2, Verdict.DEAD)
+    assert one.announced() == {THEIRS}
+
+
 def test_what_is_passed_on_is_announced_no_more() -> None:
     one = returning()
     one.tell(one.decider.asked, Sighting(THEIRS, CLIENT.client, CLIENT.mac))

@@ -382,12 +382,16 @@ class Swim:
         if self._is_for_me(message, source):
             asker, where = self._table.get(message.source_node), answer_to(message, source)
             self._transmitter.send(where, Ack(message.seq), to=asker)
-            if asker is not None and asker.status is Status.DEAD and asker.endpoint == where:
+            if asker is not None and not asker.live and asker.endpoint == where:
                 self._meet_again(asker, now)
 
     def _meet_again(self, member: Member, now: float) -> None:
-        """Exchange states with one that was declared dead and pings: it has not heard of that, and lives."""
-        if now - self._met_again >= _MEET_AGAIN:
+        """Exchange states with one that is held for dead and pings: it lives, and has not heard of that.
+
+        Who has left on purpose pings for a moment still; later it has come back.
+        """
+        leaving = member.status is Status.LEFT and now - member.since < _LEAVE_TIMEOUT
+        if not leaving and now - self._met_again >= _MEET_AGAIN:
             self._met_again = now
             self._exchange_state(member.endpoint, now, join=True)
 

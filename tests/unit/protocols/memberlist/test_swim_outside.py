@@ -203,4 +203,8 @@ def test_only_the_dead_are_met_again() -> None:
     bench.feed(ping_of(4), source=4)
     bench.feed(ping_of(3), source=3)
     bench.feed(replace(ping_of(2), source_port=9999), source=2)
-    assert bench.exchanges() == [], "alive, left on purpose, at another place"
+    assert bench.exchanges() == [], "alive, just leaving, at another place"
+    bench.run(2.0)
+    bench.take()
+    bench.feed(ping_of(3), source=3)
+    assert [each.target for each in bench.exchanges()] == [host(3)], "it has come back"
