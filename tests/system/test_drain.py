@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -108,3 +109,15 @@ def test_a_name_that_does_not_exist_is_refused(nodes: Lan) -> None:
     refused = roost(nodes.speakers[0], "drain", "n9")
     assert refused.returncode == 1
     assert refused.stderr.strip() == "roost: no node has the name n9"
+
+
+def test_a_node_that_is_lost_is_refused_at_once(nodes: Lan) -> None:
+    asked, lost = nodes.speakers[:2]
+    lost.signal(signal.SIGKILL)
+    lost.wait()
+    until(lambda: asked.verdicts()[lost.name] == "process gone", "it is lost")
+    for words in (["drain", lost.name], ["drain", lost.name, "--undo"]):
+        refused = roost(asked, *words)
+        assert refused.returncode == 1
+        why = f"{lost.name} is lost (process gone): it leads nothing to drain"
+        assert refused.stderr.strip() == f"roost: {why}"

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def test_an_address_to_bind_to_is_waited_for(alone: Lan) -> None:
     node.start()
     waiting = until(lambda: node.status()["waiting_for"], "it says what it waits for")
     assert "192.0.2.11" in waiting
+    status = node.status()
+    (itself,) = status["members"]
+    assert itself["evidence"] == "this node, before it begins to gossip"
+    since, started = (datetime.fromisoformat(text) for text in (itself["since"], status["started_at"]))
+    assert abs(since - started) < timedelta(seconds=20), "not since the host's boot"
     assert node.text().count("waiting for 192.0.2.11 (membership.bind)") == 1
     node.namespace.ip("addr add 192.0.2.11/24 dev eth0")
     until(lambda: alone.answerers("192.0.2.200") == {"n1"}, "it announces once the address is there")

@@ -54,10 +54,11 @@ def _check(path: Path | None, *, as_json: bool) -> None:
         report = _judge(ask(path, "status"))
         code = Exit.OK if report["state"] == "OK" else Exit.INVALID
     except Failure as failure:
-        report, code = {"state": "CRITICAL", "text": failure.message}, Exit(failure.exit_code)
+        report = {"state": "CRITICAL", "node": None, "text": failure.message, "problems": [], "figures": {}}
+        code = Exit(failure.exit_code)
     # Behind a bar Nagios reads figures.
     line = f"{report['state']} - {clean(report['text']).replace('|', '/')}"
-    if figures := " ".join(f"{name}={value}" for name, value in report.get("figures", {}).items()):
+    if figures := " ".join(f"{name}={value}" for name, value in report["figures"].items()):
         line += f" | {figures}"
     click.echo(json.dumps(report) if as_json else line)
     raise SystemExit(int(code))

@@ -55,7 +55,12 @@ class Leaders:
     started: str = ""  # the speaker that said so
 
     def changes(self, status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield what is new in a speaker's status, by name. Another process knows no times from before it."""
+        """Yield what is new in a speaker's status, by name. Another process knows no times from before it.
+
+        One that has not settled does not know who leads: what it guesses is no news.
+        """
+        if not status["settled"]:
+            return
         same = status["started_at"] == self.started
         self.started = status["started_at"]
         services = {each["name"]: each for each in status["services"]}

@@ -18,9 +18,7 @@ __all__ = ["command"]
 @click.option(
     "--add", multiple=True, metavar="NODE", help="As if a NODE without labels came; may be repeated."
 )
-@click.option(
-    "--drain", multiple=True, metavar="NODE", help="As if NODE handed over and left; may be repeated."
-)
+@click.option("--drain", multiple=True, metavar="NODE", help="As if NODE was drained; may be repeated.")
 @socket_option
 @json_option
 def command(

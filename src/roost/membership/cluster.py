@@ -7,6 +7,7 @@ No decision is made here. Without a bind endpoint there is no membership: the no
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ _LEVELS: Final = {"update": logging.DEBUG}
 _TOLD: Final = 64  # members that are told the grounds of a verdict
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
+_NOT_STARTED: Final = "this node, before it begins to gossip"
 
 
 def _nothing(*_: object) -> None:
@@ -108,7 +110,7 @@ class Cluster:
         self._swim: Swim | None = None
         self._state = b""
         self._changed = False
-        self._since = 0.0
+        self._since = time.monotonic()
 
     async def start(self) -> None:
         """Bind and begin to listen. Raises BindError (the text names the cure)."""
@@ -240,7 +242,8 @@ class Cluster:
     def members(self) -> tuple[ClusterMember, ...]:
         """Return every known member, this node included, by name; times are the loop's."""
         if self._swim is None:
-            return (ClusterMember(self.name, None, Verdict.ALIVE, self._since, 0, _ALONE, self._metadata),)
+            evidence = _ALONE if self._bind is None else _NOT_STARTED
+            return (ClusterMember(self.name, None, Verdict.ALIVE, self._since, 0, evidence, self._metadata),)
         return self._roster.members(self._swim.members.values())
 
     # -- what comes in ---------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _supposed(
         supposed[name] = Candidate(node, Verdict.ALIVE, "supposed to come")
     for names, verdict, evidence in (
         (down, Verdict.DEAD, "supposed to go down"),
-        (drain, Verdict.LEAVING, "supposed to drain"),
+        (drain, Verdict.DRAINING, "supposed to drain"),
     ):
         for name in names:
             supposed[name] = replace(supposed[name], verdict=verdict, evidence=evidence)

@@ -65,7 +65,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _plain(value: object) -> str:
-    text = str(value)
+    text = "none" if value is None else str(value)
     return (
         json.dumps(text)
         if not text or any(character.isspace() or character == '"' for character in text)

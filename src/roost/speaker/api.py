@@ -32,7 +32,10 @@ class Views(Protocol):
         """A snapshot of all counters and gauges."""
 
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
-        """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
+        """How far `node` is with draining, after passing on the wish.
+
+        Raises UnknownNameError and ContradictionError.
+        """
 
     def forget(self, node: str) -> Mapping[str, Any]:
         """Miss a lost member no more; raises UnknownNameError for one that is not missed."""

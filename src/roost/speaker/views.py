@@ -14,7 +14,7 @@ from roost.model.explain import explain
 from roost.model.link import why_silent
 from roost.model.ranking import Ranking
 from roost.model.service import Service
-from roost.model.what_if import UnknownNameError, what_if
+from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.metrics import metrics
@@ -116,10 +116,16 @@ class SpeakerViews:
         }
 
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
-        """How far `node` is with draining, after passing on the wish; raises UnknownNameError."""
+        """How far `node` is with draining, after passing on the wish.
+
+        Raises UnknownNameError, and ContradictionError for a lost node: its last word is no longer true.
+        """
         speaker = self._speaker
-        if node not in speaker.decider.state.election.candidates:
+        candidate = speaker.decider.state.election.candidates.get(node)
+        if candidate is None:
             raise UnknownNameError(f"no node has the name {node}")
+        if candidate.verdict.lost:
+            raise ContradictionError(f"{node} is lost ({candidate.verdict.value}): it leads nothing to drain")
         speaker.wish(node, wish=wish)
         progress = speaker.decider.drain_progress(node, time.monotonic())
         if progress is None:

@@ -110,6 +110,9 @@ def test_json(file: Path) -> None:
         0,
         {"ok": True, "held_against_this_host": False, "problems": []},
     )
+    file.write_text(MANIFEST)
+    manifest = CliRunner().invoke(main, ["check", "--json", str(file)])
+    assert json.loads(manifest.output).keys() == json.loads(good.output).keys()
 
 
 def test_a_missing_file_is_a_problem_and_no_argument_a_usage_error(file: Path) -> None:

@@ -157,6 +157,8 @@ def test_check_says_on_stdout_that_no_speaker_answers(tmp_path: Path) -> None:
         assert (done.exit_code, done.stderr) == (4, "")
         assert "CRITICAL" in done.stdout
         assert "no speaker answers" in done.stdout
+    report = json.loads(done.stdout)
+    assert (report["state"], report["problems"], report["figures"]) == ("CRITICAL", [], {})
 
 
 def test_check_looks_once() -> None:

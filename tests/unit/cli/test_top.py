@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from roost.cli.keys import decode
-from roost.cli.top.draw import draw
+from roost.cli.top.draw import HELP, draw
 from roost.cli.top.model import Action, Model, Sample
 
 SINCE = "2026-01-01T00:00:00Z"
@@ -257,3 +257,11 @@ def test_verdicts_and_missing_leaders_are_words() -> None:
     assert "✗ dead" in shown
     assert "✗ nobody" in shown
     assert "no problems" in shown
+
+
+def test_on_80_columns_the_way_to_the_help_is_seen_and_a_key_is_one_line() -> None:
+    made = model(sample(status=status()))
+    assert "? help" in text(made, 80, 24)[-1]
+    made.show("keys", HELP)
+    page = text(made, 80, 30)
+    assert all(line in page for line in HELP[: HELP.index("")])

@@ -74,8 +74,13 @@ def test_what_if_a_node_comes_or_drains() -> None:
         ("node-a", "node-b", "node-b comes before node-a in the order")
     ]
     draining = what_if(wanted, alive(*ABC), drain=["node-b"]).as_data()
-    assert draining["moves"][0]["why"] == "node-b: leaving (supposed to drain); node-a is next in the order"
+    assert draining["moves"][0]["why"] == "node-b: draining (supposed to drain); node-a is next in the order"
     assert what_if(wanted, alive("node-a"), down=["node-a"]).moves[0].after is None
+
+
+def test_what_if_the_last_node_drains_it_keeps_what_no_other_can_lead() -> None:
+    answer = what_if([service("10.0.0.1")], alive("node-a"), drain=["node-a"], address="10.0.0.1")
+    assert [(each.before, each.after, each.why) for each in answer.moves] == [("node-a", "node-a", "stays")]
 
 
 def test_what_if_a_dead_node_comes_back_keeps_its_facts() -> None:

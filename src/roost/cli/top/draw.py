@@ -15,10 +15,10 @@ __all__ = ["HELP", "draw"]
 HELP: Final = (
     "up down j k       move                  tab   addresses or nodes",
     "page up, down     ten rows              g G   first, last",
-    "e, enter          explain the address   w     what if the node, or the leader, went down",
+    "e, enter          explain the address   w     what if the node or leader dies",
     "d                 drain that node       u     let it lead again",
     "f                 forget a lost node    p     all problems, with cures",
-    "/                 filter, esc clears    s r   sort by the next column, turn round",
+    "/                 filter, esc clears    s r   sort by another column, turn",
     "?                 this help             q     quit",
     "",
     "packets/s are of addresses that this host answers for, connections of those that are open on it;",
@@ -30,7 +30,7 @@ _EVENTS: Final = 6  # lines
 _PROBLEMS: Final = 3
 _FEWEST: Final = 3  # rows of a pane
 _KEYS: Final = (
-    "e explain  w what-if  d drain  u undrain  / filter  s sort  tab pane  p problems  ? help  q quit"
+    "? help  q quit  e explain  w what-if  d drain  u undrain  p problems  / filter  s sort  tab pane"
 )
 
 _COLUMNS: Final[Mapping[Pane, Sequence[tuple[str, str]]]] = {

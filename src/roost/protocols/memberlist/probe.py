@@ -226,4 +226,6 @@ class Prober:
     def _reason(self, probe: _Round) -> str:
         waited = probe.ack_due - probe.started
         reason = f"no ack from {probe.target.endpoint} within {waited:.3g} s"
-        return f"{reason}, nor through {probe.helpers} others" if probe.helpers else reason
+        if not probe.helpers:
+            return reason
+        return f"{reason}, nor through {probe.helpers} {'other' if probe.helpers == 1 else 'others'}"

@@ -545,7 +545,7 @@ class Witness:
         if Kind.SEEN in fresh.values():
             return ""
         if agreeing := sorted(witness for witness, kind in fresh.items() if kind is Kind.SILENT):
-            return f"so say {', '.join(agreeing)}"
+            return f"so {'says' if len(agreeing) == 1 else 'say'} {', '.join(agreeing)}"
         waited = watch.asked is not None and now - watch.asked >= 2 * self._timing.silence
         if not waited and any(self._credible(witness, now) for witness in watch.others):
             return ""

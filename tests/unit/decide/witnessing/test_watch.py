@@ -253,4 +253,4 @@ def test_the_evidence_says_what_is_silent() -> None:
     assert isinstance(declared, Declare)
     assert isinstance(declared.ground, Ground)
     assert declared.ground.evidence.startswith("its host is silent: ")
-    assert "so say n3" in declared.ground.evidence
+    assert "so says n3" in declared.ground.evidence
