@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import click
 
-from roost.cli.combinations import refuse_all_but, refuse_beside
+from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, log_level, metrics_options, switch
 from roost.observe.logs import configure
@@ -76,8 +76,6 @@ def command(
 
     Exit codes: 0 ended as asked, 3 cannot run.
     """
-    if remove_finalizers:
-        refuse_all_but({"remove_finalizers", "log_level", "log_format"}, "with --remove-finalizers")
     if given["webhook"] == "onlywebhook":
         refuse_beside({"spread", "quarantine"}, "with --webhook-mode onlywebhook: no address is given")
     configure(log_level, log_format)

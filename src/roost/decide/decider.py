@@ -213,11 +213,12 @@ class Decider:
             self._absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
-        """Hear that `by` had declared this node dead; what a lost node says does not count."""
+        """Hear that `by` had declared this node dead; what one says that is lost, or just was, is nothing."""
         self._stale = True
         if (
             by not in ("", self._state.me)
             and not self._state.is_lost(by)
+            and not self._state.has_just_come(by, now)
             and not self._state.isolation.isolated
         ):
             self._absence.lost_to_others(now)

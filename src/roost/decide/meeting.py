@@ -36,6 +36,8 @@ class Meeting:
         if active:
             self._state.settling.gossiped = True
         back = [name for name in active if name not in before or not before[name].verdict.active]
+        came = self._state.came
+        self._state.came = {name: now if name in back else came.get(name, now) for name in active}
         for name in back:
             self._state.inability.came(name)
         if back and self._state.inability.spoken:

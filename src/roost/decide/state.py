@@ -3,6 +3,8 @@
 What lives here: state. What it must not hold: a decision.
 """
 
+from typing import Final
+
 from roost.decide.address_book import AddressBook
 from roost.decide.announcing import Announcing
 from roost.decide.answer_lease import AnswerLease
@@ -42,6 +44,9 @@ from roost.protocols.witness.budget import Budget
 __all__ = ["State"]
 
 
+_JUST: Final = 3.0  # seconds
+
+
 class State:
     """What node `settings.node` knows."""
 
@@ -54,6 +59,7 @@ class State:
         self.desired = DesiredState()
         self.refused: frozenset[str] = frozenset()  # services that this host cannot run
         self.members: tuple[ClusterMember, ...] = ()
+        self.came: dict[str, float] = {}  # active members -> since when they are
         self.links: tuple[Link, ...] = ()
         self.announcing_links: tuple[Link, ...] = ()  # by index
         self.leaving = False
@@ -113,6 +119,10 @@ class State:
     def is_out_of_reach(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`, or misses it: what is held of it may be old."""
         return self.is_lost(peer) or self.verdict(peer) is Verdict.SUSPECT
+
+    def has_just_come(self, peer: str, now: float) -> bool:
+        """Tell whether `peer` was lost a moment ago: what it holds of others is from before that."""
+        return now - self.came.get(peer, now) < _JUST
 
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""

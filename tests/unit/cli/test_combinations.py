@@ -18,8 +18,6 @@ GOSSIPING = "speaker --kubernetes --node-name n --ml-labels a=b --ml-bindaddr 19
         f"{GOSSIPING} --ml-wan-config --profile fast",
         f"{GOSSIPING} --profile lan --arp-rate 10",
         "speaker --kubernetes --node-name n --ml-bindaddr 192.0.2.1 --profile fast",
-        "controller --remove-finalizers --spread",
-        "controller --remove-finalizers --port 1",
         "controller --webhook-mode onlywebhook --quarantine 3",
         "sim --campaign 5 --trials 3",
         "sim --campaign 5 --loss 3",

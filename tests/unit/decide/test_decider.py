@@ -1182,6 +1182,7 @@ def test_a_wish_for_another_node_is_passed_on_and_its_word_is_kept() -> None:
 
 def test_a_node_that_gets_lost_again_and_again_waits_before_it_leads() -> None:
     one = One(web(MINE))
+    one.run(5.0)
     one.tell(one.decider.accused, "n2")
     one.run(5.0)
     assert one.decider.metadata(one.now).waits == 0
@@ -1200,6 +1201,23 @@ def test_what_the_lost_say_of_this_node_does_not_count() -> None:
         one.tell(one.decider.accused, by)
         one.run(5.0)
     assert one.decider.metadata(one.now).waits == 0
+
+
+def test_what_one_says_that_was_lost_itself_a_moment_ago_does_not_count_either() -> None:
+    """It was cut off, and holds for dead whom it has not heard again yet."""
+    one = One(web(MINE))
+    for _ in range(3):
+        one.have(2, Verdict.DEAD)
+        one.run(5.0)
+        one.have(2)
+        one.tell(one.decider.accused, "n2")
+        one.run(2.0)
+    assert one.decider.metadata(one.now).waits == 0
+    one.run(5.0)
+    for _ in range(2):
+        one.tell(one.decider.accused, "n2")
+        one.run(2.5)
+    assert Happening.DAMPED in one.happened()
 
 
 # -- configuration -------------------------------------------------------------------------------
