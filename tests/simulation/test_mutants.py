@@ -1,8 +1,9 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
-are "no damping", since a link that flaps has to hold for a while besides, and "no isolation": others do not
-hear a node that accuses them while it is unplugged.
+are "no damping", since a link that flaps has to hold for a while besides, "no isolation", since others do not
+hear a node that accuses them while it is unplugged, and "no lease": what a process that was frozen answers is
+settled within the bounds by those who stood in for it, and a simulated one that is frozen answers nothing.
 """
 
 from pathlib import Path
@@ -17,7 +18,6 @@ from roost.simulator.product import make_decider
 FOUND = [
     ("no hold at a handover", "no-hold", "planned", 1),
     ("no yielding", "no-yielding", "two", 2),
-    ("no lease", "no-lease", "silence", 6),
     ("no standing in", "no-standing-in", "silence", 4),
     ("no patrol", "no-patrol", "two", 5),
     ("one witness suffices", "one-witness", "verdict", 1),

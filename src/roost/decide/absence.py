@@ -31,7 +31,9 @@ class Absence:
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
         if left := len(self._state.yielding.addresses):
             text = "others answer for addresses that this node would lead: leaving them to those"
-            self._state.outbox.say(Event(Happening.YIELDED, text, Level.WARNING, {"addresses": left}))
+            # Once gossip works it settles who answers within moments; else somebody has to see to it.
+            level = Level.WARNING if self._state.never_gossiped else Level.INFO
+            self._state.outbox.say(Event(Happening.YIELDED, text, level, {"addresses": left}))
         doubtful = frozenset(self._leading.suspected)
         alone_with = self._state.asking.unanswered(now)
         for service in self._state.readiness.waiting_for(alone_with):

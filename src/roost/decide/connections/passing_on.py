@@ -31,7 +31,6 @@ from roost.protocols.words.held import Held, HeldFlows
 __all__ = ["PassingOn", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
-_TOLD_EACH: Final = 3  # addresses that move together; more are one line
 # Its kernel serves as before, and says nothing of it.
 _GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
 
@@ -218,12 +217,11 @@ class PassingOn:
                 new.setdefault(", ".join(sorted(self.holders.of(address))), []).append(address)
         text = "passing connections on that others hold"
         for names, addresses in new.items():
-            if len(addresses) > _TOLD_EACH:
+            if len(addresses) == 1:
+                self._state.outbox.happened(Happening.PASSING_ON, text, addresses[0], to=names)
+            else:
                 facts = {"addresses": len(addresses), "to": names}
                 self._state.outbox.say(Event(Happening.PASSING_ON, text, facts=facts))
-                continue
-            for address in addresses:
-                self._state.outbox.happened(Happening.PASSING_ON, text, address, to=names)
 
 
 class _Hops:
