@@ -1,9 +1,9 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
-are "no damping", since a link that flaps has to hold for a while besides, "no isolation", since others do not
-hear a node that accuses them while it is unplugged, and "no lease": what a process that was frozen answers is
-settled within the bounds by those who stood in for it, and a simulated one that is frozen answers nothing.
+are "no damping" and "no isolation", since others do not hear a node that accuses them while it is unplugged. "No
+lease" was found in 6 faults once, and not in 1,300 since a frozen node is made good sooner; why has not been
+looked into: a simulated process that is frozen answers nothing anyway.
 """
 
 from pathlib import Path
