@@ -1,9 +1,8 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
-are "no damping" and "no isolation", since others do not hear a node that accuses them while it is unplugged. "No
-lease" was found in 6 faults once, and not in 1,300 since a frozen node is made good sooner; why has not been
-looked into: a simulated process that is frozen answers nothing anyway.
+are "no damping", and "no isolation": others do not hear a node that accuses them while it is unplugged. "No
+lease" was found in 6 faults once, and not in 1,300 of late; why has not been looked into.
 """
 
 from pathlib import Path
