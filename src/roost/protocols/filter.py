@@ -49,19 +49,14 @@ def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None 
 
     It passes nothing when there is neither.
     """
-    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
-    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    ipv4, ipv6 = _keys(addresses)
     program = _Program()
-    program.load(_LOAD4, _VLAN_TAG_PRESENT)
-    program.jump_unless(_JEQ, 0, "drop")
+    program.only_if_zero(_VLAN_TAG_PRESENT)
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0806, "arp")
     if echo is not None:
         program.jump_if(_JEQ, 0x0800, "ipv4")
-    program.jump_unless(_JEQ, 0x86DD, "drop")
-    program.load(_LOAD1, 20)  # IPv6 next header
-    program.jump_unless(_JEQ, 58, "drop")
-    program.load(_LOAD1, 54)  # ICMPv6 type
+    _to_icmp6(program, "drop")
     if echo is not None:
         program.jump_if(_JEQ, 129, "echo6")
     program.jump_if(_JEQ, 135, "target")
@@ -77,11 +72,7 @@ def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None 
     program.tree(ipv4, "pass", "drop")
     if echo is not None:
         _pass_echo(program, echo)
-    program.label("pass")
-    program.give(_WHOLE)
-    program.label("drop")
-    program.give(0)
-    return program.assembled()
+    return program.ended(_WHOLE)
 
 
 def build_claims(
@@ -92,19 +83,13 @@ def build_claims(
     `peers` are hardware addresses of 6 bytes, told by the last four. Long are solicitations whose ICMPv6
     message has more than `longer_than` bytes. IPv6 addresses are told by their low 32 bits.
     """
-    ipv4 = _intervals((int(each) for each in addresses if isinstance(each, IPv4Address)), _FEWER_INTERVALS)
-    low = (int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
-    ipv6 = _intervals(low, _FEWER_INTERVALS)
-    stations = _intervals((int.from_bytes(mac[2:], "big") for mac in peers), _FEWER_INTERVALS)
+    ipv4, ipv6 = _keys(addresses, _FEWER_INTERVALS)
+    stations = _stations(peers, _FEWER_INTERVALS)
     program = _Program()
-    program.load(_LOAD4, _VLAN_TAG_PRESENT)
-    program.jump_unless(_JEQ, 0, "drop")
+    program.only_if_zero(_VLAN_TAG_PRESENT)
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0806, "arp")
-    program.jump_unless(_JEQ, 0x86DD, "drop")
-    program.load(_LOAD1, 20)  # IPv6 next header
-    program.jump_unless(_JEQ, 58, "drop")
-    program.load(_LOAD1, 54)  # ICMPv6 type
+    _to_icmp6(program, "drop")
     program.jump_if(_JEQ, 136, "target")
     program.jump_unless(_JEQ, 135, "drop")
     program.load(_LOAD2, 18)  # IPv6 payload length
@@ -123,11 +108,7 @@ def build_claims(
     program.label("asked")
     program.load(_LOAD4, 38)  # target protocol address
     program.tree(ipv4, "pass", "drop")
-    program.label("pass")
-    program.give(_WHOLE)
-    program.label("drop")
-    program.give(0)
-    return program.assembled()
+    return program.ended(_WHOLE)
 
 
 def _pass_echo(program: "_Program", identifier: int) -> None:
@@ -151,20 +132,15 @@ def build_traffic(
     Neighbor Discovery is no traffic, nor is what comes from the hardware addresses `beside`. IPv6 addresses,
     and hardware addresses, are told by their low 32 bits.
     """
-    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
-    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    ipv4, ipv6 = _keys(addresses)
     program = _Program()
-    program.load(_LOAD4, _PACKET_TYPE)
-    program.jump_unless(_JEQ, 0, "drop")  # PACKET_HOST
+    program.only_if_zero(_PACKET_TYPE)  # PACKET_HOST
     program.load(_LOAD4, 8)  # the low 32 bits of the source
-    program.tree(_intervals(int.from_bytes(mac[2:]) for mac in beside), "drop", "others")
+    program.tree(_stations(beside), "drop", "others")
     program.label("others")
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0800, "ipv4")
-    program.jump_unless(_JEQ, 0x86DD, "drop")
-    program.load(_LOAD1, 20)  # IPv6 next header
-    program.jump_unless(_JEQ, 58, "ipv6")
-    program.load(_LOAD1, 54)  # ICMPv6 type
+    _to_icmp6(program, "ipv6")
     program.jump_unless(_JGE, 133, "ipv6")
     program.jump_unless(_JGT, 137, "drop")
     program.label("ipv6")
@@ -173,11 +149,7 @@ def build_traffic(
     program.label("ipv4")
     program.load(_LOAD4, 30)  # destination
     program.tree(ipv4, "pass", "drop")
-    program.label("pass")
-    program.give(_HEADERS)
-    program.label("drop")
-    program.give(0)
-    return program.assembled()
+    return program.ended(_HEADERS)
 
 
 def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> list[Instruction]:
@@ -185,19 +157,13 @@ def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> lis
 
     In one piece, without IPv4 options or IPv6 extension headers; IPv6 addresses by their low 32 bits.
     """
-    ipv4 = _intervals(int(each) for each in addresses if isinstance(each, IPv4Address))
-    ipv6 = _intervals(int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    ipv4, ipv6 = _keys(addresses)
     program = _Program()
-    program.load(_LOAD4, _PACKET_TYPE)
-    program.jump_unless(_JEQ, 0, "drop")  # PACKET_HOST
-    program.load(_LOAD4, _VLAN_TAG_PRESENT)
-    program.jump_unless(_JEQ, 0, "drop")
+    program.only_if_zero(_PACKET_TYPE)  # PACKET_HOST
+    program.only_if_zero(_VLAN_TAG_PRESENT)
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0800, "ipv4")
-    program.jump_unless(_JEQ, 0x86DD, "drop")
-    program.load(_LOAD1, 20)  # IPv6 next header
-    program.jump_unless(_JEQ, 58, "drop")
-    program.load(_LOAD1, 54)  # ICMPv6 type
+    _to_icmp6(program, "drop")
     program.jump_unless(_JEQ, 128, "drop")
     program.load(_LOAD4, 50)  # the low 32 bits of the destination
     program.tree(ipv6, "pass", "drop")
@@ -206,11 +172,15 @@ def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> lis
     program.jump_unless(_JEQ, 8, "drop")
     program.load(_LOAD4, 30)  # destination
     program.tree(ipv4, "pass", "drop")
-    program.label("pass")
-    program.give(_WHOLE)
-    program.label("drop")
-    program.give(0)
-    return program.assembled()
+    return program.ended(_WHOLE)
+
+
+def _to_icmp6(program: "_Program", other: str) -> None:
+    """With the EtherType loaded, load the type of an ICMPv6 message; `other` is for other IPv6 packets."""
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_unless(_JEQ, 58, other)
+    program.load(_LOAD1, 54)  # ICMPv6 type
 
 
 def _to_whole_icmp(program: "_Program") -> None:
@@ -224,7 +194,21 @@ def _to_whole_icmp(program: "_Program") -> None:
     program.load(_LOAD1, 34)  # ICMP type
 
 
-def _intervals(keys: Iterable[int], most: int = _MAX_INTERVALS) -> list[Interval]:
+def _keys(
+    addresses: Collection[IPv4Address | IPv6Address], most: int = _MAX_INTERVALS
+) -> tuple[list[Interval], list[Interval]]:
+    """Return the intervals of IPv4 addresses, and those of the low 32 bits of IPv6 ones."""
+    ipv4 = (int(each) for each in addresses if isinstance(each, IPv4Address))
+    ipv6 = (int(each) & 0xFFFFFFFF for each in addresses if isinstance(each, IPv6Address))
+    return _intervals(ipv4, most), _intervals(ipv6, most)
+
+
+def _stations(macs: Collection[bytes], most: int = _MAX_INTERVALS) -> list[Interval]:
+    """Return the intervals of the low 32 bits of hardware addresses (6 bytes)."""
+    return _intervals((int.from_bytes(mac[2:], "big") for mac in macs), most)
+
+
+def _intervals(keys: Iterable[int], most: int) -> list[Interval]:
     """Return `most` sorted intervals at most that cover `keys` and as few others as possible."""
     found: list[Interval] = []
     for key in sorted(set(keys)):
@@ -260,6 +244,11 @@ class _Program:
     def give(self, size: int) -> None:
         self._code.append((_RET, 0, 0, size))
 
+    def only_if_zero(self, fact: int) -> None:
+        """Drop the frame unless the kernel's `fact` about it is 0."""
+        self.load(_LOAD4, fact)
+        self.jump_unless(_JEQ, 0, "drop")
+
     def label(self, name: str) -> None:
         self._labels[name] = len(self._code)
 
@@ -292,7 +281,12 @@ class _Program:
             self.label(right)
             self.tree(intervals[middle:], match, miss)
 
-    def assembled(self) -> list[Instruction]:
+    def ended(self, size: int) -> list[Instruction]:
+        """Add what "pass", with `size` bytes of the frame, and "drop" do, and return the whole."""
+        self.label("pass")
+        self.give(size)
+        self.label("drop")
+        self.give(0)
         return [
             Instruction(code, jt, jf, k if isinstance(k, int) else self._labels[k] - at - 1)
             for at, (code, jt, jf, k) in enumerate(self._code)
