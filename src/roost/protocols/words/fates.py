@@ -6,11 +6,11 @@ from typing import Final
 
 from roost.model.node import Verdict
 from roost.protocols.machine import Endpoint
+from roost.protocols.words.batches import by_room
 
 __all__ = ["FATES_LIMIT", "Fate", "Fates"]
 
 FATES_LIMIT: Final = 16  # rows in a word
-_ROOM: Final = 1300  # bytes of rows in a message
 _EVIDENCE: Final = 120  # bytes
 
 
@@ -38,15 +38,10 @@ class Fates:
     @classmethod
     def batches(cls, fates: Iterable[Fate]) -> "list[Fates]":
         """Return as many words as it takes for messages that fit into a packet each."""
-        words: list[Fates] = []
-        batch: list[Fate] = []
-        room = _ROOM
-        for fate in fates:
-            evidence = min(len(fate.evidence.encode(errors="replace")), _EVIDENCE)
-            size = len(fate.node.encode(errors="replace")) + evidence + 60  # address, port, turn, verdict
-            if batch and (size > room or len(batch) == FATES_LIMIT):
-                words.append(cls(tuple(batch)))
-                batch, room = [], _ROOM
-            batch.append(fate)
-            room -= size
-        return [*words, cls(tuple(batch))] if batch else words
+        return [cls(batch) for batch in by_room(fates, FATES_LIMIT, _size)]
+
+
+def _size(fate: Fate) -> int:
+    """Return how many bytes a fate takes in a message at most."""
+    evidence = min(len(fate.evidence.encode(errors="replace")), _EVIDENCE)
+    return len(fate.node.encode(errors="replace")) + evidence + 60  # address, port, turn, verdict

@@ -6,6 +6,7 @@ from typing import Final
 
 from roost.model.address import IPAddress
 from roost.model.flow import Flow
+from roost.protocols.words.batches import by_number
 
 __all__ = ["FLOWS_LIMIT", "HELD_LIMIT", "Held", "HeldFlows", "HeldRow"]
 
@@ -32,7 +33,7 @@ class Held:
     @classmethod
     def batches(cls, node: str, rows: Sequence[HeldRow]) -> "Iterator[Held]":
         """Yield as many words as it takes for messages that fit."""
-        return (cls(node, tuple(rows[at : at + HELD_LIMIT])) for at in range(0, len(rows), HELD_LIMIT))
+        return (cls(node, batch) for batch in by_number(rows, HELD_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +46,4 @@ class HeldFlows:
     @classmethod
     def batches(cls, node: str, flows: Sequence[Flow]) -> "Iterator[HeldFlows]":
         """Yield as many words as it takes for messages that fit."""
-        return (cls(node, tuple(flows[at : at + FLOWS_LIMIT])) for at in range(0, len(flows), FLOWS_LIMIT))
+        return (cls(node, batch) for batch in by_number(flows, FLOWS_LIMIT))

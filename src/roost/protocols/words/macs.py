@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from roost.protocols.words.batches import by_room
+
 __all__ = ["MACS_LIMIT", "ROWS_LIMIT", "Macs"]
 
 ROWS_LIMIT: Final = 16  # rows in a word
 MACS_LIMIT: Final = 8  # hardware addresses in a row
-_ROOM: Final = 1300  # bytes of rows in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,15 @@ class Macs:
     @classmethod
     def batches(cls, rows: Iterable[tuple[str, tuple[bytes, ...]]]) -> "list[Macs]":
         """Return as many words as it takes for messages that fit; a node with many takes several rows."""
-        words: list[Macs] = []
-        batch: list[tuple[str, tuple[bytes, ...]]] = []
-        room = _ROOM
-        for name, macs in rows:
-            for at in range(0, len(macs), MACS_LIMIT):
-                part = macs[at : at + MACS_LIMIT]
-                size = len(name.encode(errors="replace")) + 8 * len(part) + 5  # with msgpack's own bytes
-                if batch and (size > room or len(batch) == ROWS_LIMIT):
-                    words.append(cls(tuple(batch)))
-                    batch, room = [], _ROOM
-                batch.append((name, part))
-                room -= size
-        return [*words, cls(tuple(batch))] if batch else words
+        parts = (
+            (name, macs[at : at + MACS_LIMIT])
+            for name, macs in rows
+            for at in range(0, len(macs), MACS_LIMIT)
+        )
+        return [cls(batch) for batch in by_room(parts, ROWS_LIMIT, _size)]
+
+
+def _size(row: tuple[str, tuple[bytes, ...]]) -> int:
+    """Return how many bytes a row takes in a message, with msgpack's own."""
+    name, macs = row
+    return len(name.encode(errors="replace")) + 8 * len(macs) + 5

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.words.batches import by_number
 
 __all__ = ["News", "Sighting", "Sightings"]
 
@@ -38,5 +39,4 @@ class Sightings:
     @classmethod
     def batches(cls, news: News, sightings: Iterable[Sighting]) -> "list[Sightings]":
         """Return as many words as it takes for messages that fit into a packet each."""
-        rows = tuple(sightings)
-        return [cls(news, rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
+        return [cls(news, batch) for batch in by_number(sightings, _BATCH)]
