@@ -7,6 +7,7 @@ kernel filters by address, so that a host with a million connections of other ki
 import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
@@ -134,11 +135,8 @@ def _tuple(data: bytes) -> tuple[int, bytes, bytes, int, int] | None:
 
 
 def _dump(family: int, request: bytes) -> Iterator[bytes]:
-    asking = NetlinkSocket(family)
-    try:
+    with closing(NetlinkSocket(family)) as asking:
         yield from asking.dump(request)
-    finally:
-        asking.close()
 
 
 def _address(family: int, raw: bytes) -> IPAddress:

@@ -6,14 +6,15 @@ twenty objects of each, in cycles; the event loop waits for all of them and for 
 """
 
 import asyncio
-import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attributes, message
 
 __all__ = [
     "ADDRESS_MARK",
@@ -30,22 +31,11 @@ _LOCAL_TYPE: Final = 2  # RTN_LOCAL
 ROUTE_MARK: Final = 82  # rtm_protocol: `ip route show table local proto 82` shows our VIPs
 ADDRESS_MARK: Final = 0x526F6F73  # IFA_RT_PRIORITY, shown by `ip -6 address` as the metric; no route has it
 
-_HEADER: Final = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _ROUTE: Final = struct.Struct("=8BI")  # rtmsg: family, dst_len, src_len, tos, table, proto, scope, type
 _ADDRESS: Final = struct.Struct("=4BI")  # struct ifaddrmsg: family, prefixlen, flags, scope, index
-_ATTRIBUTE: Final = struct.Struct("=HH")  # struct rtattr: length, type
 _NUMBER: Final = struct.Struct("=I")
-_ERRNO: Final = struct.Struct("=i")
-_ERROR, _DONE, _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE = 2, 3, 20, 22, 24, 26
-_DUMP_REQUEST: Final = 0x0301  # NLM_F_REQUEST | NLM_F_DUMP
-_DESTINATION, _ADDRESS_ITSELF, _LOCAL, _PRIORITY = (
-    1,
-    1,
-    2,
-    9,
-)  # RTA_DST, IFA_ADDRESS, IFA_LOCAL, IFA_RT_PRIORITY
-_SOL_NETLINK, _STRICT = 270, 12  # NETLINK_GET_STRICT_CHK: the kernel filters, we do not get all routes
-_READ: Final = 1 << 15  # bytes, what the kernel fills at most
+_GET_ADDRESS, _GET_ROUTE = 22, 26
+_DESTINATION, _ADDRESS_ITSELF, _LOCAL, _PRIORITY = 1, 1, 2, 9  # RTA_DST, IFA_*
 
 
 async def held_addresses() -> frozenset[IPAddress]:
@@ -53,13 +43,13 @@ async def held_addresses() -> frozenset[IPAddress]:
     held: set[IPAddress] = set()
     family, full = socket.AF_INET, IPv4Address(0).max_prefixlen
     ask = _ROUTE.pack(family, 0, 0, 0, LOCAL_TABLE, ROUTE_MARK, 0, _LOCAL_TYPE, 0)
-    async for message in _dump(_GET_ROUTE, _NEW_ROUTE, ask):
-        if message[1] == full and message[5] == ROUTE_MARK:
-            held.update(IPv4Address(value) for value in _values(message, _ROUTE.size, _DESTINATION))
+    async for body in _dump(_GET_ROUTE, ask):
+        if body[1] == full and body[5] == ROUTE_MARK:
+            held.update(IPv4Address(value) for value in _values(body, _ROUTE.size, _DESTINATION))
     ask = _ADDRESS.pack(socket.AF_INET6, 0, 0, 0, LOOPBACK)
-    async for message in _dump(_GET_ADDRESS, _NEW_ADDRESS, ask):
-        if _NUMBER.pack(ADDRESS_MARK) in _values(message, _ADDRESS.size, _PRIORITY):
-            held.update(IPv6Address(value) for value in _values(message, _ADDRESS.size, _ADDRESS_ITSELF))
+    async for body in _dump(_GET_ADDRESS, ask):
+        if _NUMBER.pack(ADDRESS_MARK) in _values(body, _ADDRESS.size, _PRIORITY):
+            held.update(IPv6Address(value) for value in _values(body, _ADDRESS.size, _ADDRESS_ITSELF))
     return frozenset(held)
 
 
@@ -67,51 +57,22 @@ async def lingering_addresses() -> frozenset[IPAddress]:
     """Return the IPv4 VIPs that end by themselves: addresses on lo, with our mark. Raises OSError."""
     ask = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, LOOPBACK)
     found = [
-        _values(message, _ADDRESS.size, _LOCAL)
-        async for message in _dump(_GET_ADDRESS, _NEW_ADDRESS, ask)
-        if _NUMBER.pack(ADDRESS_MARK) in _values(message, _ADDRESS.size, _PRIORITY)
+        _values(body, _ADDRESS.size, _LOCAL)
+        async for body in _dump(_GET_ADDRESS, ask)
+        if _NUMBER.pack(ADDRESS_MARK) in _values(body, _ADDRESS.size, _PRIORITY)
     ]
     return frozenset(IPv4Address(value) for values in found for value in values)
 
 
-async def _dump(request: int, reply: int, body: bytes) -> AsyncIterator[bytes]:
-    """Yield the bodies of all `reply` messages to a dump request. Raises OSError."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
-        asking.settimeout(0)  # the kernel has each part of its answer ready
-        asking.setsockopt(_SOL_NETLINK, _STRICT, 1)
-        asking.send(_HEADER.pack(_HEADER.size + len(body), request, _DUMP_REQUEST, 1, 0) + body)
-        while True:
-            for kind, message in _messages(asking.recv(_READ)):
-                if kind == _DONE:
-                    return
-                if kind == _ERROR:
-                    raise _error(message)
-                if kind == reply:
-                    yield message
+async def _dump(request: int, body: bytes) -> AsyncIterator[bytes]:
+    """Yield the bodies of the answer to a dump request. Raises OSError."""
+    with closing(NetlinkSocket(socket.NETLINK_ROUTE, strict=True)) as asking:
+        for bodies in asking.dump_in_parts(message(request, REQUEST | DUMP, body)):
+            for each in bodies:
+                yield each
             await asyncio.sleep(0)
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        yield kind, data[at + _HEADER.size : at + length]
-        at += _aligned(max(length, _HEADER.size))
-
-
-def _values(message: bytes, at: int, wanted: int) -> Iterator[bytes]:
-    """Yield the values of the attributes of one type in a message whose fixed part is `at` bytes long."""
-    while at + _ATTRIBUTE.size <= len(message):
-        length, kind = _ATTRIBUTE.unpack_from(message, at)
-        if kind == wanted:
-            yield message[at + _ATTRIBUTE.size : at + length]
-        at += _aligned(max(length, _ATTRIBUTE.size))
-
-
-def _aligned(length: int) -> int:
-    return (length + 3) & ~3
-
-
-def _error(message: bytes) -> OSError:
-    (code,) = _ERRNO.unpack_from(message)
-    return OSError(-code, os.strerror(-code))
+def _values(body: bytes, at: int, wanted: int) -> list[bytes]:
+    """Return the values of the attributes of one type in a message whose fixed part is `at` bytes long."""
+    return [value for kind, value in attributes(body, at) if kind == wanted]

@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 _QUEUE: Final = 256  # neighbours waiting; more at once are left to the kernel
 _GAP: Final = 0.005  # seconds after each: a flood of forged requests must not fill the kernel's table
 
-_ROUTE: Final = 0  # NETLINK_ROUTE
 _NEW: Final = 28  # RTM_NEWNEIGH
 _CREATE_OR_REPLACE: Final = 0x400 | 0x100
 _NO_ARP: Final = 0x40  # NUD_NOARP: taken as it is, and forgotten by the kernel some time after its last use
@@ -72,12 +71,10 @@ class FixedNeighbours:
     """Neighbours that nobody is asked about: next hops whose hardware address is known otherwise."""
 
     def __init__(self) -> None:
-        self._socket: NetlinkSocket | None = None
+        self._socket = NetlinkSocket(socket.NETLINK_ROUTE)
 
     def set(self, link: int, address: IPAddress, mac: bytes) -> None:
         """Let `address` be at `mac` (6 bytes) on the link with index `link`. Raises OSError."""
-        if self._socket is None:
-            self._socket = NetlinkSocket(_ROUTE)
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         body = struct.pack("=BxHiHBB", family, 0, link, _NO_ARP, 0, 0)
         body += attribute(1, address.packed) + attribute(2, mac)
@@ -85,6 +82,4 @@ class FixedNeighbours:
 
     def close(self) -> None:
         """Give the socket back; the neighbours stay until the kernel forgets them."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()

@@ -20,6 +20,7 @@ _ERRNO: Final = struct.Struct("=i")
 _NESTED: Final = 0x8000  # NLA_F_NESTED
 _KIND: Final = 0x3FFF  # NLA_TYPE_MASK
 _ERROR, _DONE = 2, 3
+_SOL_NETLINK, _STRICT = 270, 12  # NETLINK_GET_STRICT_CHK
 _READ: Final = 1 << 16  # bytes, more than the kernel gives at once
 _SEND_BUFFER: Final = 4 << 20  # bytes: a batch goes in one message
 
@@ -50,30 +51,41 @@ def message(kind: int, flags: int, body: bytes, sequence: int = 0) -> bytes:
 
 
 class NetlinkSocket:
-    """A socket of one netlink family, in the network namespace of the thread that opens it.
+    """A socket of one netlink family, in the network namespace of the thread that uses it first.
 
-    Opening raises OSError where the kernel has no such family.
+    It is opened when it is used, also after `close`; that raises OSError where the kernel has no such family.
+    `strict`: the kernel filters what is asked for by the request's header (NETLINK_ROUTE).
     """
 
-    def __init__(self, family: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
-        self._socket.settimeout(0)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    def __init__(self, family: int, *, strict: bool = False) -> None:
+        self._family = family
+        self._strict = strict
+        self._open: socket.socket | None = None
 
     def close(self) -> None:
         """Give the socket back."""
-        self._socket.close()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def dump(self, request: bytes) -> Iterator[bytes]:
         """Yield the body of each message of the answer to a dump request. Raises OSError."""
+        for bodies in self.dump_in_parts(request):
+            yield from bodies
+
+    def dump_in_parts(self, request: bytes) -> Iterator[list[bytes]]:
+        """Yield the same as the kernel gives it: some messages with each read. Raises OSError."""
         self._socket.send(request)
         while True:
+            bodies: list[bytes] = []
             for kind, body in _messages(self._socket.recv(_READ)):
                 if kind == _DONE:
+                    yield bodies
                     return
                 if kind == _ERROR:
                     _raise(body)
-                yield body
+                bodies.append(body)
+            yield bodies
 
     def transact(self, messages: Iterable[bytes]) -> None:
         """Send messages at once; the first error that the kernel reports is raised as OSError."""
@@ -88,6 +100,17 @@ class NetlinkSocket:
             failed = failed or next(errors, b"")
         if failed:
             _raise(failed)
+
+    @property
+    def _socket(self) -> socket.socket:
+        if self._open is None:
+            kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+            self._open = socket.socket(socket.AF_NETLINK, kind, self._family)
+            self._open.settimeout(0)
+            self._open.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            if self._strict:
+                self._open.setsockopt(_SOL_NETLINK, _STRICT, 1)
+        return self._open
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -93,7 +93,7 @@ class NfTables:
     def __init__(self, name: str, family: int) -> None:
         self._name = _text(name)
         self._family = {socket.AF_INET: 2, socket.AF_INET6: 10}[socket.AddressFamily(family)]
-        self._socket: NetlinkSocket | None = None
+        self._socket = NetlinkSocket(_NETFILTER)
 
     def replace(self, sets: Iterable[Set], chains: Sequence[Chain]) -> None:
         """Put the table in force as it is described, in place of what there was.
@@ -136,13 +136,9 @@ class NfTables:
 
     def close(self) -> None:
         """Give the socket back; the table stays."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
 
     def _commit(self, parts: Iterable[tuple[int, int, bytes]]) -> None:
-        if self._socket is None:
-            self._socket = NetlinkSocket(_NETFILTER)
         head = struct.pack("!BBH", self._family, 0, 0)
         edge = struct.pack("!BBH", 0, 0, _SUBSYSTEM)
         changes = [
