@@ -4,7 +4,7 @@ links, addresses -> a meter per link -> packets and some of their senders, looke
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -15,24 +15,73 @@ from roost.protocols.errors import PacketError
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.traffic_meter import TrafficMeter
 
-__all__ = ["Meters", "sender"]
+__all__ = ["LinkMeters", "Meters", "sender"]
 
 _LOOK: Final = 0.02  # seconds between two looks at the meters while packets come or may come
 _LOOK_RARELY: Final = 0.25  # seconds, otherwise
 _EAGER: Final = 2.0  # seconds after an address was lost or a packet came
 
 
+class LinkMeters:
+    """A meter on each of some links; `on_packet` gets the first bytes of some packets, during `read`."""
+
+    def __init__(self, on_packet: Callable[[bytes], None]) -> None:
+        self.addresses: frozenset[IPAddress] = frozenset()
+        self.beside: frozenset[bytes] = frozenset()
+        self._on_packet = on_packet
+        self._meters: dict[Link, TrafficMeter] = {}
+
+    def __len__(self) -> int:
+        return len(self._meters)
+
+    def follow(
+        self, addresses: Collection[IPAddress], links: Collection[Link], beside: Collection[bytes] = ()
+    ) -> bool:
+        """Count packets to exactly `addresses` that come in on `links`, but from the MACs `beside`.
+
+        Tells whether others are counted than before. Raises CapabilityError.
+        """
+        changed = frozenset(addresses) != self.addresses or frozenset(beside) != self.beside
+        self.addresses, self.beside = frozenset(addresses), frozenset(beside)
+        wanted = set(links) if addresses else set()
+        for link in self._meters.keys() - wanted:
+            self._meters.pop(link).close()
+        if changed:
+            for meter in self._meters.values():
+                meter.set_addresses(addresses, beside)
+        for link in wanted - self._meters.keys():
+            try:
+                self._meters[link] = TrafficMeter(link, addresses, self._on_packet, beside)
+            except OSError:  # gone since netlink told of it; it will tell that too
+                continue
+        return changed
+
+    def read(self) -> Iterator[int]:
+        """Yield how many packets came on each link since the last time, after some of them were shown."""
+        for meter in self._meters.values():
+            yield meter.read()
+
+    def close(self) -> None:
+        """Count nothing any more."""
+        for meter in self._meters.values():
+            meter.close()
+        self._meters.clear()
+
+
 class Meters:
     """Follows packets for some addresses; `on_packets(count, senders)` is called at each look."""
 
     def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None]) -> None:
-        self.beside: frozenset[bytes] = frozenset()  # of whom packets are not counted
         self._on_packets = on_packets
-        self._addresses: frozenset[IPAddress] = frozenset()
-        self._meters: dict[Link, TrafficMeter] = {}
+        self._meters = LinkMeters(self._on_packet)
         self._seen: dict[Sighting, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._eager_until = float("-inf")
+
+    @property
+    def beside(self) -> frozenset[bytes]:
+        """The hardware addresses from which packets are not counted."""
+        return self._meters.beside
 
     def watch(
         self, addresses: Collection[IPAddress], links: Collection[Link], beside: Collection[bytes] = ()
@@ -41,19 +90,7 @@ class Meters:
 
         Raises CapabilityError.
         """
-        changed = frozenset(addresses) != self._addresses or frozenset(beside) != self.beside
-        self._addresses, self.beside = frozenset(addresses), frozenset(beside)
-        wanted = set(links) if addresses else set()
-        for link in self._meters.keys() - wanted:
-            self._meters.pop(link).close()
-        for link in wanted - self._meters.keys():
-            try:
-                self._meters[link] = TrafficMeter(link, addresses, self._on_packet, beside)
-            except OSError:  # gone since netlink told of it; it will tell that too
-                continue
-        if changed:
-            for meter in self._meters.values():
-                meter.set_addresses(addresses, beside)
+        if self._meters.follow(addresses, links, beside):
             self._eager_until = asyncio.get_running_loop().time() + _EAGER
             self._rest()
         if self._meters and self._timer is None:
@@ -62,9 +99,7 @@ class Meters:
     def close(self) -> None:
         """Stop watching."""
         self._rest()
-        for meter in self._meters.values():
-            meter.close()
-        self._meters.clear()
+        self._meters.close()
 
     def _look(self) -> None:
         self._timer = None
@@ -72,7 +107,7 @@ class Meters:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        count = sum(meter.read() for meter in self._meters.values())
+        count = sum(self._meters.read())
         if count:
             self._eager_until = now + _EAGER
         pause = _LOOK if now < self._eager_until else _LOOK_RARELY
@@ -91,7 +126,7 @@ class Meters:
             found = sender(data)
         except PacketError:
             return
-        if found.vip in self._addresses:
+        if found.vip in self._meters.addresses:
             self._seen[found] = None
 
 

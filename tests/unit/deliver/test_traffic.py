@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 from tests.unit.decide.builders import link, mac
 
-from roost.deliver import traffic as module
+from roost.deliver import meters, traffic
 from roost.deliver.traffic import Traffic
 from roost.model.address import IPAddress
 from roost.model.link import Link
@@ -19,13 +19,21 @@ class Meter:
 
     made: list["Meter"] = []  # noqa: RUF012 - emptied by each test
 
-    def __init__(self, _: Link, addresses: Collection[IPAddress], on_packet: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        _: Link,
+        addresses: Collection[IPAddress],
+        on_packet: Callable[[bytes], None],
+        beside: Collection[bytes],
+    ) -> None:
+        assert not beside
         self.addresses = frozenset(addresses)
         self.came, self.shown, self.closed = 0, list[IPAddress](), False
         self._on_packet = on_packet
         Meter.made.append(self)
 
-    def set_addresses(self, addresses: Collection[IPAddress]) -> None:
+    def set_addresses(self, addresses: Collection[IPAddress], beside: Collection[bytes]) -> None:
+        assert not beside
         self.addresses = frozenset(addresses)
 
     def read(self) -> int:
@@ -44,39 +52,39 @@ def packet(to: IPAddress) -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def meters(monkeypatch: pytest.MonkeyPatch) -> list[Meter]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Meter]:
     Meter.made = []
-    monkeypatch.setattr(module, "TrafficMeter", Meter)
+    monkeypatch.setattr(meters, "TrafficMeter", Meter)
     return Meter.made
 
 
 async def test_of_many_packets_each_address_gets_its_share_of_those_shown() -> None:
-    traffic = Traffic()
-    assert traffic.look([ONE, TWO], [link()]) == {ONE: 0, TWO: 0}
+    counted = Traffic()
+    assert counted.look([ONE, TWO], [link()]) == {ONE: 0, TWO: 0}
     (meter,) = Meter.made
     meter.came, meter.shown = 4, [ONE, ONE, ONE, TWO]
-    assert traffic.look([ONE, TWO], [link()]) == {ONE: 3, TWO: 1}
+    assert counted.look([ONE, TWO], [link()]) == {ONE: 3, TWO: 1}
     meter.came, meter.shown = 4000, [ONE, TWO, TWO, TWO]
-    assert traffic.look([ONE, TWO], [link()]) == {ONE: 1003, TWO: 3001}
-    traffic.close()
+    assert counted.look([ONE, TWO], [link()]) == {ONE: 1003, TWO: 3001}
+    counted.close()
 
 
 async def test_addresses_and_links_are_followed() -> None:
-    traffic = Traffic()
-    traffic.look([ONE], [link()])
-    traffic.look([TWO], [link()])
+    counted = Traffic()
+    counted.look([ONE], [link()])
+    counted.look([TWO], [link()])
     assert [meter.addresses for meter in Meter.made] == [frozenset({TWO})]
-    assert traffic.look([], [link()]) == {}
+    assert counted.look([], [link()]) == {}
     assert Meter.made[0].closed
-    traffic.close()
+    counted.close()
 
 
 async def test_nothing_is_counted_when_nobody_has_looked_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    monkeypatch.setattr(module, "_LOOKED_AT", 0.05)
-    traffic = Traffic()
-    traffic.look([ONE], [link()])
+    monkeypatch.setattr(traffic, "_LOOKED_AT", 0.05)
+    counted = Traffic()
+    counted.look([ONE], [link()])
     async with asyncio.timeout(5):
         while not Meter.made[0].closed:
             await asyncio.sleep(0.01)
