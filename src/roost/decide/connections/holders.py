@@ -5,6 +5,7 @@ moments, and again and again; one that has left cannot, and is believed for as l
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -78,9 +79,9 @@ class Holders:
             if not holders:
                 del self._of[address]
 
-    def keep(self, addresses: Collection[IPAddress]) -> None:
+    def keep(self, addresses: AbstractSet[IPAddress]) -> None:
         """Forget all other addresses."""
-        for address in self._of.keys() - set(addresses):
+        for address in [each for each in self._of if each not in addresses]:  # mostly none of very many
             del self._of[address]
         self._flows = {flow: each for flow, each in self._flows.items() if flow.address in self._of}
 
