@@ -8,7 +8,7 @@ import click
 
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.output import passed_on
-from roost.cli.screen import COLOURS, Cell, Screen, sign
+from roost.cli.screen import Cell, Screen, verdict
 
 __all__ = ["command"]
 
@@ -44,7 +44,7 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
             (
                 str(place["position"]),
                 place["node"],
-                (f"{sign(place['verdict'])} {place['verdict']}", COLOURS.get(place["verdict"], "red")),
+                verdict(place["verdict"]),
                 str(place["score"]),
                 place["digest"][:12],
                 place["why"],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-__all__ = ["COLOURS", "Cell", "Screen", "age", "clean", "sign"]
+__all__ = ["COLOURS", "Cell", "Screen", "age", "clean", "sign", "verdict"]
 
 Cell = str | tuple[str, str]  # text, or text and style
 
@@ -45,6 +45,11 @@ def clean(text: object) -> str:
 def sign(word: str) -> str:
     """Return the sign of a verdict or severity: the colour's twin."""
     return _SIGNS[COLOURS.get(word, _LOST)]
+
+
+def verdict(word: str) -> Cell:
+    """Return a verdict with its sign and colour."""
+    return f"{sign(word)} {word}", COLOURS.get(word, _LOST)
 
 
 def age(moment: str, now: datetime | None = None) -> str:

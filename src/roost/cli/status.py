@@ -9,7 +9,7 @@ import click
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.exits import Exit, Failure
 from roost.cli.output import passed_on
-from roost.cli.screen import COLOURS, Cell, Screen, clean, sign
+from roost.cli.screen import COLOURS, Cell, Screen, clean, sign, verdict
 from roost.cli.watch import watch_leaders
 
 __all__ = ["command"]
@@ -173,12 +173,12 @@ def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
 
 
 def _member(member: dict[str, Any], screen: Screen) -> list[Cell]:
-    verdict = member["verdict"]
-    shown = "draining" if verdict == "alive" and member.get("draining") else verdict
+    word = member["verdict"]
+    shown = "draining" if word == "alive" and member.get("draining") else word
     return [
         member["name"],
         member["address"],
-        (f"{sign(shown)} {shown}", COLOURS.get(shown, "red")),
+        verdict(shown),
         screen.moment(member["since"]),
         member["evidence"],
     ]

@@ -13,6 +13,7 @@ import click
 from roost.cli.client import ask, asks_cluster, only_socket
 from roost.cli.exits import Exit, Failure
 from roost.cli.screen import clean
+from roost.observe.moment import rfc3339
 
 __all__ = ["Leaders", "watch_leaders"]
 
@@ -111,4 +112,4 @@ def _tell_of_speaker(*, is_there: bool, as_json: bool) -> None:
 
 def _now() -> str:
     """Return the time as speakers write it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.now(UTC))

@@ -10,6 +10,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from roost.observe.moment import rfc3339
+
 __all__ = ["LEVELS", "configure"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -33,9 +35,7 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return (
-        datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return rfc3339(datetime.fromtimestamp(record.created, UTC))
 
 
 class _HumanFormatter(logging.Formatter):

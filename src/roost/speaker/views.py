@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from roost import __version__
@@ -16,6 +15,7 @@ from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
+from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems
@@ -42,7 +42,7 @@ class SpeakerViews:
             "node": speaker.name,
             "version": __version__,
             "pid": os.getpid(),
-            "started_at": _iso(speaker.started),
+            "started_at": rfc3339(speaker.started),
             "problems": [
                 {"kind": each.kind, "severity": each.severity.value, "text": each.text, "cure": each.cure}
                 for each in problems(speaker, time.monotonic())
@@ -55,7 +55,7 @@ class SpeakerViews:
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,
-                "loaded_at": _iso(speaker.loaded),
+                "loaded_at": rfc3339(speaker.loaded),
                 "digest": speaker.source.desired.digest,
                 "error": speaker.config_error,
                 "trouble": list(speaker.source.trouble),
@@ -85,7 +85,7 @@ class SpeakerViews:
         change = speaker.history.last(ranking.service.name)
         return explain(ranking, speaker.decider.state.election.candidates) | {
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
-            "since": _iso(change.since),
+            "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
             "problems": self._problems(ranking.service, dead_ends(speaker)),
@@ -142,11 +142,11 @@ class SpeakerViews:
         """What has happened after the event with the serial `since`, oldest first."""
         return {
             "node": self._speaker.name,
-            "started_at": _iso(self._speaker.started),
+            "started_at": rfc3339(self._speaker.started),
             "events": [
                 {
                     "serial": record.serial,
-                    "time": _iso(record.when),
+                    "time": rfc3339(record.when),
                     "what": record.event.what.value,
                     "level": record.event.level.value,
                     "text": record.event.text,
@@ -190,7 +190,7 @@ class SpeakerViews:
             "address": str(member.endpoint) if member.endpoint else "",
             "verdict": member.verdict.value,
             "draining": member.metadata.draining,
-            "since": _iso(self._speaker.moment(member.since)),
+            "since": rfc3339(self._speaker.moment(member.since)),
             "incarnation": member.incarnation,
             "evidence": member.evidence,
             "labels": dict(member.metadata.labels),
@@ -207,12 +207,13 @@ class SpeakerViews:
         speaker, service = self._speaker, ranking.service
         answering = [each for each in service.addresses if each in speaker.decider.announcements]
         interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
+        change = speaker.history.last(service.name)
         return {
             "name": service.name,
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
-            "since": _iso(speaker.history.last(service.name).since),
-            "change": speaker.history.last(service.name).why,
+            "since": rfc3339(change.since),
+            "change": change.why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
@@ -283,8 +284,3 @@ class SpeakerViews:
             }
             for alarm in self._speaker.decider.alarms(now)
         ]
-
-
-def _iso(moment: datetime) -> str:
-    """Return a UTC time as RFC 3339 text with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
