@@ -31,31 +31,25 @@ _FRAMES: Final = 2  # for an address, or a client, on one link
 class Announcing:
     """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none).
 
-    `arp_rate`: ARP packets per second on this node's port, None where nobody counts them; what is sent is
-    taken from `budget`, so that questions wait for it.
+    What is sent is taken from `budget`, so that questions wait for it, and is little where that has a limit;
+    None: there is none.
     """
 
-    def __init__(
-        self,
-        rate: float,
-        refresh: float | None,
-        arp_rate: float | None = None,
-        budget: Budget | None = None,
-    ) -> None:
+    def __init__(self, rate: float, refresh: float | None, budget: Budget | None = None) -> None:
         self.defences = 0
         self._budget = budget or Budget(None)
         self._claims = ClaimBook()
-        self._arp_rate = arp_rate
+        sparing = self._budget.limited
         self._rounds = GratuitousSchedule[IPAddress](
             self._at_most(rate, _SPARING_RATE),
             refresh,
-            ROUNDS if arp_rate is None else _SPARING_ROUNDS,
-            burst=None if arp_rate is None else self._at_most(rate, _SPARING_BURST),
+            _SPARING_ROUNDS if sparing else ROUNDS,
+            burst=self._at_most(rate, _SPARING_BURST) if sparing else None,
         )
         self._news = GratuitousSchedule[Sighting](
             self._at_most(rate, _SPARING_CLIENTS),
-            rounds=_CLIENT_ROUNDS if arp_rate is None else _SPARING_CLIENT_ROUNDS,
-            burst=None if arp_rate is None else min(rate, _FRAMES),
+            rounds=_SPARING_CLIENT_ROUNDS if sparing else _CLIENT_ROUNDS,
+            burst=min(rate, _FRAMES) if sparing else None,
         )
 
     def configure(self, rate: float, refresh: float | None) -> None:
@@ -64,7 +58,8 @@ class Announcing:
         self._news.rate = self._at_most(rate, _SPARING_CLIENTS)
 
     def _at_most(self, rate: float, part: float) -> float:
-        return rate if self._arp_rate is None else min(rate, self._arp_rate * part)
+        most = self._budget.rate
+        return rate if most is None else min(rate, most * part)
 
     def alarms(self, now: float) -> tuple[Alarm, ...]:
         """Claims of others for addresses that this node answered for."""
@@ -104,8 +99,8 @@ class Announcing:
         """Return what is to be sent now, on as many `links`."""
         cost = _FRAMES * max(1, links)
         effects: list[Effect] = []
-        if due := self._rounds.wake(now, cost if self._arp_rate is None else max(1, links)):
-            effects.append(Announce(tuple(due), sparing=self._arp_rate is not None))
+        if due := self._rounds.wake(now, max(1, links) if self._budget.limited else cost):
+            effects.append(Announce(tuple(due), sparing=self._budget.limited))
             self._budget.spend(now, len(due))
         if told := self._news.wake(now, cost):
             effects.append(Correct(tuple(told)))

@@ -98,9 +98,7 @@ class State:
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
-        self.announcing = Announcing(
-            settings.gratuitous_rate, settings.gratuitous_refresh, settings.arp_rate, budget
-        )
+        self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, budget)
         self.clients = Clients(me, self.plan.lead, lambda: frozenset(self.address_book.names))
         # Connections that outlive the move of their address.
         self.holders = Holders(me)

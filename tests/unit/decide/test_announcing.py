@@ -37,7 +37,7 @@ def test_everybody_is_told_several_times_within_half_a_second() -> None:
 
 
 def test_where_arp_is_counted_few_frames_go_out_in_any_second() -> None:
-    announcing = Announcing(5000.0, None, arp_rate=10.0)
+    announcing = Announcing(5000.0, None, Budget(10.0))
     announcing.take(VIPS, CLIENTS, 10.0)
     sent = frames(announcing, 10.0, 60.0)
     assert sum(when == 10.0 for when in sent) == 6, "four addresses at once, and one client"
@@ -49,7 +49,7 @@ def test_questions_wait_for_what_is_announced_where_arp_is_counted() -> None:
     budget = Budget(10.0)
     assert not budget.take(5.0, urgent=True)
     assert budget.take(10.0, urgent=True)
-    announcing = Announcing(5000.0, None, 10.0, budget)
+    announcing = Announcing(5000.0, None, budget)
     announcing.take(VIPS, (), 10.0)
     announcing.wake(10.0, 1)
     assert budget.wait(10.0, urgent=True) == pytest.approx(0.4)

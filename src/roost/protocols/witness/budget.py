@@ -28,6 +28,7 @@ class Budget:
     def __init__(self, rate: float | None = ARP_RATE) -> None:
         if rate is not None and rate <= 0:
             raise ValueError(f"{rate} ARP packets a second: nobody could be asked")
+        self.rate = rate
         self._fill = None if rate is None else rate * (1 - _ANSWERS)  # packets/second
         self._capacity = max(1.0, _BURST * (self._fill or 0.0))
         self._tokens = 0.0  # all nodes may start together, and all ask all
