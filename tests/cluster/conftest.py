@@ -7,8 +7,6 @@ from tests.cluster.nodes import KubeLan, kube_lan
 
 from roost.lab.components.find import find
 
-POOL = ("192.0.2.200-192.0.2.220", "2001:db8::200/124")
-
 
 @pytest.fixture(scope="session", autouse=True)
 def components() -> None:
@@ -20,17 +18,11 @@ def components() -> None:
 def two_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLan]:
     """One cluster for all tests that want two networks: controller, kube-proxies and speakers run."""
     with kube_lan(tmp_path_factory.mktemp("two-networks"), second=True) as lan:
-        lan.start_controller("--webhook-mode=disabled")
-        lan.start_proxies()
-        lan.gossip()
-        lan.start()
+        lan.start_all("--webhook-mode=disabled")
         yield lan
 
 
 @pytest.fixture
 def lan(two_networks: KubeLan) -> Iterator[KubeLan]:
     """That cluster with a pool and one advertisement, and nothing else."""
-    two_networks.api.pool("pool", *POOL)
-    two_networks.api.advertisement("everywhere")
-    yield two_networks
-    two_networks.reset()
+    yield from two_networks.with_pool()

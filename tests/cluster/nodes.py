@@ -131,6 +131,20 @@ class KubeLan(Lan):
             self._controller.wait(20)
             self._controller = None
 
+    def start_all(self, *options: str) -> None:
+        """Let the controller run, with these options, and all kube-proxies and speakers."""
+        self.start_controller(*options)
+        self.start_proxies()
+        self.gossip()
+        self.start()
+
+    def with_pool(self) -> "Iterator[KubeLan]":
+        """Give it a pool and one advertisement while a test runs, and nothing else."""
+        self.api.pool("pool", "192.0.2.200-192.0.2.220", "2001:db8::200/124")
+        self.api.advertisement("everywhere")
+        yield self
+        self.reset()
+
     def start_proxies(self) -> None:
         for speaker in self.speakers:
             with (self.folder / f"proxy-{speaker.name}.log").open("ab") as log:

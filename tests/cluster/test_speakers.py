@@ -23,26 +23,19 @@ from roost.lab.records import outage
 pytestmark = [*NETNS, pytest.mark.timeout(300)]
 
 WATCHED = ("services", "endpointslices", "nodes", "ipaddresspools", "l2advertisements", "servicel2statuses")
-POOL = ("192.0.2.200-192.0.2.220", "2001:db8::200/124")
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeLan]:
     with kube_lan(tmp_path_factory.mktemp("cluster")) as lan:
-        lan.start_controller()
-        lan.start_proxies()
-        lan.gossip()
-        lan.start()
+        lan.start_all()
         yield lan
 
 
 @pytest.fixture
 def lan(cluster: KubeLan) -> Iterator[KubeLan]:
     """The cluster with a pool and one advertisement, all speakers running and nothing else."""
-    cluster.api.pool("pool", *POOL)
-    cluster.api.advertisement("everywhere")
-    yield cluster
-    cluster.reset()
+    yield from cluster.with_pool()
 
 
 def first_by_hash(address: str, *names: str) -> str:
