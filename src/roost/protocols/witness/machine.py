@@ -494,7 +494,11 @@ class Witness:
         self._suspect(subject, watch, now)
         self._call(subject, watch, now)
         self._compare(watch, now)
-        if watch.asked is None or watch.declared or not self._silent(watch, now):
+        if watch.asked is None or watch.declared:
+            return
+        if now - self._heard_any > _DEAF / 2:
+            self._ask_lan(now, arp=False)  # in time: who hears nobody for longer takes itself for deaf
+        if not self._silent(watch, now):
             return
         if now - watch.told >= self._timing.silence / 2:
             watch.told = now
@@ -561,7 +565,7 @@ class Witness:
 
         What was under way when it failed came in still, and what was asked before it worked again was lost.
         """
-        heard = self._link_heard(watch)
+        heard = self._link_heard(watch, now)
         if watch.asked is None or heard <= watch.asked:
             return False
         if watch.main is ProbeKind.ARP and self._budget.limited:
@@ -572,21 +576,22 @@ class Witness:
         asked_since = watch.decisive.lost(open_by) - watch.decisive.lost(watch.proved)
         return heard > (watch.asked + now) / 2 and asked_since > 0
 
-    def _link_heard(self, watch: _Watch) -> float:
+    def _link_heard(self, watch: _Watch, now: float) -> float:
         """Return when an answer proved this node's link last.
 
         Who answers ARP for one dead host may for all, so ARP counts only where the subject's is silent.
         """
         echo, arp = self._lan_heard[ProbeKind.ECHO], watch.voices[ProbeKind.ARP]
-        faked = watch.main is ProbeKind.ECHO and arp.answers > 0 and not arp.pending
+        silent = arp.lost(now - self._timing.flight) > 0  # what was asked just now is no sign
+        faked = watch.main is ProbeKind.ECHO and arp.answers > 0 and not silent
         return echo if faked else max(echo, self._lan_heard[ProbeKind.ARP])
 
-    def _ask_lan(self, now: float) -> None:
+    def _ask_lan(self, now: float, *, arp: bool = True) -> None:
         if now - self._lan_asked < 2 * self._timing.flight:
             return
         self._lan_asked = now
         self._effects.append(AskLan(ProbeKind.ECHO, _LAN_HOSTS))
-        if hosts := sum(self._budget.take(now, urgent=True) for _ in range(_LAN_HOSTS)):
+        if arp and (hosts := sum(self._budget.take(now, urgent=True) for _ in range(_LAN_HOSTS))):
             self._effects.append(AskLan(ProbeKind.ARP, hosts))
 
     def _credible(self, witness: str, now: float) -> bool:

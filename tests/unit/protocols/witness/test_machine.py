@@ -196,6 +196,21 @@ def test_a_link_that_was_slow_of_late_is_given_more_time() -> None:
     assert lan.gone() == {"n1"}
 
 
+def test_one_that_is_left_alone_on_a_link_that_was_slow_of_late_finds_its_peer_gone() -> None:
+    """It waits so long for the peer that it would take itself for deaf, had it not asked others meanwhile."""
+    lan = Lan(("n1", "n2"))
+    lan.run(1.0)
+    for pause in (0.045, 0.08, 0.14):
+        lan.passes = cut("n1")
+        lan.run(pause)
+        lan.passes = everything
+        lan.run(0.2)
+    assert lan.declared == []
+    lan.passes = cut("n1")
+    lan.run(0.5)
+    assert ("n2", "n1") in {(by, subject) for _, by, subject in lan.declared}
+
+
 @given(
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.05, 0.1]),
