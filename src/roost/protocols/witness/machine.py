@@ -322,21 +322,22 @@ class Witness:
         watch = self._watches.get(statement.subject)
         if watch is None or statement.sender not in watch.others:
             return
+        late = self._lateness(now)
         self._stale = True
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
             watch.decisive.due = min(watch.decisive.due, now)
-        self._judge(statement.subject, watch, now)
+        if not late:  # else there may be answers to be read, and the wake that comes has to count it first
+            self._judge(statement.subject, watch, now)
 
     def wake(self, now: float) -> None:
         """Probe who is due and judge who is silent.
 
         A wake that is late blames nobody: what counts is probes that were sent and stayed unanswered.
         """
-        planned = self.next_wake()
-        if planned is not None and now - planned > self._slack:
-            self._late.append((now, now - planned))
+        if late := self._lateness(now):
+            self._late.append((now, late))
         self._stale = True
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
@@ -360,6 +361,12 @@ class Witness:
             return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
+
+    def _lateness(self, now: float) -> float:
+        """Return by how many seconds the next wake is overdue, 0 while that may be chance."""
+        planned = self.next_wake()
+        late = now - planned if planned is not None else 0.0
+        return late if late > self._slack else 0.0
 
     def _wanted(self, watch: _Watch) -> float:
         """Return when there is something to do: a question, or a look whether the first one was answered.
