@@ -233,7 +233,17 @@ class Leading:
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
+                if self._state.me not in self._state.plan.lead(address).standbys:
+                    self._await_own(name, now)
         self._doubt_answers([each for each, name in self.stand_ins.items() if name in names], now)
+
+    def _await_own(self, name: str, now: float) -> None:
+        """Look that one address of `name` is answered that this node would have to stand in for."""
+        for service in sorted(self._state.election.led_by(name)):
+            for address in self._state.election.rankings[service].service.addresses:
+                if self._state.me in self._state.plan.lead(address).standbys:
+                    self._await(address, now)
+                    return
 
     def _doubt_answers(self, addresses: Iterable[IPAddress], now: float) -> None:
         """Look that these are answered: who stood in for their leaders perhaps does no more."""
