@@ -106,7 +106,8 @@ def _why_nobody(speaker: Speaker) -> tuple[str, str]:
     faults = {record.kind: record for record in speaker.faults.records}
     for kind in ("bad-packet", "stream"):
         if (record := faults.get(kind)) is not None:
-            why = f"packets from {record.source} are not understood ({record.detail})"
+            host = record.source.rpartition(":")[0]  # who connects does so from any port
+            why = f"packets from {host} are not understood ({record.detail})"
             return why, "compare keys and labels"
     if (record := faults.get("exchange-failed")) is not None:
         why = f"{record.source} does not answer ({record.detail})"
@@ -162,7 +163,7 @@ def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
     look = "look at that host"
     if speaker.decider.state.watch.hears_lost(member.name):
         look = "its host answers on the LAN: start its speaker, or open the gossip port, UDP and TCP"
-    text = f"{member.name} is {member.verdict.value}: {member.evidence}"
+    text = f"{member.verdict.of(member.name)}: {member.evidence}"
     return Problem("lost member", text, f"{look}; `roost forget {member.name}` if it is not to come back")
 
 
@@ -196,7 +197,7 @@ def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Prob
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)
     if told.deaf:
-        yield Problem("cut off", f"{name} hears nobody on the LAN, though gossip reaches it")
+        yield Problem("cut off", f"{name} hears nobody on the LAN, by its own word")
     if told.blind or told.outdated:
         yield Problem("outdated", f"{name} does not hear of changes")
 

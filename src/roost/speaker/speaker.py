@@ -80,7 +80,7 @@ class Speaker:
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
         self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
-        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
+        self.events = Events(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))

@@ -88,7 +88,7 @@ class SpeakerViews:
             "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
-            "problems": self._problems(ranking.service, dead_ends(speaker)),
+            "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
         }
 
     def what_if(
@@ -125,7 +125,7 @@ class SpeakerViews:
         if candidate is None:
             raise UnknownNameError(f"no node has the name {node}")
         if candidate.verdict.lost:
-            raise ContradictionError(f"{node} is lost ({candidate.verdict.value}): it leads nothing to drain")
+            raise ContradictionError(f"{candidate.verdict.of(node)}: it leads nothing to drain")
         speaker.wish(node, wish=wish)
         progress = speaker.decider.drain_progress(node, time.monotonic())
         if progress is None:
@@ -230,6 +230,11 @@ class SpeakerViews:
             if address in passing_on.onward.onward
             for node, holder in sorted(passing_on.holders.of(address).items())
         ]
+
+    def _doubts(self) -> list[str]:
+        if not self._speaker.decider.state.isolation.isolated:
+            return []
+        return ["this node hears nobody, and cannot know which of the others live"]
 
     def _problems(self, service: Service, dead: Mapping[str, str]) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
