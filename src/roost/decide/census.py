@@ -151,5 +151,6 @@ def reason(
         return "no node can lead it"
     known = before.get(move.new_leader)
     if known is None or not known.verdict.active:
-        return _ARRIVALS.get(known and known.verdict, "{} came and stands first").format(move.new_leader)
+        was = known.verdict if known else Verdict.DEAD
+        return _ARRIVALS.get(was, "{} came and stands first").format(move.new_leader)
     return f"{move.new_leader} stands first now"

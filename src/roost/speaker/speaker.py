@@ -148,7 +148,6 @@ class Speaker:
         if self.pings is not None:
             self.pings.notice(self.decider.state.plan.known)
             self.pings.open(self.decider.state.announcing_links)
-            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         if self.config.keep_connections and self.config.membership:
@@ -194,7 +193,7 @@ class Speaker:
         self.announcer.close()
         self._responders.close()
         if self.pings is not None:
-            await self.pings.close()
+            self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         self.passing_on.close()

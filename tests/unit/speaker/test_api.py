@@ -1,8 +1,8 @@
 """Wishes that reach a speaker over its socket."""
 
 import json
-from unittest.mock import Mock
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
