@@ -1,7 +1,7 @@
 """What is wrong as this node sees it: one line each, with the cure, first of all that people are shown."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,7 +17,7 @@ from roost.speaker.dead_ends import dead_ends
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 
-__all__ = ["problems"]
+__all__ = ["problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
@@ -120,22 +120,26 @@ def _of_links(speaker: Speaker) -> Iterator[Problem]:
     if not speaker.decider.state.links:
         return  # before the first look
     links = [link for link in speaker.decider.state.links if not link.loopback]
-    failed = speaker.announcer.failed
     patterns = speaker.config.interfaces
     if patterns is None and all(why_silent(link, None) for link in links):
-        reasons = "; ".join(f"{link.name} {why_silent(link, None)}" for link in links[:_NAMED])
+        reasons = "; ".join(_silent(speaker, link) for link in links[:_NAMED])
         yield Problem("no interface", f"none can announce: {reasons or 'there is none'}")
     for pattern in patterns or ():
         fitting = [link for link in links if interface_allowed((pattern,), link.name)]
-        reasons = "; ".join(_silent(link, patterns, failed) for link in fitting[:_NAMED])
+        reasons = "; ".join(_silent(speaker, link) for link in fitting[:_NAMED])
         if not fitting:
             yield Problem("no interface", f"{pattern}: no link of this host has that name")
-        elif all(_silent(link, patterns, failed) for link in fitting):
+        elif all(_silent(speaker, link) for link in fitting):
             yield Problem("no interface", reasons)
 
 
-def _silent(link: Link, patterns: Iterable[str] | None, failed: Mapping[int, str]) -> str:
-    reason = why_silent(link, patterns) or failed.get(link.index, "")
+def why_not_announcing(speaker: Speaker, link: Link) -> str:
+    """Return why nothing is announced on `link`, "" where it is."""
+    return why_silent(link, speaker.config.interfaces) or speaker.announcer.failed.get(link.index, "")
+
+
+def _silent(speaker: Speaker, link: Link) -> str:
+    reason = why_not_announcing(speaker, link)
     return f"{link.name} {reason}" if reason else ""
 
 

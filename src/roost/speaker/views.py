@@ -10,7 +10,6 @@ from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
 from roost.model.explain import explain
-from roost.model.link import why_silent
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
@@ -18,7 +17,7 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.metrics import metrics
-from roost.speaker.problems import problems
+from roost.speaker.problems import problems, why_not_announcing
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -196,7 +195,7 @@ class SpeakerViews:
             "labels": dict(member.metadata.labels),
             "macs": [mac.hex(":") for mac in member.metadata.macs],
             "roost": member.metadata.version or None,
-            "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
+            "same_services": not member.wants_others(self._speaker.source.desired.digest),
         }
 
     def _services(self) -> list[dict[str, Any]]:
@@ -256,11 +255,7 @@ class SpeakerViews:
         """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
         responders = speaker.announcer.responders
-        reasons = {
-            link.index: why_silent(link, speaker.config.interfaces)
-            or speaker.announcer.failed.get(link.index, "")
-            for link in speaker.decider.state.links
-        }
+        reasons = {link.index: why_not_announcing(speaker, link) for link in speaker.decider.state.links}
         return [
             {
                 "name": link.name,
