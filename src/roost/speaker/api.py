@@ -20,6 +20,9 @@ class Views(Protocol):
     def status(self) -> Mapping[str, Any]:
         """Everything that `roost status` shows."""
 
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
+
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
 
@@ -85,6 +88,7 @@ class Api:
             )
         routes: dict[str, Callable[[], Mapping[str, Any]]] = {
             "/v1/status": self._views.status,
+            "/v1/names": self._views.names,
             "/v1/traffic": self._views.traffic,
             "/v1/what-if": lambda: self._what_if(request.query),
             "/v1/events": lambda: self._views.events(_serial(request.query.get("since", []))),

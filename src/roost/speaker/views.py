@@ -75,6 +75,16 @@ class SpeakerViews:
             },
         }
 
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
+        state = self._speaker.decider.state
+        return {
+            "nodes": sorted(state.election.candidates),
+            "lost": sorted(state.fates.lost),
+            "services": sorted(state.election.rankings),
+            "addresses": [canonical(each) for each in sorted(state.plan.known, key=str)],
+        }
+
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
         speaker = self._speaker
