@@ -25,7 +25,7 @@ class Verdict(Enum):
 
     def of(self, node: str) -> str:
         """Return the clause that says it of `node`."""
-        return f"the process of {node} is gone" if self is Verdict.PROCESS_GONE else f"{node} is {self.value}"
+        return f"{node}'s process is gone" if self is Verdict.PROCESS_GONE else f"{node} is {self.value}"
 
     @property
     def active(self) -> bool:

@@ -134,7 +134,7 @@ class SpeakerViews:
         if candidate is None:
             raise UnknownNameError(f"no node has the name {node}")
         if candidate.verdict.lost:
-            raise ContradictionError(f"{candidate.verdict.of(node)}: it leads nothing to drain")
+            raise ContradictionError(f"{node} is lost ({candidate.verdict.value}): it leads nothing to drain")
         speaker.wish(node, wish=wish)
         progress = speaker.decider.drain_progress(node, time.monotonic())
         if progress is None:

@@ -95,7 +95,7 @@ def test_with_a_cluster_a_lost_node_is_refused_before_its_object_is_written(
     wished: list[bool] = []
 
     def refuse(*_: object, **__: object) -> None:
-        raise Failure("n2 is dead: it leads nothing to drain", Exit.INVALID)
+        raise Failure("n2 is lost (dead): it leads nothing to drain", Exit.INVALID)
 
     monkeypatch.setattr(drain, "asks_cluster", lambda _: True)
     monkeypatch.setattr(drain, "ask", refuse)

@@ -158,7 +158,7 @@ def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it(
     ("move", "text"),
     [
         (Move("web", "n2", "n1"), "n2 is dead: no ack"),
-        (Move("web", "n4", "n1"), "the process of n4 is gone: its lifeline was closed"),
+        (Move("web", "n4", "n1"), "n4's process is gone: its lifeline was closed"),
         (Move("web", "n9", "n1"), "n9 is no longer known"),
         (Move("web", "n1", None), "no node can lead it"),
         (Move("web", None, "n3"), "n3 came and stands first"),
