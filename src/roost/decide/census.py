@@ -145,6 +145,8 @@ def reason(
         return f"this node hears nobody, and cannot know whether {move.old_leader} lives"
     if old is not None and not old.verdict.active:
         return old.verdict.of(str(move.old_leader)) + (f": {old.evidence}" if old.evidence else "")
+    if old is not None and not old.node.can_announce:
+        return f"{move.old_leader} has no interface that can announce"
     if move.old_leader and old is None:
         return f"{move.old_leader} is no longer known"
     if move.new_leader is None:

@@ -159,6 +159,7 @@ def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it(
     [
         (Move("web", "n2", "n1"), "n2 is dead: no ack"),
         (Move("web", "n4", "n1"), "n4's process is gone: its lifeline was closed"),
+        (Move("web", "n5", "n1"), "n5 has no interface that can announce"),
         (Move("web", "n9", "n1"), "n9 is no longer known"),
         (Move("web", "n1", None), "no node can lead it"),
         (Move("web", None, "n3"), "n3 came and stands first"),
@@ -172,6 +173,7 @@ def test_why_the_lead_moved(move: Move, text: str) -> None:
         "n2": Candidate(Node("n2"), Verdict.DEAD, "no ack"),
         "n3": Candidate(Node("n3")),
         "n4": Candidate(Node("n4"), Verdict.PROCESS_GONE, "its lifeline was closed"),
+        "n5": Candidate(Node("n5", can_announce=False)),
     }
     assert reason(move, before, now, isolated=False) == text
 
