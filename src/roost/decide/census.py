@@ -140,15 +140,8 @@ def reason(
 
     A node that is `isolated` cannot know the fate of others.
     """
-    old = now.get(move.old_leader) if move.old_leader else None
-    if old is not None and old.verdict.lost and isolated:
-        return f"this node hears nobody, and cannot know whether {move.old_leader} lives"
-    if old is not None and not old.verdict.active:
-        return old.verdict.of(str(move.old_leader)) + (f": {old.evidence}" if old.evidence else "")
-    if old is not None and not old.node.can_announce:
-        return f"{move.old_leader} has no interface that can announce"
-    if move.old_leader and old is None:
-        return f"{move.old_leader} is no longer known"
+    if move.old_leader and (fate := _fate(move.old_leader, now.get(move.old_leader), isolated=isolated)):
+        return fate
     if move.new_leader is None:
         return "no node can lead it"
     known = before.get(move.new_leader)
@@ -156,3 +149,14 @@ def reason(
         was = known.verdict if known else Verdict.DEAD
         return _ARRIVALS.get(was, "{} came and stands first").format(move.new_leader)
     return f"{move.new_leader} stands first now"
+
+
+def _fate(name: str, candidate: Candidate | None, *, isolated: bool) -> str:
+    """Return why the node `name` leads no more, "" where nothing is wrong with it."""
+    if candidate is None:
+        return f"{name} is no longer known"
+    if candidate.verdict.lost and isolated:
+        return f"this node hears nobody, and cannot know whether {name} lives"
+    if not candidate.verdict.active:
+        return candidate.verdict.of(name) + (f": {candidate.evidence}" if candidate.evidence else "")
+    return "" if candidate.node.can_announce else f"{name} has no interface that can announce"
