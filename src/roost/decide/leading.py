@@ -339,7 +339,12 @@ class Leading:
         now: float,
     ) -> None:
         for move in moves:
-            reason = why or census.reason(move, before or {}, self._state.election.candidates)
+            reason = why or census.reason(
+                move,
+                before or {},
+                self._state.election.candidates,
+                isolated=self._state.isolation.isolated,
+            )
             facts: dict[str, object] = {
                 "service": move.service,
                 "from": move.old_leader,

@@ -40,11 +40,11 @@ _HANDSHAKE: Final = 5.0  # seconds from a first SYN to the packet after it
 _CONNECTIONS: Final = 1 << 18  # remembered while passing on: a flood of SYNs must not fill it
 _TCP_FLAGS: Final = 13  # offset
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_L4PROTO, _LINK_TYPE = 16, 8  # NFT_META_*
+_LINK_TYPE: Final = 8  # NFT_META_IIFTYPE
+_NEEDS: Final = "nft_dup_ipv4, nft_dup_ipv6"
 _ETHERNET: Final = struct.pack("=H", 1)  # ARPHRD_ETHER
 _MAC: Final = nft.Field(9, 6)
 _PORT: Final = nft.Field(13, 2)
-_LINK: Final = nft.Field(20, 4, host_order=True)
 
 
 _Contents = list[tuple[nft.Set, Collection[tuple[bytes, bytes]]]]
@@ -111,7 +111,7 @@ class PassingOn:
             for table in self._tables:
                 table.follow(self._wanted, renew=renew)
         except OSError as error:
-            problem = f"connections cannot be passed on when an address moves: {_cause(error)}"
+            problem = f"connections cannot be passed on when an address moves: {nft.cause(error, _NEEDS)}"
             if problem != self.problem:
                 # Where a proxy delivers, the right to do this is an option.
                 _log.log(logging.INFO if self._tracked else logging.WARNING, "%s", problem)
@@ -225,7 +225,7 @@ class _Table:
         family = self._family
         priority = _AFTER_TRACKING if self._tracked else _FIRST_OF_ALL
         to, to_from = self._to(), self._to(2)  # the sender's hardware address takes two registers
-        tcp, udp, icmp = (_protocol(each) for each in (TCP, UDP, family.icmp))
+        tcp, udp, icmp = (nft.protocol(each) for each in (TCP, UDP, family.icmp))
         flow = self._flow()
         accept = nft.verdict(nft.ACCEPT)
         send = self._first.send(self._to)
@@ -303,7 +303,7 @@ class _Hops:
 
     def __init__(self, name: str, key: tuple[nft.Field, ...], address: nft.Field) -> None:
         self._to = nft.Set(name, key, (address,))
-        self._link = nft.Set(f"{name}_link", key, (_LINK,))
+        self._link = nft.Set(f"{name}_link", key, (nft.LINK,))
         self._behind = address.size // 4
         self.sets = (self._to, self._link)
 
@@ -321,10 +321,6 @@ class _Hops:
         return (*to, *link, nft.duplicate(0, self._behind))
 
 
-def _protocol(number: int) -> tuple[bytes, ...]:
-    return nft.load_meta(_L4PROTO), nft.equals(bytes([number]))
-
-
 def _mac_key(mac: bytes, address: IPAddress) -> bytes:
     return mac + bytes(2) + address.packed
 
@@ -332,14 +328,3 @@ def _mac_key(mac: bytes, address: IPAddress) -> bytes:
 def _flow_key(flow: Flow) -> bytes:
     ports = (struct.pack("!Hxx", port) for port in (flow.client_port, flow.port))
     return b"".join((flow.client.packed, next(ports), flow.address.packed, next(ports)))
-
-
-def _cause(error: OSError) -> str:
-    causes = {
-        errno.EPERM: "the process lacks CAP_NET_ADMIN",
-        errno.EACCES: "the process lacks CAP_NET_ADMIN",
-        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
-        errno.ENOENT: "the kernel lacks a part of nftables (nft_dup_ipv4, nft_dup_ipv6)",
-        errno.EOPNOTSUPP: "the kernel lacks a part of nftables",
-    }
-    return causes.get(error.errno or 0, str(error))
