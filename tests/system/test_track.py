@@ -122,7 +122,7 @@ def nodes(tmp_path: Path) -> Iterator[tuple[Lan, dict[str, Site]]]:
 
 
 def is_well(speaker: Speaker) -> bool:
-    return speaker.status()["problems"] == []
+    return not speaker.status()["problems"]
 
 
 def raises_the_alarm(speaker: Speaker) -> bool:
