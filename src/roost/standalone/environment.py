@@ -40,9 +40,9 @@ def environment_problems(
 
 
 def absences(config: SpeakerConfig, links: Collection[str]) -> tuple[Problem, ...]:
-    """Return what checks need and this host lacks now, in the order of the file; `links` names all interfaces.
+    """Return what checks need and this host lacks now, in the order of the file.
 
-    For who looks once: a speaker that runs follows all of that, and tells how the checks are.
+    `links` names all interfaces. It is for who looks once: a speaker that runs tells how its checks are.
     """
     return tuple(
         _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
