@@ -6,6 +6,7 @@ import pytest
 
 from roost.decide.standing.tracking import Tracking
 from roost.model.check import Check, NumberFile, Process, Result, Subject, TcpPort
+from roost.model.election import Election
 from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
 from roost.protocols.words.fit import Fit, FitRow
@@ -35,10 +36,9 @@ def test_unfit_until_the_first_result() -> None:
     one = tracking(PORT, result=None)
     assert one.own("web") == Fitness(fit=False, why="tcp 127.0.0.1:80: not known yet")
     assert tracking(PORT, result=ILL).own("web").why == "tcp 127.0.0.1:80: it is gone"
-    assert one.unfit
+    assert (one.own("web").fit, one.unfit) == (False, True)
     assert one.checked(PORT, WELL, 2.0) == {"web"}, "the first result decides alone"
-    assert one.own("web").fit
-    assert not one.unfit
+    assert (one.own("web").fit, one.unfit) == (True, False)
     two = tracking(PORT, PROCESS, result=None)
     two.checked(PORT, WELL, 2.0)
     assert not two.own("web").fit, "of one nothing is known"
@@ -192,6 +192,16 @@ def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
     one.came("n2")
     one.presume([])
     assert one.news() == {"other": {"n2": FIT}}
+
+
+def test_what_a_peer_invents_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roost.decide.standing.tracking._ROWS", 10)
+    one, election = tracking(), Election()
+    sick = Fitness(fit=False)
+    for number in range(100):
+        one.hear(Fit(f"n{number}", (FitRow(f"s{number}", sick, 1),)))
+        election.update_candidates((), one.news())
+    assert len(election.fitness) == 10
 
 
 def test_words_are_cut_to_fit() -> None:
