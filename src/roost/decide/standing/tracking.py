@@ -21,7 +21,9 @@ from roost.protocols.words.fit import WHY_SIZE, Fit, FitRow
 
 __all__ = ["Checked", "Tracking"]
 
-_AGAIN: Final = (0.1, 0.3, 1.0, 2.0)  # seconds between two words after a change, the last again and again
+# Seconds between two words after a change, the last again and again. The first come before anybody takes a
+# peer for hung that has not heard one.
+_AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
 _NODES: Final = 1024  # of which it is remembered that they have spoken

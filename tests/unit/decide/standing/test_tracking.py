@@ -144,13 +144,13 @@ def test_what_was_said_is_said_again_soon_and_now_and_then_as_long_as_there_is_s
     def times(one: Tracking, until: float) -> list[float]:
         found = []
         while (due := one.next_wake()) is not None and due < until:
-            found.append(round(due, 1))
+            found.append(round(due, 2))
             assert one.wake(due) <= {"web"}
             assert one.next_wake() != due
         return found
 
     ill = tracking(PROCESS, result=ILL)
-    assert times(ill, 9.0) == [2.1, 2.4, 3.4, 5.4, 7.4]
+    assert times(ill, 9.0) == [2.05, 2.15, 2.35, 3.0, 4.0, 6.0, 8.0]
     well = tracking(PROCESS, result=WELL)
     assert max(times(well, 100.0), default=0.0) < 40.0
     assert well.wake(100.0) == frozenset()
