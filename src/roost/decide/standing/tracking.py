@@ -8,7 +8,7 @@ it changes, again a few times, to whoever comes, and now and then while there is
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,7 @@ __all__ = ["Checked", "Tracking"]
 _AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
+_NAME: Final = 50  # characters of a check in a reason
 _NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
 
@@ -151,20 +152,19 @@ class Tracking:
 
     def _fitness(self, track: Iterable[Check]) -> Fitness:
         """Return what follows from the checks of one service."""
-        weight, reasons = 0, list[str]()
+        weight, unfit, lighter = 0, list[str](), list[str]()
         for check in track:
             found = self.checks[check]
             weight += found.weight
             if isinstance(check.subject, NumberFile) and found.last is not None:
                 continue  # without a number it says nothing
             if found.health.up is None:
-                reasons.append(f"{check}: not known yet")
-            elif not found.health.up and check.weight is None:
-                reasons.append(f"{check}: {found.last.why if found.last else ''}")
-            elif not found.health.up and check.weight is not None:
-                weight += check.weight
-        why = "; ".join(reasons).encode()[:WHY_SIZE].decode(errors="ignore")
-        return Fitness(not reasons, weight, why)
+                unfit.append(f"{_named(check)}: not known yet")
+            elif not found.health.up:
+                reason = f"{_named(check)}: {found.last.why if found.last else ''}"
+                (unfit if check.weight is None else lighter).append(reason)
+                weight += check.weight or 0
+        return Fitness(not unfit, weight, _said(unfit or lighter))
 
     def wake(self, now: float) -> frozenset[str]:
         """Return the services of which to tell again."""
@@ -227,3 +227,18 @@ class Tracking:
         """Hand over what has changed for elections: service -> node -> its fitness."""
         news, self._news = self._news, defaultdict(dict)
         return news
+
+
+def _named(check: Check) -> str:
+    name = str(check)
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
+def _said(reasons: Sequence[str]) -> str:
+    """Return the first of some reasons, and how many more there are, as a word has room for it."""
+    if not reasons:
+        return ""
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    first = reasons[0].encode()
+    room = WHY_SIZE - len(more)
+    return (reasons[0] if len(first) <= room else first[: room - 3].decode(errors="ignore") + "…") + more

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from roost.decide.standing.tracking import Tracking
-from roost.model.check import Check, NumberFile, Process, Result, Subject, TcpPort
+from roost.model.check import Check, Command, NumberFile, Process, Result, Subject, TcpPort
 from roost.model.election import Election
 from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
@@ -55,9 +55,9 @@ def test_a_check_with_a_weight_leaves_it_fit() -> None:
     one = tracking(LIGHT)
     assert one.own("web") == FIT
     one.checked(LIGHT, ILL, 3.0)
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
     heavy = tracking(LIGHT, result=ILL)
-    assert heavy.own("web") == Fitness(weight=-50)
+    assert heavy.own("web") == one.own("web")
     both = tracking(LIGHT, PROCESS)
     both.checked(LIGHT, ILL, 3.0)
     both.checked(PROCESS, ILL, 3.0)
@@ -71,7 +71,16 @@ def test_the_number_in_a_file_always_counts_and_nothing_else_of_it() -> None:
     one.checked(LIGHT, ILL, 3.0)
     assert one.own("web").weight == -43
     assert one.checked(FILE, Result(ok=False, why="it does not exist"), 4.0) == {"web"}
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
+
+
+def test_what_is_said_is_short_and_whole() -> None:
+    long = Check(Command(("/usr/local/lib/checks/check-database", "--host", "database.example", "--quick")))
+    one = tracking(long, PROCESS, LIGHT, result=Result(ok=False, why="it said so at great length, " * 9))
+    why = one.own("web").why
+    assert why.startswith("command /usr/local/lib/checks/check-database --ho…: it said so")
+    assert why.endswith("… (and 1 more)")
+    assert len(why.encode()) <= 100
 
 
 def test_one_check_of_several_services_is_made_once() -> None:
