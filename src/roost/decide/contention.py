@@ -16,6 +16,8 @@
                         changes, which the peer does
     a peer              the peer goes on claiming, and stands  yields: their views differ, and the order of
                         first by the hash alone                hashes is the same for both
+    a peer              it has not answered yet, and the lead  yields: nothing moves without need
+                        stays with whoever has it
     a peer              else                                   keeps it: gossip settles it within moments
 
 A lost peer is one that gossip does not reach, however well it is heard on the LAN. A namesake is another host
@@ -65,11 +67,13 @@ def reason_to_yield(
     blind: bool,
     doubled: bool = False,
     yields: bool = False,
+    stays: bool = False,
 ) -> str:
     """Return why node `me`, which leads `address`, gives way to a contender; "" when it does not.
 
     `answers`: it answers already; `gossiped`: gossip has reached somebody; `blind`: it hears of no changes;
-    `doubled`: it has a namesake; `yields`: it has yielded the address to somebody else.
+    `doubled`: it has a namesake; `yields`: it has yielded the address to somebody else; `stays`: the lead
+    stays with the peer, if that has it.
     """
     peer = contender.peer
     if peer is None:
@@ -80,10 +84,7 @@ def reason_to_yield(
         return _to_lost(me, contender, peer, ranking, answers=answers)
     if contender.goes_on and blind and contender.informed:
         return "that hears of changes, which this node does not"
-    text = canonical(address)
-    if contender.goes_on and digest(peer, text) < digest(me, text):
-        return "that goes on answering: it sees the cluster, or wants the service, otherwise"
-    return ""
+    return _to_active(me, contender, peer, canonical(address), stays=stays and not answers)
 
 
 def _to_outside(contender: Contender, *, answers: bool, gossiped: bool) -> str:
@@ -91,6 +92,14 @@ def _to_outside(contender: Contender, *, answers: bool, gossiped: bool) -> str:
         keeps = answers and not (contender.goes_on and contender.ahead)
         return "" if keeps else "that has this node's name, too, and answers for it"
     return "" if gossiped else "that answers for it, and gossip has never reached anybody"
+
+
+def _to_active(me: str, contender: Contender, peer: str, address: str, *, stays: bool) -> str:
+    if stays:
+        return "that answers for it, and its lead stays where it is"
+    if contender.goes_on and digest(peer, address) < digest(me, address):
+        return "that goes on answering: it sees the cluster, or wants the service, otherwise"
+    return ""
 
 
 def _to_lost(me: str, contender: Contender, peer: str, ranking: Ranking | None, *, answers: bool) -> str:

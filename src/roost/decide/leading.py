@@ -58,7 +58,10 @@ class Leading:
             leaving=self._state.leaving,
             unable=self._state.inability.by_node,
         )
-        moves = self._state.election.update_candidates(known.candidates(self._state.members))
+        moves = self._state.election.update_candidates(
+            known.candidates(self._state.members),
+            self._state.tenures.holders if self._state.keeps_leads else None,
+        )
         self.take_moves(moves, "", now, before)
         peers = census.peers(self._state.members, self._state.me)
         self._state.outbox.extend(
@@ -78,6 +81,7 @@ class Leading:
         self._pass_standing_in_on(before, now)
         self._passing_on.follow(now)
         self._own_word.describe(now)
+        self._state.tenures.look_again = True
 
     def _watch(self, now: float) -> None:
         """Watch peers, each by an address that it leads and answers for, if there is one."""

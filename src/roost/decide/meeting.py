@@ -42,6 +42,7 @@ class Meeting:
             self._state.inability.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        self._own_word.tell_tenures(back)
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
         well = frozenset(name for name in active if name not in suspected)
         self._state.yielding.identify(self._state.address_book.names)

@@ -1,14 +1,15 @@
 """Who leads what, kept up to date at the cost of what moves.
 
 Theory of operation: a ranking changes only with a service or with a node's static facts. A verdict
-changes nothing but who leads, and only where the node leads now (it went) or stands before the leader
-(it came back). Both sets are indexed by node, so a death costs as many steps as services move.
+changes nothing but who leads, and only where the node leads now (it went), stands before the leader or holds
+the lead (it came back). Both sets are indexed by node, so a death costs as many steps as services move.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from itertools import takewhile
 from types import MappingProxyType
 
 from roost.model.address import IPAddress
@@ -16,6 +17,7 @@ from roost.model.lead import Lead, lead
 from roost.model.node import Candidate, Node
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
+from roost.model.tenure import is_kept
 
 __all__ = ["Election", "Move", "Prepared"]
 
@@ -43,15 +45,27 @@ class Election:
     Names of services are unique, and so are names of nodes; of several with one name the last counts.
     """
 
-    def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
+    def __init__(
+        self,
+        services: Iterable[Service] = (),
+        candidates: Iterable[Candidate] = (),
+        holders: Mapping[IPAddress, str] | None = None,
+    ) -> None:
+        self._holders = holders or {}
+        self._kept: dict[IPAddress, tuple[str, ...]] = {}
         self._candidates: dict[str, Candidate] = {}
         self._rankings: dict[str, Ranking] = {}
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
-        self.update_candidates(candidates)
+        self.update_candidates(candidates, self._holders)
         self.update_services(services)
+
+    @property
+    def kept(self) -> Mapping[IPAddress, tuple[str, ...]]:
+        """The services whose lead stays with its holder: their names, by their first address; a live view."""
+        return MappingProxyType(self._kept)
 
     @property
     def rankings(self) -> Mapping[str, Ranking]:
@@ -115,6 +129,7 @@ class Election:
             for address in wanted[name].addresses:
                 by_address[address].append(name)
         self._by_address = {address: tuple(names) for address, names in by_address.items()}
+        self._kept = _kept(wanted.values())
         self.ranked_anew = True
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
         nodes = self._nodes()
@@ -128,12 +143,16 @@ class Election:
                 moves.append(self._install(ranking))
         return _real(moves)
 
-    def update_candidates(self, candidates: Iterable[Candidate]) -> tuple[Move, ...]:
+    def update_candidates(
+        self, candidates: Iterable[Candidate], holders: Mapping[IPAddress, str] | None = None
+    ) -> tuple[Move, ...]:
         """Take all known nodes with their verdicts, and return the moves.
 
         Changed static facts, a new node or a forgotten one rank that node anew in every service; a
-        changed verdict touches only the services that the node led or would lead.
+        changed verdict touches only the services that the node led or would lead. `holders` say who holds the
+        lead of a service that stays, by its first address.
         """
+        self._holders = holders or {}
         old, self._candidates = self._candidates, {each.node.name: each for each in candidates}
         changed = {
             name: self._candidates[name].node if name in self._candidates else None
@@ -146,7 +165,8 @@ class Election:
         if changed:
             moves = [self._install(ranking.with_nodes(changed)) for ranking in tuple(self._rankings.values())]
         else:
-            moves = [self._install(self._rankings[name]) for name in self._unsettled(old)]
+            names = self._unsettled(old) | self._held_by_others()
+            moves = [self._install(self._rankings[name]) for name in names]
         return _real(moves)
 
     def _nodes(self) -> tuple[Node, ...]:
@@ -163,12 +183,24 @@ class Election:
                 names |= self._led.get(node, set())
         return names
 
+    def _held_by_others(self) -> set[str]:
+        """Return the services whose lead is held by another node than it was."""
+        return {
+            name
+            for address, names in self._kept.items()
+            for name in names
+            if self._holders.get(address) != self._rankings[name].holder
+        }
+
     def _install(self, ranking: Ranking) -> Move:
-        name = ranking.service.name
+        service, name = ranking.service, ranking.service.name
         before = self._forget(name)
+        holder = self._holders.get(service.addresses[0]) if is_kept(service.failback) else None
+        if holder != ranking.holder:
+            ranking = replace(ranking, holder=holder)
         ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
-        for node in _ahead(ranking):
+        for node in _would_lead(ranking):
             self._passed_over[node].add(name)
         if ranking.leader is not None:
             self._led[ranking.leader].add(name)
@@ -184,7 +216,7 @@ class Election:
         known = self._rankings.get(name)
         if known is None:
             return None
-        for node in _ahead(known):
+        for node in _would_lead(known):
             _discard(self._passed_over, node, name)
         if known.leader is not None:
             _discard(self._led, known.leader, name)
@@ -197,12 +229,18 @@ class Election:
         return self._candidates[node].verdict.reluctant
 
 
-def _ahead(ranking: Ranking) -> Iterator[str]:
-    """Yield the nodes before the leader: none of them is active, each would lead if it were."""
-    for place in ranking.places:
-        if place.node == ranking.leader:
-            return
-        yield place.node
+def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:
+    names: defaultdict[IPAddress, list[str]] = defaultdict(list)
+    for service in services:
+        if is_kept(service.failback):
+            names[service.addresses[0]].append(service.name)
+    return {address: tuple(each) for address, each in names.items()}
+
+
+def _would_lead(ranking: Ranking) -> set[str]:
+    """Return the nodes before the leader, and the holder: each may lead when its verdict changes."""
+    ahead = takewhile(lambda node: node != ranking.leader, (place.node for place in ranking.places))
+    return {*ahead, *([ranking.holder] if ranking.holder not in (None, ranking.leader) else [])}
 
 
 def _discard(index: dict[str, set[str]], node: str, name: str) -> None:

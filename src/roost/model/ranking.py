@@ -51,14 +51,16 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, else the first that is reluctant, or None. A position
-    counts from 1: the index in `places` plus one.
+    `leader` is the first placed node that is active, else the first that is reluctant, or None; of each kind
+    the `holder` goes first, where the lead stays with whoever has it. A position counts from 1: the index in
+    `places` plus one.
     """
 
     service: Service
     places: tuple[Place, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     leader: str | None = None
+    holder: str | None = None
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
@@ -72,8 +74,9 @@ class Ranking:
         return place_digest(self.service, one) < place_digest(self.service, other)
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
-        """Return the same order, led by the first node in it of the first of `groups` that has one."""
-        found = (place.node for group in groups for place in self.places if group(place.node))
+        """Return the same order, led by the holder or else the first node in the first of `groups` with any."""
+        holder = [place for place in self.places if place.node == self.holder] if self.holder else []
+        found = (place.node for group in groups for place in (*holder, *self.places) if group(place.node))
         leader = next(found, None)
         return self if leader == self.leader else replace(self, leader=leader)
 

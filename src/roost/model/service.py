@@ -90,6 +90,9 @@ class Service:
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
     name that people know it by, where that is another one.
+
+    `failback` is for how many seconds a node has to be well before it takes the lead from one that ranks
+    behind it: with 0 it does at once, with `math.inf` never (`roost.model.tenure`).
     """
 
     name: str
@@ -104,6 +107,7 @@ class Service:
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    failback: float = 0.0
 
     @property
     def elected_on(self) -> IPAddress:

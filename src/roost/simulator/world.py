@@ -200,4 +200,5 @@ def _service(spec: ServiceSpec) -> Service:
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
+        failback=spec.seconds,
     )

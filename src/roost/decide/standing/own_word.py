@@ -1,5 +1,7 @@
 """What this node says of itself: to everybody by gossip, and by a word where metadata has no room."""
 
+from collections.abc import Collection
+
 from roost.decide import census
 from roost.decide.effects import Tell
 from roost.decide.standing.self_description import Description, own_metadata
@@ -37,6 +39,7 @@ class OwnWord:
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
         words += self._state.holders.words(now)
+        words += self._state.tenures.words()
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
 
     def tell_all(self, word: Word) -> None:
@@ -44,6 +47,13 @@ class OwnWord:
         peers = tuple(sorted(census.peers(self._state.members, self._state.me)))
         if peers:
             self._state.outbox.put(Tell(peers, word))
+
+    def tell_tenures(self, names: Collection[str]) -> None:
+        """Tell those that have come who has what this node leads, and stays with it."""
+        came = tuple(sorted(census.peers(self._state.members, self._state.me) & set(names)))
+        own = self._state.tenures.own() if came else []
+        for word in self._state.tenures.words_of(own):
+            self._state.outbox.put(Tell(came, word))
 
     def note_inability(self, now: float) -> bool:
         """Find what this host cannot hold, and tell it when that has changed."""

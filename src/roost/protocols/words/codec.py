@@ -11,6 +11,7 @@
     "held"                       node, [[address, connections, seconds], ...]
     "flows"                      node, [[client, port, address, port], ...]              of UDP
     "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
+    "tenures"                    node, [[address, term], ...]
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -38,6 +39,7 @@ from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows,
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.tenures import LAST_TERM, TENURES_LIMIT, Tenures
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 from roost.protocols.words.verdict import Ground
 
@@ -52,7 +54,7 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows
+Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows | Tenures
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -163,7 +165,7 @@ def _open(data: bytes, limit: int) -> tuple[str, list[object]]:
 # -- words to fields -----------------------------------------------------------------------------
 
 
-def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911 - one for each word
+def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911, PLR0912 - one for each word
     match word:
         case Ground(subject, verdict, evidence):
             return ["verdict", subject, verdict.value, _cut(evidence, _EVIDENCE)]
@@ -188,6 +190,8 @@ def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911 - one for each word
         case HeldFlows(node, flows):
             named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
             return ["flows", node, named]
+        case Tenures(node, tenures):
+            return ["tenures", node, [[address.packed, term] for address, term in tenures]]
         case Fates(fates):
             if len(fates) > FATES_LIMIT:
                 raise ValueError("more fates than a message may have")
@@ -308,6 +312,20 @@ def _udp_flow(row: object) -> Flow:
     raise PacketError("a flow has two addresses of one family, each with its port")
 
 
+def _tenures(fields: list[object]) -> Tenures | None:
+    match fields:
+        case [str(node), list(rows), *_] if len(rows) <= TENURES_LIMIT:
+            return Tenures(node, tuple(_tenure(row) for row in rows))
+    return None
+
+
+def _tenure(row: object) -> tuple[IPAddress, int]:
+    match row:
+        case [address, int(term), *_] if 0 < term <= LAST_TERM:
+            return _address(address), term
+    raise PacketError("a row has an address and a term, from 1")
+
+
 def _fates(fields: list[object]) -> Fates | None:
     match fields:
         case [list(rows), *_] if len(rows) <= FATES_LIMIT:
@@ -356,5 +374,6 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "held": _held,
         "flows": _flows,
         "fates": _fates,
+        "tenures": _tenures,
     }
 )

@@ -1,0 +1,118 @@
+"""What this node knows of who holds which lead, where leads stay with whoever took them. Pure.
+
+A node that takes a lead says so; everybody remembers it, and tells it to whoever exchanges states. So a node
+that has just started learns who leads before it leads anything, whoever of the others tells it. Nothing of it
+is kept on disk: when all nodes have been down at once, rank decides.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.model.service import Service
+from roost.model.tenure import Tenure, is_kept
+from roost.protocols.bounded import remember
+from roost.protocols.words.tenures import LAST_TERM, Tenures
+
+__all__ = ["TenureBook"]
+
+_NOT_WANTED: Final = 1024  # tenures remembered of addresses that this node's configuration does not have
+
+
+class TenureBook:
+    """The tenures that node `me` knows; `holders` says who has each lead, by the service's first address.
+
+    `unsaid` are addresses whose tenure changed here, and `news` tells of any change that the election has not
+    seen. `look_again` is set by whoever changes what a new tenure may follow from.
+    """
+
+    def __init__(self, me: str) -> None:
+        self.holders: dict[IPAddress, str] = {}
+        self.unsaid: set[IPAddress] = set()
+        self.news = False
+        self.look_again = False
+        self._me = me
+        self._known: dict[IPAddress, Tenure] = {}  # of leads that stay
+        self._others: dict[IPAddress, Tenure] = {}
+        self._kept: frozenset[IPAddress] = frozenset()  # whose leads stay
+        self._by_rank: frozenset[IPAddress] = frozenset()  # whose leads do not
+        self._words: list[Tenures] | None = None
+
+    def want(self, services: Iterable[Service]) -> None:
+        """Take all services. A lead that goes by rank has no holder, but its terms are counted on.
+
+        Else an old tenure, told by a node that has not read the new configuration yet, would count again when
+        the lead is to stay once more.
+        """
+        failback = {service.addresses[0]: service.failback for service in services}
+        whole = self._others | self._known
+        self._kept = frozenset(each for each, seconds in failback.items() if is_kept(seconds))
+        self._by_rank = frozenset(failback) - self._kept
+        self._known = {each: tenure for each, tenure in whole.items() if each in self._kept}
+        self._others = {}
+        for address in whole.keys() - self._kept:
+            self._note(address, whole[address])
+        self.holders = {each: tenure.node for each, tenure in self._known.items() if tenure.node}
+        self.unsaid &= self._kept
+        self._words = None
+        self.look_again = True
+
+    def hear(self, word: Tenures) -> None:
+        """Take what a node has taken, by its own word or another's."""
+        for address, term in word.rows:
+            self._note(address, Tenure(word.node, term))
+
+    def of(self, address: IPAddress) -> Tenure | None:
+        """Return the tenure of a lead that stays, None for one that nobody has taken yet."""
+        return self._known.get(address)
+
+    def take(self, address: IPAddress, node: str) -> None:
+        """Let `node` have a lead from now on: this node, or one that this node leaves it to."""
+        known = self._known.get(address)
+        self._note(address, Tenure(node, min(known.term + 1 if known else 1, LAST_TERM)))
+        self.unsaid.add(address)
+
+    def concede(self, address: IPAddress, peer: str) -> None:
+        """Let `peer` have a lead that this node has taken, and leaves to it on the LAN."""
+        known = self._known.get(address)
+        if known is not None and known.node == self._me and known.term:
+            self.take(address, peer)
+
+    def was_away(self) -> None:
+        """Hold what this node held only if no other has taken it meanwhile, and nobody says so."""
+        for address, tenure in self._known.items():
+            if tenure.node == self._me:
+                self._known[address] = Tenure(self._me, 0)
+        self._words = None
+
+    def words(self) -> list[Tenures]:
+        """Return all that is known."""
+        if self._words is None:
+            self._words = self.words_of(self._known)
+        return self._words
+
+    def own(self) -> list[IPAddress]:
+        """Return the addresses whose lead this node has taken."""
+        return [each for each, tenure in self._known.items() if tenure.node == self._me and tenure.term]
+
+    def words_of(self, addresses: Iterable[IPAddress]) -> list[Tenures]:
+        """Return what is known of these."""
+        rows: defaultdict[str, list[tuple[IPAddress, int]]] = defaultdict(list)
+        for address in addresses:
+            tenure = self._known.get(address)
+            if tenure is not None and tenure.node and tenure.term:
+                rows[tenure.node].append((address, tenure.term))
+        return [word for node, each in rows.items() for word in Tenures.batches(node, each)]
+
+    def _note(self, address: IPAddress, tenure: Tenure) -> None:
+        """Remember a tenure if it beats what is known."""
+        if address not in self._kept:
+            if address in self._by_rank:
+                tenure = Tenure("", tenure.term)
+            if tenure.beats(self._others.get(address), address):
+                remember(self._others, address, tenure, _NOT_WANTED)
+        elif tenure.beats(self._known.get(address), address):
+            self._known[address] = tenure
+            self.holders[address] = tenure.node
+            self.news, self._words = True, None
