@@ -108,7 +108,7 @@ class Absence:
 
     def lost_to_others(self, now: float) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
-        self._failback.was_away()
+        self._failback.was_lost()
         if event := self._state.standing.lost(now):
             self._state.outbox.say(event)
             self._leading.refresh(now)

@@ -72,6 +72,7 @@ class Conflicts:
             namesake=peer is None and namesakes.are_at(mac, now),
             ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_out_of_reach(peer),
+            grip=self._state.tenures.grips.get(address),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=goes_on >= AGAIN,
             insists=goes_on >= INSISTS,

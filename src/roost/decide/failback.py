@@ -18,6 +18,7 @@ from roost.decide.leading import Leading
 from roost.decide.recovery import Recovery
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
+from roost.decide.tenures import Grip
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.ranking import Ranking
@@ -25,6 +26,7 @@ from roost.model.ranking import Ranking
 __all__ = ["Failback"]
 
 _START: Final = 1.5  # seconds after the start of this process in which a lead that nobody had goes by rank
+_STANDING_IN: Final = 0.5  # seconds of standing in for a holder that is not heard, after which it has lost it
 _STAGGER: Final = 0.3  # seconds that each better-ranked node delays one that is well again, too
 _REPEAT: Final = 0.2  # seconds after which what was said is said once more: a message may be lost
 _AGAIN: Final = 3.0  # seconds between further repetitions, of so many leads
@@ -40,6 +42,7 @@ class Failback:
         self._leading = leading
         self._own_word = own_word
         self._recovery = Recovery()
+        self._standing_in: dict[IPAddress, float] = {}  # -> since when
         self._by_rank_until = -math.inf
         self._due: float | None = None
         self._again: float | None = None
@@ -50,9 +53,14 @@ class Failback:
         self._by_rank_until = now + _START
 
     def was_away(self) -> None:
-        """This node did not run, heard nobody, or was lost to the others: leads may be others' by now."""
+        """Hear that this node did not run or heard nobody: all leads may be others' by now."""
         self._recovery.was_lost()
-        self._state.tenures.was_away()
+        self._state.tenures.doubt(all_of_them=True)
+
+    def was_lost(self) -> None:
+        """Hear that this node was lost to others: they may have taken what it has."""
+        self._recovery.was_lost()
+        self._state.tenures.doubt(all_of_them=False)
 
     def follow(self, now: float) -> None:
         """Let the election see what others have taken."""
@@ -82,6 +90,9 @@ class Failback:
         state = self._state
         self._due = None
         self._recovery.keep(frozenset(state.election.kept))
+        self._standing_in = {
+            each: since for each, since in self._standing_in.items() if each in state.election.kept
+        }
         if not state.keeps_leads:
             return
         for address in state.election.kept:
@@ -90,9 +101,18 @@ class Failback:
                 continue
             due = self._due_for(address, ranking, now)
             if due <= now:
-                state.tenures.take(address, state.me)
+                state.tenures.take(address, self._grip(ranking))
             elif due < math.inf:
                 self._due = due if self._due is None else min(due, self._due)
+
+    def _grip(self, ranking: Ranking) -> Grip:
+        """Return how this node takes a lead now."""
+        state = self._state
+        lost = frozenset(member.name for member in state.members if member.verdict.lost)
+        alone = bool(lost) and not census.peers(state.members, state.me)
+        holder = ranking.holder
+        unproven = alone and holder is not None and not state.was_witnessed(holder)
+        return Grip(lost, proven=not unproven)
 
     def _due_for(self, address: IPAddress, ranking: Ranking, now: float) -> float:
         """Return when this node is to take the lead of `address`, as far as that is known now."""
@@ -103,6 +123,11 @@ class Failback:
         since = self._recovery.follow(address, now, well=well)
         if state.plan.lead(address).node == state.me:
             return self._due_for_own(address)
+        instead = state.succession.instead_of(address)
+        # Whose host is not heard either may be well, and this node cut off.
+        if instead and address in state.answers.now and state.watch.evidence(instead, now).kernel:
+            return self._standing_in.setdefault(address, now) + _STANDING_IN
+        self._standing_in.pop(address, None)
         leader, failback = ranking.leader, ranking.service.failback
         if since is None or leader is None or failback == math.inf or not ranking.is_before(state.me, leader):
             return math.inf
@@ -113,6 +138,7 @@ class Failback:
     def _due_for_own(self, address: IPAddress) -> float:
         """Return when what this node leads is to be its own: as soon as it answers."""
         state = self._state
+        self._standing_in.pop(address, None)
         tenure = state.tenures.of(address)
         own = tenure is not None and tenure.node == state.me and tenure.term > 0
         if own or address not in state.answers.now or not state.settling.settled:

@@ -24,8 +24,6 @@ __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
 _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
-# All other verdicts follow from what was seen on the wire, or said by the node itself.
-_UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -176,14 +174,14 @@ class Leading:
         places = ranking.places if ranking is not None else ()
         ahead = takewhile(lambda name: name != self._state.me, (place.node for place in places))
         names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
-        return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
+        return frozenset(str(name) for name in names if not self._state.was_witnessed(str(name)))
 
     def _witnessed_by_now(self) -> list[IPAddress]:
         """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [
             address
             for address, names in self.suspected.items()
-            if not any(self._state.verdict(name) in _UNWITNESSED for name in names)
+            if all(self._state.was_witnessed(name) for name in names)
         ]
         for address in sure:
             del self.suspected[address]

@@ -6,7 +6,7 @@ __all__ = ["Recovery"]
 
 
 class Recovery:
-    """The leads that this node could have now, by address, each with the time since which it could (seconds)."""
+    """The leads that this node could have now, by address, each with since when it could (seconds)."""
 
     def __init__(self) -> None:
         self._since: dict[IPAddress, float] = {}

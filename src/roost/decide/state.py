@@ -134,6 +134,10 @@ class State:
         verdict = self.verdict(name)
         return verdict is not None and verdict.active
 
+    def was_witnessed(self, name: str) -> bool:
+        """Tell whether what is held of a node was seen on the wire, or said by itself."""
+        return self.verdict(name) not in (None, Verdict.DEAD)
+
     @property
     def keeps_leads(self) -> bool:
         """Whether all nodes can know of leads that stay: who runs another speaker goes by rank."""

@@ -7,6 +7,7 @@ is kept on disk: when all nodes have been down at once, rank decides.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -15,20 +16,36 @@ from roost.model.tenure import Tenure, is_kept
 from roost.protocols.bounded import remember
 from roost.protocols.words.tenures import LAST_TERM, Tenures
 
-__all__ = ["TenureBook"]
+__all__ = ["Grip", "TenureBook"]
+
+_FIRST: Final = 2  # term, so that one can be before it
 
 _NOT_WANTED: Final = 1024  # tenures remembered of addresses that this node's configuration does not have
+
+
+@dataclass(frozen=True, slots=True)
+class Grip:
+    """How this node came to a lead: `lost` are the peers that gossip had lost then.
+
+    It is not `proven` that its holder was gone when gossip alone said so, and of all others: this node may be
+    the one that was cut off.
+    """
+
+    lost: frozenset[str] = frozenset()
+    proven: bool = True
 
 
 class TenureBook:
     """The tenures that node `me` knows; `holders` says who has each lead, by the service's first address.
 
-    `unsaid` are addresses whose tenure changed here, and `news` tells of any change that the election has not
-    seen. `look_again` is set by whoever changes what a new tenure may follow from.
+    `grips` say how this node came to what it has. `unsaid` are addresses whose tenure changed here, and
+    `news` tells of any change that the election has not seen. `look_again` is set by whoever changes what a
+    new tenure may follow from.
     """
 
     def __init__(self, me: str) -> None:
         self.holders: dict[IPAddress, str] = {}
+        self.grips: dict[IPAddress, Grip] = {}
         self.unsaid: set[IPAddress] = set()
         self.news = False
         self.look_again = False
@@ -55,6 +72,7 @@ class TenureBook:
             self._note(address, whole[address])
         self.holders = {each: tenure.node for each, tenure in self._known.items() if tenure.node}
         self.unsaid &= self._kept
+        self.grips = {each: grip for each, grip in self.grips.items() if each in self._kept}
         self._words = None
         self.look_again = True
 
@@ -67,23 +85,33 @@ class TenureBook:
         """Return the tenure of a lead that stays, None for one that nobody has taken yet."""
         return self._known.get(address)
 
-    def take(self, address: IPAddress, node: str) -> None:
-        """Let `node` have a lead from now on: this node, or one that this node leaves it to."""
+    def take(self, address: IPAddress, grip: Grip) -> None:
+        """Let this node have a lead from now on.
+
+        One that is not proven has a term before the holder's, which keeps its lead if it is there after all.
+        """
         known = self._known.get(address)
-        self._note(address, Tenure(node, min(known.term + 1 if known else 1, LAST_TERM)))
+        before = known.term if known else _FIRST - 1
+        if not grip.proven:
+            self._known.pop(address, None)
+        self._note(
+            address, Tenure(self._me, min(before + 1, LAST_TERM) if grip.proven else max(before - 1, 1))
+        )
+        self.grips[address] = grip
         self.unsaid.add(address)
 
     def concede(self, address: IPAddress, peer: str) -> None:
-        """Let `peer` have a lead that this node has taken, and leaves to it on the LAN."""
+        """Let `peer` have a lead that this node has, and leaves to it on the LAN."""
         known = self._known.get(address)
         if known is not None and known.node == self._me and known.term:
-            self.take(address, peer)
+            self._note(address, Tenure(peer, min(known.term + 1, LAST_TERM)))
+            self.unsaid.add(address)
 
-    def was_away(self) -> None:
-        """Hold what this node held only if no other has taken it meanwhile, and nobody says so."""
+    def doubt(self, *, all_of_them: bool) -> None:
+        """Count what is known less than what any other says: what this node has taken, or all of it."""
         for address, tenure in self._known.items():
-            if tenure.node == self._me:
-                self._known[address] = Tenure(self._me, 0)
+            if all_of_them or tenure.node == self._me:
+                self._known[address] = Tenure(tenure.node, 0)
         self._words = None
 
     def words(self) -> list[Tenures]:
@@ -114,5 +142,7 @@ class TenureBook:
                 remember(self._others, address, tenure, _NOT_WANTED)
         elif tenure.beats(self._known.get(address), address):
             self._known[address] = tenure
+            if tenure.node != self._me:
+                self.grips.pop(address, None)
             self.holders[address] = tenure.node
             self.news, self._words = True, None

@@ -74,7 +74,7 @@ class Ranking:
         return place_digest(self.service, one) < place_digest(self.service, other)
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
-        """Return the same order, led by the holder or else the first node in the first of `groups` with any."""
+        """Return the same order, led by the holder or else the first node in the first group with any."""
         holder = [place for place in self.places if place.node == self.holder] if self.holder else []
         found = (place.node for group in groups for place in (*holder, *self.places) if group(place.node))
         leader = next(found, None)

@@ -122,8 +122,8 @@ class Fault:
 class ServiceSpec:
     """A service: its address, the nodes that may announce it (empty: all), those with an endpoint.
 
-    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. `failback`
-    as the configuration has it: older files have none, which is always.
+    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address.
+    `failback` is as the configuration has it: older files have none, which is always.
     """
 
     name: str
@@ -273,7 +273,7 @@ def _draw_service(number: int, names: tuple[str, ...], chance: random.Random) ->
 
 
 def _draw_failback(services: tuple[ServiceSpec, ...], chance: random.Random) -> tuple[ServiceSpec, ...]:
-    """Return the services, some of them with a failback; a chance of its own leaves the rest of a draw alone."""
+    """Return the services, some with a failback; a chance of its own leaves the rest of a draw alone."""
     if chance.random() >= _KEEPING:
         return services
     others = [each for each, seconds in _FAILBACKS.items() if seconds != ALWAYS]

@@ -6,6 +6,7 @@ being noticed: no packet of its own disturbs the run.
     silence   nobody answers for longer than the bound although one and the same node could all the time
     two       two nodes answer for longer than the bound
     rest      some time after the last fault, not exactly one node answers where one can
+    kept      a lead that is to stay moves although its holder is well
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
     broken    the same breaks a client's connection
@@ -22,11 +23,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.protocols.words.metadata import Metadata
 from roost.simulator.blame import Returns, Untouched
 from roost.simulator.client import Client, State
 from roost.simulator.clock import START
 from roost.simulator.faults import PLANNED, Fault, Schedule
 from roost.simulator.host import Host
+from roost.simulator.keeping import Keeping
 from roost.simulator.tables import largest
 from roost.simulator.world import World
 
@@ -116,6 +119,7 @@ class Judge:
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
         self._untouched = Untouched(world.lan)
+        self._keeping = Keeping(world.schedule)
         self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
         world.on_verdict = self._at_a_verdict
@@ -161,8 +165,11 @@ class Judge:
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
         crowded = self._world.crowd > self._bounds.crowd
+        waiting = self._waiting()
         for key, watched in self._watched.items():
             self._judge(key, watched, now, quiet, crowded=crowded)
+            if wrong := self._keeping.judge(key, watched.who, waiting, now - START):
+                self._break("kept", f"{_place(key)}: {wrong}")
         self._judge_planned(now)
         if any(client.connections and client.connections.looped for client in self._world.clients):
             self._break("loop", "a packet came twice to a node by peers")
@@ -244,6 +251,15 @@ class Judge:
             return bool(watched.who) != bool(watched.able)
         lasting = watched.two_since is not None and now - watched.two_since > self._bounds.gap
         return lasting and now - self._changed_word > self._bounds.two
+
+    def _waiting(self) -> frozenset[str]:
+        """Return the nodes that would rather not lead, by their own word."""
+        processes = {host.name: host.process for host in self._world.hosts.values()}
+        return frozenset(
+            name
+            for name, process in processes.items()
+            if process is None or process.leaving or _would_rather_not(process.hands.metadata)
+        )
 
     def _note_words(self, now: float) -> None:
         """See whether a node says something else of its own standing: that moves leads, with a cause."""
@@ -337,6 +353,10 @@ def lone_moves(schedule: Schedule, bounds: Bounds) -> Iterable[Fault]:
         others = (other for other in schedule.faults if other is not fault)
         if fault.kind in PLANNED and not any(other.at < end and other.end > begin for other in others):
             yield fault
+
+
+def _would_rather_not(told: Metadata) -> bool:
+    return bool(told.waits or told.deaf or told.outdated or told.draining)
 
 
 def _place(key: tuple[int, IPAddress]) -> str:
