@@ -9,7 +9,6 @@ nobody had goes by rank for a moment after a start: nodes that start together fi
 """
 
 import math
-from itertools import takewhile
 from typing import Final
 
 from roost.decide import census
@@ -117,8 +116,8 @@ class Failback:
     def _due_for(self, address: IPAddress, ranking: Ranking, now: float) -> float:
         """Return when this node is to take the lead of `address`, as far as that is known now."""
         state = self._state
-        placed = ranking.position(state.me) is not None
-        active = placed and state.would_lead(state.me)
+        fit = any(place.fitness.fit for place in ranking.places if place.node == state.me)
+        active = fit and state.would_lead(state.me)
         well = active and state.settling.settled and not state.isolation.isolated
         since = self._recovery.follow(address, now, well=well)
         if state.plan.lead(address).node == state.me:
@@ -129,10 +128,11 @@ class Failback:
             return self._standing_in.setdefault(address, now) + _STANDING_IN
         self._standing_in.pop(address, None)
         leader, failback = ranking.leader, ranking.service.failback
-        if since is None or leader is None or failback == math.inf or not ranking.is_before(state.me, leader):
+        names = [place.node for place in ranking.places]
+        before = names[: names.index(state.me)] if since is not None else names
+        if since is None or leader is None or failback == math.inf or leader in before:
             return math.inf
-        names = (place.node for place in ranking.places)
-        ahead = [name for name in takewhile(lambda name: name != state.me, names) if state.would_lead(name)]
+        ahead = [name for name in before if state.would_lead(name)]
         return since + failback + _STAGGER * len(ahead)
 
     def _due_for_own(self, address: IPAddress) -> float:

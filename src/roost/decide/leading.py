@@ -56,8 +56,11 @@ class Leading:
             leaving=self._state.leaving,
             unable=self._state.inability.by_node,
         )
+        tracking = self._state.tracking
+        tracking.presume(each.name for each in self._state.members if each.is_roost and each.metadata.unfit)
         moves = self._state.election.update_candidates(
             known.candidates(self._state.members),
+            tracking.news(),
             self._state.tenures.holders if self._state.keeps_leads else None,
         )
         self.take_moves(moves, "", now, before)
@@ -321,7 +324,8 @@ class Leading:
         now: float,
     ) -> None:
         for move in moves:
-            reason = why or census.reason(move, before or {}, self._state.election.candidates)
+            fitness = self._state.election.fitness.get(move.service, {})
+            reason = why or census.reason(move, before or {}, self._state.election.candidates, fitness)
             facts: dict[str, object] = {
                 "service": move.service,
                 "from": move.old_leader,

@@ -31,6 +31,7 @@ class OwnWord:
             outdated=self._state.standing.outdated,
             waits=self._state.standing.waits(now),
             unable=bool(self._state.inability.word.addresses),
+            unfit=self._state.tracking.unfit,
         )
 
     def describe(self, now: float) -> None:
@@ -38,6 +39,7 @@ class OwnWord:
         words: list[Word] = [*self._state.address_book.words(), *self._state.fates.words()]
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
+        words += self._state.tracking.words()
         words += self._state.holders.words(now)
         words += self._state.tenures.words()
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
@@ -54,6 +56,11 @@ class OwnWord:
         own = self._state.tenures.own() if came else []
         for word in self._state.tenures.words_of(own):
             self._state.outbox.put(Tell(came, word))
+
+    def tell_fitness(self, services: Collection[str] | None = None) -> None:
+        """Tell all peers how fit this node is for some services (None: for all)."""
+        for word in self._state.tracking.words(services):
+            self.tell_all(word)
 
     def note_inability(self, now: float) -> bool:
         """Find what this host cannot hold, and tell it when that has changed."""
