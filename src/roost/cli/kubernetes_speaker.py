@@ -21,6 +21,16 @@ __all__ = ["announce_cluster", "kubernetes_options", "refuse_contradictions"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+def _failback(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    from roost.model.tenure import failback_of  # noqa: PLC0415 - as the others below
+
+    seconds = failback_of(value)
+    if seconds is None:
+        raise click.BadParameter(f"{value!r} is neither always, never nor a duration up to a day such as 30s")
+    return seconds
+
+
 _EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
 _LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
 _OPTIONS: Final = (
@@ -64,6 +74,15 @@ _OPTIONS: Final = (
     switch(
         "--only-on-subnet",
         "Let only nodes announce an address that have a link in its subnet; on all speakers.",
+    ),
+    click.option(
+        "--failback",
+        envvar="ROOST_FAILBACK",
+        default="always",
+        show_default=True,
+        callback=_failback,
+        help="When an address goes back to a better-ranked node: always, never, or once that was well for so"
+        " long, such as 30s; the same on all speakers. A Service's annotation roost.io/failback goes before.",
     ),
     switch("--answer-ping", "Answer pings of the addresses that this node announces."),
     click.option(
@@ -197,6 +216,7 @@ def _settings(
     metallb_metrics: bool,
     only_on_subnet: bool,
     answer_ping: bool,
+    failback: float,
     gratuitous_arp_interval: int,
     ml_bindaddr: str,
     **gossip: Any,
@@ -224,6 +244,7 @@ def _settings(
         metallb_metrics=metallb_metrics,
         only_on_subnet=only_on_subnet,
         answer_ping=answer_ping,
+        failback=failback,
     )
 
 

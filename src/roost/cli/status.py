@@ -160,6 +160,7 @@ def _problems(status: dict[str, Any], screen: Screen) -> None:
 
 def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
     leader: Cell = service["leader"] or ("nobody", "bold red")
+    kept = [why] if (why := service.get("why_kept")) else []
     here = f"answering on {' '.join(service['interfaces'])}" if service["answering"] else ""
     return [
         service["name"],
@@ -168,7 +169,7 @@ def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
         screen.moment(service["since"]),
         here,
         " ".join("-" if each is None else str(each) for each in service["connections"].values()),
-        "; ".join([*map(passed_on, service["passing_on"]), *service["problems"]]),
+        "; ".join([*kept, *map(passed_on, service["passing_on"]), *service["problems"]]),
     ]
 
 

@@ -131,10 +131,12 @@ def reason(
     before: Mapping[str, Candidate],
     now: Mapping[str, Candidate],
     fitness: Mapping[str, Fitness] = MappingProxyType({}),
+    failback: str = "",
 ) -> str:
     """One clause on why the lead moved: the old leader's fate, or the new one's arrival.
 
-    `fitness` is how well nodes serve that service, of those that do not simply.
+    `fitness` is how well nodes serve that service, of those that do not simply; `failback` is what has left
+    the lead with its new leader, as the configuration has it.
     """
     old = now.get(move.old_leader) if move.old_leader else None
     if old is not None and not old.verdict.active:
@@ -143,7 +145,11 @@ def reason(
         return f"{move.old_leader} is no longer known"
     if move.new_leader is None:
         return "no node can lead it"
-    return _of_fitness(move, fitness) or _of_arrival(move.new_leader, before)
+    if why := _of_fitness(move, fitness):
+        return why
+    if failback:
+        return f"{move.new_leader} has taken the lead (failback: {failback})"
+    return _of_arrival(move.new_leader, before)
 
 
 def _of_fitness(move: Move, fitness: Mapping[str, Fitness]) -> str:

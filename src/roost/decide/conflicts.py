@@ -13,7 +13,6 @@ from roost.model.address import IPAddress
 from roost.model.event import Happening, Level
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
-from roost.model.tenure import is_kept
 from roost.protocols.bounded import remember
 
 __all__ = ["Conflicts"]
@@ -124,9 +123,9 @@ class Conflicts:
 
     def _stays(self, address: IPAddress, peer: str | None) -> bool:
         """Tell whether the lead of `address` is to stay with `peer`, which does not wait for this node."""
-        kept = any(is_kept(ranking.service.failback) for ranking in self._state.election.rankings_of(address))
+        stays = any(ranking.service.stays for ranking in self._state.election.rankings_of(address))
         waits = address in self._state.readiness.awaited
-        return kept and peer is not None and self._state.would_lead(peer) and not waits
+        return stays and peer is not None and self._state.would_lead(peer) and not waits
 
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""

@@ -18,6 +18,7 @@ from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import Ranking
+from roost.model.tenure import failback_text
 
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
@@ -325,7 +326,11 @@ class Leading:
     ) -> None:
         for move in moves:
             fitness = self._state.election.fitness.get(move.service, {})
-            reason = why or census.reason(move, before or {}, self._state.election.candidates, fitness)
+            ranking = self._state.election.rankings.get(move.service)
+            taken = ranking is not None and move.new_leader == ranking.holder
+            failback = failback_text(ranking.service.failback) if ranking is not None and taken else ""
+            known = self._state.election.candidates
+            reason = why or census.reason(move, before or {}, known, fitness, failback)
             facts: dict[str, object] = {
                 "service": move.service,
                 "from": move.old_leader,

@@ -12,7 +12,7 @@ from typing import Final
 
 from roost.model.address import IPAddress
 from roost.model.service import Service
-from roost.model.tenure import Tenure, is_kept
+from roost.model.tenure import Tenure
 from roost.protocols.bounded import remember
 from roost.protocols.words.tenures import LAST_TERM, Tenures
 
@@ -62,10 +62,10 @@ class TenureBook:
         Else an old tenure, told by a node that has not read the new configuration yet, would count again when
         the lead is to stay once more.
         """
-        failback = {service.addresses[0]: service.failback for service in services}
+        stays = {service.addresses[0]: service.stays for service in services}
         whole = self._others | self._known
-        self._kept = frozenset(each for each, seconds in failback.items() if is_kept(seconds))
-        self._by_rank = frozenset(failback) - self._kept
+        self._kept = frozenset(each for each, does in stays.items() if does)
+        self._by_rank = frozenset(stays) - self._kept
         self._known = {each: tenure for each, tenure in whole.items() if each in self._kept}
         self._others = {}
         for address in whole.keys() - self._kept:

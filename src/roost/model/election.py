@@ -20,7 +20,6 @@ from roost.model.lead import Lead, lead
 from roost.model.node import Candidate, Node
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
-from roost.model.tenure import is_kept
 
 __all__ = ["Election", "Fitnesses", "Move", "Prepared"]
 
@@ -52,12 +51,7 @@ class Election:
     Names of services are unique, and so are names of nodes; of several with one name the last counts.
     """
 
-    def __init__(
-        self,
-        services: Iterable[Service] = (),
-        candidates: Iterable[Candidate] = (),
-        holders: Mapping[IPAddress, str] | None = None,
-    ) -> None:
+    def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
         self._holders: Mapping[IPAddress, str] = {}
         self._kept: dict[IPAddress, tuple[str, ...]] = {}
         self._candidates: dict[str, Candidate] = {}
@@ -67,13 +61,18 @@ class Election:
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
-        self.update_candidates(candidates, holders=holders)
+        self.update_candidates(candidates)
         self.update_services(services)
 
     @property
     def kept(self) -> Mapping[IPAddress, tuple[str, ...]]:
         """The services whose lead stays with its holder: their names, by their first address; a live view."""
         return MappingProxyType(self._kept)
+
+    @property
+    def holders(self) -> Mapping[IPAddress, str]:
+        """Who has the lead of services that stay, by their first address, as far as anybody has."""
+        return MappingProxyType(dict(self._holders))
 
     @property
     def rankings(self) -> Mapping[str, Ranking]:
@@ -227,7 +226,7 @@ class Election:
     def _install(self, ranking: Ranking) -> Move:
         service, name = ranking.service, ranking.service.name
         before = self._forget(name)
-        holder = self._holders.get(service.addresses[0]) if is_kept(service.failback) else None
+        holder = self._holders.get(service.addresses[0]) if service.stays else None
         if holder != ranking.holder:
             ranking = replace(ranking, holder=holder)
         ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
@@ -265,7 +264,7 @@ class Election:
 def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:
     names: defaultdict[IPAddress, list[str]] = defaultdict(list)
     for service in services:
-        if is_kept(service.failback):
+        if service.stays:
             names[service.addresses[0]].append(service.name)
     return {address: tuple(each) for address, each in names.items()}
 

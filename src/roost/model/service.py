@@ -113,6 +113,11 @@ class Service:
     track: tuple[Check, ...] = ()
 
     @property
+    def stays(self) -> bool:
+        """Whether its lead stays with the node that has it, though a better-ranked one has come."""
+        return self.failback > 0
+
+    @property
     def elected_on(self) -> IPAddress:
         """The address whose hashes order the nodes."""
         return self.apart_from or self.addresses[0]

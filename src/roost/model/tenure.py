@@ -8,14 +8,17 @@ halves of a network, the one whose node comes first by hash: every node that hea
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from roost.model.address import IPAddress, canonical
+from roost.model.duration import seconds_of
 from roost.model.ranking import digest
 
-__all__ = ["ALWAYS", "NEVER", "Tenure", "failback_text", "is_kept"]
+__all__ = ["ALWAYS", "LONGEST", "NEVER", "Tenure", "failback_of", "failback_text"]
 
-ALWAYS = 0.0
-NEVER = math.inf
+ALWAYS: Final = 0.0  # seconds, as the others
+NEVER: Final = math.inf
+LONGEST: Final = 86400.0  # of a duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,14 @@ class Tenure:
         return digest(self.node, text) < digest(other.node, text)
 
 
-def is_kept(failback: float) -> bool:
-    """Tell whether a lead stays where it is with that `failback` (seconds, as `Service` has it)."""
-    return failback > ALWAYS
+def failback_of(text: str) -> float | None:
+    """Return the seconds that `always`, `never` or a duration up to a day stands for, else None."""
+    words = {"always": ALWAYS, "never": NEVER}
+    seconds = words[text] if text in words else seconds_of(text)
+    return None if seconds is None or LONGEST < seconds < NEVER else seconds
 
 
 def failback_text(seconds: float) -> str:
     """Return `failback` as the configuration has it."""
-    if not is_kept(seconds):
-        return "always"
-    return "never" if seconds == NEVER else f"{seconds:g}s"
+    words = {ALWAYS: "always", NEVER: "never"}
+    return words.get(seconds, f"{seconds:g}s")

@@ -13,10 +13,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from roost.model.address import IPAddress
+from roost.model.tenure import ALWAYS
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
+from roost.standalone.failback import failback
 
 __all__ = [
     "FileSection",
@@ -138,6 +140,7 @@ class ServiceSection(Section):
     interfaces: _Patterns | None = None
     election: Annotated[str, PlainValidator(_election)] = "hash"
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
+    failback: Annotated[float, PlainValidator(failback)] = ALWAYS
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
     ports: list[PortSection] = []
     backends: Annotated[None, PlainValidator(_backends)] = None
