@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.tenure import NEVER
 from roost.protocols.words.metadata import Metadata
 from roost.simulator.blame import Returns, Untouched
 from roost.simulator.client import Client, State
@@ -106,6 +107,7 @@ class Judge:
         self._bounds = bounds
         self._planned_moves = list(lone_moves(world.schedule, bounds))
         self._planned: _Planned | None = None
+        self._failback = {spec.ip: spec.seconds for spec in world.schedule.services}
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
         now = world.clock.now
         self._watched = {
@@ -240,7 +242,11 @@ class Judge:
         if quiet < self._bounds.still or len(watched.who) != 1:
             return
         moved = watched.settled is not None and watched.settled != watched.who
-        if moved and now - self._changed_word > self._bounds.before:
+        failback = self._failback[key[1]]
+        # A node that has said that it waits no more is well from then on.
+        if moved and now - self._changed_word > self._bounds.before + (
+            0.0 if failback == NEVER else failback
+        ):
             told = f"{', '.join(watched.settled or ())} to {', '.join(watched.who)}"
             self._break("move", f"{_place(key)}: from {told}, and nothing has happened")
         watched.settled = watched.who

@@ -7,12 +7,12 @@ from roost.standalone import values
 from roost.standalone.document import Document, Node, Path
 from roost.standalone.problems import Finding, Spot
 
-__all__ = ["failback", "idle_failback"]
+__all__ = ["failback_seconds", "idle_failback"]
 
 Found = tuple[Path, Spot, Finding]
 
 
-def failback(value: object) -> float:
+def failback_seconds(value: object) -> float:
     """Return `always`, `never` or a duration as seconds: 0, infinitely many, or so many."""
     if not isinstance(value, str):
         return values.duration(ALWAYS, LONGEST)(value)
@@ -39,7 +39,7 @@ def _is_idle(service: Node) -> bool:
     given, sharing = service.value.get("failback"), service.value.get("sharing")
     return (
         given is not None
-        and failback(given.value) != ALWAYS
+        and failback_seconds(given.value) != ALWAYS
         and sharing is not None
         and sharing.value != "leader"
     )

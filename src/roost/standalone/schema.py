@@ -18,7 +18,7 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
-from roost.standalone.failback import failback
+from roost.standalone.failback import failback_seconds
 
 __all__ = [
     "FileSection",
@@ -140,7 +140,7 @@ class ServiceSection(Section):
     interfaces: _Patterns | None = None
     election: Annotated[str, PlainValidator(_election)] = "hash"
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
-    failback: Annotated[float, PlainValidator(failback)] = ALWAYS
+    failback: Annotated[float, PlainValidator(failback_seconds)] = ALWAYS
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
     ports: list[PortSection] = []
     backends: Annotated[None, PlainValidator(_backends)] = None
