@@ -24,7 +24,7 @@ from roost.model.ranking import Ranking
 
 __all__ = ["Failback"]
 
-_START: Final = 1.5  # seconds after the start of this process in which a lead that nobody had goes by rank
+_START: Final = 3.0  # seconds after the start of this process in which a lead that nobody had goes by rank
 _STANDING_IN: Final = 0.5  # seconds of standing in for a holder that is not heard, after which it has lost it
 _STAGGER: Final = 0.3  # seconds that each better-ranked node delays one that is well again, too
 _REPEAT: Final = 0.2  # seconds after which what was said is said once more: a message may be lost
@@ -143,7 +143,8 @@ class Failback:
         own = tenure is not None and tenure.node == state.me and tenure.term > 0
         if own or address not in state.answers.now or not state.settling.settled:
             return math.inf
-        return -math.inf if tenure is not None and tenure.term else self._by_rank_until
+        had = (tenure is not None and tenure.term > 0) or address in state.tenures.inherited
+        return -math.inf if had else self._by_rank_until
 
     def _say(self, now: float) -> None:
         """Tell what has changed to all, and again and again some of what this node has to some."""

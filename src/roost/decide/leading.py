@@ -130,7 +130,20 @@ class Leading:
         if self._state.plan.local != self._state.delivery.wanted:
             self._state.delivery.wanted = self._state.plan.local
             self._state.outbox.put(Deliver(self._state.plan.local))
+        self._inherit(moves)
         self._record(moves, why, before, now)
+
+    def _inherit(self, moves: Iterable[Move]) -> None:
+        """Take note of leads that stay here when their old leader comes back, though it had just started."""
+        for move in moves:
+            ranking = self._state.election.rankings.get(move.service)
+            gone = move.old_leader is not None and not self._state.would_lead(move.old_leader)
+            if ranking and ranking.service.stays and self._state.settling.settled:
+                address = ranking.service.addresses[0]
+                if move.new_leader == self._state.me and gone:
+                    self._state.tenures.inherited.add(address)
+                else:
+                    self._state.tenures.inherited.discard(address)
 
     def _follow_lead(self, address: IPAddress, now: float) -> None:
         """Follow who leads one address now."""

@@ -38,7 +38,8 @@ class Grip:
 class TenureBook:
     """The tenures that node `me` knows; `holders` says who has each lead, by the service's first address.
 
-    `grips` say how this node came to what it has. `unsaid` are addresses whose tenure changed here, and
+    `grips` say how this node came to what it has, `inherited` are leads that came to it from nodes which had
+    not said that they had them, and are gone. `unsaid` are addresses whose tenure changed here, and
     `news` tells of any change that the election has not seen. `look_again` is set by whoever changes what a
     new tenure may follow from.
     """
@@ -46,6 +47,7 @@ class TenureBook:
     def __init__(self, me: str) -> None:
         self.holders: dict[IPAddress, str] = {}
         self.grips: dict[IPAddress, Grip] = {}
+        self.inherited: set[IPAddress] = set()
         self.unsaid: set[IPAddress] = set()
         self.news = False
         self.look_again = False
@@ -72,6 +74,7 @@ class TenureBook:
             self._note(address, whole[address])
         self.holders = {each: tenure.node for each, tenure in self._known.items() if tenure.node}
         self.unsaid &= self._kept
+        self.inherited &= self._kept
         self.grips = {each: grip for each, grip in self.grips.items() if each in self._kept}
         self._words = None
         self.look_again = True
@@ -98,6 +101,7 @@ class TenureBook:
             address, Tenure(self._me, min(before + 1, LAST_TERM) if grip.proven else max(before - 1, 1))
         )
         self.grips[address] = grip
+        self.inherited.discard(address)
         self.unsaid.add(address)
 
     def concede(self, address: IPAddress, peer: str) -> None:

@@ -45,9 +45,19 @@ def test_at_a_cold_start_rank_decides() -> None:
     assert one.answered == frozenset(), "n2 has started at the same time, and stands first"
 
 
+def test_a_leader_lost_right_after_a_cold_start_does_not_get_it_back() -> None:
+    one = One(stays(THEIRS))
+    one.have(2, Verdict.PROCESS_GONE)
+    one.run(0.01)
+    assert said(one) == [("n1", 2)]
+    one.have(2)
+    one.run(1.0)
+    assert one.answered == {THEIRS}
+
+
 def test_a_better_node_that_comes_later_leads_nothing() -> None:
     one = One(stays(THEIRS), peers=(3,))
-    one.run(2.0)
+    one.run(3.0)
     one.have(2)
     one.run(5.0)
     assert one.answered == {THEIRS}
