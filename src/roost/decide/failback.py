@@ -81,6 +81,8 @@ class Failback:
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
         tenures = self._state.tenures
+        if not self._state.election.kept:
+            return None
         if tenures.news or tenures.look_again:
             return -math.inf
         return min((each for each in (self._due, self._again) if each is not None), default=None)

@@ -59,15 +59,18 @@ class TenureBook:
         self._words: list[Tenures] | None = None
 
     def want(self, services: Iterable[Service]) -> None:
-        """Take all services. A lead that goes by rank has no holder, but its terms are counted on.
+        """Take all services. A lead that goes by rank has no holder; what is known of it is passed on.
 
-        Else an old tenure, told by a node that has not read the new configuration yet, would count again when
-        the lead is to stay once more.
+        When it is to stay once more, the tenure from before is over, though another node, which has not read
+        the new configuration yet, may go on telling of it.
         """
         stays = {service.addresses[0]: service.stays for service in services}
         whole = self._others | self._known
+        before = self._by_rank
         self._kept = frozenset(each for each, does in stays.items() if does)
         self._by_rank = frozenset(stays) - self._kept
+        for address in whole.keys() & before & self._kept:
+            whole[address] = Tenure("", whole[address].term)
         self._known = {each: tenure for each, tenure in whole.items() if each in self._kept}
         self._others = {}
         for address in whole.keys() - self._kept:
@@ -121,7 +124,7 @@ class TenureBook:
     def words(self) -> list[Tenures]:
         """Return all that is known."""
         if self._words is None:
-            self._words = self.words_of(self._known)
+            self._words = self.words_of([*self._known, *self._others])
         return self._words
 
     def own(self) -> list[IPAddress]:
@@ -132,7 +135,7 @@ class TenureBook:
         """Return what is known of these."""
         rows: defaultdict[str, list[tuple[IPAddress, int]]] = defaultdict(list)
         for address in addresses:
-            tenure = self._known.get(address)
+            tenure = self._known.get(address) or self._others.get(address)
             if tenure is not None and tenure.node and tenure.term:
                 rows[tenure.node].append((address, tenure.term))
         return [word for node, each in rows.items() for word in Tenures.batches(node, each)]
@@ -140,10 +143,9 @@ class TenureBook:
     def _note(self, address: IPAddress, tenure: Tenure) -> None:
         """Remember a tenure if it beats what is known."""
         if address not in self._kept:
-            if address in self._by_rank:
-                tenure = Tenure("", tenure.term)
             if tenure.beats(self._others.get(address), address):
                 remember(self._others, address, tenure, _NOT_WANTED)
+                self._words = None
         elif tenure.beats(self._known.get(address), address):
             self._known[address] = tenure
             if tenure.node != self._me:
