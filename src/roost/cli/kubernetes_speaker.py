@@ -159,7 +159,7 @@ def refuse_contradictions() -> None:
     if options["ml_wan_config"] or options["profile"] == "lan":
         refuse_beside({"arp_rate"}, "with memberlist's own timers: nobody probes by ARP then")
     if not (options["ml_bindaddr"] and options["ml_labels"]):
-        gossip = {"profile", "arp_rate", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
+        gossip = {"profile", "arp_rate", "failback", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
         needs = "without --ml-bindaddr and --ml-labels (or METALLB_ML_BIND_ADDR and METALLB_ML_LABELS)"
         refuse_beside(gossip, f"{needs}: speakers do not gossip then")
 
