@@ -84,7 +84,7 @@ class TenureBook:
 
     def hear(self, word: Tenures) -> None:
         """Take what a node has taken, by its own word or another's."""
-        for address, term in word.rows:
+        for address, term in word.rows if word.node else ():
             self._note(address, Tenure(word.node, term))
 
     def of(self, address: IPAddress) -> Tenure | None:

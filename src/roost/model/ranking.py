@@ -89,22 +89,27 @@ class Ranking:
 
         Who is unfit leads only where none of the groups has anybody fit.
         """
-        able = (
-            [place for place in self.places if place.fitness.fit is fit and group(place.node)]
-            for fit in (True, False)
-            for group in groups
+        first = next(
+            (
+                (place, group)
+                for fit in (True, False)
+                for group in groups
+                for place in self.places
+                if place.fitness.fit is fit and group(place.node)
+            ),
+            None,
         )
-        leader = next((self._of(each).node for each in able if each), None)
+        leader = None if first is None else self._holder_or(*first)
         return self if leader == self.leader else replace(self, leader=leader)
 
-    def _of(self, able: list[Place]) -> Place:
-        """Return the holder's place, unless its own checks have made it less preferred than the first.
+    def _holder_or(self, first: Place, group: Callable[[str], bool]) -> str:
+        """Return the holder if it is in the group of `first` and as fit, and its own checks are no worse.
 
         A lead that stays goes to no better node that comes; a holder that gets worse gives it up.
         """
-        first = able[0]
-        held = next((place for place in able if place.node == self.holder), first)
-        return first if held.fitness.weight < min(0, first.fitness.weight) else held
+        held = next((place for place in self.places if place.node == self.holder), first)
+        able = held.fitness.fit is first.fitness.fit and group(held.node)
+        return held.node if able and held.fitness.weight >= min(0, first.fitness.weight) else first.node
 
     def with_fitness(self, fitness: Mapping[str, Fitness]) -> "Ranking":
         """Return the order with what nodes say of themselves; who says nothing is fit."""
