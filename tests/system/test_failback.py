@@ -102,7 +102,7 @@ def test_a_node_that_is_sick_returns_again_and_again_and_moves_nothing(nodes: La
             nodes.settle_on(ALWAYS, {order(ALWAYS)[1]})
     holder = nodes.leader(KEPT)  # on a busy machine the third may have stood in for the second
     assert BEST not in claims.by[KEPT], "it has not led it for a moment"
-    assert claims.by[ALWAYS].count(BEST) == 3, "of the other one it has come and gone"
+    assert claims.by[ALWAYS].count(BEST) >= 3, "of the other one it has come and gone"
 
     told = roost(sick, "explain", KEPT)
     assert f"{holder.name} leads because failback is never; {BEST} stands first by rank" in told.stdout
