@@ -18,6 +18,7 @@ from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
@@ -89,6 +90,7 @@ class SpeakerViews:
             "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
+            "checks": check_views(speaker, ranking.service.name),
             "problems": self._problems(ranking.service, dead_ends(speaker)),
         }
 
@@ -228,6 +230,7 @@ class SpeakerViews:
             "why_kept": why_kept(ranking, speaker.decider.state.election.candidates),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
+            "fitness": fitness_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
 

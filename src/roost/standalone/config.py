@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
+from roost.model.check import Check
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
 from roost.model.tenure import ALWAYS, failback_text
 from roost.settings import SpeakerSettings
@@ -35,6 +36,7 @@ class ServiceConfig:
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    track: tuple[Check, ...] = ()
     failback: float = ALWAYS
 
     def desired(self) -> Service:
@@ -52,11 +54,12 @@ class ServiceConfig:
             (advertisement,),
             deliver="local",
             ports=self.ports,
+            track=self.track,
             failback=self.failback,
         )
 
     def plain(self) -> list[object]:
-        """Return all of it as JSON-able data, the same for the same meaning."""
+        """Return what nodes have to agree on as JSON-able data, the same for the same meaning."""
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]

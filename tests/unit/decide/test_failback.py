@@ -7,8 +7,11 @@ from typing import Any
 from tests.unit.decide.one import One, address_of, web
 
 from roost.model.address import IPAddress
+from roost.model.check import Check, Result, TcpPort
+from roost.model.fitness import Fitness
 from roost.model.node import Node, Verdict
 from roost.model.service import DesiredState, Service
+from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.tenures import Tenures
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
@@ -217,6 +220,49 @@ def test_back_from_being_away_it_leaves_what_another_answers_for() -> None:
     assert one.answered == frozenset()
     hear(one, "n2", MINE, 1)
     assert one.decider.state.plan.lead(MINE).node == "n2", "its own word is old"
+
+
+def test_an_unfit_holder_gives_the_lead_up_and_gets_it_back_from_nobody() -> None:
+    one = One(stays(MINE))
+    one.answering = {2}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.hear(Fit("n2", (FitRow("web", Fitness(fit=False, why="tcp"), 1),)))
+    one.run(0.01)
+    assert one.answered == {MINE}
+    assert one.decider.state.tenures.holders == {MINE: "n1"}
+    one.hear(Fit("n2", (FitRow("web", Fitness(), 2),)))
+    one.run(1.0)
+    assert one.answered == {MINE}
+
+
+def test_a_duration_begins_when_it_is_fit() -> None:
+    check = Check(TcpPort("127.0.0.1", 80))
+    one = One(stays(MINE, failback=5.0, track=(check,)))
+    one.answering = {2}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.run(30.0)
+    assert one.answered == frozenset(), "it is not known to be fit"
+    one.tell(one.decider.checked, check, Result(True, "connected"))
+    one.run(4.9)
+    assert one.answered == frozenset()
+    one.run(0.2)
+    assert one.answered == {MINE}
+
+
+def test_trap_a_failing_check_with_a_weight_moves_a_lead_that_never_goes_back() -> None:
+    """keepalived#2599 #2483 #2379 #942 #2103: with nopreempt it stays for ever."""
+    one = One(stays(MINE))
+    one.answering = {2, 3}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.hear(Fit("n2", (FitRow("web", Fitness(weight=-50), 1),)))
+    one.run(0.01)
+    assert one.answered == {MINE}
+    one.hear(Fit("n2", (FitRow("web", Fitness(), 2),)))
+    one.run(5.0)
+    assert one.answered == {MINE}, "and it stays there"
 
 
 def test_another_speaker_would_not_know_so_rank_decides_beside_it() -> None:
