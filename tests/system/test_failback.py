@@ -116,7 +116,9 @@ def test_a_node_that_is_sick_returns_again_and_again_and_moves_nothing(nodes: La
     nodes.settle_on(KEPT, {BEST})
 
 
-def test_the_holder_dies_while_the_better_one_restarts(nodes: Lan, claims: Claims) -> None:
+def test_the_holder_dies_while_the_better_one_restarts_and_the_setting_changes(
+    nodes: Lan, claims: Claims
+) -> None:
     end(node(nodes, BEST), signal.SIGKILL)
     nodes.settle_on(KEPT, {SECOND})
     node(nodes, BEST).start()
@@ -129,12 +131,7 @@ def test_the_holder_dies_while_the_better_one_restarts(nodes: Lan, claims: Claim
     nodes.settle_on(KEPT, {THIRD})
     assert BEST not in claims.by[KEPT], "the last one could lead when nobody else could, and keeps it"
 
-
-def test_the_setting_changes_by_reload_one_node_after_the_other(nodes: Lan) -> None:
-    end(node(nodes, BEST), signal.SIGKILL)
-    nodes.settle_on(KEPT, {SECOND})
-    node(nodes, BEST).start()
-    nodes.whole()
+    # The setting changes by reload, one node after the other.
     give(nodes, [each | {"failback": "always"} if each["name"] == "kept" else each for each in SERVICES])
     nodes.settle_on(KEPT, {BEST})
     give(nodes, SERVICES)

@@ -22,6 +22,9 @@ __all__ = ["announce_cluster", "kubernetes_options", "refuse_contradictions"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
+_LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
+
 
 def _failback(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
     from roost.model.tenure import failback_of  # noqa: PLC0415 - as the others below
@@ -32,8 +35,6 @@ def _failback(_context: click.Context, _parameter: click.Parameter, value: str) 
     return seconds
 
 
-_EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
-_LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
 _OPTIONS: Final = (
     click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
     click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
