@@ -97,6 +97,7 @@ class SpeakerSettings:
     keep_connections: float = KEEP_CONNECTIONS
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
+    failback: float = 0.0  # seconds, of Services of Kubernetes that do not say (`roost.model.tenure`)
     answer_ping: bool = False  # whether this process answers echo requests for what it announces
 
 

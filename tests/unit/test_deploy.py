@@ -150,6 +150,10 @@ def test_values_of_the_chart_reach_the_flags() -> None:
             "--set",
             "speaker.answerPing=true,speaker.gratuitousARPInterval=60,speaker.livenessProbe.port=1700",
         ),
+        *(
+            "--set",
+            "speaker.failback=never",
+        ),
         *("--set", "prometheus.metricsPort=0,prometheus.https=false,controller.livenessProbe.port=1800"),
         *("--set", "tls.speakerMetricsTLSSecret=t,tls.minVersion=VersionTLS12,networkpolicies.enabled=true"),
     )
@@ -157,7 +161,9 @@ def test_values_of_the_chart_reach_the_flags() -> None:
     speaker = container(only(found, "DaemonSet"))
     assert speaker["securityContext"]["capabilities"]["add"] == ["NET_RAW", "NET_ADMIN"]
     wanted = ("--answer-ping", "--gratuitous-arp-interval=60", "--health-probe-port=1700", "--port=0")
-    assert {*wanted, "--metrics=http", "--metrics-cert-dir=/etc/metrics"} <= set(speaker["args"])
+    assert {*wanted, "--failback=never", "--metrics=http", "--metrics-cert-dir=/etc/metrics"} <= set(
+        speaker["args"]
+    )
     assert speaker["livenessProbe"]["httpGet"]["port"] == 1700
     assert "metrics" not in str(speaker["ports"])
     controller = container(only(found, "Deployment"))
@@ -199,6 +205,7 @@ def test_monitors_and_alerts_of_the_chart_refer_to_what_there_is() -> None:
     [
         ("speaker.answerPings=true", "'answerPings' not allowed"),
         ("speaker.gratuitousARPInterval=-1", "gratuitousARPInterval"),
+        ("speaker.failback=nevr", "failback"),
         ("controller.image.repository=quay.io/metallb/controller", "controller.image is MetalLB's"),
         ("prometheus.serviceMonitor.enabled=true,prometheus.podMonitor.enabled=true", "cannot both be set"),
         ("prometheus.podMonitor.enabled=true,prometheus.metricsPort=0", "a monitor needs metrics"),

@@ -41,6 +41,8 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         f" since {screen.moment(explanation['since'])} ({explanation['change']})",
         indent=4,
     )
+    if why := explanation.get("why_kept"):
+        screen.line(why, indent=4)
     screen.table(
         ("place", "node", "verdict", "score", "hash", "why"),
         [

@@ -24,6 +24,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _EXCLUDED: Final = Path("/etc/metallb/excludel2.yaml")
 _LONGEST_INTERVAL: Final = 2**31 - 1  # seconds; as MetalLB
+
+
+def _failback(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    from roost.model.tenure import failback_of  # noqa: PLC0415 - as the others below
+
+    seconds = failback_of(value)
+    if seconds is None:
+        raise click.BadParameter(f"{value!r} is neither always, never nor a duration up to a day such as 30s")
+    return seconds
+
+
 _OPTIONS: Final = (
     click.option("--node-name", envvar=["METALLB_NODE_NAME", "NODE_NAME"], help="This node's name."),
     click.option("--namespace", envvar="METALLB_NAMESPACE", help="Where the configuration is."),
@@ -58,6 +69,15 @@ _OPTIONS: Final = (
     switch(
         "--only-on-subnet",
         "Let only nodes announce an address that have a link in its subnet; on all speakers.",
+    ),
+    click.option(
+        "--failback",
+        envvar="ROOST_FAILBACK",
+        default="always",
+        show_default=True,
+        callback=_failback,
+        help="When an address goes back to a better-ranked node: always, never, or once that was well for so"
+        " long, such as 30s; the same on all speakers. A Service's annotation roost.io/failback goes before.",
     ),
     switch("--answer-ping", "Answer pings of the addresses that this node announces."),
     click.option(
@@ -134,7 +154,7 @@ def refuse_contradictions() -> None:
     if options["ml_wan_config"] or options["profile"] == "lan":
         refuse_beside({"arp_rate"}, "with memberlist's own timers: nobody probes by ARP then")
     if not (options["ml_bindaddr"] and options["ml_labels"]):
-        gossip = {"profile", "arp_rate", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
+        gossip = {"profile", "arp_rate", "failback", "ml_wan_config", "ml_bindport", "ml_secret_key_path"}
         needs = "without --ml-bindaddr and --ml-labels (or METALLB_ML_BIND_ADDR and METALLB_ML_LABELS)"
         refuse_beside(gossip, f"{needs}: speakers do not gossip then")
 
@@ -191,6 +211,7 @@ def _settings(
     metallb_metrics: bool,
     only_on_subnet: bool,
     answer_ping: bool,
+    failback: float,
     gratuitous_arp_interval: int,
     ml_bindaddr: str,
     **gossip: Any,
@@ -218,6 +239,7 @@ def _settings(
         metallb_metrics=metallb_metrics,
         only_on_subnet=only_on_subnet,
         answer_ping=answer_ping,
+        failback=failback,
     )
 
 

@@ -174,7 +174,8 @@ def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
 
 def _notes(service: dict[str, Any]) -> list[str]:
     fitness = _fitness(service.get("fitness"))
-    return [*fitness, *map(passed_on, service["passing_on"]), *service["problems"]]
+    kept = [why] if (why := service.get("why_kept")) else []
+    return [*kept, *fitness, *map(passed_on, service["passing_on"]), *service["problems"]]
 
 
 def _fitness(fitness: dict[str, Any] | None) -> list[str]:

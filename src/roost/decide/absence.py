@@ -3,6 +3,7 @@
 from typing import Final
 
 from roost.decide.effects import Isolate, Join
+from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
@@ -19,10 +20,11 @@ _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one 
 class Absence:
     """Unsettles this node, and settles it again."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing) -> None:
+    def __init__(self, state: State, leading: Leading, publishing: Publishing, failback: Failback) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
+        self._failback = failback
         self._returned = float("-inf")  # when this node heard others again last
         self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
 
@@ -65,6 +67,7 @@ class Absence:
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
+        self._failback.was_away()
         self._leading.absent = patience  # what it leads, it may find out only with the link
         self._state.asking.begin_anew(self._state.plan.leading, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
@@ -105,6 +108,7 @@ class Absence:
 
     def lost_to_others(self, now: float) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
+        self._failback.was_lost()
         if event := self._state.standing.lost(now):
             self._state.outbox.say(event)
             self._leading.refresh(now)

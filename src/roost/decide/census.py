@@ -141,17 +141,23 @@ def reason(
     fitness: Mapping[str, Fitness] = MappingProxyType({}),
     *,
     isolated: bool = False,
+    failback: str = "",
 ) -> str:
     """One clause on why the lead moved: the old leader's fate, or the new one's arrival.
 
     `fitness` is how well nodes serve that service, of those that do not simply. A node that is `isolated`
-    cannot know the fate of others.
+    cannot know the fate of others. `failback` is what has left the lead with its new leader, as the
+    configuration has it.
     """
     if move.old_leader and (fate := _fate(move.old_leader, now.get(move.old_leader), isolated=isolated)):
         return fate
     if move.new_leader is None:
         return "no node can lead it"
-    return _of_fitness(move, fitness) or _of_arrival(move.new_leader, before)
+    if why := _of_fitness(move, fitness):
+        return why
+    if failback:
+        return f"{move.new_leader} has taken the lead (failback: {failback})"
+    return _of_arrival(move.new_leader, before)
 
 
 def _of_fitness(move: Move, fitness: Mapping[str, Fitness]) -> str:

@@ -71,6 +71,7 @@ class Conflicts:
             namesake=peer is None and namesakes.are_at(mac, now),
             ahead=all(mac < link.mac for link in self._state.announcing_links),
             lost=peer is not None and self._state.is_out_of_reach(peer),
+            grip=self._state.tenures.grips.get(address),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=goes_on >= AGAIN,
             insists=goes_on >= INSISTS,
@@ -85,6 +86,7 @@ class Conflicts:
             blind=self._state.standing.blind,
             doubled=bool(namesakes.known(now)),
             yields=address in self._state.yielding.addresses,
+            stays=self._stays(address, peer),
         )
         if contender.lost:
             self._state.patrol.hurry(now)
@@ -122,6 +124,12 @@ class Conflicts:
         leaves = self._state.verdict(peer) is Verdict.LEAVING
         return leaves or address in self._state.readiness.awaited or not self._state.settling.settled
 
+    def _stays(self, address: IPAddress, peer: str | None) -> bool:
+        """Tell whether the lead of `address` is to stay with `peer`, which does not wait for this node."""
+        stays = any(ranking.service.stays for ranking in self._state.election.rankings_of(address))
+        waits = address in self._state.readiness.awaited
+        return stays and peer is not None and self._state.would_lead(peer) and not waits
+
     def _is_better(self, peer: str | None, instead: str, ranking: Ranking | None) -> bool:
         """Tell whether `peer` has more right to an address than this node, that stands in for `instead`."""
         if peer is None or self._state.is_lost(peer):
@@ -131,6 +139,8 @@ class Conflicts:
     def _yield(
         self, address: IPAddress, mac: bytes, peer: str | None, why: str, now: float, *, link: str
     ) -> None:
+        if peer is not None:
+            self._state.tenures.concede(address, peer)
         extra = self._state.random.random() * _JITTER if peer is None else 0.0
         self._state.asking.end([address])
         self._leading.suspected.pop(address, None)

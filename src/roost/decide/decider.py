@@ -20,6 +20,7 @@ from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import AskHosts, Declare, Isolate, Open, Renew, Tell
+from roost.decide.failback import Failback
 from roost.decide.leading import Leading
 from roost.decide.meeting import Meeting
 from roost.decide.members import ClusterMember
@@ -49,6 +50,7 @@ from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Statement
+from roost.protocols.words.tenures import Tenures
 from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
@@ -76,8 +78,9 @@ class Decider:
         self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
         self._leading = Leading(state, self._publishing, self._own_word, self.passing_on)
+        self._failback = Failback(state, self._leading, self._own_word)
         self._conflicts = Conflicts(state, self._leading, self._publishing)
-        self._absence = Absence(state, self._leading, self._publishing)
+        self._absence = Absence(state, self._leading, self._publishing, self._failback)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
         self._caring = Caring(state, self._leading, self._own_word)
@@ -149,6 +152,7 @@ class Decider:
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
         self.passing_on.start(now)
+        self._failback.start(now)
         if self._state.settings.bind is not None:
             self._state.settling.unsettle(now, self._state.settings.settle_time)
             self._state.rejoining.start(now)
@@ -179,6 +183,7 @@ class Decider:
         if desired.nodes is not None:
             self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
+        self._state.tenures.want(desired.services)
         fitness = self._caring.take_services(now)
         moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
         self._own_word.note_inability(now)
@@ -216,6 +221,7 @@ class Decider:
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
         self._stale = True
+        self._failback.follow(now)
         if self._state.settling.synchronized():
             self._absence.settle("synchronised with a peer", now)
 
@@ -264,6 +270,8 @@ class Decider:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
+            case Tenures():
+                self._state.tenures.hear(word)
             case Fit():
                 self._caring.hear(word, now)
             case Held() | HeldFlows():
@@ -409,6 +417,7 @@ class Decider:
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
+        self._failback.wake(now)  # last: what has just changed counts
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
@@ -437,6 +446,7 @@ class Decider:
                 state.announcing,
                 state.own_connections,
                 state.holders,
+                self._failback,
             )
             self._due = soonest([each.next_wake() for each in parts])
             self._stale = False

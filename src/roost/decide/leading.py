@@ -18,14 +18,13 @@ from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import Ranking
+from roost.model.tenure import failback_text
 
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
 _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
-# All other verdicts follow from what was seen on the wire, or said by the node itself.
-_UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -60,7 +59,11 @@ class Leading:
         )
         tracking = self._state.tracking
         tracking.presume(each.name for each in self._state.members if each.is_roost and each.metadata.unfit)
-        moves = self._state.election.update_candidates(known.candidates(self._state.members), tracking.news())
+        moves = self._state.election.update_candidates(
+            known.candidates(self._state.members),
+            tracking.news(),
+            self._state.tenures.holders if self._state.keeps_leads else None,
+        )
         self.take_moves(moves, "", now, before)
         peers = census.peers(self._state.members, self._state.me)
         self._state.outbox.extend(
@@ -84,6 +87,7 @@ class Leading:
         self._pass_standing_in_on(before, now)
         self._passing_on.follow(now)
         self._own_word.describe(now)
+        self._state.tenures.look_again = True
 
     def _watch(self, now: float) -> None:
         """Watch peers, each by an address that it leads and answers for, if there is one."""
@@ -130,7 +134,20 @@ class Leading:
         if self._state.plan.local != self._state.delivery.wanted:
             self._state.delivery.wanted = self._state.plan.local
             self._state.outbox.put(Deliver(self._state.plan.local))
+        self._inherit(moves)
         self._record(moves, why, before, now)
+
+    def _inherit(self, moves: Iterable[Move]) -> None:
+        """Take note of leads that stay here when their old leader comes back, though it had just started."""
+        for move in moves:
+            ranking = self._state.election.rankings.get(move.service)
+            gone = move.old_leader is not None and not self._state.would_lead(move.old_leader)
+            if ranking and ranking.service.stays and self._state.settling.settled:
+                address = ranking.service.addresses[0]
+                if move.new_leader == self._state.me and gone:
+                    self._state.tenures.inherited.add(address)
+                else:
+                    self._state.tenures.inherited.discard(address)
 
     def _follow_lead(self, address: IPAddress, now: float) -> None:
         """Follow who leads one address now."""
@@ -178,14 +195,14 @@ class Leading:
         places = ranking.places if ranking is not None else ()
         ahead = takewhile(lambda name: name != self._state.me, (place.node for place in places))
         names = {name for name in (before, *ahead) if name not in (None, self._state.me)}
-        return frozenset(str(name) for name in names if self._state.verdict(name) in _UNWITNESSED)
+        return frozenset(str(name) for name in names if not self._state.was_witnessed(str(name)))
 
     def _witnessed_by_now(self) -> list[IPAddress]:
         """Ask no more for addresses whose leader was found gone on the wire meanwhile; return them."""
         sure = [
             address
             for address, names in self.suspected.items()
-            if not any(self._state.verdict(name) in _UNWITNESSED for name in names)
+            if all(self._state.was_witnessed(name) for name in names)
         ]
         for address in sure:
             del self.suspected[address]
@@ -341,12 +358,15 @@ class Leading:
         now: float,
     ) -> None:
         for move in moves:
+            ranking = self._state.election.rankings.get(move.service)
+            taken = ranking is not None and move.new_leader == ranking.holder
             reason = why or census.reason(
                 move,
                 before or {},
                 self._state.election.candidates,
                 self._state.election.fitness.get(move.service, {}),
                 isolated=self._state.isolation.isolated,
+                failback=failback_text(ranking.service.failback) if ranking is not None and taken else "",
             )
             facts: dict[str, object] = {
                 "service": move.service,

@@ -43,6 +43,7 @@ class Meeting:
             self._state.tracking.came(name, now)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        self._own_word.tell_tenures(back)
         if back:
             self._own_word.tell_fitness()
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}

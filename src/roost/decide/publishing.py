@@ -38,6 +38,7 @@ class Publishing:
         if before == after:
             return
         self.now = after
+        self._state.tenures.look_again = True
         self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
         lost = before.keys() - after.keys()

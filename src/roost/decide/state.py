@@ -31,6 +31,7 @@ from roost.decide.standing.isolation import Isolation
 from roost.decide.standing.standing import Standing
 from roost.decide.standing.tracking import Tracking
 from roost.decide.succession import Succession
+from roost.decide.tenures import TenureBook
 from roost.decide.vouching import Vouching
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
@@ -71,6 +72,7 @@ class State:
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
         self.plan = Plan(me, self.election)
+        self.tenures = TenureBook(me)
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
@@ -128,6 +130,21 @@ class State:
         """Tell whether a node can lead, gladly or not."""
         verdict = self.verdict(name)
         return verdict is not None and (verdict.active or verdict.reluctant)
+
+    def would_lead(self, name: str) -> bool:
+        """Tell whether a node leads gladly what it can."""
+        verdict = self.verdict(name)
+        return verdict is not None and verdict.active
+
+    def was_witnessed(self, name: str) -> bool:
+        """Tell whether what is held of a node was seen on the wire, or said by itself."""
+        return self.verdict(name) not in (None, Verdict.DEAD)
+
+    @property
+    def keeps_leads(self) -> bool:
+        """Whether all nodes can know of leads that stay: who runs another speaker goes by rank."""
+        foreign = any(member.verdict.active and not member.metadata.version for member in self.members)
+        return self.settings.bind is not None and (self.desired.nodes is None or not foreign)
 
     def is_worth_joining(self, endpoint: Endpoint) -> bool:
         """Tell whether no active member is at `endpoint`."""

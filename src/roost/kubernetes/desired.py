@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from roost.kubernetes.config import L2Advertisement, collapse
+from roost.kubernetes.failback import service_failback
 from roost.kubernetes.resources import (
     APART_ANNOTATION,
     PREFERRED_ANNOTATION,
@@ -23,6 +24,7 @@ from roost.model.address import IPAddress, canonical
 from roost.model.node import Node
 from roost.model.pool import Pool
 from roost.model.service import Port, Service
+from roost.model.tenure import ALWAYS, failback_text
 
 __all__ = [
     "Policy",
@@ -46,6 +48,7 @@ class Policy:
     advertisements: tuple[L2Advertisement, ...] = ()
     load_balancer_class: str = ""
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet
+    failback: float = ALWAYS  # seconds, of Services that do not say
 
     def pool_of(self, addresses: Sequence[IPAddress]) -> Pool | None:
         """Return the pool whose networks hold all `addresses`, or None."""
@@ -117,6 +120,7 @@ def _desired_service(service: KubeService, endpoints: Iterable[Endpoints], polic
             if protocol in _PROTOCOLS
         ),
         health_port=service.health_port if service.local else 0,
+        failback=service_failback(service.annotations, policy.failback),
     )
 
 
@@ -142,7 +146,8 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
     """Return the services by name, those that share an address with one set of endpoint nodes.
 
     Their sets are equal in the end; while endpoints come and go one by one they are not, and one address
-    must not have two leaders meanwhile. For the same reason they prefer the node of the first by name.
+    must not have two leaders meanwhile. For the same reason they prefer the node of the first by name, and
+    have its failback.
     """
     found = {service.name: service for service in sorted(services, key=lambda service: service.name)}
     by_address: defaultdict[IPAddress, list[Service]] = defaultdict(list)
@@ -159,6 +164,7 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
                 service,
                 endpoint_nodes=None if service.endpoint_nodes is None else common,
                 preferred=group[0].preferred,
+                failback=group[0].failback,
             )
     return tuple(found.values())
 
@@ -188,7 +194,11 @@ def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
         local = None if service.endpoint_nodes is None else sorted(service.endpoint_nodes)
         addresses = [canonical(address) for address in service.addresses]
         apart = service.apart_from and canonical(service.apart_from)
-        total ^= _number((service.name, addresses, rules, local, service.withheld, service.preferred, apart))
+        facts: tuple[object, ...] = (
+            *(service.name, addresses, rules, local, service.withheld, service.preferred, apart),
+            *((failback_text(service.failback),) if service.stays else ()),
+        )
+        total ^= _number(facts)
     for node in nodes.values():
         total ^= _number(
             (node.name, sorted(node.labels.items()), node.network_unavailable, node.excluded, node.ready)

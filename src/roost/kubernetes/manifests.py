@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
+from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.resources import Object, parse_namespace
 from roost.kubernetes.unknown_fields import unknown_fields
 
@@ -149,6 +150,16 @@ def _doubts(
             )
         if item["kind"] == "ConfigMap" and name == "kube-proxy":
             yield from _proxy(item)
+        if item["kind"] == "Service":
+            yield from _failback(item)
+
+
+def _failback(item: Object) -> Iterator[Mistake]:
+    """Yield a warning where the annotation of a Service that is to stay is wrong."""
+    annotations = {key: str(each) for key, each in (item["metadata"].get("annotations") or {}).items()}
+    if why := why_no_failback(annotations):
+        name = f"{item['metadata'].get('namespace', 'default')}/{item['metadata']['name']}"
+        yield Mistake("Service", name, "metadata.annotations", why)
 
 
 def _proxy(item: Object) -> Iterator[Mistake]:

@@ -18,6 +18,7 @@ __all__ = [
     "CLEANUP_FINALIZER",
     "DRAIN_ANNOTATION",
     "EXCLUDE_LABEL",
+    "FAILBACK_ANNOTATION",
     "OUT_OF_SERVICE_TAINT",
     "POOL_ANNOTATION",
     "PREFERRED_ANNOTATION",
@@ -46,6 +47,7 @@ POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
 PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
 APART_ANNOTATION: Final = "roost.io/addresses-apart"
+FAILBACK_ANNOTATION: Final = "roost.io/failback"
 _FAMILIES: Final = MappingProxyType({"IPv4": 4, "IPv6": 6})
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 

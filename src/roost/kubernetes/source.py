@@ -19,6 +19,7 @@ from typing import Any, Final
 from roost.kubernetes.client import Api
 from roost.kubernetes.config import Mistake, read_advertisements, read_pools
 from roost.kubernetes.desired import Policy, agree, desired_services, fingerprint, node_facts, proxies_to_ask
+from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.gossip import peers
 from roost.kubernetes.kinds import ADVERTISEMENTS, NODES, PODS, POOLS, SERVICES, SLICES
 from roost.kubernetes.mirror import Mirror
@@ -81,7 +82,11 @@ class KubernetesSource:
         self.on_bulk: Callable[[], None] = lambda: None  # called when very many services are other ones
         self.on_drain: Callable[[bool], None] = lambda _: None
         self.on_peers: Callable[[Sequence[Endpoint]], None] = lambda _: None
-        self._policy = Policy(load_balancer_class=load_balancer_class, only_on_subnet=settings.only_on_subnet)
+        self._policy = Policy(
+            load_balancer_class=load_balancer_class,
+            only_on_subnet=settings.only_on_subnet,
+            failback=settings.failback,
+        )
         self._ignore_exclude_label = ignore_exclude_label
         self._services: Mirror[KubeService] = Mirror(api, SERVICES, _lean, self._on_service)
         self._slices: Mirror[Endpoints] = Mirror(api, SLICES, parse_endpoint_slice, self._on_slice)
@@ -98,6 +103,7 @@ class KubernetesSource:
         self._proxy = ProxyHealth()
         self._by_service: defaultdict[str, dict[str, Endpoints]] = defaultdict(dict)
         self._built: dict[str, tuple[Service, ...]] = {}
+        self._wrong: dict[str, str] = {}  # Services whose annotations are wrong -> why
         self._facts: dict[str, Node] = {}
         self._dirty: set[str] = set()
         self._config_dirty = True
@@ -160,8 +166,10 @@ class KubernetesSource:
         local: Sequence[tuple[str, IPv4Interface | IPv6Interface]],  # noqa: ARG002 - the protocol's
         links: Collection[str],  # noqa: ARG002
     ) -> tuple[Complaint, ...]:
-        """Return nothing: what a Service wants does not depend on this host."""
-        return ()
+        """Return which annotations of Roost's own are wrong: nothing of a Service depends on this host."""
+        return tuple(
+            Complaint("warning", f"{key}: {why}", service=key) for key, why in sorted(self._wrong.items())
+        )
 
     def serving_nodes(self, service: str) -> frozenset[str] | None:
         """Return the nodes with an endpoint that can serve; None when one is on no node."""
@@ -270,6 +278,10 @@ class KubernetesSource:
         service = self._services.items.get(key)
         slices = self._by_service.get(key, {}).values()
         built = () if service is None else desired_services(service, slices, self._policy)
+        if service is not None and built and (why := why_no_failback(service.annotations)):
+            self._wrong[key] = why
+        else:
+            self._wrong.pop(key, None)
         if built:
             self._built[key] = built
         else:

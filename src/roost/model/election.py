@@ -2,14 +2,15 @@
 
 Theory of operation: a ranking changes only with a service, with a node's static facts, or with its own word
 on how well it serves that one. A verdict changes nothing but who leads, and only where the node leads now (it
-went) or stands before the leader (it came back). Both sets are indexed by node, so a death costs as many
-steps as services move.
+went), stands before the leader or holds the lead (it came back). Both sets are indexed by node, so a death
+costs as many steps as services move.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Final
 
@@ -51,6 +52,8 @@ class Election:
     """
 
     def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
+        self._holders: Mapping[IPAddress, str] = {}
+        self._kept: dict[IPAddress, tuple[str, ...]] = {}
         self._candidates: dict[str, Candidate] = {}
         self._rankings: dict[str, Ranking] = {}
         self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
@@ -60,6 +63,16 @@ class Election:
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
         self.update_services(services)
+
+    @property
+    def kept(self) -> Mapping[IPAddress, tuple[str, ...]]:
+        """The services whose lead stays with its holder: their names, by their first address; a live view."""
+        return MappingProxyType(self._kept)
+
+    @property
+    def holders(self) -> Mapping[IPAddress, str]:
+        """Who has the lead of services that stay, by their first address, as far as anybody has."""
+        return MappingProxyType(dict(self._holders))
 
     @property
     def rankings(self) -> Mapping[str, Ranking]:
@@ -134,6 +147,7 @@ class Election:
             for address in wanted[name].addresses:
                 by_address[address].append(name)
         self._by_address = {address: tuple(names) for address, names in by_address.items()}
+        self._kept = _kept(wanted.values())
         self.ranked_anew = True
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]
         nodes = self._nodes()
@@ -150,14 +164,18 @@ class Election:
         return _real(moves)
 
     def update_candidates(
-        self, candidates: Iterable[Candidate], fitness: Fitnesses | None = None
+        self,
+        candidates: Iterable[Candidate],
+        fitness: Fitnesses | None = None,
+        holders: Mapping[IPAddress, str] | None = None,
     ) -> tuple[Move, ...]:
         """Take all known nodes with their verdicts, and changes of `fitness`; return the moves.
 
         Changed static facts, a new node or a forgotten one rank that node anew in every service; a
         changed verdict touches only the services that the node led or would lead, changed fitness only those
-        that it is about.
+        that it is about. `holders` say who has the lead of a service that stays, by its first address.
         """
+        self._holders = holders or {}
         for service, nodes in (fitness or {}).items():
             self._take_fitness(service, nodes)
         old, self._candidates = self._candidates, {each.node.name: each for each in candidates}
@@ -173,7 +191,7 @@ class Election:
             moves = [self._install(ranking.with_nodes(changed)) for ranking in tuple(self._rankings.values())]
         else:
             unsettled = self._unsettled(old) | ((fitness or {}).keys() & self._rankings.keys())
-            moves = [self._install(self._rankings[name]) for name in unsettled]
+            moves = [self._install(self._rankings[name]) for name in unsettled | self._held_by_others()]
         return _real(moves)
 
     def _take_fitness(self, service: str, nodes: Mapping[str, Fitness]) -> None:
@@ -196,13 +214,25 @@ class Election:
                 names |= self._led.get(node, set())
         return names
 
+    def _held_by_others(self) -> set[str]:
+        """Return the services whose lead is held by another node than it was."""
+        return {
+            name
+            for address, names in self._kept.items()
+            for name in names
+            if self._holders.get(address) != self._rankings[name].holder
+        }
+
     def _install(self, ranking: Ranking) -> Move:
-        name = ranking.service.name
+        service, name = ranking.service, ranking.service.name
         before = self._forget(name)
+        holder = self._holders.get(service.addresses[0]) if service.stays else None
+        if holder != ranking.holder:
+            ranking = replace(ranking, holder=holder)
         ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
         ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
-        for node in _ahead(ranking):
+        for node in _would_lead(ranking):
             self._passed_over[node].add(name)
         if ranking.leader is not None:
             self._led[ranking.leader].add(name)
@@ -218,7 +248,7 @@ class Election:
         known = self._rankings.get(name)
         if known is None:
             return None
-        for node in _ahead(known):
+        for node in _would_lead(known):
             _discard(self._passed_over, node, name)
         if known.leader is not None:
             _discard(self._led, known.leader, name)
@@ -231,12 +261,18 @@ class Election:
         return self._candidates[node].verdict.reluctant
 
 
-def _ahead(ranking: Ranking) -> Iterator[str]:
-    """Yield the nodes before the leader: none of them is active, each would lead if it were."""
-    for place in ranking.places:
-        if place.node == ranking.leader:
-            return
-        yield place.node
+def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:
+    names: defaultdict[IPAddress, list[str]] = defaultdict(list)
+    for service in services:
+        if service.stays:
+            names[service.addresses[0]].append(service.name)
+    return {address: tuple(each) for address, each in names.items()}
+
+
+def _would_lead(ranking: Ranking) -> set[str]:
+    """Return the nodes before the leader, and the holder: each may lead when its verdict changes."""
+    ahead = takewhile(lambda node: node != ranking.leader, (place.node for place in ranking.places))
+    return {*ahead, *([ranking.holder] if ranking.holder not in (None, ranking.leader) else [])}
 
 
 def _discard(index: dict[str, set[str]], node: str, name: str) -> None:

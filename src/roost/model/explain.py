@@ -1,14 +1,16 @@
 """A ranking as plain data for people and programs: a view, no decision is made here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from roost.model.address import canonical
 from roost.model.eligibility import Exclusion, impediment, interfaces_of
 from roost.model.node import Candidate
 from roost.model.ranking import Place, Ranking
+from roost.model.tenure import failback_text
 
-__all__ = ["explain", "why_placed"]
+__all__ = ["explain", "why_kept", "why_placed"]
 
 
 def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, Any]:
@@ -24,17 +26,31 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
         "addresses": [canonical(address) for address in service.addresses],
         "elected_on": canonical(service.elected_on),
         "leader": ranking.leader,
+        "failback": failback_text(service.failback),
+        "why_kept": why_kept(ranking, candidates),
         "interfaces": interfaces_of(service, leader) if leader else [],
         "places": [
-            _place(position, place, ranking, candidates[place.node])
-            for position, place in enumerate(ranking.places, 1)
+            _place(position, place, ranking, candidates) for position, place in enumerate(ranking.places, 1)
         ],
         "exclusions": [_exclusion(exclusion) for exclusion in ranking.exclusions],
     }
 
 
-def why_placed(ranking: Ranking, candidate: Candidate) -> str:
-    """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
+def why_kept(ranking: Ranking, candidates: Mapping[str, Candidate]) -> str:
+    """Return one clause on why the leader leads although another node stands first, "" where none does."""
+    first = _first(ranking, candidates)
+    if ranking.leader is None or ranking.leader != ranking.holder or first in (None, ranking.leader):
+        return ""
+    how = failback_text(ranking.service.failback)
+    then = "" if how == "never" else ", and leads once it has been well for so long"
+    return f"{ranking.leader} leads because failback is {how}; {first} stands first by rank{then}"
+
+
+def why_placed(ranking: Ranking, candidate: Candidate, *, kept: bool = False) -> str:
+    """Return one clause on why a placed node leads, does not lead yet, or cannot lead now.
+
+    `kept`: the leader leads although another node stands first.
+    """
     place = _of(ranking, candidate.node.name)
     leads = ranking.leader == candidate.node.name
     if place is not None and not place.fitness.fit and candidate.verdict.active:
@@ -47,6 +63,27 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:
         return ""
+    return _why_kept(ranking, place, leader) if kept else _why_in_order(place, leader)
+
+
+def _first(ranking: Ranking, candidates: Mapping[str, Candidate]) -> str | None:
+    """Return the node that would lead by rank alone."""
+    by_rank = replace(ranking, holder=None).led_by_first(
+        lambda node: candidates[node].verdict.active, lambda node: candidates[node].verdict.reluctant
+    )
+    return by_rank.leader
+
+
+def _why_kept(ranking: Ranking, place: Place, leader: Place) -> str:
+    how = failback_text(ranking.service.failback)
+    if place is leader:
+        return f"leads because failback is {how}"
+    if ranking.places.index(place) < ranking.places.index(leader):
+        return f"stands before {leader.node}, which keeps the lead: failback is {how}"
+    return _why_behind(place, leader)
+
+
+def _why_in_order(place: Place, leader: Place) -> str:
     return "leads: first of the active nodes" if place is leader else _why_behind(place, leader)
 
 
@@ -65,7 +102,10 @@ def _of(ranking: Ranking, node: str) -> Place | None:
     return next((place for place in ranking.places if place.node == node), None)
 
 
-def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) -> dict[str, Any]:
+def _place(
+    position: int, place: Place, ranking: Ranking, candidates: Mapping[str, Candidate]
+) -> dict[str, Any]:
+    candidate = candidates[place.node]
     return {
         "position": position,
         "node": place.node,
@@ -75,7 +115,7 @@ def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) 
         "credits": [{"advertisement": each.advertisement, "weight": each.weight} for each in place.credits],
         "fitness": {"fit": place.fitness.fit, "weight": place.fitness.weight, "why": place.fitness.why},
         "digest": place.digest.hex(),
-        "why": why_placed(ranking, candidate),
+        "why": why_placed(ranking, candidate, kept=bool(why_kept(ranking, candidates))),
     }
 
 

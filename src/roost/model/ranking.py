@@ -59,14 +59,16 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, else the first that is reluctant, or None. A position
-    counts from 1: the index in `places` plus one.
+    `leader` is the first placed node that is active, else the first that is reluctant, or None; of each kind
+    the `holder` goes first, where the lead stays with whoever has it. A position counts from 1: the index in
+    `places` plus one.
     """
 
     service: Service
     places: tuple[Place, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     leader: str | None = None
+    holder: str | None = None
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
@@ -83,13 +85,13 @@ class Ranking:
         return place_digest(self.service, one) < place_digest(self.service, other)
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
-        """Return the same order, led by the first node in it of the first of `groups` that has one.
+        """Return the same order, led by the holder, else by the first node in the first group that has one.
 
         Who is unfit leads only where none of the groups has anybody fit.
         """
-        leader = next(
+        first = next(
             (
-                place.node
+                (place, group)
                 for fit in (True, False)
                 for group in groups
                 for place in self.places
@@ -97,7 +99,17 @@ class Ranking:
             ),
             None,
         )
+        leader = None if first is None else self._holder_or(*first)
         return self if leader == self.leader else replace(self, leader=leader)
+
+    def _holder_or(self, first: Place, group: Callable[[str], bool]) -> str:
+        """Return the holder if it is in the group of `first` and as fit, and its own checks are no worse.
+
+        A lead that stays goes to no better node that comes; a holder that gets worse gives it up.
+        """
+        held = next((place for place in self.places if place.node == self.holder), first)
+        able = held.fitness.fit is first.fitness.fit and group(held.node)
+        return held.node if able and held.fitness.weight >= min(0, first.fitness.weight) else first.node
 
     def with_fitness(self, fitness: Mapping[str, Fitness]) -> "Ranking":
         """Return the order with what nodes say of themselves; who says nothing is fit."""

@@ -92,6 +92,9 @@ class Service:
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
     name that people know it by, where that is another one. `track` is what has to be well on a node for it
     to lead.
+
+    `failback` is for how many seconds a node has to be well before it takes the lead from one that ranks
+    behind it: with 0 it does at once, with `math.inf` never (`roost.model.tenure`).
     """
 
     name: str
@@ -106,7 +109,13 @@ class Service:
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    failback: float = 0.0
     track: tuple[Check, ...] = ()
+
+    @property
+    def stays(self) -> bool:
+        """Whether its lead stays with the node that has it, though a better-ranked one has come."""
+        return self.failback > 0
 
     @property
     def elected_on(self) -> IPAddress:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roost.model.address import canonical
+from roost.model.address import IPAddress, canonical
 from roost.model.election import Election, Fitnesses
 from roost.model.eligibility import impediment
+from roost.model.explain import why_kept
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
@@ -69,20 +70,22 @@ def what_if(
     drain: Collection[str] = (),
     address: str | None = None,
     fitness: Fitnesses | None = None,
+    holders: Mapping[IPAddress, str] | None = None,
 ) -> WhatIf:
     """Return what the election would do if nodes went `down`, came (`add`) or drained.
 
     A node to add that was lost comes back to life; an unknown one comes without labels. `address` limits the
-    answer to the service with that address or name; `fitness` is what nodes say of themselves.
+    answer to the service with that address or name; `fitness` is what nodes say of themselves, `holders` who
+    has the lead of services that stay.
 
     Raises UnknownNameError, and ContradictionError for a node to add that is a member, or of which two things
     are supposed at once.
     """
     election = Election(services)
-    election.update_candidates(candidates, fitness)
+    election.update_candidates(candidates, fitness, holders)
     before = dict(election.rankings)
     asked = _asked(election, address)
-    election.update_candidates(_supposed(election.candidates, down, add, drain))
+    election.update_candidates(_supposed(election.candidates, down, add, drain), holders=holders)
     prospects = [
         _prospect(before[name], ranking, election.candidates)
         for name, ranking in sorted(election.rankings.items())
@@ -137,7 +140,9 @@ def _prospect(before: Ranking, after: Ranking, candidates: Mapping[str, Candidat
 
 def _why(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> str:
     if before.leader == after.leader:
-        return "stays" if after.leader else "no node can lead it, before or after"
+        if after.leader is None:
+            return "no node can lead it, before or after"
+        return f"stays: {why}" if (why := why_kept(after, candidates)) else "stays"
     gone = impediment(candidates[before.leader]) if before.leader else None
     if after.leader is None:
         reason = "no other node can lead"

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from roost.model.address import IPAddress
+from roost.model.tenure import ALWAYS, NEVER, failback_text
 
 __all__ = ["KINDS", "PLANNED", "Fault", "Kind", "Schedule", "ScheduleError", "ServiceSpec", "draw"]
 
@@ -22,6 +23,9 @@ _VERSION: Final = 1
 _FIRST: Final = 4.0  # seconds of peace at the start: the cluster finds itself
 _REST: Final = 17.0  # seconds of peace after the last fault, in which it has to come to rest
 _AFTER: Final = 8.0  # seconds after the planned move at the end
+_FAILBACKS: Final = MappingProxyType({failback_text(each): each for each in (ALWAYS, NEVER, 2.0, 5.0)})
+_KEEPING: Final = 0.4  # share of runs in which leads stay, and there:
+_KEPT: Final = 0.6  # share of services whose leads do
 _TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
@@ -127,7 +131,8 @@ class ServiceSpec:
     """A service: its address, the nodes that may announce it (empty: all), those with an endpoint.
 
     With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. Where it
-    is `tracked` nodes check whether they can serve it.
+    is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
+    have none, which is always.
     """
 
     name: str
@@ -135,6 +140,12 @@ class ServiceSpec:
     nodes: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     tracked: bool = False
+    failback: str = failback_text(ALWAYS)
+
+    @property
+    def seconds(self) -> float:
+        """The failback as `Service` has it."""
+        return _FAILBACKS[self.failback]
 
     @property
     def ip(self) -> IPAddress:
@@ -191,7 +202,11 @@ class Schedule:
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
     tracked = bool(row.get("tracked"))  # older files are played without
-    return ServiceSpec(row["name"], row["address"], tuple(row["nodes"]), tuple(row["endpoints"]), tracked)
+    failback = row.get("failback", failback_text(ALWAYS))
+    if failback not in _FAILBACKS:
+        raise ScheduleError(f"no failback of the simulator is {failback}")
+    nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -237,6 +252,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
     switches = chance.choice((1, 2))
     names = tuple(f"n{number + 1}" for number in range(count))
     services = tuple(_draw_service(number, names, chance) for number in range(chance.randint(3, 6)))
+    services = _draw_failback(services, random.Random(f"failback {seed}"))  # noqa: S311 - a simulation
     possible = [
         kind for kind in KINDS if kind not in _DRAWN_APART and (switches > 1 or kind not in _TWO_SWITCHES)
     ]
@@ -300,6 +316,17 @@ def _draw_service(number: int, names: tuple[str, ...], chance: random.Random) ->
     if lot < 0.15:
         return ServiceSpec(name, address, nodes=some)
     return ServiceSpec(name, address, endpoints=some) if lot < 0.35 else ServiceSpec(name, address)
+
+
+def _draw_failback(services: tuple[ServiceSpec, ...], chance: random.Random) -> tuple[ServiceSpec, ...]:
+    """Return the services, some with a failback; a chance of its own leaves the rest of a draw alone."""
+    if chance.random() >= _KEEPING:
+        return services
+    others = [each for each, seconds in _FAILBACKS.items() if seconds != ALWAYS]
+    return tuple(
+        replace(each, failback=chance.choice(others)) if chance.random() < _KEPT else each
+        for each in services
+    )
 
 
 def _spread(span: tuple[float, float], chance: random.Random) -> float:

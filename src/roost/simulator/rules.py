@@ -7,6 +7,7 @@ being noticed: no packet of its own disturbs the run.
     two       two nodes answer for longer than the bound
     rest      some time after the last fault, not exactly one node answers where one can
     fittest   then a node answers that is unfit, although one that is fit could
+    kept      a lead that is to stay moves although its holder is well
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
     broken    the same breaks a client's connection
@@ -23,11 +24,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.tenure import NEVER
+from roost.protocols.words.metadata import Metadata
 from roost.simulator.blame import Returns, Untouched
 from roost.simulator.client import Client, State
 from roost.simulator.clock import START
 from roost.simulator.faults import PLANNED, Fault, Schedule
 from roost.simulator.host import Host
+from roost.simulator.keeping import Keeping
 from roost.simulator.tables import largest
 from roost.simulator.world import World
 
@@ -104,6 +108,7 @@ class Judge:
         self._bounds = bounds
         self._planned_moves = list(lone_moves(world.schedule, bounds))
         self._planned: _Planned | None = None
+        self._failback = {spec.ip: spec.seconds for spec in world.schedule.services}
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
         self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
         now = world.clock.now
@@ -118,6 +123,7 @@ class Judge:
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
         self._untouched = Untouched(world.lan)
+        self._keeping = Keeping(world.schedule)
         self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
         world.on_verdict = self._at_a_verdict
@@ -163,8 +169,12 @@ class Judge:
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
         crowded = self._world.crowd > self._bounds.crowd
+        waiting = self._waiting()
         for key, watched in self._watched.items():
             self._judge(key, watched, now, quiet, crowded=crowded)
+            unfit = watched.able - self._fit(key[1], watched)
+            if wrong := self._keeping.judge(key, watched.who, waiting | unfit, now - START):
+                self._break("kept", f"{_place(key)}: {wrong}")
         self._judge_planned(now)
         if any(client.connections and client.connections.looped for client in self._world.clients):
             self._break("loop", "a packet came twice to a node by peers")
@@ -238,7 +248,11 @@ class Judge:
         if quiet < self._bounds.still or len(watched.who) != 1:
             return
         moved = watched.settled is not None and watched.settled != watched.who
-        if moved and now - self._changed_word > self._bounds.before:
+        failback = self._failback[key[1]]
+        # A node that has said that it waits no more is well from then on.
+        if moved and now - self._changed_word > self._bounds.before + (
+            0.0 if failback == NEVER else failback
+        ):
             told = f"{', '.join(watched.settled or ())} to {', '.join(watched.who)}"
             self._break("move", f"{_place(key)}: from {told}, and nothing has happened")
         watched.settled = watched.who
@@ -254,6 +268,15 @@ class Judge:
             return bool(watched.who) != bool(watched.able)
         lasting = watched.two_since is not None and now - watched.two_since > self._bounds.gap
         return lasting and now - self._changed_word > self._bounds.two
+
+    def _waiting(self) -> frozenset[str]:
+        """Return the nodes that would rather not lead, by their own word."""
+        processes = {host.name: host.process for host in self._world.hosts.values()}
+        return frozenset(
+            name
+            for name, process in processes.items()
+            if process is None or process.leaving or _would_rather_not(process.hands.metadata)
+        )
 
     def _note_words(self, now: float) -> None:
         """See whether a node says something else of its own standing: that moves leads, with a cause."""
@@ -347,6 +370,10 @@ def lone_moves(schedule: Schedule, bounds: Bounds) -> Iterable[Fault]:
         others = (other for other in schedule.faults if other is not fault)
         if fault.kind in PLANNED and not any(other.at < end and other.end > begin for other in others):
             yield fault
+
+
+def _would_rather_not(told: Metadata) -> bool:
+    return bool(told.waits or told.deaf or told.outdated or told.draining)
 
 
 def _place(key: tuple[int, IPAddress]) -> str:

@@ -203,4 +203,5 @@ def _service(spec: ServiceSpec) -> Service:
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),
+        failback=spec.seconds,
     )

@@ -9,9 +9,10 @@ from typing import Any
 from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
-from roost.model.explain import explain
+from roost.model.explain import explain, why_kept
 from roost.model.ranking import Ranking
 from roost.model.service import Service
+from roost.model.tenure import failback_text
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
@@ -116,6 +117,7 @@ class SpeakerViews:
             drain=drain,
             address=address,
             fitness=election.fitness,
+            holders=election.holders,
         )
         return {
             "moves": [
@@ -233,6 +235,8 @@ class SpeakerViews:
             "change": change.why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
+            "failback": failback_text(service.failback),
+            "why_kept": why_kept(ranking, speaker.decider.state.election.candidates),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
             "fitness": fitness_view(speaker, service.name),

@@ -12,6 +12,7 @@ from hashlib import sha256
 from roost.model.address import IPAddress, canonical
 from roost.model.check import Check
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
+from roost.model.tenure import ALWAYS, failback_text
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
 
@@ -28,7 +29,7 @@ class NodeSelection:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """A service of the file; None for `nodes` and `interfaces` allows all."""
+    """A service of the file; None for `nodes` and `interfaces` allows all, `failback` is in seconds."""
 
     name: str
     addresses: tuple[IPAddress, ...]
@@ -36,6 +37,7 @@ class ServiceConfig:
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
     track: tuple[Check, ...] = ()
+    failback: float = ALWAYS
 
     def desired(self) -> Service:
         """Return the service as the election takes it, with one advertisement that bears its name."""
@@ -53,6 +55,7 @@ class ServiceConfig:
             deliver="local",
             ports=self.ports,
             track=self.track,
+            failback=self.failback,
         )
 
     def plain(self) -> list[object]:
@@ -60,7 +63,14 @@ class ServiceConfig:
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]
-        return [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        plain: list[object] = [
+            self.name,
+            addresses,
+            nodes,
+            self.interfaces and sorted(self.interfaces),
+            ports,
+        ]
+        return plain if self.failback == ALWAYS else [*plain, {"failback": failback_text(self.failback)}]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from roost.standalone.config import NodeSelection, ServiceConfig, SpeakerConfig
 from roost.standalone.document import Document, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
+from roost.standalone.failback import idle_failback
 from roost.standalone.findings import Found, read_sections
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
@@ -68,7 +69,11 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
         config = _config(sections, keys, str(path), _spots(document))
         found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
         if not found:
-            doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
+            doubts = [
+                *_idle(config, document),
+                *idle_failback(document),
+                *exposures(document, config.status.http, path, folder),
+            ]
             return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
     return Loaded(None, tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
@@ -184,6 +189,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         addresses=tuple(section.addresses),
         nodes=_selection(section.nodes) if section.nodes else None,
         interfaces=_tuple(section.interfaces),
+        failback=section.failback,
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),

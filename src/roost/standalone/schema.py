@@ -12,10 +12,12 @@ from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from roost.model.address import IPAddress
+from roost.model.tenure import ALWAYS
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
+from roost.standalone.failback import failback_seconds
 from roost.standalone.section import Section
 from roost.standalone.track import TrackSection
 
@@ -131,6 +133,7 @@ class ServiceSection(Section):
     interfaces: _Patterns | None = None
     election: Annotated[str, PlainValidator(_election)] = "hash"
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
+    failback: Annotated[float, PlainValidator(failback_seconds)] = ALWAYS
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
     ports: list[PortSection] = []
     backends: Annotated[None, PlainValidator(_backends)] = None

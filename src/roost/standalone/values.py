@@ -17,6 +17,7 @@ from typing import Final
 from pydantic_core import PydanticCustomError
 
 from roost.model.address import IPAddress
+from roost.model.duration import seconds_of
 from roost.protocols.machine import Endpoint
 
 __all__ = [
@@ -43,8 +44,6 @@ DEFAULT_PORT: Final = 7946  # memberlist's
 _KEY_SIZES: Final = (16, 24, 32)  # bytes: AES-128, -192, -256
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _HOST: Final = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 MAX_SOCKET_PATH: Final = 107  # bytes, sockaddr_un's 108 with the zero at the end
 _LEAST_ARP, _MOST_ARP = 2, 100_000  # packets/second
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
@@ -114,8 +113,8 @@ def duration(low: float, high: float) -> Callable[[object], float]:
         seconds: float | None = None
         if isinstance(value, int | float) and not isinstance(value, bool):
             seconds = float(value)
-        elif isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-            seconds = float(match[1]) * _UNITS[match[2]]
+        elif isinstance(value, str):
+            seconds = seconds_of(value)
         if seconds is None:
             raise wrong(
                 f"{_shown(value)} is not a duration", "write seconds, or a text such as 500ms, 10s or 1m"

@@ -15,6 +15,8 @@ GOSSIPING = "speaker --kubernetes --node-name n --ml-labels a=b --ml-bindaddr 19
         "speaker --config f.yaml --node-name n1",
         "speaker --config f.yaml --socket /tmp/x.sock",
         "speaker --config f.yaml --metallb-metrics",
+        "speaker --config f.yaml --failback never",
+        "speaker --kubernetes --node-name n --failback never",
         f"{GOSSIPING} --ml-wan-config --profile fast",
         f"{GOSSIPING} --profile lan --arp-rate 10",
         "speaker --kubernetes --node-name n --ml-bindaddr 192.0.2.1 --profile fast",
@@ -58,3 +60,9 @@ def test_what_variables_say_is_for_all_commands(monkeypatch: pytest.MonkeyPatch)
     done = CliRunner().invoke(main, ["speaker", "--config", "/nonexistent/roost.yaml"])
     assert done.exit_code == 1, done.output
     assert "cannot be read" in done.output
+
+
+def test_a_failback_that_is_none_is_refused() -> None:
+    done = CliRunner().invoke(main, [*GOSSIPING.split(), "--failback", "nevr"])
+    assert done.exit_code == 2
+    assert "'nevr' is neither always, never nor a duration up to a day such as 30s" in done.output

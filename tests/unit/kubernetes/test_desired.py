@@ -1,5 +1,6 @@
 """What is to be announced of a Service, and what keeps all nodes from it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
@@ -9,6 +10,7 @@ import pytest
 
 from roost.kubernetes.config import read_advertisements, read_pools
 from roost.kubernetes.desired import Policy, agree, desired_services, fingerprint, node_facts, proxies_to_ask
+from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.gossip import derive_key, peers
 from roost.kubernetes.resources import KubeNode, KubePod, KubeService, parse_endpoint_slice
 from roost.model.service import Service
@@ -188,3 +190,41 @@ def test_two_addresses_that_want_nodes_of_their_own_are_two_services() -> None:
     assert fingerprint([first, second], {}) != fingerprint([first, replace(second, apart_from=None)], {})
     alone = replace(wanted, ingress=("192.0.2.1",))
     assert len(desired_services(alone, slices("n1"), policy())) == 1
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "seconds"),
+    [
+        (None, 0.0, 0.0),
+        (None, math.inf, math.inf),
+        ("never", 0.0, math.inf),
+        ("30s", 0.0, 30.0),
+        ("always", math.inf, 0.0),
+        ("nevr", 5.0, 5.0),
+    ],
+)
+def test_whether_an_address_goes_back_is_said_by_the_service_or_else_the_speakers(
+    annotation: str | None, default: float, seconds: float
+) -> None:
+    annotations = {} if annotation is None else {"roost.io/failback": annotation}
+    service = replace(SERVICE, annotations=annotations)
+    built = one_service(service, slices("n1", ready=True), replace(policy(), failback=default))
+    assert built is not None
+    assert built.failback == seconds
+    assert bool(why_no_failback(annotations)) is (annotation == "nevr")
+
+
+def test_speakers_that_differ_in_it_have_other_fingerprints() -> None:
+    """Which are what they were where no Service says anything: MetalLB's parity, and older speakers."""
+    wanted = [
+        one_service(SERVICE, slices("n1", ready=True), replace(policy(), failback=each)) for each in (0, 5)
+    ]
+    by_rank, stays = [fingerprint([each], {}) for each in wanted if each is not None]
+    assert by_rank != stays
+
+
+def test_services_that_share_an_address_stay_or_go_back_together() -> None:
+    one, other = (replace(SERVICE, key=f"ns/{name}", name=name) for name in ("a", "b"))
+    one = replace(one, annotations={"roost.io/failback": "never"})
+    built = [one_service(each, slices("n1", ready=True), policy()) for each in (one, other)]
+    assert [each.failback for each in agree([each for each in built if each])] == [math.inf, math.inf]

@@ -142,3 +142,11 @@ def test_json_is_a_manifest_too(tmp_path: Path) -> None:
     "spec": {"addresses": ["192.0.2.0/28"]}}"""
     code, output = check(tmp_path, text)
     assert (code, "good: objects: 1" in output) == (0, True)
+
+
+def test_a_wrong_annotation_of_a_service_is_a_warning(tmp_path: Path) -> None:
+    text = """{"kind": "Service", "apiVersion": "v1",
+    "metadata": {"name": "s", "namespace": "ns", "annotations": {"roost.io/failback": "nevr"}}}"""
+    code, output = check(tmp_path, text)
+    assert code == 0
+    assert "warning: Service ns/s: metadata.annotations: roost.io/failback: 'nevr' is neither" in output

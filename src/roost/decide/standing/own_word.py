@@ -41,6 +41,7 @@ class OwnWord:
             words.append(self._state.inability.word)
         words += self._state.tracking.words()
         words += self._state.holders.words(now)
+        words += self._state.tenures.words()
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
 
     def tell_all(self, word: Word) -> None:
@@ -48,6 +49,13 @@ class OwnWord:
         peers = tuple(sorted(census.peers(self._state.members, self._state.me)))
         if peers:
             self._state.outbox.put(Tell(peers, word))
+
+    def tell_tenures(self, names: Collection[str]) -> None:
+        """Tell those that have come who has what this node leads, and stays with it."""
+        came = tuple(sorted(census.peers(self._state.members, self._state.me) & set(names)))
+        own = self._state.tenures.own() if came else []
+        for word in self._state.tenures.words_of(own):
+            self._state.outbox.put(Tell(came, word))
 
     def tell_fitness(self, services: Collection[str] | None = None) -> None:
         """Tell all peers how fit this node is for some services (None: for all)."""

@@ -12,6 +12,7 @@
     "flows"                      node, [[client, port, address, port], ...]              of UDP
     "fit"                        node, [[service, fit, weight, why, serial], ...]
     "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
+    "tenures"                    node, [[address, term], ...]
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -41,6 +42,7 @@ from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows,
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.tenures import LAST_TERM, TENURES_LIMIT, Tenures
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 from roost.protocols.words.verdict import Ground
 
@@ -55,7 +57,9 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows | Fit
+Word = (
+    Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows | Fit | Tenures
+)
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -193,6 +197,8 @@ def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911, PLR0912 - one for 
         case HeldFlows(node, flows):
             named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
             return ["flows", node, named]
+        case Tenures(node, tenures):
+            return ["tenures", node, [[address.packed, term] for address, term in tenures]]
         case Fit(node, rows):
             if len(rows) > FIT_LIMIT:
                 raise ValueError("more services than a message may have")
@@ -322,6 +328,20 @@ def _udp_flow(row: object) -> Flow:
     raise PacketError("a flow has two addresses of one family, each with its port")
 
 
+def _tenures(fields: list[object]) -> Tenures | None:
+    match fields:
+        case [str(node), list(rows), *_] if len(rows) <= TENURES_LIMIT:
+            return Tenures(node, tuple(_tenure(row) for row in rows))
+    return None
+
+
+def _tenure(row: object) -> tuple[IPAddress, int]:
+    match row:
+        case [address, int(term), *_] if 0 < term <= LAST_TERM:
+            return _address(address), term
+    raise PacketError("a row has an address and a term, from 1")
+
+
 def _fit(fields: list[object]) -> Fit | None:
     match fields:
         case [str(node), list(rows), *_] if len(rows) <= FIT_LIMIT:
@@ -386,5 +406,6 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "flows": _flows,
         "fit": _fit,
         "fates": _fates,
+        "tenures": _tenures,
     }
 )

@@ -30,6 +30,7 @@ from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows,
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.tenures import LAST_TERM, TENURES_LIMIT, Tenures
 from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
@@ -52,6 +53,7 @@ flows = st.builds(Flow, st.just(UDP), ipv4, ports, ipv4, ports) | st.builds(
     Flow, st.just(UDP), ipv6, ports, ipv6, ports
 )
 fitness = st.builds(Fitness, st.booleans(), st.integers(-1000, 1000), st.text("abc", max_size=100))
+tenures = st.tuples(ipv4 | ipv6, st.integers(1, LAST_TERM))
 words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Ground, names, ended, st.text(max_size=100)),
     st.builds(Ask, names, names, st.none() | st.booleans()),
@@ -63,6 +65,7 @@ words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Held, names, st.lists(held, max_size=HELD_LIMIT).map(tuple)),
     st.builds(HeldFlows, names, st.lists(flows, max_size=FLOWS_LIMIT).map(tuple)),
     st.builds(Fates, st.lists(fates, max_size=3).map(tuple)),
+    st.builds(Tenures, names, st.lists(tenures, max_size=TENURES_LIMIT).map(tuple)),
     st.builds(
         Fit,
         names,
@@ -80,6 +83,7 @@ GOOD: tuple[Word, ...] = (
     Held("n1", (HeldRow(IPv4Address("192.0.2.1"), 17, 600),)),
     HeldFlows("n1", (Flow(UDP, IPv4Address("192.0.2.9"), 5353, IPv4Address("192.0.2.1"), 53),)),
     Fit("n1", (FitRow("web", Fitness(False, -50, "tcp 127.0.0.1:80: Connection refused"), 1 << 40),)),
+    Tenures("n1", ((IPv4Address("192.0.2.1"), 3),)),
     Fates((Fate("n1", 2, Verdict.DEAD, Endpoint("192.0.2.11", 7946), "silent"), Fate("n2", 3, None))),
 )
 

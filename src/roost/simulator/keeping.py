@@ -1,0 +1,60 @@
+"""A rule about leads that stay: nothing moves while their holder is well, but for the sake of a duration.
+
+    kept      a lead with `failback` leaves a node that nothing has befallen for one that was well too shortly
+
+It is judged where it is plain who is sick: while a fault can make nodes see each other otherwise than they
+are (gossip blocked, a split, losses), or some want other services, and for a while after, somebody has to
+give way.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.simulator.faults import Fault, Schedule
+
+__all__ = ["Keeping"]
+
+_PLAIN: Final = frozenset({"freeze", "kill", "term", "carrier", "flap", "pause", "drain", "forget"})
+_START: Final = 6.0  # seconds in which a cluster finds itself
+_AFTER: Final = 12.0  # seconds after a fault that is not plain
+_WELL: Final = 2.0  # seconds without a fault, after which a node that answers alone has the lead
+_SLACK: Final = 0.1  # seconds
+
+_Place = tuple[int, IPAddress]  # a switch, and an address there
+
+
+class Keeping:
+    """Judges a run of `schedule`; times are seconds of the run."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._failback = {spec.ip: spec.seconds for spec in schedule.services if spec.seconds}
+        self._odd = [fault for fault in schedule.faults if fault.kind not in _PLAIN]
+        self._of: Mapping[str, list[Fault]] = {
+            name: [fault for fault in schedule.faults if fault.node == name] for name in schedule.names
+        }
+        self._alone: dict[_Place, tuple[str, float]] = {}  # who answers alone, and since when
+
+    def judge(self, place: _Place, who: frozenset[str], waiting: Iterable[str], at: float) -> str:
+        """Take who answers; return what is wrong, or "". Nodes that are `waiting` would rather not lead."""
+        failback = self._failback.get(place[1])
+        if failback is None:
+            return ""
+        holder, since = self._alone.get(place, ("", at))
+        if at < _START or any(fault.at <= at <= fault.end + _AFTER for fault in self._odd):
+            since = at
+        if holder in waiting or at - self._well_since(holder, at) < _WELL:
+            since = at
+        others = who - {holder}
+        if len(who) == 1 and others:
+            self._alone[place] = (next(iter(who)), at)
+        elif holder:
+            self._alone[place] = (holder, since)
+        if not others or not holder or at - since < _WELL:
+            return ""
+        soon = sorted(each for each in others if at - self._well_since(each, at) < failback - _SLACK)
+        return f"from {holder}, which is well, to {', '.join(soon)}" if soon else ""
+
+    def _well_since(self, name: str, at: float) -> float:
+        """Return when the last fault that concerned a node was over; the future while one is on."""
+        return max((fault.end for fault in self._of.get(name, ()) if fault.at <= at), default=0.0)
