@@ -25,9 +25,7 @@ from roost.model.ranking import Ranking
 __all__ = ["Failback"]
 
 _START: Final = 3.0  # seconds after the start of this process in which a lead that nobody had goes by rank
-_BACK: Final = (
-    1.0  # seconds after this node was away: it may take for lost who is there, until that one says so
-)
+_BACK: Final = 1.0  # seconds after being away in which others that are there may be taken for lost
 _STANDING_IN: Final = 0.5  # seconds of standing in for a holder that is not heard, after which it has lost it
 _STAGGER: Final = 0.3  # seconds that each better-ranked node delays one that is well again, too
 _REPEAT: Final = 0.2  # seconds after which what was said is said once more: a message may be lost
