@@ -161,9 +161,9 @@ def test_the_rule_is_silent_where_nodes_may_see_each_other_otherwise() -> None:
     odd = Keeping(schedule([Fault("gossip", 20.0, 1.0, BEST, "both")]))
     calm = Keeping(schedule([Fault("kill", 20.0, 1.0, BEST)]))
     for rule, expected in ((odd, False), (calm, True)):
-        for at in range(6, 22):
+        for at in range(6, 26):
             assert rule.judge(place, frozenset((SECOND,)), (), float(at)) == ""
-        assert bool(rule.judge(place, who, (), 22.0)) is expected
+        assert bool(rule.judge(place, who, (), 26.0)) is expected
 
 
 def test_a_draw_is_the_same_but_for_its_failback() -> None:

@@ -67,7 +67,7 @@ class Absence:
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
-        self._failback.was_away()
+        self._failback.was_away(now)
         self._leading.absent = patience  # what it leads, it may find out only with the link
         self._state.asking.begin_anew(self._state.plan.leading, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))

@@ -25,6 +25,7 @@ from roost.model.ranking import Ranking
 __all__ = ["Failback"]
 
 _START: Final = 3.0  # seconds after the start of this process in which a lead that nobody had goes by rank
+_BACK: Final = 1.0  # seconds after being away in which others that are there may be taken for lost
 _STANDING_IN: Final = 0.5  # seconds of standing in for a holder that is not heard, after which it has lost it
 _STAGGER: Final = 0.3  # seconds that each better-ranked node delays one that is well again, too
 _REPEAT: Final = 0.2  # seconds after which what was said is said once more: a message may be lost
@@ -42,7 +43,7 @@ class Failback:
         self._own_word = own_word
         self._recovery = Recovery()
         self._standing_in: dict[IPAddress, float] = {}  # -> since when
-        self._by_rank_until = -math.inf
+        self._by_rank_until = self._takes_nothing_until = -math.inf
         self._due: float | None = None
         self._again: float | None = None
         self._turn = 0
@@ -51,8 +52,9 @@ class Failback:
         """Begin: what nobody leads goes by rank for a moment."""
         self._by_rank_until = now + _START
 
-    def was_away(self) -> None:
+    def was_away(self, now: float) -> None:
         """Hear that this node did not run or heard nobody: all leads may be others' by now."""
+        self._takes_nothing_until = now + _BACK
         self._recovery.was_lost()
         self._state.tenures.doubt(all_of_them=True)
 
@@ -146,7 +148,7 @@ class Failback:
         if own or address not in state.answers.now or not state.settling.settled:
             return math.inf
         had = (tenure is not None and tenure.term > 0) or address in state.tenures.inherited
-        return -math.inf if had else self._by_rank_until
+        return max(self._takes_nothing_until, -math.inf if had else self._by_rank_until)
 
     def _say(self, now: float) -> None:
         """Tell what has changed to all, and again and again some of what this node has to some."""

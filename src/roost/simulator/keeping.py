@@ -16,9 +16,12 @@ from roost.simulator.faults import Fault, Schedule
 __all__ = ["Keeping"]
 
 _PLAIN: Final = frozenset({"freeze", "kill", "term", "carrier", "flap", "pause", "drain", "forget"})
+_NOTICED: Final = frozenset({"kill", "term", "freeze", "carrier"})
+_LONG: Final = 0.5  # seconds
 _START: Final = 6.0  # seconds in which a cluster finds itself
 _AFTER: Final = 12.0  # seconds after a fault that is not plain
-_WELL: Final = 2.0  # seconds without a fault, after which a node that answers alone has the lead
+_ALONE: Final = 2.0  # seconds for which a node has to answer alone to have the lead,
+_WELL: Final = 6.0  # and since it got sick last: it may have started anew, as all others
 _SLACK: Final = 0.1  # seconds
 
 _Place = tuple[int, IPAddress]  # a switch, and an address there
@@ -50,11 +53,18 @@ class Keeping:
             self._alone[place] = (next(iter(who)), at)
         elif holder:
             self._alone[place] = (holder, since)
-        if not others or not holder or at - since < _WELL:
+        # While both answer it has not moved: a host that stood still does not know better yet.
+        if not others or not holder or holder in who or at - since < _ALONE:
             return ""
-        soon = sorted(each for each in others if at - self._well_since(each, at) < failback - _SLACK)
+        soon = sorted(each for each in others if at - self._could_since(each, at) < failback - _SLACK)
         return f"from {holder}, which is well, to {', '.join(soon)}" if soon else ""
 
     def _well_since(self, name: str, at: float) -> float:
         """Return when the last fault that concerned a node was over; the future while one is on."""
         return max((fault.end for fault in self._of.get(name, ()) if fault.at <= at), default=0.0)
+
+    def _could_since(self, name: str, at: float) -> float:
+        """Return the same as the node itself may see it: it knows of no short hang, or drain unheard."""
+        faults = (fault for fault in self._of.get(name, ()) if fault.at <= at)
+        noticed = (fault for fault in faults if fault.kind in _NOTICED and fault.duration >= _LONG)
+        return max((fault.end for fault in noticed), default=0.0)

@@ -222,6 +222,24 @@ def test_back_from_being_away_it_leaves_what_another_answers_for() -> None:
     assert one.decider.state.plan.lead(MINE).node == "n2", "its own word is old"
 
 
+def test_right_after_it_was_away_it_takes_nothing() -> None:
+    """It may hold for lost who is there, until that one has refuted it."""
+    one = One(stays(MINE))
+    one.answering = {2}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.answering.clear()
+    one.effects.clear()
+    one.sleep(5.0)
+    one.have(2, Verdict.UNREACHABLE)
+    one.tell(one.decider.synchronized)
+    one.run(0.8)
+    assert said(one) == []
+    one.have(2)
+    hear(one, "n2", MINE, 4)
+    assert one.decider.state.plan.lead(MINE).node == "n2"
+
+
 def test_an_unfit_holder_gives_the_lead_up_and_gets_it_back_from_nobody() -> None:
     one = One(stays(MINE))
     one.answering = {2}
