@@ -40,6 +40,7 @@ def test_what_a_seed_meant_before_there_were_checks_and_failback_it_means_still(
     """Kinds that come later are drawn apart."""
     drawn = asdict(draw(seed, faults=40))
     drawn["faults"] = [fault for fault in drawn["faults"] if fault["kind"] != "unfit"]
+    del drawn["kernel"]
     for spec in drawn["services"]:
         del spec["tracked"], spec["failback"]
     assert sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()[:16] == digest
