@@ -24,9 +24,7 @@ __all__ = ["Checked", "Tracking"]
 # Seconds between two words after a change, the last again and again. The first come before anybody takes a
 # peer for hung that has not heard one.
 _AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
-_BEFORE: Final = (
-    5.0  # seconds for which the words of a node that came back count, while it does not repeat them
-)
+_BEFORE: Final = 5.0  # seconds for which the words of a node that came back count while it repeats none
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
 _NAME: Final = 50  # characters of a check in a reason
