@@ -27,7 +27,7 @@ _AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
 _BEFORE: Final = 5.0  # seconds for which the words of a node that came back count while it repeats none
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
-_OUTPUT: Final = 200  # characters of it in an event
+_OUTPUT: Final = 200  # characters of what a check has said, in an event
 _NAME: Final = 50  # characters of a check in a reason
 _NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
