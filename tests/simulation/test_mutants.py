@@ -1,9 +1,9 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second; those of
-"no damping" and "no isolation" were written by hand: a campaign hardly draws one fault of one node seven
-times in a row. Not found is "no lease": a hung node that goes on answering in its kernel serves its clients,
-and whoever takes over from it for another reason hears it answer, and yields.
+"no damping", "no isolation" and "no fitness" were written by hand: a campaign hardly draws one fault of one
+node seven times in a row. Not found is "no lease": a hung node that goes on answering in its kernel serves
+its clients, and whoever takes over from it for another reason hears it answer, and yields.
 """
 
 from pathlib import Path

@@ -66,8 +66,5 @@ class _JsonFormatter(logging.Formatter):
 
 def _plain(value: object) -> str:
     text = "none" if value is None else str(value)
-    return (
-        json.dumps(text)
-        if not text or any(character.isspace() or character == '"' for character in text)
-        else text
-    )
+    plain = text.isprintable() and not any(character in ' "' for character in text)
+    return text if text and plain else json.dumps(text)

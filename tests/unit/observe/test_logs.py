@@ -33,3 +33,10 @@ def test_programs_read_null_for_nothing(capsys: pytest.CaptureFixture[str]) -> N
     said = json.loads(capsys.readouterr().err)
     assert {key: said[key] for key in FACTS} == FACTS
     assert (said["level"], said["message"]) == ("info", "lead moved")
+
+
+def test_a_text_from_elsewhere_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "human")
+    logging.getLogger("roost.x").info("unfit", extra={"output": "\x1b[31mred", "why": "größer\u202e"})
+    line = capsys.readouterr().err
+    assert line.endswith('unfit output="\\u001b[31mred" why="gr\\u00f6\\u00dfer\\u202e"\n')
