@@ -107,7 +107,7 @@ def _real_server(
 ) -> None:
     fields = Fields(entry.entries, remarks)
     weight = number(fields.one("weight"), 0, 65535, remarks)
-    health = checked(fields, settings, entry.place, remarks)
+    health = checked(fields, settings, backend.port, entry.place, remarks)
     fields.finish(_KNOWN_REAL)
     if not made.backends:
         made.health = health

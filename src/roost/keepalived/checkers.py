@@ -78,8 +78,10 @@ class Health:
     place: Place = field(compare=False)
 
 
-def checked(fields: Fields, settings: Settings, place: Place, remarks: Remarks) -> Health | None:
-    """Return the check of a real server, None without one: it is never found down then."""
+def checked(
+    fields: Fields, settings: Settings, own_port: int, place: Place, remarks: Remarks
+) -> Health | None:
+    """Return the check of a real server at `own_port`, None without one: it is never found down then."""
     given = fields.every(*_KINDS)
     for other in fields.every(*_OTHERS):
         remarks.lost(other.place, other.text, "backends are checked by tcp, http, https, command, udp or dns")
@@ -99,7 +101,7 @@ def checked(fields: Fields, settings: Settings, place: Place, remarks: Remarks) 
     if keys is None:
         return None
     retries = _RETRIES.get(entry.keyword, 1) if settings.retry is None else int(settings.retry)
-    if port:
+    if port and port != own_port:
         keys["port"] = int(port)
     keys |= {
         "interval": f"{settings.interval or _DELAY:g}s",

@@ -50,8 +50,8 @@ class Definitions:
         found = _DEFINED.fullmatch(text)
         return (found[1], found[2]) if found else None
 
-    def substitute(self, text: str, place: Place) -> tuple[str, tuple[tuple[str, Place], ...]] | None:
-        """Return `text` with each name replaced once, and lines that come after it; None without any.
+    def substitute(self, text: str, place: Place) -> tuple[str, Place, tuple[tuple[str, Place], ...]] | None:
+        """Return `text` with each name replaced once, its place, and lines after it; None without any.
 
         A name that is not defined stays as it stands. A definition of several lines takes its place at the
         end of a line only. Raises UnreadableError for a line that grows too long.
@@ -63,14 +63,15 @@ class Definitions:
             if found is None or (found.multiline and used.end() != len(text)):
                 continue
             parts += [text[start : used.start()], found.lines[0][0] if found.lines else ""]
-            after = found.lines[1:]
+            if found.multiline and found.lines:
+                place, after = found.lines[0][1], found.lines[1:]
             start = used.end()
         if not parts:
             return None
         result = "".join([*parts, text[start:]])
         if len(result) > MAX_LINE:
             raise UnreadableError(f"grows beyond {MAX_LINE} characters by its definitions", place)
-        return result, after
+        return result, place, after
 
     def _value(self, name: str, parameters: list[str], place: Place) -> Definition | None:
         if name in self._defined and not parameters:

@@ -32,7 +32,8 @@ _GLOBAL: Final[Mapping[str, Fate]] = {
     "smtp_alert_checker": _MAIL,
     "no_email_faults": _MAIL,
     **dict.fromkeys(
-        ("vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_lower_prio_delay",
+        ("garp_master_delay", "garp_master_repeat", "garp_lower_prio_delay", "garp_lower_prio_repeat",
+         "vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_lower_prio_delay",
          "vrrp_garp_lower_prio_repeat", ""
 "vrrp_garp_master_refresh_repeat", "vrrp_garp_interval", "vrrp_gna_interval",
          "vrrp_min_garp", "vrrp_garp_extra_if", "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert"),

@@ -165,13 +165,13 @@ def _preemption(made: Instance, remarks: Remarks) -> None:
 def _addresses(made: Instance, remarks: Remarks) -> None:
     for entry in made.fields.merged("virtual_ipaddress"):
         _address(made, entry, remarks)
-    for entry in made.fields.merged("virtual_ipaddress_excluded"):
-        if _address(made, entry, remarks):
-            remarks.changed(
-                entry.place,
-                entry.text,
-                "is in Roost's adverts, too; peers that run keepalived must not exclude it",
-            )
+    excluded = [
+        entry for entry in made.fields.merged("virtual_ipaddress_excluded") if _address(made, entry, remarks)
+    ]
+    if excluded:
+        why = "is in Roost's adverts, too; peers that run keepalived must not exclude it"
+        more = f" and {len(excluded) - 1} more" if len(excluded) > 1 else ""
+        remarks.changed(excluded[0].place, f"virtual_ipaddress_excluded {excluded[0].text}{more}", why)
 
 
 def _address(made: Instance, entry: Entry, remarks: Remarks) -> bool:

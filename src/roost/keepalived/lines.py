@@ -82,32 +82,34 @@ class Lines:
             if self._count > MAX_LINES:
                 raise UnreadableError(f"more than {MAX_LINES} lines with all that they stand for", place)
             self._definitions.folder_is(str(source.folder.absolute()))
-            if (text := self._meant(text, place)) and not self._included(text, place):
-                yield Line(text, place)
+            line = self._meant(text, place)
+            if line.text and not self._included(line.text, line.place):
+                yield line
         self._end_definition()
 
-    def _meant(self, text: str, place: Place) -> str:
-        """Return what is left of a line once all that stands for something else is taken; "" for nothing."""
+    def _meant(self, text: str, place: Place) -> Line:
+        """Return what is left of a line once all that stands for something else is taken; maybe no text."""
+        nothing = Line("", place)
         if self._open:
             self._continue_definition(text, place)
-            return ""
+            return nothing
         for _ in range(_MAX_ROUNDS):
             if text.startswith("@"):
                 text = self._for_this_node(text, place)
             elif defined := self._definitions.read(text):
                 self._start_definition(*defined, place)
-                return ""
+                return nothing
             elif text.startswith("~"):
                 self._repeat(text, place)
-                return ""
+                return nothing
             elif (found := self._definitions.substitute(text, place)) is not None:
-                text, after = uncommented(found[0]), found[1]
+                text, place, after = uncommented(found[0]), found[1], found[2]
                 if after:
                     self._push(_Source(iter(after), self._sources[-1].folder), place)
             else:
-                return text
+                return Line(text, place)
             if not text:
-                return ""
+                return nothing
         raise UnreadableError("a definition stands for itself", place)
 
     def _for_this_node(self, text: str, place: Place) -> str:

@@ -66,6 +66,9 @@ def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Itera
     made = _services(instances, wishes)
     hooks = [*_track_and_notify(made, sync, watches, remarks)]
     watches.finish()
+    if wishes.election == "vrrp":
+        for each in instances:
+            _drop_silent_families(each, remarks)
     made = [each for each in made if _can_stand(each, wishes, remarks)] or _standing_alone(
         servers if not instances else [], remarks
     )
@@ -97,9 +100,22 @@ def _join_groups(sync: list[Group], instances: list[Instance], remarks: Remarks)
     for group in sync:
         for name in group.members:
             if name in known:
-                known[name].group = group.name
+                known[name].group = _plain(group.name)
             else:
                 remarks.lost(group.place, f"{group.name}: {name}", "there is no vrrp_instance of this name")
+        _align([known[name] for name in group.members if name in known], remarks)
+
+
+def _align(members: list[Instance], remarks: Remarks) -> None:
+    """Give all instances of a group what the first one says of who leads, and how soon."""
+    for each in members[1:]:
+        first = members[0]
+        for what in ("priority", "interval", "preempt"):
+            own, wanted = getattr(each, what), getattr(first, what)
+            if own[0] != wanted[0]:
+                why = f"services that move together have the same; that of {first.name} counts"
+                remarks.changed(own[1] or each.place, f"{what} of {each.name}", why)
+                setattr(each, what, (wanted[0], own[1]))
 
 
 def _services(instances: list[Instance], wishes: Wishes) -> list[_Service]:
@@ -116,9 +132,13 @@ def _services(instances: list[Instance], wishes: Wishes) -> list[_Service]:
     return list(made.values())
 
 
+def _plain(text: str) -> str:
+    return _NOT_A_NAME.sub("-", text)[:200].strip("-._") or "service"
+
+
 def _name(text: str, taken: set[str]) -> str:
     """Return a name of ours for one of theirs, used once."""
-    plain = _NOT_A_NAME.sub("-", text).strip("-._")[:200] or "service"
+    plain = _plain(text)
     name, number = plain, 2
     while name in taken:
         name, number = f"{plain}-{number}", number + 1
@@ -132,7 +152,7 @@ def _track_and_notify(
     """Fill in what the services track, and yield their hooks with the service that each is for."""
     for group in sync:
         blocks, _ = tracked(group.fields, watches, remarks, weights=False)
-        ours = [each for each in made if any(part.group == group.name for part in each.parts)]
+        ours = [each for each in made if any(part.group == _plain(group.name) for part in each.parts)]
         for service in ours:
             service.track += blocks
         if ours:
@@ -154,6 +174,17 @@ def _track_and_notify(
             ):
                 yield hook, service.name
             part.fields.finish(KNOWN)
+
+
+def _drop_silent_families(made: Instance, remarks: Remarks) -> None:
+    """Leave out addresses of a family that this instance's adverts do not reach, or cannot name."""
+    told = {":" in address for address, _, _ in made.peers} or {True, False}
+    told -= {True} if made.version[0] == 2 else set()
+    for address in list(made.addresses):
+        if (":" in address[0]) not in told:
+            why = "is of another family than the adverts; give it an instance of its own, of version 3"
+            remarks.lost(address[2], address[0], why)
+            made.addresses.remove(address)
 
 
 def _standing_alone(servers: list[Balanced], remarks: Remarks) -> list[_Service]:

@@ -1,6 +1,7 @@
 """How the leader of a service is found: `election: {vrrp: ...}`, or what is left of it with `hash`."""
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
 from roost.keepalived.instances import Instance
@@ -19,7 +20,7 @@ def virtual_router(made: Instance, raised: int, remarks: Remarks) -> Iterator[Fi
     yield Field("vrid", made.vrid[0], (made.vrid[1],))
     yield Field("version", made.version[0], _at(made.version[1]))
     yield _priority(made, raised, remarks)
-    yield Field("interval", _time(made.interval[0]), _at(made.interval[1]))
+    yield _interval(made, remarks)
     if made.interface:
         yield Field("interface", made.interface[0], (made.interface[1],))
     preempt, place = made.preempt
@@ -87,6 +88,17 @@ def _priority(made: Instance, raised: int, remarks: Remarks) -> Field:
             f"with the weights it would be {wanted}; {allowed} is the bound",
         )
     return Field("priority", allowed, _at(place), note=f"{priority} and {raised} by checks that are good")
+
+
+def _interval(made: Instance, remarks: Remarks) -> Field:
+    """Return the interval in centiseconds, with version 2 in whole seconds: rounded up, as theirs is."""
+    wanted, place = made.interval
+    unit, most = (1.0, 255.0) if made.version[0] == 2 else (0.01, 40.95)
+    allowed = min(most, round(ceil(wanted / unit - 1e-9) * unit, 2))
+    if abs(allowed - wanted) > 1e-9:
+        why = f"is {allowed:g} s, as version {made.version[0]} can say it"
+        remarks.changed(place or made.place, f"advert_int {wanted:g}", why)
+    return Field("interval", _time(allowed), _at(place))
 
 
 def _password(made: Instance, remarks: Remarks) -> Iterator[Field]:

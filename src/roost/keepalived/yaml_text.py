@@ -71,7 +71,7 @@ def flow(value: Plain) -> str:
         case str():
             return _text(value)
         case dict():
-            return "{" + ", ".join(f"{_text(key)}: {flow(each)}" for key, each in value.items()) + "}"
+            return "{" + ", ".join(f"{key}: {flow(each)}" for key, each in value.items()) + "}"
         case _:
             return "[" + ", ".join(map(flow, value)) + "]"
 
