@@ -1,11 +1,13 @@
 """Where something stands in their files, and what there is to say of it."""
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
 __all__ = ["MAX_REMARKS", "Place", "Remark", "Remarks", "UnreadableError"]
 
 MAX_REMARKS: Final = 10_000
+_SECRET: Final = re.compile(r"(?is)\b(auth_pass|password|key|active_key)\s+\S.*")
 _MAX_QUOTE: Final = 80  # characters of their text in a remark
 
 
@@ -73,6 +75,7 @@ class Remarks:
 
 
 def _quoted(text: str) -> str:
-    """Return their text for a line of ours: short, without control characters."""
+    """Return their text for a line of ours: short, without control characters, without a password."""
+    text = _SECRET.sub(r"\1 ...", text)
     shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     return shown if len(shown) <= _MAX_QUOTE else shown[: _MAX_QUOTE - 3] + "..."

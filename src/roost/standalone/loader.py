@@ -33,10 +33,7 @@ _MAX_KEY_FILE: Final = 1 << 16  # bytes
 _KEEPALIVED: Final = re.compile(
     r"^[ \t]*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b[^\n:]*\{", re.MULTILINE
 )
-_NO_IMPORT: Final = (
-    "`roost import`, which will translate it, is planned and not in this version; until then write each "
-    "virtual_ipaddress as a service by hand, as docs/examples/three-nodes.yaml has it"
-)
+_IMPORT: Final = "write it anew with: roost import keepalived.conf --output roost.yaml"
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
 
 
@@ -86,7 +83,7 @@ def _text_of(path: Path, data: bytes | None) -> str:
         finding = Finding("is not UTF-8 text", "save it as UTF-8")
         raise UnreadableError(finding, Spot(line)) from error
     if keepalived := _KEEPALIVED.search(text):
-        finding = Finding("is Keepalived's configuration, not Roost's", _NO_IMPORT)
+        finding = Finding("is Keepalived's configuration, not Roost's", _IMPORT)
         raise UnreadableError(finding, Spot(text.count("\n", 0, keepalived.start(1)) + 1))
     return text
 

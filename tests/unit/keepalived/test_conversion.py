@@ -250,11 +250,12 @@ def test_routes_are_hooks(tmp_path: Path) -> None:
         "virtual_routes {\n198.51.100.0/24 gw 192.0.2.254 dev eth1 no_track\nblackhole 2001:db8::/64\n}"
     )
     hooks = plain(made(tmp_path, text))["hooks"]
+    others = ["standby", "unfit", "stopped"]
     assert [(hook["run"], hook["on"]) for hook in hooks] == [
         (["ip", "route", "replace", "198.51.100.0/24", "via", "192.0.2.254", "dev", "eth1"], ["leading"]),
-        (["ip", "route", "del", "198.51.100.0/24", "via", "192.0.2.254", "dev", "eth1"], ["standby", "unfit", "stopped"]),
+        (["ip", "route", "del", "198.51.100.0/24", "via", "192.0.2.254", "dev", "eth1"], others),
         (["ip", "-6", "route", "replace", "blackhole", "2001:db8::/64"], ["leading"]),
-        (["ip", "-6", "route", "del", "blackhole", "2001:db8::/64"], ["standby", "unfit", "stopped"]),
+        (["ip", "-6", "route", "del", "blackhole", "2001:db8::/64"], others),
     ]  # fmt: skip
 
 
@@ -380,6 +381,15 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path, text: str, what: str) 
     assert what in [each for _, each in told(made(tmp_path, text))]
 
 
+def test_no_remark_holds_a_password(tmp_path: Path) -> None:
+    text = instance(
+        "authentication {\nauth_pass s3cret\nauth_pass s3cret\nauth_type NONE\n}\nauth_pass s3cret"
+    )
+    remarks = made(tmp_path, text).remarks
+    assert any("auth_pass" in each.what for each in remarks)
+    assert not any("s3cret" in str(each) for each in remarks)
+
+
 def test_no_text_of_theirs_gets_out_of_a_comment_or_a_value(tmp_path: Path) -> None:
     text = instance('auth_pass "a\x0bb"\ninterface "x\x85y: [z"\nnotify "/bin/a \'b\\nservices: []\'"\n')
     result = plain(made(tmp_path, text + "a\x0c\x85services: []\n"))
@@ -390,7 +400,7 @@ def test_no_text_of_theirs_gets_out_of_a_comment_or_a_value(tmp_path: Path) -> N
 WORDS = st.sampled_from(
     [
         *sorted(KEYWORDS)[::3],
-        *("{", "}", "{{", "}}", '"', "'", "\\", "#", "!", "@n1", "@^n1", "$A", "${A}", "$A=", "$A=x", "${_ENV X}"),
+        *("{", "}", "{{", "}}", '"', "'", "\\", "#", "!", "@n1", "@^n1", "$A", "${A}", "$A=x", "${_ENV X}"),
         *("~SEQ(A,1,3)", "~LST(A,1,2)", "include", "192.0.2.1", "192.0.2.1/24", "2001:db8::1", "80", "-5"),
         *("1e999", "nan", "weight", "reverse", "VI_1", "vrrp_instance VI_1 {", "virtual_ipaddress {"),
         *("virtual_server 192.0.2.1 80 {", "real_server 192.0.2.2 80 {"),
