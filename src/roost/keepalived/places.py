@@ -54,15 +54,15 @@ class Remarks:
 
     def lost(self, place: Place, what: str, why: str) -> None:
         """Note that `what` has no counterpart; `why` is one clause, best with what to do instead."""
-        self._add(Remark(place, "lost", _quoted(what), why))
+        self._add(Remark(place, "lost", _quoted(what), _printable(why)))
 
     def changed(self, place: Place, what: str, why: str) -> None:
         """Note that `what` is expressed and acts differently."""
-        self._add(Remark(place, "changed", _quoted(what), why))
+        self._add(Remark(place, "changed", _quoted(what), _printable(why)))
 
     def needless(self, place: Place, what: str, why: str) -> None:
         """Note that `what` is left out and nothing is missing."""
-        self._add(Remark(place, "needless", _quoted(what), why))
+        self._add(Remark(place, "needless", _quoted(what), _printable(why)))
 
     def in_order(self) -> tuple[Remark, ...]:
         """Return them all, in the order of files and lines."""
@@ -77,5 +77,9 @@ class Remarks:
 def _quoted(text: str) -> str:
     """Return their text for a line of ours: short, without control characters, without a password."""
     text = _SECRET.sub(r"\1 ...", text)
-    shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    shown = _printable(" ".join(text.split()))
     return shown if len(shown) <= _MAX_QUOTE else shown[: _MAX_QUOTE - 3] + "..."
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -91,12 +91,9 @@ def tree(lines: Iterable[Line], remarks: Remarks) -> list[Entry]:
         else:
             last = Entry(text, place)
             if open_blocks and last.keyword in TOP:
-                remarks.lost(
-                    place,
-                    "}",
-                    f"is missing before this line, for "
-                    f"{open_blocks[-1].text} of line {open_blocks[-1].place.line}",
-                )
+                unclosed = open_blocks[-1]
+                why = f"is missing before this line, for {unclosed.text} of line {unclosed.place.line}"
+                remarks.lost(place, "}", why)
                 open_blocks.clear()
             (open_blocks[-1].entries if open_blocks else top).append(last)
     if open_blocks:
