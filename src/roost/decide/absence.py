@@ -58,6 +58,7 @@ class Absence:
                 self._leading.await_claim(address, lead.node, lead.standbys, now)
         self._leading.refresh(now)
         self._publishing.reconsider(None, now)
+        self._state.roles.doubt_all()
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
     def begin(self, now: float, patience: float = ABSENT) -> None:

@@ -19,7 +19,7 @@ from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import AskHosts, Declare, Isolate, Open, Renew, Tell
+from roost.decide.effects import AskHosts, Became, Declare, Isolate, Open, Renew, Tell
 from roost.decide.leading import Leading
 from roost.decide.meeting import Meeting
 from roost.decide.members import ClusterMember
@@ -180,6 +180,7 @@ class Decider:
         self._state.readiness.take_services(desired.services, self._state.me, now)
         fitness = self._caring.take_services(now)
         moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
+        self._state.roles.doubt_all()
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)
@@ -197,6 +198,7 @@ class Decider:
         before = self._state.announcing_links
         self._state.announcing_links = tuple(sorted(able, key=lambda link: link.index))
         if self._state.announcing_links != before:
+            self._state.roles.doubt_all()
             self._state.outbox.put(Open(self._state.announcing_links))
         plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
         if self._state.isolation.unplugged:
@@ -311,6 +313,7 @@ class Decider:
         able_again = ready & self._state.delivery.refused.keys()
         self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
         self._publishing.reconsider(changed, now)
+        self._state.roles.doubt_addresses(changed)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
         self._leading.await_again(able_again, now)
@@ -383,8 +386,14 @@ class Decider:
         """Lead nothing from now on; go on answering until successors are heard."""
         self._stale = True
         self._state.leaving = True
+        self._state.roles.doubt_all()
         self._state.rejoining.stop()
         self._leading.refresh(now)
+
+    def end(self, now: float) -> None:  # noqa: ARG002 - as every input
+        """Hear that this node stops now, as it was asked to, whatever it still answers for."""
+        self._stale = True
+        self._state.roles.end()
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -447,6 +456,7 @@ class Decider:
         self._caring.look()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
+        self._state.outbox.extend(map(Became, self._state.roles.look(self._state)))
         return self._state.outbox.take()
 
     # -- parts of the above ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from roost.model.check import Check
 from roost.model.event import Event
 from roost.model.flow import Flow
 from roost.model.link import Link
+from roost.model.role import Change
 from roost.model.service import Service
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness.voice import ProbeKind
@@ -24,6 +25,7 @@ __all__ = [
     "Ask",
     "AskHosts",
     "AskProxy",
+    "Became",
     "Correct",
     "Count",
     "Declare",
@@ -294,3 +296,10 @@ class Happened(Effect):
     """Something that people and programs may want to know."""
 
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Became(Effect):
+    """A service has another role on this node; each follows on the one before, without a gap."""
+
+    change: Change

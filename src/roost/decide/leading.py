@@ -107,7 +107,9 @@ class Leading:
         """Follow what has moved; `why` is for people, or `before` the candidates as they were."""
         if self._state.me not in self._state.election.candidates:
             return  # before the first look at the members
+        self._state.roles.doubt(move.service for move in moves)
         if self._state.election.ranked_anew:
+            self._state.roles.doubt_all()
             known = self._state.plan.known
             self._state.plan.take_all(self._state.refused)
             if self._state.plan.known != known:

@@ -38,6 +38,7 @@ class Publishing:
         if before == after:
             return
         self.now = after
+        self._state.roles.doubt_addresses(before.keys() ^ after.keys())
         self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
         lost = before.keys() - after.keys()

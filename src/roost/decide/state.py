@@ -23,6 +23,7 @@ from roost.decide.patrol import Patrol
 from roost.decide.plan import Plan
 from roost.decide.readiness import Readiness
 from roost.decide.rejoining import Rejoining
+from roost.decide.roles import Roles
 from roost.decide.settings import DeciderSettings
 from roost.decide.settling import Settling
 from roost.decide.standing.drain import Drain
@@ -97,6 +98,7 @@ class State:
         self.standing = Standing()
         self.inability = Inability(me)
         self.tracking = Tracking(me)
+        self.roles = Roles()
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.

@@ -14,6 +14,7 @@ from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.role import Role
 from roost.protocols.machine import Effect, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
 from roost.protocols.witness.voice import ProbeKind
@@ -51,6 +52,7 @@ class Hands:
         self._meta = encode_metadata(self.metadata)
         self._counted: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
+        self._roles: dict[str, Role] = {}  # by service
         self._process = process
         self._host = process.host
         self._does = self._table()
@@ -92,6 +94,7 @@ class Hands:
             do.PassOn: self._pass_on,
             do.Count: self._count,
             do.Happened: self._happened,
+            do.Became: self._became,
         }
 
     # -- answering -----------------------------------------------------------------------------------
@@ -252,6 +255,15 @@ class Hands:
         flows = [flow for flow in self._host.kernel.sockets if flow.address in self._counted]
         self._process.take(Queue.EVENTS, partial(self._process.decider.counted, flows))
         self._host.clock.after(_COUNT, self._report)
+
+    def _became(self, effect: do.Became) -> None:
+        change = effect.change
+        before = self._roles.get(change.service)
+        anew = change.before is None and before is Role.STOPPED  # the service was away
+        if change.before is not before and not anew:
+            raise AssertionError(f"{change} does not follow on {before}")
+        self._roles[change.service] = change.role
+        self._host.note("became", f"{change.service} {change.role.value}")
 
     def _happened(self, effect: do.Happened) -> None:
         facts = " ".join(f"{key}={value}" for key, value in effect.event.facts.items())

@@ -27,6 +27,7 @@ from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.deliver.passing_on import RENEW, PassingOn
 from roost.deliver.traffic import Traffic
+from roost.hooks.calls import Calls
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
@@ -65,6 +66,7 @@ __all__ = ["Speaker"]
 _log = logging.getLogger("roost.speaker")
 
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
+_LAST_CALLS: Final = 1.0  # seconds that hooks may take once all else has ended
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
 _LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
@@ -114,6 +116,7 @@ class Speaker:
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
         )
+        self.hooks = Calls(config.node, config.hooks)
         self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
         self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
@@ -181,9 +184,12 @@ class Speaker:
             await asyncio.sleep(0.01)
         if led and self.decider.state.plan.passed_on:
             await self._serve_stragglers()
+        await self.hooks.idle()
 
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
+        if self.decider.state.leaving:
+            self._tell(self.decider.end)
         self._driver.stop()
         self.events.flush()
         for task in self._tasks:
@@ -204,6 +210,7 @@ class Speaker:
         self.passing_on.close()
         if self.source.delivers_locally:
             await self.delivery.clear(self.decider.lingering(self._now()))
+        await self.hooks.close(_LAST_CALLS)
 
     def look_for_room(self, source: Source) -> None:
         """Raise MetadataError when gossip has no room for what this node would say of itself."""
@@ -223,6 +230,7 @@ class Speaker:
         self.environment = Environment(source, self.environment)
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
+        self.hooks.configure(config.hooks)
         self._tell(self.decider.configure, decider_settings(config))
         yield
         yield from self._in_steps("the configuration changed", prepared)
@@ -432,6 +440,8 @@ class Speaker:
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:
                 self._spawn(self._ask_proxy(service))
+            case effects.Became(change):
+                self.hooks.became(change)
             case effects.Happened(event):
                 self.events.happened(event)
 

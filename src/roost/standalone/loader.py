@@ -23,6 +23,8 @@ from roost.standalone.document import Document, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
 from roost.standalone.findings import Found, read_sections
+from roost.standalone.hooks import doubts as hook_doubts
+from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
 from roost.standalone.track import check_of
@@ -60,12 +62,16 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
         return Loaded(None, (_problem(path, ((), error.spot, error.finding)),))
     sections, found = read_sections(document)
     keys, found_in_keys = _keys_from_file(document, folder)
-    found = [*document.findings, *found, *crossing(document), *found_in_keys]
+    found = [*document.findings, *found, *crossing(document), *strangers(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
         found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
         if not found:
-            doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
+            doubts = [
+                *_idle(config, document),
+                *exposures(document, config.status.http, path, folder),
+                *hook_doubts(document, config.hooks),
+            ]
             return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
     return Loaded(None, tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
@@ -158,6 +164,7 @@ def _config(
         announce=AnnounceConfig(**dict(sections.announce)),
         termination_grace=sections.termination_grace,
         keep_connections=sections.keep_connections,
+        hooks=tuple(map(hook_of, sections.hooks)),
         file=file,
         spots=spots,
     )

@@ -16,6 +16,7 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
+from roost.standalone.hooks import HookSection
 from roost.standalone.section import Section
 from roost.standalone.track import TrackSection
 
@@ -160,6 +161,7 @@ class FileSection(Section):
     interfaces: _Patterns | None = None
     membership: MembershipSection | None = None
     services: list[ServiceSection] = []
+    hooks: list[HookSection] = []
     status: StatusSection = Field(default_factory=StatusSection)
     announce: AnnounceSection = Field(default_factory=AnnounceSection)
     termination_grace: Annotated[float, PlainValidator(values.duration(0, 3600))] = TERMINATION_GRACE
