@@ -96,7 +96,7 @@ class Roles:
         if answered and any(self._leads(state, address) for address in service.addresses):
             return Role.LEADING
         if _why_unfit(state, service):
-            return Role.UNFIT if state.tracking.known(service.name) else None
+            return Role.UNFIT if before or state.tracking.known(service.name) else None
         if before in (None, Role.LEADING) and any(_is_coming(state, each) for each in service.addresses):
             self._coming.add(service.name)
             return None
