@@ -107,7 +107,6 @@ class Leading:
         """Follow what has moved; `why` is for people, or `before` the candidates as they were."""
         if self._state.me not in self._state.election.candidates:
             return  # before the first look at the members
-        self._state.roles.doubt(move.service for move in moves)
         if self._state.election.ranked_anew:
             self._state.roles.doubt_all()
             known = self._state.plan.known
@@ -119,6 +118,7 @@ class Leading:
             changed: AbstractSet[IPAddress] = every | self.leaders.keys() | self._state.answers.now.keys()
         else:
             changed = self._state.plan.take_moves(move.service for move in moves)
+            self._state.roles.doubt_addresses(changed)
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)

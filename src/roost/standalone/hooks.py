@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from roost.model.hook import Hook
 from roost.model.role import Role
@@ -22,18 +22,8 @@ __all__ = ["HookSection", "doubts", "hook_of", "strangers"]
 _LONGEST: Final = 3600.0  # seconds
 _ROLES: Final = tuple(role.value for role in Role)
 
+_Role = Annotated[str, PlainValidator(values.choice(*_ROLES))]
 _Found = tuple[FieldPath, Spot, Finding]
-
-
-def _command(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise values.wrong("is not a list", "write the program and its arguments: [/etc/roost/notify.sh, -v]")
-    command = tuple(values.label_text(each) for each in value)
-    if not command[0] or ("/" in command[0] and not command[0].startswith("/")):
-        raise values.wrong("begins with no program", "begin it with a name on PATH or an absolute path")
-    if any("\0" in each for each in command):
-        raise values.wrong("holds a zero byte", "remove it")
-    return command
 
 
 def _some(value: Any) -> Any:
@@ -45,10 +35,8 @@ def _some(value: Any) -> Any:
 class HookSection(Section):
     """One program, and what it is called for."""
 
-    run: Annotated[tuple[str, ...], PlainValidator(_command)]
-    on: Annotated[list[Annotated[str, PlainValidator(values.choice(*_ROLES))]], AfterValidator(_some)] = list(
-        _ROLES
-    )
+    run: Annotated[tuple[str, ...], PlainValidator(values.command)]
+    on: Annotated[list[_Role], AfterValidator(_some)] = Field(default_factory=lambda: [*_ROLES])
     services: Annotated[
         list[Annotated[str, PlainValidator(values.identifier)]] | None, AfterValidator(_some)
     ] = None

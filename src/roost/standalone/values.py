@@ -24,6 +24,7 @@ __all__ = [
     "MAX_SOCKET_PATH",
     "arp_rate",
     "choice",
+    "command",
     "duration",
     "endpoint",
     "gossip_key",
@@ -69,6 +70,18 @@ def text(value: object) -> str:
 def label_text(value: object) -> str:
     """Return a label's value, which may be empty."""
     return value if value == "" and isinstance(value, str) else text(value)
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Return a program, by its name on PATH or its absolute path, and its arguments."""
+    if not isinstance(value, list) or not value:
+        raise wrong("is not a list", "write the program and its arguments: [/usr/local/bin/check, -q]")
+    command = tuple(label_text(each) for each in value)
+    if not command[0] or ("/" in command[0] and not command[0].startswith("/")):
+        raise wrong("begins with no program", "begin it with a name on PATH or an absolute path")
+    if any("\0" in each for each in command):
+        raise wrong("holds a zero byte", "remove it")
+    return command
 
 
 def identifier(value: object) -> str:
