@@ -121,6 +121,11 @@ def _real_server(
 def _backend(entry: Entry, remarks: Remarks) -> Backend | None:
     found = address(entry.value, entry, remarks)
     port = number(entry, 0, 65535, remarks, at=2) if len(entry.words) > 2 else 0
+    if found and ip_address(found[0]).is_loopback:
+        remarks.lost(
+            entry.place, entry.text, "the balancing node itself cannot be a backend; name another host"
+        )
+        return None
     return Backend(found[0], int(port)) if found and port is not None else None
 
 

@@ -142,7 +142,7 @@ def _url(kind: str, inside: Fields, host: str, remarks: Remarks) -> dict[str, Pl
         host = own.value
     fields.finish(_URL)
     keys: dict[str, Plain] = {kind: path.value if path and path.value.startswith("/") else "/"}
-    keys["status"] = ",".join(expect.words[1:]) if expect else "200-299"
+    keys["expect"] = ",".join(expect.words[1:]) if expect else "200-299"
     if host:
         keys["host"] = host
     if text:

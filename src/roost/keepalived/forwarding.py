@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 from roost.keepalived.balancing import Backend, Balanced
 from roost.keepalived.fields import Address
@@ -11,13 +12,19 @@ from roost.keepalived.yaml_text import Block, Blocks, Field, Plain
 __all__ = ["forwarded", "gateway_among"]
 
 
+_PAIR: Final = 2  # an address that clients come to, and the gateway
+
+
 def gateway_among(servers: Sequence[Balanced], addresses: Sequence[Address]) -> Address | None:
-    """Return the address that is the real servers' gateway: with NAT, one in their subnet."""
+    """Return the address that is the real servers' gateway: with NAT, the one in their subnet.
+
+    Of a packet from a server nobody could tell whose it is if the service had more addresses than one beside it.
+    """
     entrances = {address for server in servers for address, _ in server.entrances}
     backends = [ip_address(each.address) for server in servers for each in server.backends]
     if not backends or any(server.method not in ("NAT", "") for server in servers):
         return None
-    for address in addresses:
+    for address in addresses if len(addresses) == _PAIR else ():
         text, length, _ = address
         whole = length in (32, 128)
         network = ip_network(f"{text}/{(24 if '.' in text else 64) if whole else length}", strict=False)

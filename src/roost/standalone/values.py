@@ -72,18 +72,6 @@ def label_text(value: object) -> str:
     return value if value == "" and isinstance(value, str) else text(value)
 
 
-def command(value: object) -> tuple[str, ...]:
-    """Return a program, by its name on PATH or its absolute path, and its arguments."""
-    if not isinstance(value, list) or not value:
-        raise wrong("is not a list", "write the program and its arguments: [/usr/local/bin/check, -q]")
-    command = tuple(label_text(each) for each in value)
-    if not command[0] or ("/" in command[0] and not command[0].startswith("/")):
-        raise wrong("begins with no program", "begin it with a name on PATH or an absolute path")
-    if any("\0" in each for each in command):
-        raise wrong("holds a zero byte", "remove it")
-    return command
-
-
 def identifier(value: object) -> str:
     """Return the name of a node or a service: 1 to 253 letters, digits, `.`, `_`, `-`."""
     name = text(value)
@@ -214,6 +202,18 @@ def socket_path(value: object) -> Path:
             f"has more than {MAX_SOCKET_PATH} bytes, too long for a unix socket", "use a shorter path"
         )
     return Path(path)
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Return a program, a name on PATH or an absolute path, and its arguments."""
+    if not isinstance(value, list) or not value:
+        raise wrong("is not a list", "write the program and its arguments: [/usr/local/bin/check, -q]")
+    argv = tuple(label_text(each) for each in value)
+    if not argv[0] or ("/" in argv[0] and not argv[0].startswith("/")):
+        raise wrong("begins with no program", "begin it with a name on PATH or an absolute path")
+    if any("\0" in each for each in argv):
+        raise wrong("holds a zero byte", "remove it")
+    return argv
 
 
 def gossip_key(value: object) -> bytes:

@@ -313,7 +313,7 @@ def test_virtual_servers(tmp_path: Path) -> None:
         "source": "keep",
         "health": {
             "http": "/healthz",
-            "status": "200,204",
+            "expect": "200,204",
             "host": "www.example.net",
             "interval": "6s",
             "timeout": "3s",
