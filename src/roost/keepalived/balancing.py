@@ -70,6 +70,7 @@ class Balanced:
     sorry: Backend | None = None
     backends: dict[Backend, Place] = field(default_factory=dict)
     health: Health | None = None
+    when_down: list[Entry] = field(default_factory=list)  # what to call when the one backend is down
 
 
 def balanced(entry: Entry, groups: Mapping[str, Entry], remarks: Remarks) -> Balanced | None:
@@ -95,19 +96,22 @@ def balanced(entry: Entry, groups: Mapping[str, Entry], remarks: Remarks) -> Bal
     if given := fields.one("sorry_server"):
         made.sorry = _backend(given, remarks)
     settings = Settings().of(fields, remarks)
-    for real in fields.every("real_server"):
+    reals = fields.every("real_server")
+    for real in reals:
         if backend := _backend(real, remarks):
-            _real_server(made, real, backend, settings, remarks)
+            _real_server(made, real, backend, settings, remarks, alone=len(reals) == 1)
     fields.finish(_KNOWN)
     return made
 
 
 def _real_server(
-    made: Balanced, entry: Entry, backend: Backend, settings: Settings, remarks: Remarks
+    made: Balanced, entry: Entry, backend: Backend, settings: Settings, remarks: Remarks, *, alone: bool
 ) -> None:
     fields = Fields(entry.entries, remarks)
     weight = number(fields.one("weight"), 0, 65535, remarks)
     health = checked(fields, settings, backend.port, entry.place, remarks)
+    if alone:
+        made.when_down = fields.every("notify_down")
     fields.finish(_KNOWN_REAL)
     if not made.backends:
         made.health = health
@@ -121,11 +125,6 @@ def _real_server(
 def _backend(entry: Entry, remarks: Remarks) -> Backend | None:
     found = address(entry.value, entry, remarks)
     port = number(entry, 0, 65535, remarks, at=2) if len(entry.words) > 2 else 0
-    if found and ip_address(found[0]).is_loopback:
-        remarks.lost(
-            entry.place, entry.text, "the balancing node itself cannot be a backend; name another host"
-        )
-        return None
     return Backend(found[0], int(port)) if found and port is not None else None
 
 

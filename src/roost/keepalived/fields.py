@@ -1,6 +1,7 @@
 """A block of theirs, read key by key: what nobody asks for is a remark."""
 
 import math
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 from typing import Final, Literal
@@ -14,7 +15,9 @@ __all__ = ["Address", "Fate", "Fields", "address", "is_true", "number"]
 Fate = tuple[Literal["lost", "changed", "needless"], str]  # what becomes of a keyword, and why
 
 _TRUE: Final = frozenset(("", "true", "on", "yes"))
-_PLACEHOLDERS: Final = ("${", "{{", "<", "__", "%")
+_MARKS: Final = ("${", "{{", "<", "__", "%")  # of a template's placeholder
+_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]+")
+_PLACEHOLDER: Final = "waits to be filled in; do that and import the result"
 
 
 class Fields:
@@ -65,7 +68,10 @@ def address(text: str, entry: Entry, remarks: Remarks) -> Address | None:
     try:
         found = ip_interface(text)
     except ValueError:
-        remarks.lost(entry.place, entry.text, _flaw(text, "is no IP address"))
+        remarks.lost(entry.place, entry.text, _PLACEHOLDER if _is_placeholder(text) else "is no IP address")
+        return None
+    if found.ip.is_multicast or found.ip.is_unspecified or found.ip.is_loopback:
+        remarks.lost(entry.place, entry.text, "is no address of a single host of the network")
         return None
     return str(ip_address(found.ip)), found.network.prefixlen, entry.place
 
@@ -80,7 +86,11 @@ def number(entry: Entry | None, low: float, high: float, remarks: Remarks, *, at
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        remarks.lost(entry.place, entry.text, _flaw(text, f"is no number from {low:g} to {high:g}"))
+        if _is_placeholder(text):
+            remarks.lost(entry.place, entry.text, _PLACEHOLDER)
+        else:
+            why = f"is no number from {low:g} to {high:g}; keepalived takes its default, and so does this"
+            remarks.changed(entry.place, entry.text, why)
         return None
     return value
 
@@ -93,12 +103,11 @@ def is_true(entry: Entry | None) -> bool:
 def _stranger(entry: Entry) -> Fate:
     if entry.keyword in KEYWORDS:
         return "lost", "stands where Roost does not know it"
-    if _flaw(entry.text, ""):
-        return "lost", _flaw(entry.text, "")
+    if _is_placeholder(entry.text):
+        return "lost", _PLACEHOLDER
     return "needless", "is no keyword, and keepalived passes over it, too; was it mistyped?"
 
 
-def _flaw(text: str, otherwise: str) -> str:
-    if any(mark in text for mark in _PLACEHOLDERS):
-        return "is a template's placeholder; fill it in and import the result"
-    return otherwise
+def _is_placeholder(text: str) -> bool:
+    """Tell whether a text waits for somebody to write another one in its place."""
+    return not text or any(mark in text for mark in _MARKS) or bool(_CAPITALS.fullmatch(text))

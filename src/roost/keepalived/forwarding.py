@@ -18,7 +18,7 @@ _PAIR: Final = 2  # an address that clients come to, and the gateway
 def gateway_among(servers: Sequence[Balanced], addresses: Sequence[Address]) -> Address | None:
     """Return the address that is the real servers' gateway: with NAT, the one in their subnet.
 
-    Of a packet from a server nobody could tell whose it is if the service had more addresses than one beside it.
+    With more addresses beside it nobody could tell of a packet from a server whose it is.
     """
     entrances = {address for server in servers for address, _ in server.entrances}
     backends = [ip_address(each.address) for server in servers for each in server.backends]

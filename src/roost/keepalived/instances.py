@@ -215,6 +215,8 @@ def _authentication(made: Instance, remarks: Remarks) -> None:
     if kind and kind.value.upper() == "AH":
         remarks.lost(kind.place, kind.text, "Roost has plain passwords alone (auth_type PASS)")
     elif kind and kind.value.upper() != "PASS":
-        remarks.lost(kind.place, kind.text, "is no kind of authentication; PASS is")
+        remarks.changed(
+            kind.place, kind.text, "is no kind of authentication: no password is sent, as with keepalived"
+        )
     elif password and password.value:
         made.password = (password.value, password.place)

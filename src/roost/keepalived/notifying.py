@@ -1,7 +1,9 @@
 """Notify scripts, and routes that move with an address, as hooks."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from roost.keepalived.balancing import Balanced
 from roost.keepalived.fields import Fields
 from roost.keepalived.places import Remarks
 from roost.keepalived.tracking import command, user
@@ -9,7 +11,7 @@ from roost.keepalived.tree import Entry
 from roost.keepalived.words import arguments
 from roost.keepalived.yaml_text import Block, Plain
 
-__all__ = ["notified", "routed"]
+__all__ = ["notified", "routed", "unfit_calls"]
 
 _TIMEOUT: Final = "60s"  # theirs may take as long as they like
 _STATES: Final = {
@@ -57,6 +59,19 @@ def routed(fields: Fields, service: str, remarks: Remarks) -> list[Block]:
                 entry.text,
                 "a hook sets it with `ip`, and nobody puts it back when it is deleted",
             )
+    return hooks
+
+
+def unfit_calls(servers: Sequence[Balanced], service: str, remarks: Remarks) -> list[Block]:
+    """Return the hooks for `notify_down` of real servers that stand alone: without them a node is unfit."""
+    hooks: list[Block] = []
+    for entry in (each for server in servers for each in server.when_down):
+        said = arguments(entry.rest)
+        if argv := command(_quoted(said[0])) if said else ():
+            user(entry, said[1:], remarks)
+            hooks.append(_hook(argv, ("unfit",), service, "none", entry))
+            why = "a hook calls it when this node is unfit, as it is when it reaches no backend"
+            remarks.changed(entry.place, entry.text, why)
     return hooks
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from roost.keepalived.balancing import Balanced, balanced
@@ -10,7 +10,7 @@ from roost.keepalived.fields import Address, Fields
 from roost.keepalived.forwarding import forwarded, gateway_among
 from roost.keepalived.general import KNOWN_TOP, Globals, global_definitions
 from roost.keepalived.instances import KNOWN, Group, Instance, groups, instance
-from roost.keepalived.notifying import notified, routed
+from roost.keepalived.notifying import notified, routed, unfit_calls
 from roost.keepalived.places import Place, Remarks, UnreadableError
 from roost.keepalived.tracking import Watches, tracked
 from roost.keepalived.tree import Entry
@@ -63,12 +63,11 @@ def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Itera
     servers = [server for each in top.every("virtual_server") if (server := balanced(each, named, remarks))]
     top.finish(KNOWN_TOP)
     _join_groups(sync, instances, remarks)
+    if wishes.election == "vrrp":
+        instances = [part for each in instances for part in _by_family(each, remarks)]
     made = _services(instances, wishes)
     hooks = [*_track_and_notify(made, sync, watches, remarks)]
     watches.finish()
-    if wishes.election == "vrrp":
-        for each in instances:
-            _drop_silent_families(each, remarks)
     made = [each for each in made if _can_stand(each, wishes, remarks)] or _standing_alone(
         servers if not instances else [], remarks
     )
@@ -79,6 +78,7 @@ def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Itera
         yield from _membership(wishes, instances)
     yield Field("services", Blocks(tuple(_block(each, wishes, remarks) for each in made)))
     names = {each.name for each in made}
+    hooks += [(hook, each.name) for each in made for hook in unfit_calls(each.servers, each.name, remarks)]
     if kept := tuple(hook for hook, service in hooks if service in names):
         yield Field("hooks", Blocks(kept))
     yield from _announce(defaults, instances, remarks)
@@ -176,15 +176,30 @@ def _track_and_notify(
             part.fields.finish(KNOWN)
 
 
-def _drop_silent_families(made: Instance, remarks: Remarks) -> None:
-    """Leave out addresses of a family that this instance's adverts do not reach, or cannot name."""
-    told = {":" in address for address, _, _ in made.peers} or {True, False}
-    told -= {True} if made.version[0] == 2 else set()
-    for address in list(made.addresses):
-        if (":" in address[0]) not in told:
-            why = "is of another family than the adverts; give it an instance of its own, of version 3"
-            remarks.lost(address[2], address[0], why)
-            made.addresses.remove(address)
+def _by_family(made: Instance, remarks: Remarks) -> Iterator[Instance]:
+    """Yield an instance, and one for its IPv6 addresses where version 2 has adverts for IPv4 alone."""
+    others = [each for each in made.addresses if ":" in each[0]]
+    if made.version[0] == 3 or not others:
+        yield made
+        return
+    made.addresses = [each for each in made.addresses if each not in others]
+    if made.peers:
+        for text, _, place in others:
+            remarks.lost(place, text, "no IPv6 peer is named; give it an instance of its own, of version 3")
+        yield made
+        return
+    why = "IPv6 has adverts of version 3 of its own, in a service that moves together with the other"
+    remarks.changed(others[0][2], f"{len(others)} IPv6 addresses of {made.name}", why)
+    made.group = made.group or _plain(made.name)
+    yield made
+    yield replace(
+        made,
+        name=f"{made.name}-ipv6",
+        addresses=others,
+        version=(3, None),
+        password=None,
+        fields=Fields([], remarks),
+    )
 
 
 def _standing_alone(servers: list[Balanced], remarks: Remarks) -> list[_Service]:
@@ -232,6 +247,9 @@ def _assign(servers: list[Balanced], made: list[_Service], remarks: Remarks) -> 
                 holders.setdefault(address[0], service)
     made[:] = [service for service in made if service.addresses]
     for server in servers:
+        for backend in [each for each in server.backends if each.address in holders]:
+            why = f"is an address of {holders[backend.address].name}; a backend is a host"
+            remarks.lost(server.backends.pop(backend), backend.address, why)
         found = {id(holder): holder for each, _ in server.entrances if (holder := holders.get(each))}
         for each, _ in server.entrances:
             if each not in holders:

@@ -177,7 +177,7 @@ def _weight_here(entry: Entry, watched: Watched, remarks: Remarks) -> tuple[int,
     if len(entry.words) < 2:
         return watched.weight, watched.reverse
     if entry.words[1].lower() != "weight":
-        remarks.lost(entry.place, entry.text, "is more than a name and a weight")
+        remarks.changed(entry.place, entry.text, "the name counts, as with keepalived; is it a weight?")
         return watched.weight, watched.reverse
     found = number(entry, -(2**31), 2**31, remarks, at=2)
     return (watched.weight if found is None else int(found)), "reverse" in entry.words[3:]

@@ -75,7 +75,7 @@ def tree(lines: Iterable[Line], remarks: Remarks) -> list[Entry]:
     for text, place in _parts(lines):
         if text == "{":
             if last is None or last.block is not None:
-                remarks.lost(place, "{", "belongs to no keyword")
+                remarks.needless(place, "{", "belongs to no keyword, and keepalived passes over it, too")
                 continue
             if len(open_blocks) >= MAX_BLOCKS:
                 raise UnreadableError(f"more than {MAX_BLOCKS} blocks within each other", place)
@@ -86,7 +86,7 @@ def tree(lines: Iterable[Line], remarks: Remarks) -> list[Entry]:
             if open_blocks:
                 open_blocks.pop()
             else:
-                remarks.lost(place, "}", "closes nothing")
+                remarks.needless(place, "}", "closes nothing, and keepalived passes over it, too")
             last = None
         else:
             last = Entry(text, place)

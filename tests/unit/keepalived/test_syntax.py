@@ -63,7 +63,7 @@ def test_blocks(tmp_path: Path) -> None:
     entries = tree(Lines(FilesOnDisk(), "n1", {}, remarks).of(tmp_path / "k.conf"), remarks)
     assert shape(entries) == [("a", ["b 1", ("c", ["d"])]), ("e", ["f"])]
     assert [(each.place.line, each.kind, each.what) for each in remarks.in_order()] == [
-        (7, "lost", "}"),
+        (7, "needless", "}"),
         (8, "changed", "e"),
     ]
 
