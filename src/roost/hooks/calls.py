@@ -10,8 +10,8 @@ never. Each call's PREVIOUS is the state that the calls before it told, so state
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roost.model.address import canonical
@@ -67,6 +67,14 @@ async def _run(command: Sequence[str], limit: float, more: Mapping[str, str]) ->
     return await run(command, limit, environment=more)
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A change, and the hooks as they were when it came."""
+
+    change: Change
+    hooks: tuple[Hook, ...]
+
+
 class Calls:
     """Calls `hooks` of node `node`; `failures` counts calls that did not end with 0."""
 
@@ -75,21 +83,29 @@ class Calls:
         self._node = node
         self._hooks = tuple(hooks)
         self._run = runner
-        self._waiting: dict[str, deque[Change]] = {}  # by service, of those that are being called for
+        self._leaving: dict[str, tuple[Hook, ...]] = {}  # services that a reload ends, and their last hooks
+        self._waiting: dict[str, deque[_Due]] = {}  # by service, of those that are being called for
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._starting = asyncio.Lock()
 
-    def configure(self, hooks: Sequence[Hook]) -> None:
-        """Call these from the next change on; calls that wait are made as they were meant."""
+    def configure(self, hooks: Sequence[Hook], leaving: Iterable[str] = ()) -> None:
+        """Call these from the next change on; calls that wait are made as they were meant.
+
+        The services `leaving` are wanted no more: that they are stopped is told to the hooks that they had.
+        """
+        self._leaving = dict.fromkeys(leaving, self._hooks)
         self._hooks = tuple(hooks)
 
     def became(self, change: Change) -> None:
         """Call for a change, after all that came before it for the same service."""
-        if not self._hooks:
+        wanted = (
+            self._leaving.pop(change.service, self._hooks) if change.role is Role.STOPPED else self._hooks
+        )
+        if not wanted:
             return
         waiting = self._waiting.setdefault(change.service, deque())
-        waiting.append(change)
+        waiting.append(_Due(change, wanted))
         if len(waiting) > _WAITING:
             _leave_out(waiting)
         if change.service not in self._tasks:
@@ -125,10 +141,10 @@ class Calls:
             del self._waiting[service]
             del self._tasks[service]
 
-    async def _call(self, change: Change) -> bool:
+    async def _call(self, due: "_Due") -> bool:
         """Call each hook that wants to know of a change; tells whether all of them ended in time."""
-        in_time = True
-        for hook in self._hooks:
+        in_time, change = True, due.change
+        for hook in due.hooks:
             if hook.wants(change.service, change.role):
                 async with self._room:
                     async with self._starting:
@@ -155,9 +171,10 @@ class Calls:
             _log.warning("hook failed", extra=facts)
 
 
-def _leave_out(waiting: deque[Change]) -> None:
+def _leave_out(waiting: deque[_Due]) -> None:
     """Leave out the oldest change; the next, too, if it tells nothing new then and is not the last."""
     oldest = waiting.popleft()
-    following = replace(waiting.popleft(), before=oldest.before)
-    if following.role is not following.before or not waiting:
-        waiting.appendleft(following)
+    following = waiting.popleft()
+    change = replace(following.change, before=oldest.change.before)
+    if change.role is not change.before or not waiting:
+        waiting.appendleft(replace(following, change=change))

@@ -223,6 +223,7 @@ class Speaker:
         """
         config = source.settings
         changed = diff(self.config, config)
+        before = {each.name for each in self.source.desired.services}
         self.source = source
         self.config = config
         self.config_error = None
@@ -230,7 +231,7 @@ class Speaker:
         self.environment = Environment(source, self.environment)
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
-        self.hooks.configure(config.hooks)
+        self.hooks.configure(config.hooks, before - {each.name for each in source.desired.services})
         self._tell(self.decider.configure, decider_settings(config))
         yield
         yield from self._in_steps("the configuration changed", prepared)

@@ -161,6 +161,17 @@ async def test_a_reload_changes_what_is_called_next() -> None:
     assert [command[0] for command in programs.called] == ["old", "new"]
 
 
+async def test_a_service_that_a_reload_ends_is_stopped_with_the_hooks_that_it_had() -> None:
+    programs = Programs()
+    calls = Calls("n1", [Hook(("old",), services=frozenset({"web"}))], programs.run)
+    calls.became(turns(1)[0])
+    calls.configure([], leaving=["web"])
+    calls.became(Change("web", STOPPED, LEADING))
+    calls.became(Change("web", LEADING, None))
+    await calls.idle()
+    assert [each[2] for each in programs.called] == ["leading", "stopped"]
+
+
 async def test_the_end_waits_a_while_and_then_kills() -> None:
     programs = Programs()
     programs.held.clear()
