@@ -61,6 +61,13 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         "histogram",
         histogram=speaker.failovers,
     )
+    yield Metric(
+        "roost_hook_failures",
+        "Calls of hooks that did not exit with 0",
+        "counter",
+        (),
+        {(): float(speaker.hooks.failures)},
+    )
     yield from fitness_metrics(speaker)
     yield _problem_metric(speaker)
     yield from _layer2_metrics(speaker)
