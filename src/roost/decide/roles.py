@@ -95,7 +95,7 @@ class Roles:
             return None
         if answered and any(self._leads(state, address) for address in service.addresses):
             return Role.LEADING
-        if _why_unfit(state, service):
+        if _is_unfit(state, service):
             return Role.UNFIT if before or state.tracking.known(service.name) else None
         if before in (None, Role.LEADING) and any(_is_coming(state, each) for each in service.addresses):
             self._coming.add(service.name)
@@ -116,21 +116,16 @@ def _is_coming(state: "State", address: IPAddress) -> bool:
     )
 
 
-def _why_unfit(state: "State", service: Service) -> str:
-    """Return why this node should not lead `service`, or ""."""
-    fitness = state.tracking.own(service.name)
-    if not fitness.fit:
-        return fitness.why or "a check fails"
-    if service.name in state.refused:
-        return "the service does not fit this host"
-    for address in service.addresses:
-        if address in state.delivery.refused:
-            return state.delivery.refused[address]
+def _is_unfit(state: "State", service: Service) -> bool:
+    """Tell whether this node should not lead `service`: by its checks, its addresses or its links."""
     me = state.election.candidates.get(state.me)
     wanted = Announcement(interfaces_of(service, me.node) if me else None)
-    if not any(wanted.allows(link.name) for link in state.announcing_links):
-        return "no link that may announce it is up"
-    return ""
+    return (
+        not state.tracking.own(service.name).fit
+        or service.name in state.refused
+        or any(address in state.delivery.refused for address in service.addresses)
+        or not any(wanted.allows(link.name) for link in state.announcing_links)
+    )
 
 
 def _priority(state: "State", service: str) -> int:

@@ -65,7 +65,7 @@ KNOWN: Final[Mapping[str, Fate]] = {
 
 @dataclass(slots=True)
 class Instance:
-    """One of theirs; `weights` is whether its checks may have any, `tracked` what is left for tracking."""
+    """One of theirs; what is not read yet, what it tracks and whom it notifies, is in `fields`."""
 
     name: str
     place: Place
@@ -84,7 +84,9 @@ class Instance:
     virtual_mac: Place | None = None
     refresh: tuple[float, Place] | None = None
     plain_checksum: Place | None = None
-    group: str = ""
+    group: str = ""  # ours, of what moves together
+    synced: bool = False  # whether it is in a sync group of theirs, and so has no weights
+    twin: bool = False  # whether it is the IPv6 part of the one before
 
 
 @dataclass(slots=True)
@@ -203,6 +205,9 @@ def _peers(made: Instance, remarks: Remarks) -> None:
         found := address(source.value, source, remarks)
     ):
         made.source = found
+        for peer in [each for each in made.peers if each[0] == found[0]]:
+            remarks.needless(peer[2], peer[0], "is this node itself")
+            made.peers.remove(peer)
 
 
 def _authentication(made: Instance, remarks: Remarks) -> None:

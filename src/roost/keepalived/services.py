@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final, Literal
 
 from roost.keepalived.balancing import Balanced, balanced
@@ -100,7 +101,7 @@ def _join_groups(sync: list[Group], instances: list[Instance], remarks: Remarks)
     for group in sync:
         for name in group.members:
             if name in known:
-                known[name].group = _plain(group.name)
+                known[name].group, known[name].synced = _plain(group.name), True
             else:
                 remarks.lost(group.place, f"{group.name}: {name}", "there is no vrrp_instance of this name")
         _align([known[name] for name in group.members if name in known], remarks)
@@ -157,23 +158,30 @@ def _track_and_notify(
             service.track += blocks
         if ours:
             hooks = notified(group.fields, ours[0].name, remarks)
-            for hook in hooks:
-                if isinstance(hook.small, dict) and hook.small["arguments"] == "keepalived":
-                    why = f"is called for the group's first service: INSTANCE {ours[0].name} ..."
-                    remarks.changed(hook.places[0], f"notify of {group.name}", why)
-                yield hook, ours[0].name
+            _name_callers(hooks, group.name, ours[0].name, remarks)
+            yield from ((hook, ours[0].name) for hook in hooks)
         group.fields.finish(KNOWN)
     for service in made:
         for part in service.parts:
-            blocks, raised = tracked(part.fields, watches, remarks, weights=not part.group)
+            blocks, raised = tracked(part.fields, watches, remarks, weights=not part.synced)
             service.track += blocks
             service.raised += raised
-            for hook in (
-                *routed(part.fields, service.name, remarks),
-                *notified(part.fields, service.name, remarks),
-            ):
-                yield hook, service.name
+            hooks = notified(part.fields, service.name, remarks)
+            if part.name != service.name:
+                _name_callers(hooks, part.name, service.name, remarks)
+            routes = routed(part.fields, service.name, remarks)
+            yield from ((hook, service.name) for hook in (*routes, *hooks))
             part.fields.finish(KNOWN)
+    for first, second in pairwise(made):
+        if second.parts[0].twin:
+            second.track, second.raised = first.track, first.raised
+
+
+def _name_callers(hooks: Sequence[Block], theirs: str, ours: str, remarks: Remarks) -> None:
+    """Note which scripts find another name among their arguments."""
+    for hook in hooks:
+        if isinstance(hook.small, dict) and hook.small["arguments"] == "keepalived":
+            remarks.changed(hook.places[0], f"notify of {theirs}", f"is called with INSTANCE {ours}")
 
 
 def _by_family(made: Instance, remarks: Remarks) -> Iterator[Instance]:
@@ -199,6 +207,7 @@ def _by_family(made: Instance, remarks: Remarks) -> Iterator[Instance]:
         version=(3, None),
         password=None,
         fields=Fields([], remarks),
+        twin=True,
     )
 
 

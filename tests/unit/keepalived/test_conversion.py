@@ -245,6 +245,39 @@ def test_a_group_moves_together_without_weights(tmp_path: Path) -> None:
     assert (together["name"], together["addresses"]) == ("G", ["192.0.2.1", "192.0.2.2"])
 
 
+def test_ipv6_beside_version_2_moves_together_with_it(tmp_path: Path) -> None:
+    script = "vrrp_script a {\nscript /bin/a\nweight 20\n}\n"
+    text = script + instance("track_script {\na\n}", address="192.0.2.1\n2001:db8::1/64")
+    conversion = made(tmp_path, text)
+    first, second = plain(conversion)["services"]
+    assert (first["name"], second["name"], told(conversion)) == ("VI_1", "VI_1-ipv6", [])
+    assert (first["addresses"], second["addresses"]) == (["192.0.2.1"], ["2001:db8::1"])
+    ours, other = first["election"]["vrrp"], second["election"]["vrrp"]
+    assert (ours["version"], other["version"]) == ("2", "3")
+    assert ours["group"] == other["group"]
+    assert ours["priority"] == other["priority"] == "120"
+    assert first["track"] == second["track"]
+    (both,) = plain(made(tmp_path, text, election="hash"))["services"]
+    assert both["addresses"] == ["192.0.2.1", "2001:db8::1"]
+
+
+def test_a_lone_real_servers_end_is_told_when_the_node_is_unfit(tmp_path: Path) -> None:
+    real = "real_server 198.51.100.6 80 {{\nnotify_down /bin/down\nTCP_CHECK {{\n}}\n}}\n"
+    one = "virtual_server 192.0.2.1 80 {{\n" + real + "}}\n"
+    conversion = made(tmp_path, instance("") + one.format())
+    (hook,) = plain(conversion)["hooks"]
+    assert (hook["run"], hook["on"], told(conversion)) == (["/bin/down"], ["unfit"], [])
+    two = one.format().replace("real_server", real.format() + "real_server", 1).replace("100.6", "100.7", 1)
+    assert {what for _, what in told(made(tmp_path, instance("") + two))} == {"notify_down /bin/down"}
+
+
+def test_what_keepalived_passes_over_is_not_lost(tmp_path: Path) -> None:
+    conversion = made(tmp_path, instance("priority 300\nweigth 3\n}"))
+    assert told(conversion) == []
+    assert told(conversion, "changed") == [(6, "priority 300")]
+    assert told(conversion, "needless") == [(7, "weigth 3"), (9, "}")]
+
+
 def test_routes_are_hooks(tmp_path: Path) -> None:
     text = instance(
         "virtual_routes {\n198.51.100.0/24 gw 192.0.2.254 dev eth1 no_track\nblackhole 2001:db8::/64\n}"
