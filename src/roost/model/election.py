@@ -7,7 +7,7 @@ changes nothing but who leads, and only where the node leads now (it went) or st
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import MappingProxyType
 
@@ -48,6 +48,7 @@ class Election:
         self._rankings: dict[str, Ranking] = {}
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
+        self._masters: Mapping[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -149,6 +150,13 @@ class Election:
             moves = [self._install(self._rankings[name]) for name in self._unsettled(old)]
         return _real(moves)
 
+    def follow_masters(self, masters: Mapping[str, str]) -> tuple[Move, ...]:
+        """Take who leads each service that VRRP decides about (name -> node), and return the moves."""
+        before, self._masters = self._masters, dict(masters)
+        self.ranked_anew = False
+        changed = {name for name in before.keys() | masters.keys() if before.get(name) != masters.get(name)}
+        return _real([self._install(self._rankings[name]) for name in changed & self._rankings.keys()])
+
     def _nodes(self) -> tuple[Node, ...]:
         return tuple(candidate.node for candidate in self._candidates.values())
 
@@ -166,7 +174,10 @@ class Election:
     def _install(self, ranking: Ranking) -> Move:
         name = ranking.service.name
         before = self._forget(name)
-        ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
+        if ranking.service.vrrp is not None:
+            ranking = replace(ranking, leader=self._masters.get(name))
+        else:
+            ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _ahead(ranking):
             self._passed_over[node].add(name)
