@@ -22,6 +22,7 @@ from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
+from roost.decide.vrrp.judging import Received
 from roost.deliver.counting import Counting
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
@@ -52,6 +53,7 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import state_folder
+from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.link_log import LinkLog
@@ -108,13 +110,14 @@ class Speaker:
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
+        self.vrrp = VrrpSockets(lambda *packet: self._tell(self.decider.advert, Received(*packet)))
         self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
         )
         self._neighbours = Neighbours()
-        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
+        self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
@@ -187,6 +190,7 @@ class Speaker:
             task.cancel()
         self.lifelines.update({})
         self.probes.close()
+        self.vrrp.close()
         self.meters.close()
         self.counting.close()
         self.traffic.close()
@@ -294,6 +298,11 @@ class Speaker:
         """Tell the decider something, and carry out what follows."""
         hear(*facts, self._now())
         self._driver.flush()
+
+    def _drain(self) -> None:
+        """Take what has arrived: what came in time must not count as missing."""
+        self.probes.drain()
+        self.vrrp.drain()
 
     def _now(self) -> float:
         return time.monotonic()  # what the event loop counts by, too
@@ -415,6 +424,10 @@ class Speaker:
                 self._describe(effect)
             case effects.Deliver(addresses) if self.source.delivers_locally and self._running:
                 self._spawn(self.delivery.follow(addresses))
+            case effects.SendAdvert(link, source, destination, data, mac):
+                self.vrrp.send(link, source, destination, data, mac)
+            case effects.HearAdverts(wanted):
+                self.vrrp.follow(wanted, {link.index: link for link in self.decider.state.links})
             case effects.Follow(addresses, beside):
                 self.meters.watch(addresses, self.decider.state.announcing_links, beside)
             case effects.PassOn():

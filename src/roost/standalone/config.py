@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
+from roost.model.virtual_router import VirtualRouter
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
 
@@ -34,6 +35,7 @@ class ServiceConfig:
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    vrrp: VirtualRouter | None = None
 
     def desired(self) -> Service:
         """Return the service as the election takes it, with one advertisement that bears its name."""
@@ -44,14 +46,22 @@ class ServiceConfig:
             selectors=(LabelSelector(match_labels=selection.labels),) if selection.labels else (),
             interfaces=self.interfaces,
         )
-        return Service(self.name, self.addresses, (advertisement,), deliver="local", ports=self.ports)
+        return Service(
+            self.name, self.addresses, (advertisement,), deliver="local", ports=self.ports, vrrp=self.vrrp
+        )
 
     def plain(self) -> list[object]:
         """Return all of it as JSON-able data, the same for the same meaning."""
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]
-        return [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        same: list[object] = [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        return same if self.vrrp is None else [*same, _agreed(self.vrrp)]
+
+
+def _agreed(router: VirtualRouter) -> list[object]:
+    """Return what all nodes of a virtual router have to have alike; each has its own priority and peers."""
+    return [router.vrid, router.version, router.interval, router.virtual_mac, router.group]
 
 
 @dataclass(frozen=True, kw_only=True)

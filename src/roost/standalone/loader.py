@@ -25,6 +25,7 @@ from roost.standalone.exposure import exposures
 from roost.standalone.findings import Found, read_sections
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
+from roost.standalone.vrrp import advice, contradictions, virtual_router
 
 __all__ = ["MAX_BYTES", "Loaded", "load"]
 
@@ -65,9 +66,17 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
     found = [*document.findings, *found, *crossing(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
-        found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
+        found = [
+            *_socket_too_long(config, document),
+            *_labels_too_long(config, document),
+            *contradictions(config, document),
+        ]
         if not found:
-            doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
+            doubts = [
+                *_idle(config, document),
+                *advice(config, document),
+                *exposures(document, config.status.http, path, folder),
+            ]
             return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
     return Loaded(None, tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
@@ -186,6 +195,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
+        vrrp=virtual_router(section.election.vrrp) if section.election.vrrp else None,
     )
 
 
