@@ -29,9 +29,9 @@ def judge(received: Received, part: Part, own: Collection[IPAddress]) -> Advert:
     """
     if received.source in own:
         raise AdvertError(Flaw.OWN, "it comes from an address of this host")
-    if received.hops != HOPS:
+    if received.hops != HOPS and not _may_have_any_hops(received):
         raise AdvertError(Flaw.HOPS, f"its TTL is {received.hops}: it was sent from another network")
-    if part.unicast and received.source not in part.unicast:
+    if part.unicast and not (received.source in part.unicast or _is_unnamed(received)):
         raise AdvertError(Flaw.PEER, f"{received.source} is not among its peers")
     advert = parse(received.data, received.source, received.destination)
     router = part.router
@@ -45,3 +45,13 @@ def judge(received: Received, part: Part, own: Collection[IPAddress]) -> Advert:
         others = ", ".join(str(each) for each in advert.addresses[:4])
         raise AdvertError(Flaw.ADDRESSES, f"it is for other addresses: {others}")
     return advert
+
+
+def _is_unnamed(received: Received) -> bool:
+    """Tell whether it came by unicast from a link-local address: keepalived's, to peers of any scope."""
+    return received.source.is_link_local and not received.destination.is_multicast
+
+
+def _may_have_any_hops(received: Received) -> bool:
+    """Tell whether it is IPv6 unicast: keepalived 2.2.7 sends that with a hop limit of 64."""
+    return received.source.version == 6 and not received.destination.is_multicast
