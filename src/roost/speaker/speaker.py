@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -32,6 +32,7 @@ from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
@@ -53,6 +54,7 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import state_folder
+from roost.runtime.virtual_macs import VirtualMacs
 from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
@@ -111,6 +113,7 @@ class Speaker:
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
         self.vrrp = VrrpSockets(lambda *packet: self._tell(self.decider.advert, Received(*packet)))
+        self.virtual_macs = VirtualMacs()
         self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
@@ -144,6 +147,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self.virtual_macs.adopt(self.links.links)
         self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
@@ -191,6 +195,7 @@ class Speaker:
         self.lifelines.update({})
         self.probes.close()
         self.vrrp.close()
+        self.virtual_macs.close()
         self.meters.close()
         self.counting.close()
         self.traffic.close()
@@ -382,6 +387,7 @@ class Speaker:
         trace(effect)
         match effect:
             case effects.Answer(announcements):
+                self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
@@ -501,3 +507,10 @@ class Speaker:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a task failed: %s", error, exc_info=error)
+
+
+def _virtual(announcements: Iterable[Announcement], links: Iterable[Link]) -> set[tuple[int, bytes]]:
+    """Return which hardware addresses are answered with on which links (by index), beside the links' own."""
+    return {
+        (link.index, how.mac) for how in announcements if how.mac for link in links if how.allows(link.name)
+    }

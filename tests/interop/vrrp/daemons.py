@@ -58,10 +58,10 @@ class Keepalived:
         )
         path.chmod(0o600)
         files = [f"--{kind}={self._folder / kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]
+        inside = ["ip", "netns", "exec", self.namespace.name]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["ip", "netns", "exec", self.namespace.name, "keepalived", "-n", "-l", "-D", "-P"]
-                + [f"--use-file={path}", *files],
+                [*inside, "keepalived", "-n", "-l", "-D", "-P", f"--use-file={path}", *files],
                 stdout=log,
                 stderr=log,
             )
@@ -128,7 +128,8 @@ class Frr:
         """Make the macvlans, write the configuration and start."""
         for router in routers:
             name, mac = f"vr{router.family}-{router.vrid}", virtual_mac(router.vrid, router.family).hex(":")
-            self.namespace.ip(f"link add {name} link eth0 addrgenmode random type macvlan mode bridge")
+            self.namespace.ip(f"link add {name} link eth0 type macvlan mode bridge")
+            self.namespace.ip(f"link set {name} addrgenmode random")
             self.namespace.ip(f"link set {name} address {mac}")
             for address in router.addresses:
                 self.namespace.ip(f"addr add {address}/{32 if router.family == 4 else 128} dev {name}")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.vrrp.daemons import Frr, Keepalived
-from tests.system.speakers import Lan, Speaker, until
 from tests.system.netns import network
+from tests.system.speakers import Lan, Speaker, until
 
 __all__ = ["VrrpLan", "service", "vrrp_lan"]
 

@@ -3,19 +3,19 @@
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.interop.vrrp.daemons import KEEPALIVED, Router
 from tests.interop.vrrp.lan import service, vrrp_lan
 from tests.system.netns import NETNS
-from tests.system.speakers import until
 
 pytestmark = [pytest.mark.interop, KEEPALIVED, *NETNS]
 
 LOCAL = "fe80::c8"
 
 
-def kinds(priority: int) -> list[dict]:
+def kinds(priority: int) -> list[dict[str, Any]]:
     """One service of Roost's of each kind; n2 is the peer."""
     return [
         service(31, ["192.0.2.131"], priority),
