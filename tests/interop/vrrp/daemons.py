@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -118,10 +119,11 @@ def _instance(router: Router) -> str:
 class Frr:
     """zebra and vrrpd on eth0 of `namespace`; vrrpd takes macvlans with the virtual addresses for its own."""
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
-        self._folder = folder / f"{namespace.name}-frr"
-        self._folder.mkdir()
+        self._folder = Path(tempfile.mkdtemp(prefix="frr-"))  # pytest's own is closed to its user
+        self._folder.chmod(0o755)
+        shutil.chown(self._folder, "frr", "frr")
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *routers: Router) -> None:
@@ -135,7 +137,7 @@ class Frr:
                 self.namespace.ip(f"addr add {address}/{32 if router.family == 4 else 128} dev {name}")
             self.namespace.ip(f"link set {name} up")
         path = self._folder / "frr.conf"
-        path.write_text("log stdout\nlog file " + str(self._folder / "log") + "\ninterface eth0\n")
+        path.write_text("log stdout\ninterface eth0\n")
         with path.open("a") as file:
             for router in routers:
                 kind = "ip" if router.family == 4 else "ipv6"
@@ -146,7 +148,7 @@ class Frr:
                     file.write(f" no vrrp {router.vrid} preempt\n")
                 file.writelines(f" vrrp {router.vrid} {kind} {each}\n" for each in router.addresses)
         for name in ("zebra", "vrrpd"):
-            options = ["-f", str(path), "-i", str(self._folder / f"{name}.pid"), "-u", "root", "-g", "root"]
+            options = ["-f", str(path), "-i", str(self._folder / f"{name}.pid")]
             options += [
                 "-z",
                 str(self._folder / "zserv.api"),
@@ -192,3 +194,4 @@ class Frr:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)

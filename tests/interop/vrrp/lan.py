@@ -41,7 +41,7 @@ class VrrpLan:
         return peer
 
     def frr(self, number: int) -> Frr:
-        peer = Frr(self.lan.speakers[number - 1].namespace, self._folder)
+        peer = Frr(self.lan.speakers[number - 1].namespace)
         self._peers.append(peer)
         return peer
 
