@@ -8,6 +8,7 @@ from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.problems import Finding, Problem, Spot
+from roost.standalone.track import absent
 
 __all__ = ["LOOPBACK", "IPInterface", "environment_problems", "why_elsewhere"]
 
@@ -61,6 +62,9 @@ def _service_problems(
     names: Collection[str],
 ) -> Iterator[Problem]:
     yield from _absent(config, names, f"services[{at}].interfaces", service.interfaces)
+    for number, check in enumerate(service.track):
+        for key, finding in absent(check, names):
+            yield _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
     connected = [
         address
         for name, address in local

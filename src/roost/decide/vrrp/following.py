@@ -13,7 +13,6 @@ from roost.decide.vrrp.routers import Facts
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.event import Happening, Level
-from roost.model.fitness import Fitness
 from roost.protocols.machine import soonest
 
 __all__ = ["Following"]
@@ -29,7 +28,6 @@ class Following:
         self._state = state
         self._leading = leading
         self._publishing = publishing
-        self._fitness: dict[str, Fitness] = {}
         self._refresh_at = math.inf
         self._round: list[IPAddress] = []
         self._wakes: float | None = None
@@ -37,11 +35,6 @@ class Following:
     def start(self, now: float) -> None:
         """Take part from now on."""
         self._state.routers.run(now)
-        self.look(now)
-
-    def take_fitness(self, service: str, fitness: Fitness, now: float) -> None:
-        """Take how fit this node is for a service."""
-        self._fitness[service] = fitness
         self.look(now)
 
     def take_services(self, now: float) -> None:
@@ -58,8 +51,9 @@ class Following:
             standing = standing or "it is drained"
         refused = state.delivery.refused
         awaited = state.plan.local - state.delivery.ready - refused.keys()
+        fitness = {part.service.name: state.tracking.own(part.service.name) for part in state.routers.parts}
         before = dict(state.routers.announcements)
-        facts = Facts(state.announcing_links, self._fitness, refused, awaited, standing)
+        facts = Facts(state.announcing_links, fitness, refused, awaited, standing)
         state.routers.take(facts, now)
         if state.routers.announcements != before:
             state.plan.take_moves(part.service.name for part in state.routers.parts)

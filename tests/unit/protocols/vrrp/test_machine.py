@@ -54,13 +54,12 @@ class Run:
 
     def lead(self) -> "Run":
         self.run(4)
-        assert self.state is State.MASTER
+        assert self.is_(State.MASTER)
         self.sent.clear()
         return self
 
-    @property
-    def state(self) -> State:
-        return self.instance.state
+    def is_(self, state: State) -> bool:
+        return self.instance.state == state
 
     def _collect(self) -> None:
         for effect in self.instance.effects():
@@ -87,16 +86,16 @@ def test_timers(version: int, priority: int, interval: int, skew: float, down: f
 def test_a_backup_takes_over_after_three_intervals_and_the_skew() -> None:
     one = Run()
     one.run(3.6)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
     one.run(0.01)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
     one.run(2)
     assert [round(when - 50, 2) for when, _ in one.sent] == [3.61, 4.61, 5.61]
 
 
 def test_an_owner_leads_at_once() -> None:
     one = Run(255)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
     assert one.sent == [(50.0, 255)]
 
 
@@ -105,7 +104,7 @@ def test_adverts_keep_a_backup_a_backup() -> None:
     for _ in range(10):
         one.run(3)
         one.hear(100)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
     assert not one.sent
 
 
@@ -115,16 +114,16 @@ def test_priority_0_leaves_the_skew_to_wait() -> None:
     one.run(0.1)
     one.hear(0)
     one.run(0.6)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
     one.run(0.01)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_version_3_learns_the_masters_interval() -> None:
     one = Run(interval=SECOND)
     one.hear(150, interval=10)
     one.run(0.4)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
     one.run(1.5)
     assert one.sent[1][0] - one.sent[0][0] == 1.0  # its own interval, once it leads
 
@@ -133,7 +132,7 @@ def test_version_2_does_not() -> None:
     one = Run(version=2, interval=SECOND)
     one.hear(150, interval=300)
     one.run(3.61)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_version_2_does_not() -> None:
 def test_of_two_masters_the_better_one_stays(priority: int, source: IPv4Address, state: State) -> None:
     one = Run().lead()
     one.hear(priority, source)
-    assert one.state is state
+    assert one.is_(state)
 
 
 def test_who_gives_way_says_so_and_who_stays_tells_clients_again() -> None:
@@ -165,7 +164,7 @@ def test_a_master_answers_priority_0_with_an_advert() -> None:
     one = Run().lead()
     one.hear(0)
     assert [priority for _, priority in one.sent] == [100]
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_two_that_never_agree_do_not_flood() -> None:
@@ -181,7 +180,7 @@ def test_a_better_backup_preempts() -> None:
     for _ in range(4):
         one.hear(100)
         one.run(1)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_without_preemption_it_stays_a_backup() -> None:
@@ -189,9 +188,9 @@ def test_without_preemption_it_stays_a_backup() -> None:
     for _ in range(20):
         one.hear(100)
         one.run(1)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
     one.run(3)
-    assert one.state is State.MASTER, "but it takes over from the dead"
+    assert one.is_(State.MASTER), "but it takes over from the dead"
 
 
 def test_without_preemption_a_master_that_became_worse_loses_the_lead() -> None:
@@ -202,7 +201,7 @@ def test_without_preemption_a_master_that_became_worse_loses_the_lead() -> None:
     for _ in range(4):
         one.hear(50)  # its check fails: 100 - 50
         one.run(1)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_a_delay_puts_preemption_off() -> None:
@@ -210,11 +209,11 @@ def test_a_delay_puts_preemption_off() -> None:
     for _ in range(9):
         one.hear(100)
         one.run(1)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
     for _ in range(5):
         one.hear(100)
         one.run(1)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_the_delay_begins_anew_with_a_better_master() -> None:
@@ -222,7 +221,7 @@ def test_the_delay_begins_anew_with_a_better_master() -> None:
     for priority in (100, 100, 100, 200, 100, 100, 100, 100):
         one.hear(priority, LOW if priority == 200 else HIGH)
         one.run(1)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
 
 
 def test_a_changed_priority_is_told_at_once_and_moves_the_timer() -> None:
@@ -233,7 +232,7 @@ def test_a_changed_priority_is_told_at_once_and_moves_the_timer() -> None:
     two.run(3)
     two.rule(254)
     two.run(0.05)
-    assert two.state is State.MASTER
+    assert two.is_(State.MASTER)
 
 
 def test_who_stops_says_0_if_it_led() -> None:
@@ -242,7 +241,7 @@ def test_who_stops_says_0_if_it_led() -> None:
     one._collect()
     one.run(100)
     assert [priority for _, priority in one.sent] == [0]
-    assert one.state is State.INITIALIZE
+    assert one.is_(State.INITIALIZE)
     two = Run()
     two.instance.stop(two.now)
     two.run(100)
@@ -253,7 +252,7 @@ def test_in_initialize_nothing_is_believed() -> None:
     one = Run()
     one.instance.stop(one.now)
     one.hear(1)
-    assert one.state is State.INITIALIZE
+    assert one.is_(State.INITIALIZE)
     assert one.instance.next_wake() is None
 
 
@@ -262,7 +261,7 @@ def test_after_a_long_freeze_no_preemption_means_to_yield(preempt: bool, state: 
     one = Run(preempt=preempt).lead()
     one.now += 30  # the process was stopped; a worse one has taken over
     one.hear(90)
-    assert one.state is state
+    assert one.is_(state)
 
 
 def test_a_freeze_that_nobody_used_changes_nothing() -> None:
@@ -271,23 +270,23 @@ def test_a_freeze_that_nobody_used_changes_nothing() -> None:
     one.instance.wake(one.now)
     one.run(3)
     one.hear(90)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
 
 
 def test_a_group_moves_as_one() -> None:
     one = Run()
     one.instance.lead_with_group(one.now)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
     one.instance.yield_with_group(one.now)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
 
 
 def test_who_is_no_arbiter_leaves_ties_alone() -> None:
     one = Run(arbiter=False).lead()
     one.hear(100, HIGH)
-    assert one.state is State.MASTER
+    assert one.is_(State.MASTER)
     one.hear(101, HIGH)
-    assert one.state is State.BACKUP
+    assert one.is_(State.BACKUP)
 
 
 def test_every_state_can_be_left_and_reached() -> None:

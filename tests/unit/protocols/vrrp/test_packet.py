@@ -33,7 +33,7 @@ def ones_complement(data: bytes) -> int:
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return int(~total & 0xFFFF)
 
 
 def by_hand(head: str, rest: bytes, pseudo: bytes = b"") -> bytes:
