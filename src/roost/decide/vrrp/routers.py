@@ -27,7 +27,7 @@ from roost.protocols.machine import Effect, soonest
 from roost.protocols.vrrp.machine import Advertise, AnnounceAgain, Heard, State, Timing
 from roost.protocols.vrrp.packet import GROUPS, Advert, AdvertError, Checksum, Flaw, encode, peek
 
-__all__ = ["Facts", "VirtualRouters"]
+__all__ = ["Facts", "Stranger", "VirtualRouters"]
 
 _ON_THE_WAY: Final = 0.1  # seconds: adverts, and a backup that is busy
 _STRANGERS: Final = 64  # remembered, so that each is named once
@@ -51,6 +51,14 @@ class Facts:
     standing: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who uses a VRID of this node for something else, in words, and when that was heard last."""
+
+    text: str
+    last: float
+
+
 class VirtualRouters:
     """`announcements`: how each address is answered for while this node leads it."""
 
@@ -62,11 +70,11 @@ class VirtualRouters:
         )  # adverts that no part here has the VRID of, and unreadable ones
         self.again: set[IPAddress] = set()  # addresses that the LAN has to be told about again
         self.events: list[Event] = []
+        self.strangers: dict[tuple[str, int, IPAddress, Flaw], Stranger] = {}
         self._running = False
         self._facts = Facts()
         self._groups: Mapping[str, tuple[Part, ...]] = {}
         self._heard_on: Mapping[int, frozenset[int]] = {}
-        self._strangers: dict[tuple[str, int, IPAddress, Flaw], None] = {}
         self._effects: list[Effect] = []
 
     # -- what comes in ---------------------------------------------------------------------------
@@ -120,7 +128,7 @@ class VirtualRouters:
             advert = judge(received, part, own)
         except AdvertError as error:
             part.flaws[error.flaw] += 1
-            self._note_stranger(part, received, error)
+            self._note_stranger(part, received, error, now)
             return
         self._believe(part, received, advert, now)
 
@@ -273,25 +281,22 @@ class VirtualRouters:
                 case AnnounceAgain():
                     self.again.update(part.addresses)
 
-    def _note_stranger(self, part: Part, received: Received, error: AdvertError) -> None:
+    def _note_stranger(self, part: Part, received: Received, error: AdvertError, now: float) -> None:
         """Name once who uses this VRID for something else."""
-        who = (part.service.name, part.family, received.source, error.flaw)
-        if error.flaw not in _STRANGE or who in self._strangers:
+        if error.flaw not in _STRANGE:
             return
-        remember(self._strangers, who, None, _STRANGERS)
+        who = (part.service.name, part.family, received.source, error.flaw)
+        known = who in self.strangers
         mac = received.mac.hex(":") if received.mac else "unknown"
         text = (
             f"VRID {part.router.vrid} of {part.service.name} is used by {received.source} (MAC {mac}), too, "
-            f"whose adverts are ignored: {error}; give one of them another vrid, or both the same settings"
+            f"whose adverts are ignored: {error}"
         )
-        facts = {
-            "service": part.service.name,
-            "vrid": part.router.vrid,
-            "source": str(received.source),
-            "mac": mac,
-            "reason": error.flaw.value,
-        }
-        self.events.append(Event(Happening.VRID_CLASH, text, Level.WARNING, facts))
+        remember(self.strangers, who, Stranger(text, now), _STRANGERS)
+        if not known:
+            facts = {"service": part.service.name, "vrid": part.router.vrid, "mac": mac}
+            facts |= {"source": str(received.source), "reason": error.flaw.value}
+            self.events.append(Event(Happening.VRID_CLASH, text, Level.WARNING, facts))
 
 
 def _is_for(part: Part, received: Received, vrid: int) -> bool:
