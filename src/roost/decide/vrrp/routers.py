@@ -106,6 +106,9 @@ class VirtualRouters:
                 part.instance.stop(now)
                 self._collect(part)
         self.parts = tuple(kept)
+        left = {address for part in kept for address in part.addresses}
+        for address in self.announcements.keys() - left:
+            del self.announcements[address]
         self._groups = {name: tuple(parts) for name, parts in groups.items()}
 
     def take(self, facts: "Facts", now: float) -> None:
