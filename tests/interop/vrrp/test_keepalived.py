@@ -101,11 +101,13 @@ def test_after_a_heal_that_only_keepalived_noticed_clients_come_back(tmp_path: P
         peer, nodes, client = lan.keepalived(2), lan.lan.speakers, lan.lan.client
         roost = lan.roost(1, service(45, [vip], 150))
         until(roost.answering, "Roost leads")
+        led = time.monotonic()
         peer.start(Router(45, [vip], 100))
         lan.lan.cut(nodes[0])
         until(lambda: peer.states(45)[-1:] == ["MASTER"], "keepalived leads on its side")
         client.ip(f"neigh replace {vip} lladdr {nodes[1].namespace.mac('eth0').hex(':')} nud stale dev eth0")
-        time.sleep(1.2)  # its second burst of gratuitous ARP is over
+        # keepalived's second burst of gratuitous ARP is over then, and the last of Roost's rounds.
+        time.sleep(max(1.2, led + 4.3 - time.monotonic()))
         nodes[0].namespace.run("nft", "add table inet deaf")
         nodes[0].namespace.run(
             "nft", "add chain inet deaf input { type filter hook input priority 0; policy accept; }"
