@@ -67,7 +67,8 @@ class Absence:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
         self._leading.absent = patience  # what it leads, it may find out only with the link
-        self._state.asking.begin_anew(self._state.plan.leading, now, patience)
+        led = [each for each in self._state.plan.leading if each not in self._state.plan.virtual]
+        self._state.asking.begin_anew(led, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))
         self._publishing.reconsider(None, now)

@@ -100,7 +100,7 @@ class Answers:
 
     def _obstacle(self, address: IPAddress, announcement: Announcement) -> str:
         """Return what keeps this node from answering for what it leads, or ""."""
-        if self.only is not None and address not in self.only:
+        if self.only is not None and address not in self.only and address not in self._plan.virtual:
             return "this node hears nobody and takes over nothing"
         holder = self._yielding.holder(address)
         elsewhere = any(announcement.allows(link.name) for link in self._links())

@@ -33,6 +33,7 @@ __all__ = [
     "Describe",
     "Follow",
     "Happened",
+    "HearAdverts",
     "Hold",
     "Isolate",
     "Join",
@@ -45,6 +46,7 @@ __all__ = [
     "Probe",
     "Renew",
     "Resolve",
+    "SendAdvert",
     "Target",
     "Teach",
     "Tell",
@@ -289,6 +291,24 @@ class Count(Effect):
     """Report again and again which flows this host holds for exactly these addresses."""
 
     addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class HearAdverts(Effect):
+    """Listen for VRRP on exactly these links (by index), for these families (4, 6); report what comes."""
+
+    links: Mapping[int, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAdvert(Effect):
+    """Send a VRRP packet on the link with index `link`, from the hardware address `mac` if given."""
+
+    link: int
+    source: IPAddress
+    destination: IPAddress
+    data: bytes
+    mac: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

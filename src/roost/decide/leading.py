@@ -140,6 +140,9 @@ class Leading:
             self._passing_on.lead_moved(address, before, now)
         elif address not in self._state.succession.stood_in:
             return
+        if address in self._state.plan.virtual:
+            self._follow_master(address, lead.node, before, now)
+            return
         if lead.node == self._state.me:
             if address in self._state.handover.held and address in self._state.answers.now:
                 # Clients may have believed a claim that this node did not, since its sender was failing.
@@ -157,6 +160,14 @@ class Leading:
         if address in self._state.answers.now and before == self._state.me:
             self._state.handover.pass_on([address], now)
         self.await_claim(address, lead.node, lead.standbys, now)
+
+    def _follow_master(self, address: IPAddress, node: str | None, before: str | None, now: float) -> None:
+        """Follow what VRRP has decided: nobody is asked; a master that goes answers until the next one."""
+        state = self._state
+        if node == state.me:
+            state.handover.let_go([address])
+        elif node is None and before == state.me and address in state.answers.now:
+            state.handover.pass_on([address], now, state.routers.handover_time(address))
 
     def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
         """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Roles"]
 
 _PRIORITY: Final = 100  # of a node without VRRP; the number that keepalived has by default
-_BOUNDS: Final = (1, 254)  # of a priority
+_BOUNDS: Final = (1, 254)  # of a priority that weights change; 255 is an owner's
 
 
 class Roles:
@@ -82,7 +82,7 @@ class Roles:
             if role is None or (before is not None and before.role is role):
                 continue
             was = before.role if before else None
-            priority = _priority(state, name)
+            priority = _priority(state, ranking.service)
             self._told[name] = Change(name, role, was, ranking.service.addresses, priority)
             yield self._told[name]
 
@@ -128,6 +128,7 @@ def _is_unfit(state: "State", service: Service) -> bool:
     )
 
 
-def _priority(state: "State", service: str) -> int:
+def _priority(state: "State", service: Service) -> int:
+    base = service.vrrp.priority if service.vrrp else _PRIORITY
     low, high = _BOUNDS
-    return max(low, min(high, _PRIORITY + state.tracking.own(service).weight))
+    return base if base > high else max(low, min(high, base + state.tracking.own(service.name).weight))

@@ -33,6 +33,7 @@ from roost.decide.standing.standing import Standing
 from roost.decide.standing.tracking import Tracking
 from roost.decide.succession import Succession
 from roost.decide.vouching import Vouching
+from roost.decide.vrrp.routers import VirtualRouters
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress
@@ -71,7 +72,8 @@ class State:
         self.fates = FateBook(me)
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
-        self.plan = Plan(me, self.election)
+        self.routers = VirtualRouters()
+        self.plan = Plan(me, self.election, self.routers.announcements)
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)

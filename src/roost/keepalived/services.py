@@ -278,8 +278,10 @@ def _service_fields(service: _Service, wishes: Wishes, remarks: Remarks) -> Iter
     texts = tuple(address for address, _, _ in addresses)
     yield Field("name", service.name, tuple(part.place for part in service.parts))
     yield Field("addresses", texts, _each_once(place for _, _, place in addresses))
-    yield from _interfaces(service, remarks)
     first = service.parts[0]
+    if wishes.election == "vrrp" and first.vrid:
+        _keep_one_link(first, remarks)
+    yield from _interfaces(service, remarks)
     if wishes.election == "vrrp" and first.vrid:
         yield Field(
             "election", Block((Field("vrrp", Block(tuple(virtual_router(first, service.raised, remarks)))),))
@@ -291,6 +293,17 @@ def _service_fields(service: _Service, wishes: Wishes, remarks: Remarks) -> Iter
     if service.track:
         yield Field("track", Blocks(tuple(service.track)))
     yield from forwarded(service.servers, gateway, texts, remarks)
+
+
+def _keep_one_link(made: Instance, remarks: Remarks) -> None:
+    """Note which addresses are on another link than the adverts: with VRRP there is one for both."""
+    if made.interface is None and made.links:
+        made.interface = next(iter(made.links.items()))
+    for name, place in made.links.items():
+        if made.interface and name != made.interface[0]:
+            why = f"with VRRP an address is on the adverts' link, {made.interface[0]}; --election hash has no such rule"
+            remarks.lost(place, f"dev {name}", why)
+    made.links.clear()
 
 
 def _interfaces(service: _Service, remarks: Remarks) -> Iterator[Field]:

@@ -8,7 +8,7 @@ steps as services move.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
@@ -56,6 +56,7 @@ class Election:
         self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
+        self._masters: Mapping[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -176,6 +177,13 @@ class Election:
             moves = [self._install(self._rankings[name]) for name in unsettled]
         return _real(moves)
 
+    def follow_masters(self, masters: Mapping[str, str]) -> tuple[Move, ...]:
+        """Take who leads each service that VRRP decides about (name -> node), and return the moves."""
+        before, self._masters = self._masters, dict(masters)
+        self.ranked_anew = False
+        changed = {name for name in before.keys() | masters.keys() if before.get(name) != masters.get(name)}
+        return _real([self._install(self._rankings[name]) for name in changed & self._rankings.keys()])
+
     def _take_fitness(self, service: str, nodes: Mapping[str, Fitness]) -> None:
         known = {**self._fitness.get(service, {}), **nodes}
         self._fitness[service] = known = {node: each for node, each in known.items() if each != FIT}
@@ -199,8 +207,11 @@ class Election:
     def _install(self, ranking: Ranking) -> Move:
         name = ranking.service.name
         before = self._forget(name)
-        ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
-        ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
+        if ranking.service.vrrp is not None:
+            ranking = replace(ranking, leader=self._masters.get(name))
+        else:
+            ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
+            ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _ahead(ranking):
             self._passed_over[node].add(name)

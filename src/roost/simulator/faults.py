@@ -127,7 +127,8 @@ class ServiceSpec:
     """A service: its address, the nodes that may announce it (empty: all), those with an endpoint.
 
     With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. Where it
-    is `tracked` nodes check whether they can serve it.
+    is `tracked` nodes check whether they can serve it. With a `vrid` VRRP decides who leads it: adverts come
+    every 0.1 s, the first node has the highest priority, and with an odd number nobody preempts.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ServiceSpec:
     nodes: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     tracked: bool = False
+    vrid: int = 0
 
     @property
     def ip(self) -> IPAddress:
@@ -189,8 +191,9 @@ class Schedule:
 
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
-    tracked = bool(row.get("tracked"))  # older files are played without
-    return ServiceSpec(row["name"], row["address"], tuple(row["nodes"]), tuple(row["endpoints"]), tracked)
+    tracked, vrid = bool(row.get("tracked")), int(row.get("vrid", 0))  # older files are played without
+    nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, vrid)
 
 
 def _fault(row: dict[str, Any]) -> Fault:

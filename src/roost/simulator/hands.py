@@ -97,6 +97,8 @@ class Hands:
             do.PassOn: self._pass_on,
             do.Count: self._count,
             do.Track: self._track,
+            do.HearAdverts: lambda _: None,  # the process drops what no router of its is for
+            do.SendAdvert: self._send_advert,
             do.Happened: self._happened,
             do.Became: self._became,
         }
@@ -157,6 +159,10 @@ class Hands:
                 mac = self.mac(sighting.vip)
                 told = tuple(Claim(sighting.vip, mac, gratuitous=each) for each in (True, False))
                 self._host.tell(sighting.mac, mac, told)
+
+    def _send_advert(self, effect: do.SendAdvert) -> None:
+        if self._open:
+            self._host.send_advert(effect)
 
     def _ask(self, effect: do.Ask) -> None:
         for address in effect.addresses if self._open else ():

@@ -17,6 +17,7 @@ from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
+from roost.speaker.vrrp import vrrp_problems
 
 __all__ = ["problems"]
 
@@ -213,6 +214,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
             nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
             yield from _grouped("no leader", nobody)
         yield from fitness_problems(speaker)
+        yield from vrrp_problems(speaker, now)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         why = speaker.decider.why
         yield from _grouped(

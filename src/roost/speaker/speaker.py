@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -22,6 +22,7 @@ from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
+from roost.decide.vrrp.judging import Received
 from roost.deliver.counting import Counting
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
@@ -32,6 +33,7 @@ from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
@@ -54,6 +56,8 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import state_folder
+from roost.runtime.virtual_macs import VirtualMacs
+from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.link_log import LinkLog
@@ -111,6 +115,8 @@ class Speaker:
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
+        self.vrrp = VrrpSockets(lambda *packet: self._tell(self.decider.advert, Received(*packet)))
+        self.virtual_macs = VirtualMacs()
         self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
@@ -119,7 +125,7 @@ class Speaker:
         self.hooks = Calls(config.node, config.hooks)
         self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
-        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
+        self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
@@ -146,6 +152,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self.virtual_macs.adopt(self.links.links)
         self.checks.take_links(self.links.links)
         self._hold_own(self.links.links)
         self._want("", now)
@@ -196,6 +203,8 @@ class Speaker:
             task.cancel()
         self.lifelines.update({})
         self.probes.close()
+        self.vrrp.close()
+        self.virtual_macs.close()
         self.meters.close()
         self.counting.close()
         self.traffic.close()
@@ -308,6 +317,11 @@ class Speaker:
         hear(*facts, self._now())
         self._driver.flush()
 
+    def _drain(self) -> None:
+        """Take what has arrived: what came in time must not count as missing."""
+        self.probes.drain()
+        self.vrrp.drain()
+
     def _now(self) -> float:
         return time.monotonic()  # what the event loop counts by, too
 
@@ -387,6 +401,7 @@ class Speaker:
         trace(effect)
         match effect:
             case effects.Answer(announcements):
+                self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
@@ -429,6 +444,10 @@ class Speaker:
                 self._describe(effect)
             case effects.Deliver(addresses) if self.source.delivers_locally and self._running:
                 self._spawn(self.delivery.follow(addresses))
+            case effects.SendAdvert(link, source, destination, data, mac):
+                self.vrrp.send(link, source, destination, data, mac)
+            case effects.HearAdverts(wanted):
+                self.vrrp.follow(wanted, {link.index: link for link in self.decider.state.links})
             case effects.Follow(addresses, beside):
                 self.meters.watch(addresses, self.decider.state.announcing_links, beside)
             case effects.PassOn():
@@ -506,3 +525,10 @@ class Speaker:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a task failed: %s", error, exc_info=error)
+
+
+def _virtual(announcements: Iterable[Announcement], links: Iterable[Link]) -> set[tuple[int, bytes]]:
+    """Return which hardware addresses are answered with on which links (by index), beside the links' own."""
+    return {
+        (link.index, how.mac) for how in announcements if how.mac for link in links if how.allows(link.name)
+    }

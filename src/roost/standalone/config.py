@@ -12,6 +12,7 @@ from hashlib import sha256
 from roost.model.address import IPAddress, canonical
 from roost.model.check import Check
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
+from roost.model.virtual_router import VirtualRouter
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
 
@@ -35,6 +36,7 @@ class ServiceConfig:
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    vrrp: VirtualRouter | None = None
     track: tuple[Check, ...] = ()
 
     def desired(self) -> Service:
@@ -53,6 +55,7 @@ class ServiceConfig:
             deliver="local",
             ports=self.ports,
             track=self.track,
+            vrrp=self.vrrp,
         )
 
     def plain(self) -> list[object]:
@@ -60,7 +63,13 @@ class ServiceConfig:
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]
-        return [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        same: list[object] = [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        return same if self.vrrp is None else [*same, _agreed(self.vrrp)]
+
+
+def _agreed(router: VirtualRouter) -> list[object]:
+    """Return what all nodes of a virtual router have to have alike; each has its own priority and peers."""
+    return [router.vrid, router.version, router.interval, router.virtual_mac, router.group]
 
 
 @dataclass(frozen=True, kw_only=True)

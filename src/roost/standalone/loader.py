@@ -28,6 +28,7 @@ from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
 from roost.standalone.track import check_of
+from roost.standalone.vrrp import advice, contradictions, virtual_router
 
 __all__ = ["MAX_BYTES", "Loaded", "load"]
 
@@ -65,10 +66,15 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
     found = [*document.findings, *found, *crossing(document), *strangers(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
-        found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
+        found = [
+            *_socket_too_long(config, document),
+            *_labels_too_long(config, document),
+            *contradictions(config, document),
+        ]
         if not found:
             doubts = [
                 *_idle(config, document),
+                *advice(config, document),
                 *exposures(document, config.status.http, path, folder),
                 *hook_doubts(document, config.hooks),
             ]
@@ -191,6 +197,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
+        vrrp=virtual_router(section.election.vrrp) if section.election.vrrp else None,
         track=tuple(dict.fromkeys(map(check_of, section.track))),
     )
 

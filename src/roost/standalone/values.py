@@ -273,7 +273,7 @@ def _flaw(address: IPAddress) -> str | None:
         (address.is_unspecified, "the unspecified address"),
         (address.is_loopback, "a loopback address"),
         (address.is_multicast, "a multicast address"),
-        (address.is_link_local, "a link-local address"),
+        (address.is_link_local and address.version == 4, "a link-local address"),
         (address == IPv4Address("255.255.255.255"), "the broadcast address"),
         (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 0.0.0.0/8"),
         (isinstance(address, IPv6Address) and address.ipv4_mapped is not None, "an IPv4-mapped address"),

@@ -1,0 +1,35 @@
+"""Beside FRR's vrrpd (Debian), which has version 3 alone here and always uses virtual hardware addresses."""
+
+from pathlib import Path
+
+import pytest
+from tests.interop.vrrp.daemons import FRR, Router
+from tests.interop.vrrp.lan import service, vrrp_lan
+from tests.system.netns import NETNS
+from tests.system.speakers import until
+
+pytestmark = [pytest.mark.interop, FRR, *NETNS]
+
+V4, V6 = ["192.0.2.161"], ["2001:db8::162"]
+
+
+def test_it_is_backup_and_master_beside_roost(tmp_path: Path) -> None:
+    with vrrp_lan(tmp_path) as lan:
+        peer = lan.frr(2)
+        peer.start(Router(61, V4), Router(62, V6), Router(63, ["192.0.2.163"], version=2, interval=1))
+
+        def states() -> list[str]:
+            return [peer.state(61), peer.state(62, 6), peer.state(63)]
+
+        until(lambda: states() == ["Master"] * 3, "FRR leads alone")
+        roost = lan.roost(
+            1,
+            service(61, V4, 150),
+            service(62, V6, 150, virtualMac=True),
+            service(63, ["192.0.2.163"], 150, version=2, interval=1),
+        )
+        until(lambda: states() == ["Backup"] * 3, "FRR gives way to the better one")
+        assert roost.answering() == {*V4, *V6, "192.0.2.163"}
+        lan.link(1, "down")
+        until(lambda: states() == ["Master"] * 3, "FRR takes over")
+        assert not roost.answering()
