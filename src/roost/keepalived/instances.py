@@ -71,7 +71,8 @@ class Instance:
     place: Place
     fields: Fields
     addresses: list[Address] = field(default_factory=list)
-    links: dict[str, Place] = field(default_factory=dict)  # that the addresses are said to be on
+    links: dict[str, Place] = field(default_factory=dict)  # that addresses are said to be on
+    links_left_out: bool = False  # whether an address is on the adverts' link, since it names none
     interface: tuple[str, Place] | None = None
     vrid: tuple[int, Place] | None = None
     priority: tuple[int, Place | None] = (100, None)
@@ -188,6 +189,8 @@ def _address(made: Instance, entry: Entry, remarks: Remarks) -> bool:
     options = dict(zip(rest[::2], rest[1::2], strict=False))
     if link := options.pop("dev", ""):
         made.links.setdefault(link, entry.place)
+    else:
+        made.links_left_out = True
     if options or found[1] not in (32, 128) or len(rest) % 2:
         remarks.needless(
             entry.place, entry.text, "the address alone counts; Roost holds it on lo, with its whole length"

@@ -173,8 +173,8 @@ def _track_and_notify(
             yield from ((hook, service.name) for hook in (*routes, *hooks))
             part.fields.finish(KNOWN)
     for first, second in pairwise(made):
-        if second.parts[0].twin:
-            second.track, second.raised = first.track, first.raised
+        if second.parts[0].twin:  # what the first one tracks counts for both: they move together
+            second.raised = first.raised
 
 
 def _name_callers(hooks: Sequence[Block], theirs: str, ours: str, remarks: Remarks) -> None:
@@ -279,8 +279,6 @@ def _service_fields(service: _Service, wishes: Wishes, remarks: Remarks) -> Iter
     yield Field("name", service.name, tuple(part.place for part in service.parts))
     yield Field("addresses", texts, _each_once(place for _, _, place in addresses))
     first = service.parts[0]
-    if wishes.election == "vrrp" and first.vrid:
-        _keep_one_link(first, remarks)
     yield from _interfaces(service, remarks)
     if wishes.election == "vrrp" and first.vrid:
         yield Field(
@@ -295,21 +293,11 @@ def _service_fields(service: _Service, wishes: Wishes, remarks: Remarks) -> Iter
     yield from forwarded(service.servers, gateway, texts, remarks)
 
 
-def _keep_one_link(made: Instance, remarks: Remarks) -> None:
-    """Note which addresses are on another link than the adverts: with VRRP there is one for both."""
-    if made.interface is None and made.links:
-        made.interface = next(iter(made.links.items()))
-    for name, place in made.links.items():
-        if made.interface and name != made.interface[0]:
-            why = f"with VRRP an address is on the adverts' link, {made.interface[0]}; --election hash has no such rule"
-            remarks.lost(place, f"dev {name}", why)
-    made.links.clear()
-
-
 def _interfaces(service: _Service, remarks: Remarks) -> Iterator[Field]:
     found: dict[str, Place] = {}
     for part in service.parts:
-        for name, place in (*([part.interface] if part.interface else []), *part.links.items()):
+        adverts = [part.interface] if part.interface and part.links_left_out else []
+        for name, place in (*adverts, *part.links.items()):
             if _INTERFACE.fullmatch(name):
                 found.setdefault(name, place)
             else:

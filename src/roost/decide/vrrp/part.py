@@ -1,5 +1,6 @@
 """One address family of one service: an instance on a link, and what is known of its peers."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,17 @@ class Part:
     def mac(self) -> bytes | None:
         """The virtual router's hardware address, where it is to be used."""
         return virtual_mac(self.router.vrid, self.family) if self.router.virtual_mac else None
+
+    @property
+    def answered_on(self) -> tuple[str, ...]:
+        """Patterns of the links where the addresses are answered for: the adverts' own, unless others are named.
+
+        A virtual hardware address is on the adverts' link alone.
+        """
+        named = [each.interfaces or () for each in self.service.advertisements]
+        patterns = tuple(dict.fromkeys(pattern for each in named for pattern in each))
+        own = (re.escape(self.link.name),) if self.link else ()
+        return patterns if patterns and not self.router.virtual_mac else own
 
     @property
     def unicast(self) -> tuple[IPAddress, ...]:

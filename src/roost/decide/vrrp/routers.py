@@ -6,7 +6,6 @@ Parts of one service move together, and so do services of one `group`: what is w
 all, when one takes over or gives way all do. Pure.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -208,8 +207,8 @@ class VirtualRouters:
 
     def _rule(self, part: Part, weight: int, fault: str, *, arbiter: bool, now: float) -> None:
         if part.link is not None:
-            on = (re.escape(part.link.name),)
-            self.announcements.update(dict.fromkeys(part.addresses, Announcement(on, part.mac)))
+            how = Announcement(part.answered_on, part.mac)
+            self.announcements.update(dict.fromkeys(part.addresses, how))
         instance, part.fault = part.instance, fault
         if part.own is not None:
             instance.rule(ruling(part.router, weight, arbiter=arbiter), part.own, now)

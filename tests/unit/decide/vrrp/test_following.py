@@ -12,7 +12,7 @@ from roost.decide.effects import Announce, Answer, HearAdverts, SendAdvert
 from roost.decide.vrrp.judging import Received
 from roost.model.check import Check, Interface, Result
 from roost.model.event import Happening
-from roost.model.service import DesiredState
+from roost.model.service import Advertisement, DesiredState
 from roost.protocols.vrrp.machine import State
 from roost.protocols.vrrp.packet import GROUPS, Advert, encode, parse, virtual_mac
 
@@ -39,6 +39,18 @@ def test_the_best_one_leads_and_says_so() -> None:
     assert (sent.link, sent.source, sent.destination) == (2, IPv4Address("192.0.2.11"), GROUPS[4])
     assert parse(sent.data, sent.source, sent.destination).addresses == (VIP,)
     assert one.of(HearAdverts)[0].links == {2: frozenset({4})}
+
+
+def test_addresses_may_be_on_another_link_than_the_adverts() -> None:
+    """A link for adverts alone is no rarity among keepalived's users."""
+    elsewhere = Advertisement("web", interfaces=("eth1",))
+    lan = VrrpLan()
+    one = lan.add(replace(routed(interface="eth0"), advertisements=(elsewhere,)))
+    lan.tell(one, one.decider.set_links, (of(1), link(1, index=3, name="eth1", address="198.51.100.1/24")))
+    lan.run(1)
+    assert [each.link for each in one.of(SendAdvert)] == [2] * len(one.of(SendAdvert))
+    told = one.of(Answer)[-1].announcements[VIP]
+    assert (told.allows("eth1"), told.allows("eth0")) == (True, False)
 
 
 def test_an_advert_goes_out_before_the_first_answer() -> None:
