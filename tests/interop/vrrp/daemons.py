@@ -51,18 +51,19 @@ class Keepalived:
         self._folder.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *routers: Router, more: str = "") -> None:
-        """Write the configuration and start."""
+    def start(self, *routers: Router, more: str = "", node: str = "") -> None:
+        """Write the configuration and start, for `@node` conditions if there are any."""
         path = self._folder / "keepalived.conf"
         path.write_text(
             "global_defs { router_id test }\n" + more + "".join(_instance(each) for each in routers)
         )
         path.chmod(0o600)
         files = [f"--{kind}={self._folder / kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]
+        named = [f"--config-id={node}"] if node else []
         inside = ["ip", "netns", "exec", self.namespace.name]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*inside, "keepalived", "-n", "-l", "-D", "-P", f"--use-file={path}", *files],
+                [*inside, "keepalived", "-n", "-l", "-D", "-P", f"--use-file={path}", *files, *named],
                 stdout=log,
                 stderr=log,
             )

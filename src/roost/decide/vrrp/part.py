@@ -72,7 +72,7 @@ class Part:
 
     @property
     def answered_on(self) -> tuple[str, ...]:
-        """Patterns of the links where the addresses are answered for: the adverts' own, unless others are named.
+        """Patterns of the links to answer for the addresses on: that of the adverts, unless others are named.
 
         A virtual hardware address is on the adverts' link alone.
         """
