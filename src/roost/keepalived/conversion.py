@@ -8,7 +8,8 @@ from typing import Final
 from roost.keepalived.files import Files
 from roost.keepalived.lines import Lines
 from roost.keepalived.places import Remark, Remarks, UnreadableError
-from roost.keepalived.services import Wishes, file_fields
+from roost.keepalived.result import file_fields
+from roost.keepalived.services import Wishes
 from roost.keepalived.tree import tree
 from roost.keepalived.yaml_text import from_lines, printed
 
