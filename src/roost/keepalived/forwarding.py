@@ -110,7 +110,7 @@ def _settings(server: Balanced, gateway: Address | None, remarks: Remarks) -> It
         remarks.changed(
             gateway[2],
             gateway[0],
-            "is the backends' gateway: it moves with the service, and is no address of it",
+            "is the gateway of the backends: it moves with the service, and is in no advert",
         )
     else:
         yield Field("source", "masquerade", (server.method_place,) if server.method_place else ())

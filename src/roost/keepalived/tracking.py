@@ -165,11 +165,9 @@ def command(text: str) -> tuple[str, ...]:
 def user(entry: Entry, names: tuple[str, ...], remarks: Remarks) -> None:
     """Note that a program runs as another user with them."""
     if names and names[0] != "root":
-        remarks.lost(
-            entry.place, entry.text, "programs run as the speaker's user; use sudo or setpriv in the command"
-        )
+        remarks.lost(entry.place, entry.text, "programs run as the user of the speaker, in its sandbox")
     elif names:
-        remarks.needless(entry.place, entry.text, "programs run as the speaker's user")
+        remarks.needless(entry.place, entry.text, "programs run as the user of the speaker")
 
 
 def _weight_here(entry: Entry, watched: Watched, remarks: Remarks) -> tuple[int, bool]:
