@@ -154,11 +154,11 @@ def _misc(entry: Entry, inside: Fields, remarks: Remarks) -> dict[str, Plain] | 
     given = inside.one("misc_path")
     if account := inside.one("user"):
         user(account, account.words[1:], remarks)
-    argv = command(given.rest) if given else ()
-    if not argv:
+    if given is None:
         remarks.lost(entry.place, entry.text, "names no program (misc_path)")
         return None
-    return {"command": argv}
+    argv = command(given.rest, given, remarks)
+    return {"command": argv} if argv else None
 
 
 def _udp(inside: Fields, remarks: Remarks) -> dict[str, Plain]:

@@ -10,11 +10,12 @@ from roost.keepalived.keywords import KEYWORDS
 from roost.keepalived.places import Place, Remarks
 from roost.keepalived.tree import Entry
 
-__all__ = ["Address", "Fate", "Fields", "address", "is_true", "number"]
+__all__ = ["Address", "Fate", "Fields", "address", "is_true", "link_name", "number"]
 
 Fate = tuple[Literal["lost", "changed", "needless"], str]  # what becomes of a keyword, and why
 
 _TRUE: Final = frozenset(("", "true", "on", "yes"))
+_LINK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,14}")
 _MARKS: Final = ("${", "{{", "<", "__", "%")  # of a template's placeholder
 _CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]+")
 _PLACEHOLDER: Final = "waits to be filled in; do that and import the result"
@@ -74,6 +75,16 @@ def address(text: str, entry: Entry, remarks: Remarks) -> Address | None:
         remarks.lost(entry.place, entry.text, "is no address of a single host of the network")
         return None
     return str(ip_address(found.ip)), found.network.prefixlen, entry.place
+
+
+def link_name(text: str, entry: Entry, remarks: Remarks) -> str | None:
+    """Return the name of an interface; a remark and None for anything else."""
+    if _LINK.fullmatch(text):
+        return text
+    remarks.lost(
+        entry.place, entry.text, _PLACEHOLDER if _is_placeholder(text) else "is no name of an interface"
+    )
+    return None
 
 
 def number(entry: Entry | None, low: float, high: float, remarks: Remarks, *, at: int = 1) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from roost.keepalived.fields import Address, Fate, Fields, address, is_true, number
+from roost.keepalived.fields import Address, Fate, Fields, address, is_true, link_name, number
 from roost.keepalived.general import Globals
 from roost.keepalived.places import Place, Remarks
 from roost.keepalived.tree import Entry
@@ -107,8 +107,8 @@ def instance(entry: Entry, defaults: Globals, remarks: Remarks) -> Instance:
     made.plain_checksum = defaults.plain_checksum
     if is_true(given := fields.one("v3_checksum_as_v2")) and given:
         made.plain_checksum = given.place
-    if interface := fields.one("interface"):
-        made.interface = (interface.value, interface.place)
+    if (given := fields.one("interface")) and (name := link_name(given.value, given, remarks)):
+        made.interface = (name, given.place)
     if (given := fields.one("virtual_router_id")) and (vrid := number(given, 1, 255, remarks)):
         made.vrid = (int(vrid), given.place)
     if (given := fields.one("priority")) and (priority := number(given, 1, 255, remarks)):
@@ -187,7 +187,7 @@ def _address(made: Instance, entry: Entry, remarks: Remarks) -> bool:
         return False
     made.addresses.append(found)
     options = dict(zip(rest[::2], rest[1::2], strict=False))
-    if link := options.pop("dev", ""):
+    if (named := options.pop("dev", "")) and (link := link_name(named, entry, remarks)):
         made.links.setdefault(link, entry.place)
     else:
         made.links_left_out = True

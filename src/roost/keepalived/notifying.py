@@ -31,9 +31,8 @@ def notified(fields: Fields, service: str, remarks: Remarks) -> list[Block]:
     for keyword, states in _STATES.items():
         for entry in fields.every(keyword):
             said = arguments(entry.rest)
-            argv = command(_quoted(said[0])) if said else ()
+            argv = command(_quoted("".join(said[:1])), entry, remarks)
             if not argv:
-                remarks.lost(entry.place, entry.text, "names no program")
                 continue
             user(entry, said[1:], remarks)
             form = "keepalived" if keyword == "notify" else "none"
@@ -67,7 +66,7 @@ def unfit_calls(servers: Sequence[Balanced], service: str, remarks: Remarks) -> 
     hooks: list[Block] = []
     for entry in (each for server in servers for each in server.when_down):
         said = arguments(entry.rest)
-        if argv := command(_quoted(said[0])) if said else ():
+        if argv := command(_quoted("".join(said[:1])), entry, remarks):
             user(entry, said[1:], remarks)
             hooks.append(_hook(argv, ("unfit",), service, "none", entry))
             why = "a hook calls it when this node is unfit, as it is when it reaches no backend"

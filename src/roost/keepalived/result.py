@@ -1,9 +1,7 @@
 """All parts together: the keys of our file for the entries of theirs."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final
 
 from roost.keepalived.balancing import balanced
 from roost.keepalived.fields import Fields
@@ -30,8 +28,6 @@ from roost.keepalived.yaml_text import Block, Blocks, Field
 
 __all__ = ["file_fields"]
 
-_INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,14}")
-
 
 def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Iterator[Field]:
     """Yield the keys of our file."""
@@ -52,7 +48,7 @@ def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Itera
     made = [each for each in made if can_stand(each, wishes, remarks)] or standing_alone(
         servers if not instances else [], remarks
     )
-    assign(servers, made, remarks)
+    assign(servers, made, wishes, remarks)
     if wishes.node:
         yield Field("node", wishes.node)
     if wishes.election == "hash" and instances:
@@ -124,7 +120,7 @@ def _service_fields(service: Service, wishes: Wishes, remarks: Remarks) -> Itera
     yield Field("name", service.name, tuple(part.place for part in service.parts))
     yield Field("addresses", texts, _each_once(place for _, _, place in addresses))
     first = service.parts[0]
-    yield from _interfaces(service, remarks)
+    yield from _interfaces(service)
     if wishes.election == "vrrp" and first.vrid:
         yield Field(
             "election", Block((Field("vrrp", Block(tuple(virtual_router(first, service.raised, remarks)))),))
@@ -138,15 +134,12 @@ def _service_fields(service: Service, wishes: Wishes, remarks: Remarks) -> Itera
     yield from forwarded(service.servers, gateway, texts, remarks)
 
 
-def _interfaces(service: Service, remarks: Remarks) -> Iterator[Field]:
+def _interfaces(service: Service) -> Iterator[Field]:
     found: dict[str, Place] = {}
     for part in service.parts:
         adverts = [part.interface] if part.interface and part.links_left_out else []
         for name, place in (*adverts, *part.links.items()):
-            if _INTERFACE.fullmatch(name):
-                found.setdefault(name, place)
-            else:
-                remarks.lost(place, f"interface {name}", "is no name of an interface")
+            found.setdefault(name, place)
     if found:
         yield Field(
             "interfaces", tuple(name.replace(".", "\\.") for name in found), _each_once(found.values())

@@ -168,7 +168,25 @@ def can_stand(service: Service, wishes: Wishes, remarks: Remarks) -> bool:
     return False
 
 
-def assign(servers: list[Balanced], made: list[Service], remarks: Remarks) -> None:
+def _is_twice(service: Service, made: list[Service], remarks: Remarks) -> bool:
+    """Tell whether an earlier service is the same virtual router for the same family; a remark if so."""
+    first = service.parts[0]
+    if first.vrid is None:
+        return False
+    for other in made[: made.index(service)]:
+        known = other.parts[0]
+        same = known.vrid is not None and known.vrid[0] == first.vrid[0]
+        links = {each.interface[0] if each.interface else "" for each in (first, known)}
+        families = {":" in text for text, _, _ in service.addresses} & {
+            ":" in text for text, _, _ in other.addresses
+        }
+        if same and families and (len(links) == 1 or "" in links):
+            remarks.lost(first.vrid[1], f"virtual_router_id {first.vrid[0]}", f"is that of {other.name}, too")
+            return True
+    return False
+
+
+def assign(servers: list[Balanced], made: list[Service], wishes: Wishes, remarks: Remarks) -> None:
     """Give each virtual server to the service that holds its address."""
     holders: dict[str, Service] = {}
     for service in made:
@@ -180,6 +198,8 @@ def assign(servers: list[Balanced], made: list[Service], remarks: Remarks) -> No
                     part.addresses.remove(address)
                 holders.setdefault(address[0], service)
     made[:] = [service for service in made if service.addresses]
+    if wishes.election == "vrrp":
+        made[:] = [service for service in made if not _is_twice(service, made, remarks)]
     for server in servers:
         for backend in [each for each in server.backends if each.address in holders]:
             why = f"is an address of {holders[backend.address].name}; a backend is a host"

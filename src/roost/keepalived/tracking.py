@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from roost.keepalived.fields import Fate, Fields, number
+from roost.keepalived.fields import Fate, Fields, link_name, number
 from roost.keepalived.places import Place, Remarks
 from roost.keepalived.tree import Entry
 from roost.keepalived.words import arguments
@@ -45,9 +45,11 @@ class Watches:
         counts = {each: int(number(fields.one(each), 1, 1000, remarks) or 1) for each in ("rise", "fall")}
         weight, reverse = self._weight(fields.one("weight"), 0)
         fields.finish(_KNOWN)
-        argv = command(given.rest) if given else ()
-        if given is None or not argv:
+        if given is None:
             remarks.lost(entry.place, entry.text, "has no script")
+            return
+        argv = command(given.rest, given, remarks)
+        if not argv:
             return
         if account:
             user(account, account.words[1:], remarks)
@@ -131,6 +133,8 @@ def tracked(fields: Fields, watches: Watches, remarks: Remarks, *, weights: bool
                 if kind == "interface"
                 else watches.found(kind, entry.words[0])
             )
+            if kind == "interface" and link_name(entry.words[0], entry, remarks) is None:
+                continue
             if watched is None:
                 why = f"there is no {kind} of this name, so keepalived passes over it, too"
                 remarks.needless(entry.place, entry.text, why)
@@ -150,12 +154,16 @@ def tracked(fields: Fields, watches: Watches, remarks: Remarks, *, weights: bool
     return blocks, raised
 
 
-def command(text: str) -> tuple[str, ...]:
-    """Return the program and its arguments that a line means; a shell's if it has a shell's signs."""
+def command(text: str, entry: Entry, remarks: Remarks) -> tuple[str, ...]:
+    """Return the program and its arguments that a text means; a shell's if it has a shell's signs.
+
+    Empty, with a remark, where there is none that could be found from anywhere.
+    """
     said = arguments(text)
     line = said[0] if len(said) == 1 else text
     argv = arguments(line)
-    if not argv:
+    if not argv or not argv[0] or ("/" in argv[0] and not argv[0].startswith("/")):
+        remarks.lost(entry.place, entry.text, "names no program by its absolute path or its name on PATH")
         return ()
     if _SHELL.search(re.sub(r"'[^']*'", "", line)):
         return "/bin/sh", "-c", line

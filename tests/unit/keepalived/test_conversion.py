@@ -418,6 +418,9 @@ def test_groups_of_virtual_servers_and_their_ranges(tmp_path: Path) -> None:
         ("virtual_server fwmark 1 {\n}\n", "virtual_server fwmark 1"),
         (instance("") + "virtual_server 192.0.2.9 80 {\n}\n", "virtual_server 192.0.2.9 80"),
         (instance("") + instance("", "B", vrid=52), "192.0.2.1"),
+        (instance("") + instance("", "B", "192.0.2.2"), "virtual_router_id 51"),
+        (instance("notify scripts/a.sh"), "notify scripts/a.sh"),
+        (instance("interface ${IFACE}"), "interface ${IFACE}"),
     ],
 )
 def test_what_has_no_counterpart_is_named(tmp_path: Path, text: str, what: str) -> None:
