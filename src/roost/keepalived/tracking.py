@@ -161,13 +161,13 @@ def command(text: str, entry: Entry, remarks: Remarks) -> tuple[str, ...]:
     """
     said = arguments(text)
     line = said[0] if len(said) == 1 else text
-    argv = arguments(line)
-    if not argv or not argv[0] or ("/" in argv[0] and not argv[0].startswith("/")):
-        remarks.lost(entry.place, entry.text, "names no program by its absolute path or its name on PATH")
-        return ()
     if _SHELL.search(re.sub(r"'[^']*'", "", line)):
         return "/bin/sh", "-c", line
-    return argv
+    argv = arguments(line)
+    if argv and argv[0] and ("/" not in argv[0] or argv[0].startswith("/")):
+        return argv
+    remarks.lost(entry.place, entry.text, "names no program by its absolute path or its name on PATH")
+    return ()
 
 
 def user(entry: Entry, names: tuple[str, ...], remarks: Remarks) -> None:
