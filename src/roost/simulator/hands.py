@@ -55,7 +55,7 @@ class Hands:
         self._counted: frozenset[IPAddress] = frozenset()
         self._checks: tuple[Check, ...] = ()
         self._asking: set[str] = set()  # services whose proxy is being asked
-        self._roles: dict[str, Role] = {}  # by service
+        self.roles: dict[str, Role] = {}  # by service
         self._process = process
         self._host = process.host
         self._does = self._table()
@@ -268,11 +268,11 @@ class Hands:
 
     def _became(self, effect: do.Became) -> None:
         change = effect.change
-        before = self._roles.get(change.service)
+        before = self.roles.get(change.service)
         anew = change.before is None and before is Role.STOPPED  # the service was away
         if change.before is not before and not anew:
             raise AssertionError(f"{change} does not follow on {before}")
-        self._roles[change.service] = change.role
+        self.roles[change.service] = change.role
         self._host.note("became", f"{change.service} {change.role.value}")
 
     def _track(self, effect: do.Track) -> None:
