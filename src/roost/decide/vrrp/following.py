@@ -13,6 +13,7 @@ from roost.decide.vrrp.routers import Facts
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.event import Happening, Level
+from roost.model.service import Service
 from roost.protocols.machine import soonest
 
 __all__ = ["Following"]
@@ -40,8 +41,8 @@ class Following:
     def take_services(self, now: float) -> None:
         """Take the services that are wanted now."""
         state = self._state
-        wanted = [each for each in state.desired.services if each.vrrp and each.name not in state.refused]
-        state.routers.take_services(wanted, now)
+        services = (each for each in state.desired.services if each.vrrp and each.name not in state.refused)
+        state.routers.take_services([each for each in services if self._may_lead(each)], now)
 
     def look(self, now: float) -> None:
         """Take what has changed about this node: links, checks, what the host holds, wishes."""
@@ -97,6 +98,11 @@ class Following:
             facts = {"mac": mac.hex(":"), "interface": interface, "count": alarm.count}
             state.outbox.happened(Happening.CLAIMED, text, address, Level.WARNING, **facts)
         state.announcing.defend(address, now)
+
+    def _may_lead(self, service: Service) -> bool:
+        """Tell whether the source lets this node take part."""
+        labels = self._state.settings.labels
+        return any(each.covers(self._state.me, labels) for each in service.advertisements)
 
     def _is_router(self, address: IPAddress, mac: bytes) -> bool:
         parts = (part for part in self._state.routers.parts if address in part.addresses)
