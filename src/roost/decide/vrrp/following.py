@@ -121,8 +121,8 @@ class Following:
             self._publishing.announce(again, now)
         routers.again.clear()
         self._wakes = routers.next_wake(now)
-        leads = not routers.announcements.keys().isdisjoint(state.answers.now)
-        self._refresh_at = min(self._refresh_at, now + _REFRESH) if leads else math.inf
+        if self._refresh_at == math.inf and not routers.announcements.keys().isdisjoint(state.answers.now):
+            self._refresh_at = now + _REFRESH
 
     def _refresh(self, now: float) -> None:
         """Say again where some of the addresses are.
@@ -132,8 +132,8 @@ class Following:
         """
         if now < self._refresh_at:
             return
-        self._refresh_at = now + _REFRESH
         led = self._state.routers.announcements.keys() & self._state.answers.now.keys()
+        self._refresh_at = now + _REFRESH if led else math.inf
         self._round = [each for each in self._round if each in led] or sorted(led, key=int)
         some, self._round = self._round[:_REFRESHED], self._round[_REFRESHED:]
         if some := [each for each in some if self._state.budget.take(now)]:
