@@ -7,6 +7,7 @@ BENCHMARKS = {
     "failover": "silent death of the leader: Roost's profiles, keepalived, plain memberlist",
     "vrrp": "silent death of the VRRP master at three intervals: Roost beside keepalived",
     "handover": "SIGTERM of the leader under 500 packets/s: packets lost",
+    "track": "the leader's server process ends: until a client's connections get elsewhere",
     "connections": "open TCP connections over planned moves and a killed speaker: broken, longest echo",
     "page": "failover and handover, written into docs/reference as a page with a plot",
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",

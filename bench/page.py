@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import arp, connections, failover, handover, vrrp
+from bench import arp, connections, failover, handover, track, vrrp
 
 __all__ = ["main"]
 
@@ -27,8 +27,9 @@ def main(arguments: list[str]) -> None:
     stops = handover.run(1)
     moves = connections.run(200)
     masters = vrrp.run(options.rounds)
+    tracked = track.run(options.rounds)
     (options.folder / "failover.svg").write_text(chart(cuts))
-    (options.folder / "measurements.md").write_text(page(cuts, stops, moves, masters, arp.run()))
+    (options.folder / "measurements.md").write_text(page(cuts, stops, moves, masters, tracked, arp.run()))
 
 
 def page(
@@ -36,6 +37,7 @@ def page(
     stops: Sequence[Mapping[str, Any]],
     moves: Sequence[Mapping[str, Any]],
     masters: Sequence[Mapping[str, Any]],
+    tracked: Sequence[Mapping[str, Any]],
     answers: Sequence[Mapping[str, Any]],
 ) -> str:
     """Return the page in Markdown."""
@@ -55,6 +57,10 @@ def page(
         for each in moves
     ]
     vrrps = [[each[key] for key in ("who", "median_ms", "worst_ms", "rfc_ms", "ratio")] for each in masters]
+    ended = [
+        [each["who"], each["client_median_ms"], each["client_worst_ms"], each["announced_median_ms"]]
+        for each in tracked
+    ]
     asked = [list(each.values()) for each in answers]
     return f"""# Measurements
 
@@ -92,6 +98,13 @@ last advert that got through to the first answer of the next master, over {maste
 the RFC it takes 3 intervals and the skew. Ratio: of medians, to keepalived with the same interval.
 
 {_table(["adverts every", "median ms", "worst ms", "by the RFC ms", "ratio"], vrrps)}
+
+## Tracked processes
+
+The server's process on the leader ends, a client begins a connection every 2 ms: until one is answered by
+another node's server, over {tracked[0]["rounds"]} rounds, and until another node announces the address.
+
+{_table(["", "median ms", "worst ms", "announced median ms"], ended)}
 
 ## A question is answered
 
