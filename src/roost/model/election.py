@@ -56,7 +56,7 @@ class Election:
         self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
-        self._masters: Mapping[str, str] = {}  # of services that VRRP decides about
+        self._masters: dict[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -177,12 +177,16 @@ class Election:
             moves = [self._install(self._rankings[name]) for name in unsettled]
         return _real(moves)
 
-    def follow_masters(self, masters: Mapping[str, str]) -> tuple[Move, ...]:
-        """Take who leads each service that VRRP decides about (name -> node), and return the moves."""
-        before, self._masters = self._masters, dict(masters)
+    def follow_masters(self, masters: Mapping[str, str | None]) -> tuple[Move, ...]:
+        """Take who leads some services that VRRP decides about (name -> node), and return the moves."""
         self.ranked_anew = False
-        changed = {name for name in before.keys() | masters.keys() if before.get(name) != masters.get(name)}
-        return _real([self._install(self._rankings[name]) for name in changed & self._rankings.keys()])
+        changed = [name for name, node in masters.items() if self._masters.get(name) != node]
+        for name in changed:
+            if (node := masters[name]) is None:
+                self._masters.pop(name, None)
+            else:
+                self._masters[name] = node
+        return _real(self._install(self._rankings[name]) for name in changed if name in self._rankings)
 
     def _take_fitness(self, service: str, nodes: Mapping[str, Fitness]) -> None:
         known = {**self._fitness.get(service, {}), **nodes}

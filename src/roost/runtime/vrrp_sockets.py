@@ -10,6 +10,7 @@ import contextlib
 import logging
 import socket
 import struct
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
@@ -208,7 +209,7 @@ class _FamilySocket:
         told = {kind: value for level, kind, value in ancillary if level == socket.IPPROTO_IPV6}
         if len(told.get(socket.IPV6_PKTINFO, b"")) >= 16 and len(told.get(_IPV6_HOPLIMIT, b"")) >= 4:
             destination = IPv6Address(told[socket.IPV6_PKTINFO][:16])
-            hops = int.from_bytes(told[_IPV6_HOPLIMIT][:4], "little")
+            hops = int.from_bytes(told[_IPV6_HOPLIMIT][:4], sys.byteorder)
             self._on_packet(IPv6Address(where[0].partition("%")[0]), destination, hops, data)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, cast
 
+from roost.model.eligibility import interface_allowed
 from roost.model.virtual_router import VirtualRouter
 from roost.protocols.vrrp.packet import CENTISECONDS, password
 from roost.standalone import values
@@ -46,6 +47,7 @@ def contradictions(config: SpeakerConfig, document: Document) -> Iterator[Found]
             yield from _version_2(service, service.vrrp, path, document)
             yield from _interval(service.vrrp, path, document)
             yield from _families(service, service.vrrp, path, document)
+            yield from _interface(config, service, service.vrrp, path, document)
             yield from _twins(config, at, service, service.vrrp, document)
             yield from _group(config, at, service.vrrp, document)
 
@@ -102,6 +104,21 @@ def _interval(router: VirtualRouter, path: Path, document: Document) -> Iterator
     elif abs(exact - seconds) > 1e-9:
         cause = f"{exact:g} s is not a number of whole centiseconds, as the wire has it"
         yield _found(document, where, cause, f"write {seconds:g}s")
+
+
+def _interface(
+    config: SpeakerConfig, service: ServiceConfig, router: VirtualRouter, path: Path, document: Document
+) -> Iterator[Found]:
+    """Yield an error where the link is none that announces."""
+    if not router.interface:
+        return
+    for key, patterns in (
+        ("interfaces", config.interfaces),
+        ("this service's interfaces", service.interfaces),
+    ):
+        if not interface_allowed(patterns, router.interface):
+            cause = f"{router.interface} is not among {key}"
+            yield _found(document, (*path, "election", "vrrp", "interface"), cause, "add it there")
 
 
 def _families(

@@ -13,6 +13,7 @@ from roost.decide.vrrp.routers import Facts
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.event import Happening, Level
+from roost.model.service import Service
 from roost.protocols.machine import soonest
 
 __all__ = ["Following"]
@@ -40,8 +41,8 @@ class Following:
     def take_services(self, now: float) -> None:
         """Take the services that are wanted now."""
         state = self._state
-        wanted = [each for each in state.desired.services if each.vrrp and each.name not in state.refused]
-        state.routers.take_services(wanted, now)
+        services = (each for each in state.desired.services if each.vrrp and each.name not in state.refused)
+        state.routers.take_services([each for each in services if self._may_lead(each)], now)
 
     def look(self, now: float) -> None:
         """Take what has changed about this node: links, checks, what the host holds, wishes."""
@@ -98,6 +99,11 @@ class Following:
             state.outbox.happened(Happening.CLAIMED, text, address, Level.WARNING, **facts)
         state.announcing.defend(address, now)
 
+    def _may_lead(self, service: Service) -> bool:
+        """Tell whether the source lets this node take part."""
+        labels = self._state.settings.labels
+        return any(each.covers(self._state.me, labels) for each in service.advertisements)
+
     def _is_router(self, address: IPAddress, mac: bytes) -> bool:
         parts = (part for part in self._state.routers.parts if address in part.addresses)
         return any(peer.mac == mac for part in parts for peer in part.peers.values())
@@ -115,8 +121,8 @@ class Following:
             self._publishing.announce(again, now)
         routers.again.clear()
         self._wakes = routers.next_wake(now)
-        leads = not routers.announcements.keys().isdisjoint(state.answers.now)
-        self._refresh_at = min(self._refresh_at, now + _REFRESH) if leads else math.inf
+        if self._refresh_at == math.inf and not routers.announcements.keys().isdisjoint(state.answers.now):
+            self._refresh_at = now + _REFRESH
 
     def _refresh(self, now: float) -> None:
         """Say again where some of the addresses are.
@@ -126,8 +132,8 @@ class Following:
         """
         if now < self._refresh_at:
             return
-        self._refresh_at = now + _REFRESH
         led = self._state.routers.announcements.keys() & self._state.answers.now.keys()
+        self._refresh_at = now + _REFRESH if led else math.inf
         self._round = [each for each in self._round if each in led] or sorted(led, key=int)
         some, self._round = self._round[:_REFRESHED], self._round[_REFRESHED:]
         if some := [each for each in some if self._state.budget.take(now)]:

@@ -17,6 +17,7 @@ from roost.decide.vrrp.judging import Received, judge
 from roost.decide.vrrp.part import PEERS, Part, Peer, own_address, ruling
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.eligibility import interface_allowed
 from roost.model.event import Event, Happening, Level
 from roost.model.fitness import FIT, Fitness
 from roost.model.link import Link, reaches
@@ -64,15 +65,16 @@ class VirtualRouters:
     def __init__(self) -> None:
         self.parts: tuple[Part, ...] = ()
         self.announcements: dict[IPAddress, Announcement] = {}
-        self.foreign: Counter[str] = (
-            Counter()
-        )  # adverts that no part here has the VRID of, and unreadable ones
+        self.foreign: Counter[str] = Counter()  # adverts with VRIDs of nobody here, and unreadable ones
         self.again: set[IPAddress] = set()  # addresses that the LAN has to be told about again
         self.events: list[Event] = []
+        self.touched: set[str] = set()  # services that may be led by another one now
         self.strangers: dict[tuple[str, int, IPAddress, Flaw], Stranger] = {}
         self._running = False
         self._facts = Facts()
-        self._groups: Mapping[str, tuple[Part, ...]] = {}
+        self._groups: tuple[tuple[Part, ...], ...] = ()
+        self._group_of: Mapping[Part, tuple[Part, ...]] = {}
+        self._by_service: Mapping[str, tuple[Part, ...]] = {}
         self._heard_on: Mapping[int, frozenset[int]] = {}
         self._effects: list[Effect] = []
 
@@ -108,7 +110,13 @@ class VirtualRouters:
         left = {address for part in kept for address in part.addresses}
         for address in self.announcements.keys() - left:
             del self.announcements[address]
-        self._groups = {name: tuple(parts) for name, parts in groups.items()}
+        self._groups = tuple(map(tuple, groups.values()))
+        self._group_of = {part: parts for parts in self._groups for part in parts}
+        self.touched.update(self._by_service)
+        by_service: defaultdict[str, list[Part]] = defaultdict(list)
+        for part in kept:
+            by_service[part.service.name].append(part)
+        self._by_service = {name: tuple(parts) for name, parts in by_service.items()}
 
     def take(self, facts: "Facts", now: float) -> None:
         """Take what there is to know of this node now."""
@@ -140,6 +148,8 @@ class VirtualRouters:
             due = part.instance.next_wake()
             if due is not None and due <= now:
                 self._with_group(part, part.instance.wake, now)
+            elif part.instance.state is State.INITIALIZE:
+                self.touched.add(part.service.name)  # whoever led may have fallen silent
 
     def next_wake(self, now: float) -> float | None:
         """When `wake` is wanted next."""
@@ -152,19 +162,24 @@ class VirtualRouters:
         taken, self._effects = self._effects, []
         return taken
 
-    def parts_of(self, service: str) -> list[Part]:
+    def parts_of(self, service: str) -> Sequence[Part]:
         """Return the parts of the service with that name."""
-        return [part for part in self.parts if part.service.name == service]
+        return self._by_service.get(service, ())
 
-    def masters(self, me: str, name_of: Callable[[Peer], str], now: float) -> Mapping[str, str]:
-        """Return who leads each service, `me` or another by the name that `name_of` has for it."""
-        found: dict[str, str] = {}
-        for part in self.parts:
-            name = part.service.name
-            if all(each.instance.state is State.MASTER for each in self.parts_of(name)):
+    def masters(self, me: str, name_of: Callable[[Peer], str], now: float) -> Mapping[str, str | None]:
+        """Return who leads the services touched since the last call (None: nobody is heard).
+
+        That is `me`, or another by the name that `name_of` has for it.
+        """
+        touched, self.touched = self.touched, set()
+        found: dict[str, str | None] = {}
+        for name in touched:
+            parts = self.parts_of(name)
+            if parts and all(part.instance.state is State.MASTER for part in parts):
                 found[name] = me
-            elif name not in found and (peer := part.master(now)) is not None:
-                found[name] = name_of(peer)
+            else:
+                peer = next((peer for part in parts if (peer := part.master(now))), None)
+                found[name] = name_of(peer) if peer is not None else None
         return found
 
     def handover_time(self, address: IPAddress) -> float:
@@ -191,7 +206,7 @@ class VirtualRouters:
             peer = part.unicast[0] if part.unicast else None
             part.own = own_address(part.link, part.family, services, peer) if part.link else None
         self.announcements.clear()
-        for parts in self._groups.values():
+        for parts in self._groups:
             fault = next((fault for part in parts if (fault := self._fault_of(part))), "")
             weight = sum({part.service.name: self._fit(part).weight for part in parts}.values())
             for at, part in enumerate(parts):
@@ -241,9 +256,12 @@ class VirtualRouters:
         return self._facts.fitness.get(part.service.name, FIT)
 
     def _link_of(self, part: Part) -> Link | None:
+        patterns = [each.interfaces for each in part.service.advertisements]
+        links = [
+            each for each in self._facts.links if any(interface_allowed(some, each.name) for some in patterns)
+        ]
         if part.router.interface:
-            return next((link for link in self._facts.links if link.name == part.router.interface), None)
-        links = self._facts.links
+            return next((link for link in links if link.name == part.router.interface), None)
         near = (link for link in links if any(reaches(link, each) for each in part.service.addresses))
         alone = links[0] if len(links) == 1 else None
         return next(near, alone)
@@ -266,7 +284,7 @@ class VirtualRouters:
         self._collect(part)
         if before is after:
             return
-        for other in next(parts for parts in self._groups.values() if part in parts):
+        for other in self._group_of[part]:
             if other is part:
                 continue
             if after is State.MASTER:
@@ -276,6 +294,7 @@ class VirtualRouters:
             self._collect(other)
 
     def _collect(self, part: Part) -> None:
+        self.touched.add(part.service.name)
         for effect in part.instance.effects():
             match effect:
                 case Advertise(priority):

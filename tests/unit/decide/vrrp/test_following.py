@@ -361,3 +361,18 @@ def test_link_local_addresses_are_in_adverts() -> None:
         IPv6Address("fe80::100"),
         IPv6Address("2001:db8::100"),
     )
+
+
+def test_nodes_and_interfaces_of_the_service_count() -> None:
+    lan = VrrpLan()
+    elsewhere = replace(routed(), advertisements=(Advertisement("a", names=frozenset({"n2"})),))
+    one, two = lan.add(elsewhere), lan.add(elsewhere)
+    lan.run(1)
+    assert two.answered == {VIP}
+    assert not one.of(SendAdvert)
+    lan.tell(two, two.decider.leave)
+    lan.run(1)
+    three = lan.add(replace(routed(), advertisements=(Advertisement("a", interfaces=("eth1",)),)))
+    lan.run(1)
+    assert not three.answered
+    assert "not there, or cannot announce" in three.decider.state.routers.why("web")
