@@ -256,12 +256,12 @@ class VirtualRouters:
         return self._facts.fitness.get(part.service.name, FIT)
 
     def _link_of(self, part: Part) -> Link | None:
+        if part.router.interface:
+            return next((link for link in self._facts.links if link.name == part.router.interface), None)
         patterns = [each.interfaces for each in part.service.advertisements]
         links = [
             each for each in self._facts.links if any(interface_allowed(some, each.name) for some in patterns)
         ]
-        if part.router.interface:
-            return next((link for link in links if link.name == part.router.interface), None)
         near = (link for link in links if any(reaches(link, each) for each in part.service.addresses))
         alone = links[0] if len(links) == 1 else None
         return next(near, alone)
