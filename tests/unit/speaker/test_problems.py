@@ -363,6 +363,7 @@ def test_each_kind_is_a_metric_also_while_there_is_none() -> None:
         for each in metrics(
             speaker(
                 one,
+                hooks=SimpleNamespace(failures=0),
                 failovers=SimpleNamespace(),
                 announcer=SimpleNamespace(failed={}, counters={}, tallies={}),
                 cluster=SimpleNamespace(members=tuple, counters={}),
