@@ -43,16 +43,20 @@ def convert(
     `wishes` leaves open.
     """
     remarks = Remarks()
-    lines = Lines(files, wishes.node or hostname.partition(".")[0], environment, remarks)
+    here = hostname.partition(".")[0]
+    lines = Lines(files, wishes.node or here, environment, remarks)
     entries = tree(lines.of(path), remarks)
-    if lines.conditions and not wishes.node:
+    if lines.conditions and not wishes.node and here not in lines.conditions:
         name, place = next(iter(lines.conditions.items()))
         names = ", ".join(sorted(lines.conditions))
         raise UnreadableError(f"@{name} asks which node this is; say it with --node, one of: {names}", place)
     fields = list(file_fields(entries, wishes, remarks))
     told = remarks.in_order()
+    lost = sum(each.kind == "lost" for each in told)
+    missing = [f"# {lost} of its parts have no counterpart: see the end."] if lost else []
     text = [
         f"# Written by `roost import` from {path.name}; comments name the lines there.",
+        *missing,
         *printed(fields, str(path)),
     ]
     return Conversion("\n".join([*text, *_told(told, str(path)), ""]), told)

@@ -9,7 +9,7 @@ from roost.keepalived.forwarding import forwarded, gateway_among
 from roost.keepalived.general import KNOWN_TOP, Globals, global_definitions
 from roost.keepalived.instances import KNOWN, Group, Instance, groups, instance
 from roost.keepalived.notifying import notified, routed, unfit_calls
-from roost.keepalived.places import Place, Remarks, UnreadableError
+from roost.keepalived.places import Place, Remarks
 from roost.keepalived.services import (
     Service,
     Wishes,
@@ -52,7 +52,7 @@ def file_fields(entries: list[Entry], wishes: Wishes, remarks: Remarks) -> Itera
     if wishes.node:
         yield Field("node", wishes.node)
     if wishes.election == "hash" and instances:
-        yield from _membership(wishes, instances)
+        yield from _membership(wishes, instances, remarks)
     yield Field("services", Blocks(tuple(_block(each, wishes, remarks) for each in made)))
     names = {each.name for each in made}
     hooks += [(hook, each.name) for each in made for hook in unfit_calls(each.servers, each.name, remarks)]
@@ -146,18 +146,21 @@ def _interfaces(service: Service) -> Iterator[Field]:
         )
 
 
-def _membership(wishes: Wishes, instances: Sequence[Instance]) -> Iterator[Field]:
+def _membership(wishes: Wishes, instances: Sequence[Instance], remarks: Remarks) -> Iterator[Field]:
     source = next((each.source for each in instances if each.source), None)
     peers = {address: place for each in instances for address, _, place in each.peers}
     bind, bind_places = (
         (wishes.bind, ()) if wishes.bind else (_endpoint(source[0]), (source[2],)) if source else ("", ())
     )
     if not bind:
-        why = "with hash, nodes find each other by gossip, and this file does not tell this node's address"
-        raise UnreadableError(f"{why}; say it with --bind, and the others' with --join")
+        why = "each node would lead everything: name its address with --bind and the others' with --join"
+        remarks.lost(instances[0].place, "membership", why)
+        return
     join = dict.fromkeys(wishes.join) or {_endpoint(address): None for address in peers}
     fields = [Field("bind", bind, bind_places)]
-    if join:
+    if not join:
+        remarks.lost(instances[0].place, "membership.join", "no other node is named; do it with --join")
+    else:
         fields.append(Field("join", tuple(join), () if wishes.join else _each_once(peers.values())))
     yield Field("membership", Block(tuple(fields)))
 

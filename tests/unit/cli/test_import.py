@@ -14,7 +14,7 @@ TEXT = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddres
 def test_result_and_remarks_go_their_own_ways(tmp_path: Path) -> None:
     file = tmp_path / "keepalived.conf"
     file.write_text(TEXT + "auth_hmac {\n}\n}\n")
-    done = CliRunner().invoke(main, ["import", str(file), "--election", "hash", "--bind", "192.0.2.11"])
+    done = CliRunner().invoke(main, ["import", str(file)])
     assert done.exit_code == 1
     assert "- name: A" in done.stdout
     assert f"{file}:7: auth_hmac: " in done.stderr
@@ -25,7 +25,7 @@ def test_result_and_remarks_go_their_own_ways(tmp_path: Path) -> None:
 def test_a_file_is_its_owners_and_never_replaced(tmp_path: Path) -> None:
     file, output = tmp_path / "keepalived.conf", tmp_path / "roost.yaml"
     file.write_text(TEXT + "}\n")
-    arguments = ["import", str(file), "--election", "hash", "--bind", "192.0.2.11", "-o", str(output)]
+    arguments = ["import", str(file), "-o", str(output)]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
@@ -37,9 +37,7 @@ def test_a_file_is_its_owners_and_never_replaced(tmp_path: Path) -> None:
 def test_json_holds_both(tmp_path: Path) -> None:
     file = tmp_path / "keepalived.conf"
     file.write_text(TEXT + "}\n")
-    done = CliRunner().invoke(
-        main, ["import", str(file), "--election", "hash", "--bind", "192.0.2.11", "--json"]
-    )
+    done = CliRunner().invoke(main, ["import", str(file), "--json"])
     told = json.loads(done.stdout)
     assert told["ok"]
     assert "- name: A" in told["configuration"]

@@ -148,14 +148,20 @@ def test_hash_keeps_what_is_not_vrrps_own(tmp_path: Path) -> None:
 
 def test_hash_asks_for_an_address_that_the_file_does_not_tell(tmp_path: Path) -> None:
     (tmp_path / "k.conf").write_text(instance(""))
-    with pytest.raises(UnreadableError, match="--bind"):
-        convert(tmp_path / "k.conf", FilesOnDisk(), Wishes(election="hash"), {}, "h")
+    alone = convert(tmp_path / "k.conf", FilesOnDisk(), Wishes(election="hash"), {}, "h")
+    assert [each.what for each in alone.of_kind("lost")] == ["membership"]
+    assert alone.text.splitlines()[1] == "# 1 of its parts have no counterpart: see the end."
+    others = convert(tmp_path / "k.conf", FilesOnDisk(), Wishes(election="hash", bind="192.0.2.1"), {}, "h")
+    assert [each.what for each in others.of_kind("lost")] == ["membership.join"]
 
 
 def test_conditions_need_a_node(tmp_path: Path) -> None:
     text = instance("@a priority 200\n@b priority 100\n")
     with pytest.raises(UnreadableError, match="--node, one of: a, b"):
         made(tmp_path, text)
+    (tmp_path / "k.conf").write_text(text)
+    here = convert(tmp_path / "k.conf", FilesOnDisk(), Wishes(), {}, "a.example.net")
+    assert plain(here)["services"][0]["election"]["vrrp"]["priority"] == "200"
     result = plain(made(tmp_path, text, node="b"))
     assert (result["node"], result["services"][0]["election"]["vrrp"]["priority"]) == ("b", "100")
 
