@@ -36,7 +36,7 @@ def test_a_file_is_its_owners_and_never_replaced(tmp_path: Path) -> None:
 
 def test_json_holds_both(tmp_path: Path) -> None:
     file = tmp_path / "keepalived.conf"
-    file.write_text(TEXT + "}\n")
+    file.write_text(TEXT + "state BACKUP\n}\n")
     done = CliRunner().invoke(main, ["import", str(file), "--json"])
     told = json.loads(done.stdout)
     assert told["ok"]
