@@ -159,7 +159,7 @@ def _membership(wishes: Wishes, instances: Sequence[Instance], remarks: Remarks)
     join = dict.fromkeys(wishes.join) or {_endpoint(address): None for address in peers}
     fields = [Field("bind", bind, bind_places)]
     if not join:
-        remarks.lost(instances[0].place, "membership.join", "no other node is named; do it with --join")
+        remarks.changed(instances[0].place, "membership.join", "no other node is named; do it with --join")
     else:
         fields.append(Field("join", tuple(join), () if wishes.join else _each_once(peers.values())))
     yield Field("membership", Block(tuple(fields)))

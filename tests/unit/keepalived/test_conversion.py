@@ -152,7 +152,7 @@ def test_hash_asks_for_an_address_that_the_file_does_not_tell(tmp_path: Path) ->
     assert [each.what for each in alone.of_kind("lost")] == ["membership"]
     assert alone.text.splitlines()[1] == "# 1 of its parts have no counterpart: see the end."
     others = convert(tmp_path / "k.conf", FilesOnDisk(), Wishes(election="hash", bind="192.0.2.1"), {}, "h")
-    assert [each.what for each in others.of_kind("lost")] == ["membership.join"]
+    assert [each.what for each in others.of_kind("changed")] == ["membership.join"]
 
 
 def test_conditions_need_a_node(tmp_path: Path) -> None:
