@@ -68,6 +68,8 @@ def test_traffic_follows_the_virtual_hardware_address(tmp_path: Path, responder:
         for address in VIPS:
             served(client, address, "n1")
         assert [neighbour(client, each) for each in VIPS] == MACS
+        if responder == "packet":
+            return  # whose answers, not what becomes of the macvlan, are another's
         first.signal(signal.SIGTERM)
         until(lambda: second.answering() == set(VIPS), "n2 leads again")
         assert first.wait() == 0

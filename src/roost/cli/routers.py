@@ -39,6 +39,9 @@ def routers(instances: list[dict[str, Any]], screen: Screen) -> None:
         screen.table(
             ("router", "peer", "MAC", "priority", "state", "interval", "checksum", "last advert"), rows
         )
+    if rows and all(peer["node"] for each in instances for peer in each["peers"]):
+        hint = "all its peers run Roost: `election: hash` finds a dead node sooner, with fewer packets"
+        screen.line((hint, "dim"), indent=4)
     for each in instances:
         if ignored := each["adverts_ignored"]:
             counts = ", ".join(f"{count} for {reason}" for reason, count in sorted(ignored.items()))

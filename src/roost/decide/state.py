@@ -115,6 +115,13 @@ class State:
         candidate = self.election.candidates.get(name) if name else None
         return candidate.verdict if candidate else None
 
+    def machine_at(self, address: IPAddress, mac: bytes | None) -> str:
+        """Return the member at an address, or with a hardware address (6 bytes); else the address's text."""
+        if mac is not None and (known := self.address_book.name_of(mac)):
+            return known
+        told = (each.name for each in self.members if address in each.metadata.addresses)
+        return next(told, str(address))
+
     def is_lost(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""
         verdict = self.verdict(peer)

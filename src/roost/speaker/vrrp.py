@@ -95,11 +95,11 @@ def _part(speaker: Speaker, part: Part, now: float) -> dict[str, Any]:
 
 
 def _peer(speaker: Speaker, peer: Peer, now: float) -> dict[str, Any]:
-    name = speaker.decider.state.address_book.name_of(peer.mac) if peer.mac else None
+    name = speaker.decider.state.machine_at(peer.source, peer.mac)
     leads = "master" if now < peer.leads_until else "silent"
     return {
         "address": str(peer.source),
-        "node": name,
+        "node": name if name != str(peer.source) else None,
         "mac": peer.mac.hex(":") if peer.mac else None,
         "state": "left" if peer.priority == RELEASE else leads,
         "priority": peer.priority,

@@ -16,7 +16,12 @@ V4, V6 = ["192.0.2.161"], ["2001:db8::162"]
 def test_it_is_backup_and_master_beside_roost(tmp_path: Path) -> None:
     with vrrp_lan(tmp_path) as lan:
         peer = lan.frr(2)
-        peer.start(Router(61, V4), Router(62, V6), Router(63, ["192.0.2.163"], version=2, interval=1))
+        peer.start(
+            Router(61, V4),
+            Router(62, V6),
+            Router(63, ["192.0.2.163"], version=2, interval=1),
+            Router(64, ["192.0.2.164"], 200),
+        )
 
         def states() -> list[str]:
             return [peer.state(61), peer.state(62, 6), peer.state(63)]
@@ -27,9 +32,13 @@ def test_it_is_backup_and_master_beside_roost(tmp_path: Path) -> None:
             service(61, V4, 150),
             service(62, V6, 150, virtualMac=True),
             service(63, ["192.0.2.163"], 150, version=2, interval=1),
+            service(64, ["192.0.2.164"], 150),
         )
         until(lambda: states() == ["Backup"] * 3, "FRR gives way to the better one")
         assert roost.answering() == {*V4, *V6, "192.0.2.163"}
+        assert peer.state(64) == "Master"
+        (heard,) = roost.ask("/v1/explain/s64")["vrrp"][0]["peers"]
+        assert (heard["address"], heard["priority"], heard["state"]) == ("192.0.2.12", 200, "master")
         lan.link(1, "down")
         until(lambda: states() == ["Master"] * 3, "FRR takes over")
         assert not roost.answering()

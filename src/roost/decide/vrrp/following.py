@@ -145,5 +145,4 @@ class Following:
         return f"{move.new_leader} advertises that it leads"
 
     def _name(self, peer: Peer) -> str:
-        known = self._state.address_book.name_of(peer.mac) if peer.mac else None
-        return known or str(peer.source)
+        return self._state.machine_at(peer.source, peer.mac)

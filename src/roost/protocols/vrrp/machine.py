@@ -54,6 +54,7 @@ class Occasion(Enum):
     START = "start"
     STOP = "stop, or something is out of order"
     SILENCE = "no advert in 3 intervals + skew"
+    PREEMPTION = "3 intervals + skew are over, to preempt a worse one"
     TICK = "an interval has passed"
     RELEASED = "advert with priority 0"
     HEEDED = "advert of another that may lead"
@@ -89,6 +90,7 @@ TABLE: Final[Mapping[tuple[State, Occasion], Row]] = MappingProxyType(
         (State.INITIALIZE, Occasion.START_AS_OWNER): _TAKE_OVER,
         (State.INITIALIZE, Occasion.START): ((Act.AWAIT,), State.BACKUP),
         (State.BACKUP, Occasion.SILENCE): _TAKE_OVER,
+        (State.BACKUP, Occasion.PREEMPTION): _TAKE_OVER,
         (State.BACKUP, Occasion.GROUP_LEADS): _TAKE_OVER,
         (State.BACKUP, Occasion.RELEASED): ((Act.AWAIT_SKEW,), State.BACKUP),
         (State.BACKUP, Occasion.HEEDED): ((Act.LEARN, Act.AWAIT), State.BACKUP),
@@ -172,6 +174,7 @@ class Instance:
         self.last = Occasion.STOP  # what brought it into its state
         self._highest = 0  # priority that the master has had
         self._worse_since: float | None = None
+        self._passes_over = False  # adverts that came since the timer was started
         self._armed = 0.0  # when the timer that runs was started
         self._due: float | None = None
         self._sent = float("-inf")
@@ -228,7 +231,7 @@ class Instance:
                 self._overslept = False  # nobody objected to the advert before
             self._happen(Occasion.TICK, now)
         else:
-            self._happen(Occasion.SILENCE, now)
+            self._happen(Occasion.PREEMPTION if self._passes_over else Occasion.SILENCE, now)
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next, or None."""
@@ -256,6 +259,7 @@ class Instance:
         fallen = self.master is not None and heard.source == self.master.source
         fallen = fallen and heard.priority < self._highest
         may = fallen or (self.ruling.preempt and waited)
+        self._passes_over = may
         return Occasion.PASSED_OVER if may else Occasion.HEEDED
 
     def _as_master(self, heard: Heard) -> Occasion:
@@ -323,7 +327,7 @@ class Instance:
         self.master = heard
 
     def _start_timer(self, now: float, seconds: float) -> None:
-        self._armed, self._due = now, now + seconds
+        self._armed, self._due, self._passes_over = now, now + seconds, False
 
     def _timing(self) -> Timing:
         """Return the timers by the master's interval in version 3, by its own else."""

@@ -297,3 +297,12 @@ def test_every_state_can_be_left_and_reached() -> None:
 def test_the_documented_diagram_is_the_table() -> None:
     page = (DOCS / "explanation" / "vrrp.md").read_text()
     assert f"```mermaid\n{diagram()}```\n" in page
+
+
+def test_it_says_why_it_took_over() -> None:
+    silent, better = Run(), Run(150)
+    silent.run(4)
+    for _ in range(4):
+        better.hear(100)
+        better.run(1)
+    assert [each.instance.last for each in (silent, better)] == [Occasion.SILENCE, Occasion.PREEMPTION]
