@@ -93,6 +93,8 @@ class Lines:
         if self._open:
             self._continue_definition(text, place)
             return nothing
+        if not text:
+            return nothing
         for _ in range(_MAX_ROUNDS):
             if text.startswith("@"):
                 text = self._for_this_node(text, place)
@@ -197,9 +199,13 @@ class Lines:
 
 
 def _numbered(text: str, file: str) -> Iterator[tuple[str, Place]]:
-    """Yield each line that holds more than a comment; raises UnreadableError for one that is too long."""
+    """Yield each line that holds more than a comment, and empty ones, which end a definition.
+
+    Raises UnreadableError for one that is too long.
+    """
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > MAX_LINE:
             raise UnreadableError(f"is longer than {MAX_LINE} characters", Place(file, number))
-        if kept := uncommented(line.rstrip("\r")):
+        kept = uncommented(line.rstrip("\r"))
+        if kept or line in ("", "\r"):
             yield kept, Place(file, number)

@@ -9,6 +9,7 @@ __all__ = ["arguments", "pieces", "uncommented", "words"]
 _ESCAPES: Final = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _OCTAL: Final = re.compile(r"[0-7]{1,3}")
 _HEX: Final = re.compile(r"x[0-9A-Fa-f]+")
+_WORD: Final = re.compile(r'"([^"]*)"?|((?:\$\{[^{}]*\}|\{\{.*?\}\}|[^\s"])+)')
 _PLACEHOLDER: Final = re.compile(r"\$\{[^{}]*\}|\{\{.*?\}\}")
 
 
@@ -59,16 +60,8 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a line: parted by blanks, double quotes keep blanks and are taken off."""
-    found: list[str] = []
-    for part in re.finditer(r'"([^"]*)"?|((?:\$\{[^{}]*\}|\{\{.*?\}\}|[^\s"])+)', text):
-        joined = found and part.start() > 0 and not text[part.start() - 1].isspace()
-        word = part[1] if part[1] is not None else part[2]
-        if joined:
-            found[-1] += word
-        else:
-            found.append(word)
-    return tuple(found)
+    """Return the words of a line: parted by blanks, and by double quotes, which are taken off."""
+    return tuple(part[2] if part[1] is None else part[1] for part in _WORD.finditer(text))
 
 
 def arguments(text: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def test_comments(line: str, left: str) -> None:
 
 def test_words_and_arguments() -> None:
     assert words('notify "/a b" user') == ("notify", "/a b", "user")
-    assert words('auth_pass it"s') == ("auth_pass", "its")
+    assert words('q"a b"c') == ("q", "a b", "c")
     assert arguments("\"/bin/x -a 'b c' d\"") == ("/bin/x -a 'b c' d",)
     assert arguments("/bin/x -a 'b c' d\\ e \"\"") == ("/bin/x", "-a", "b c", "d e", "")
     assert arguments(r"a\x41\101\tb") == ("aAA\tb",)
