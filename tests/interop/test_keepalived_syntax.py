@@ -67,8 +67,8 @@ g1.${_INSTANCE}
 def theirs(path: Path) -> list[tuple[int, str]]:
     command = ["keepalived", "-t", "-f", str(path), "-i", "n1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = [(int(line), word) for line, word in NAMED.findall(done.stdout + done.stderr)]
-    return found  # of the process that reads the file; others read its copy, and name that
+    # Of the process that reads the file; others read its copy, and name that.
+    return [(int(line), word) for line, word in NAMED.findall(done.stdout + done.stderr)]
 
 
 def ours(path: Path) -> list[tuple[int, str]]:

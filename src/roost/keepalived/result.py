@@ -120,7 +120,7 @@ def _service_fields(service: Service, wishes: Wishes, remarks: Remarks) -> Itera
     yield Field("name", service.name, tuple(part.place for part in service.parts))
     yield Field("addresses", texts, _each_once(place for _, _, place in addresses))
     first = service.parts[0]
-    yield from _interfaces(service)
+    yield from _interfaces(service, one=wishes.election == "vrrp" and first.virtual_mac is not None)
     if wishes.election == "vrrp" and first.vrid:
         yield Field(
             "election", Block((Field("vrrp", Block(tuple(virtual_router(first, service.raised, remarks)))),))
@@ -134,11 +134,12 @@ def _service_fields(service: Service, wishes: Wishes, remarks: Remarks) -> Itera
     yield from forwarded(service.servers, gateway, texts, remarks)
 
 
-def _interfaces(service: Service) -> Iterator[Field]:
+def _interfaces(service: Service, *, one: bool) -> Iterator[Field]:
+    """Yield where the addresses are answered for; `one`: on the link of the adverts alone, if that is named."""
     found: dict[str, Place] = {}
     for part in service.parts:
-        adverts = [part.interface] if part.interface and part.links_left_out else []
-        for name, place in (*adverts, *part.links.items()):
+        adverts = [part.interface] if part.interface and (one or part.links_left_out) else []
+        for name, place in (*adverts, *({} if one and adverts else part.links).items()):
             found.setdefault(name, place)
     if found:
         yield Field(

@@ -109,16 +109,15 @@ def _interval(router: VirtualRouter, path: Path, document: Document) -> Iterator
 def _interface(
     config: SpeakerConfig, service: ServiceConfig, router: VirtualRouter, path: Path, document: Document
 ) -> Iterator[Found]:
-    """Yield an error where the link is none that announces."""
+    """Yield an error where adverts could not go out, or the virtual hardware address would be elsewhere."""
+    where = (*path, "election", "vrrp", "interface")
     if not router.interface:
         return
-    for key, patterns in (
-        ("interfaces", config.interfaces),
-        ("this service's interfaces", service.interfaces),
-    ):
-        if not interface_allowed(patterns, router.interface):
-            cause = f"{router.interface} is not among {key}"
-            yield _found(document, (*path, "election", "vrrp", "interface"), cause, "add it there")
+    if not interface_allowed(config.interfaces, router.interface):
+        yield _found(document, where, f"{router.interface} is not among interfaces", "add it there")
+    elif router.virtual_mac and not interface_allowed(service.interfaces, router.interface):
+        cause = f"{router.interface} is not among this service's interfaces, and virtualMac is on it alone"
+        yield _found(document, where, cause, "add it there, or leave out virtualMac")
 
 
 def _families(

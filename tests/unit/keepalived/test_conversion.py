@@ -229,6 +229,9 @@ def test_addresses_are_answered_for_on_their_own_link(tmp_path: Path) -> None:
     (service,) = plain(made(tmp_path, text))["services"]
     assert service["interfaces"] == ["eth0\\.7"]
     assert service["election"]["vrrp"]["interface"] == "eth1"
+    virtual = made(tmp_path, instance("interface eth1\nuse_vmac", address="192.0.2.1 dev eth0"))
+    assert plain(virtual)["services"][0]["interfaces"] == ["eth1"]
+    assert told(virtual) == [(4, "dev eth0")]
     mixed = instance("interface eth1", address="192.0.2.1 dev eth0\n192.0.2.2")
     assert plain(made(tmp_path, mixed))["services"][0]["interfaces"] == ["eth1", "eth0"]
 

@@ -128,6 +128,15 @@ services:
     ]
 
 
+def test_a_virtual_mac_is_answered_with_where_the_adverts_go(tmp_path: Path) -> None:
+    path = tmp_path / "roost.yaml"
+    service = "services: [{name: a, addresses: [192.0.2.1], interfaces: [eth1], election: {vrrp: {%s}}}]\n"
+    path.write_text(service % "vrid: 1, interface: eth0")
+    assert load(path).problems == ()
+    path.write_text(service % "vrid: 1, interface: eth0, virtualMac: true")
+    assert [each.field for each in load(path).problems] == ["services[0].election.vrrp.interface"]
+
+
 def test_between_roost_peers_alone_hash_is_recommended(tmp_path: Path) -> None:
     head = "membership: {bind: 192.0.2.11, join: [192.0.2.12, 192.0.2.13]}\n"
     path = tmp_path / "roost.yaml"
