@@ -135,7 +135,7 @@ def _service_fields(service: Service, wishes: Wishes, remarks: Remarks) -> Itera
 
 
 def _interfaces(service: Service, *, one: bool) -> Iterator[Field]:
-    """Yield where the addresses are answered for; `one`: on the link of the adverts alone, if that is named."""
+    """Yield where addresses are answered for; `one`: on the adverts' link alone, if that is named."""
     found: dict[str, Place] = {}
     for part in service.parts:
         adverts = [part.interface] if part.interface and (one or part.links_left_out) else []

@@ -38,6 +38,9 @@ def virtual_router(made: Instance, raised: int, remarks: Remarks) -> Iterator[Fi
         )
     yield from _password(made, remarks)
     if made.virtual_mac:
+        for name, place in made.links.items():
+            if made.interface and name != made.interface[0]:
+                remarks.lost(place, f"dev {name}", "a virtual hardware address is on the adverts' link alone")
         yield Field("virtualMac", value=True, places=(made.virtual_mac,))
     if made.plain_checksum and made.version[0] == 3:
         yield Field("checksum", "rfc9568", (made.plain_checksum,))
