@@ -209,6 +209,8 @@ class _Watcher:
     ) -> None:
         assert process.stdout is not None
         for line in process.stdout:
+            if not line.endswith("\n"):
+                return  # it was ended in the middle of a line
             when, who = line.split()
             found.append((float(when), names.get(who, who)))
 

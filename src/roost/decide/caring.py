@@ -67,6 +67,8 @@ class Caring:
     def _say(self, service: str) -> None:
         fitness = self._state.tracking.own(service)
         facts = {"service": service, "fit": fitness.fit, "weight": fitness.weight, "why": fitness.why}
+        if output := self._state.tracking.output(service):
+            facts["output"] = output
         if not self._state.tracking.known(service):
             text, level = "not yet known to be fit", Level.DEBUG
         elif not fitness.fit:

@@ -2,7 +2,7 @@
 
 from tests.unit.decide.one import One, address_of, web
 
-from roost.decide.effects import Describe, Track
+from roost.decide.effects import Describe, Happened, Track
 from roost.model.check import Check, Process, Result
 from roost.model.event import Happening
 from roost.model.fitness import Fitness
@@ -60,6 +60,14 @@ def test_a_sick_leader_answers_until_the_next_is_heard() -> None:
     assert one.answered == frozenset()
     assert Happening.FITNESS in one.happened()
     assert Happening.NOBODY_FIT not in one.happened()
+
+
+def test_what_a_failing_check_has_said_is_in_the_event() -> None:
+    one = well(MINE)
+    checked(one, Result(ok=False, why="exited with 1", output="looking\nno replica is in sync\n"))
+    (event,) = (effect.event for effect in one.of(Happened) if effect.event.what is Happening.FITNESS)
+    assert event.facts["output"] == "no replica is in sync"
+    assert event.facts["why"] == "process haproxy: exited with 1"
 
 
 def test_who_hears_that_the_leader_is_sick_answers_at_once() -> None:

@@ -24,11 +24,10 @@ __all__ = ["Checked", "Tracking"]
 # Seconds between two words after a change, the last again and again. The first come before anybody takes a
 # peer for hung that has not heard one.
 _AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
-_BEFORE: Final = (
-    5.0  # seconds for which the words of a node that came back count, while it does not repeat them
-)
+_BEFORE: Final = 5.0  # seconds for which the words of a node that came back count while it repeats none
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
+_OUTPUT: Final = 200  # characters of it in an event
 _NAME: Final = 50  # characters of a check in a reason
 _NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
@@ -95,6 +94,14 @@ class Tracking:
     def known(self, service: str) -> bool:
         """Tell whether something is known of every check of a service."""
         return all(self.checks[check].health.up is not None for check in self.of(service))
+
+    def output(self, service: str) -> str:
+        """Return the last line that a failing check of a service has said."""
+        for check in self.of(service):
+            found = self.checks[check]
+            if found.health.up is False and found.last is not None and (said := found.last.output.strip()):
+                return said.splitlines()[-1][:_OUTPUT]
+        return ""
 
     def words(self, services: Collection[str] | None = None) -> Iterable[Fit]:
         """Return what this node says of some services (None: of all that it has ever tracked)."""

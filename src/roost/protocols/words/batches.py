@@ -18,15 +18,20 @@ def by_number(rows: Iterable[R], most: int) -> Iterator[tuple[R, ...]]:
         yield batch
 
 
-def by_room(rows: Iterable[R], most: int, size: Callable[[R], int]) -> Iterator[tuple[R, ...]]:
-    """Yield all rows in order, as many at a time as a message has room for by their `size` (bytes)."""
+def by_room(
+    rows: Iterable[R], most: int, size: Callable[[R], int], taken: int = 0
+) -> Iterator[tuple[R, ...]]:
+    """Yield all rows in order, as many at a time as a message has room for by their `size` (bytes).
+
+    `taken` are bytes of each message that something else needs.
+    """
     batch: list[R] = []
-    room = _ROOM
+    room = _ROOM - taken
     for row in rows:
         needed = size(row)
         if batch and (needed > room or len(batch) == most):
             yield tuple(batch)
-            batch, room = [], _ROOM
+            batch, room = [], _ROOM - taken
         batch.append(row)
         room -= needed
     if batch:

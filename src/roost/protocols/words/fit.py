@@ -32,7 +32,8 @@ class Fit:
     @classmethod
     def batches(cls, node: str, rows: Iterable[FitRow]) -> "Iterator[Fit]":
         """Yield as many words as it takes for messages that fit."""
-        return (cls(node, batch) for batch in by_room(rows, FIT_LIMIT, _size))
+        taken = len(node.encode(errors="replace"))
+        return (cls(node, batch) for batch in by_room(rows, FIT_LIMIT, _size, taken))
 
 
 def _size(row: FitRow) -> int:

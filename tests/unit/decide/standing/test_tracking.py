@@ -9,6 +9,7 @@ from roost.model.check import Check, Command, NumberFile, Process, Result, Subje
 from roost.model.election import Election
 from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
+from roost.protocols.words.codec import decode, encode
 from roost.protocols.words.fit import Fit, FitRow
 
 PORT = Check(TcpPort("127.0.0.1", 80), rise=2, fall=3)
@@ -227,9 +228,11 @@ def test_what_a_peer_invents_fills_no_memory(monkeypatch: pytest.MonkeyPatch) ->
     assert len(election.fitness) == 10
 
 
-def test_words_are_cut_to_fit() -> None:
-    one = Tracking("n1")
-    one.take_services([web(PROCESS, name=f"service-{number:03}") for number in range(100)], 1.0)
+@pytest.mark.parametrize("length", [2, 253])
+def test_words_are_cut_to_fit(length: int) -> None:
+    one = Tracking("n" * length)
+    one.take_services([web(PROCESS, name=f"{number:0{length}}") for number in range(100)], 1.0)
     words = list(one.words())
     assert sum(len(word.rows) for word in words) == 100
     assert len(words) > 3
+    assert all(decode(encode(word)) == word for word in words)
