@@ -68,7 +68,7 @@ def test_what_is_wrong_is_counted_and_moves_nothing(tmp_path: Path) -> None:
         mac = client.mac("eth0").hex(":")
         (clash, *_) = [each for each in roost.status()["problems"] if each["kind"] == "vrid clash"]
         assert mac in clash["text"]
-        assert f"mac={mac}" in roost.text()
+        until(lambda: f"mac={mac}" in roost.text(), "the log names it, too")
         send(client, advert())  # a good one, of an owner
         until(lambda: not roost.answering(), "it gives way to that, with both families")
         (peer,) = roost.ask("/v1/explain/s71")["vrrp"][0]["peers"]
