@@ -32,8 +32,15 @@ def vrrp_problems(speaker: Speaker, now: float) -> Iterator[Problem]:
     for stranger in routers.strangers.values():
         if now - stranger.last < _LATELY:
             yield Problem("vrid clash", stranger.text)
+    rankings = speaker.decider.state.election.rankings
     for name in dict.fromkeys(part.service.name for part in routers.parts if part.fault):
-        if not speaker.decider.state.tracking.of(name):  # else "unfit" says it
+        ranking = rankings.get(name)
+        if ranking is not None and ranking.leader is None:
+            text = f"{name}: no master is heard, and this node takes no part: {routers.why(name)}"
+            yield Problem("no leader", text)
+        elif not speaker.decider.state.tracking.own(name).fit or speaker.decider.state.drain.draining:
+            pass  # which is said already
+        else:
             yield Problem("vrrp fault", f"{name}: {routers.why(name)}")
 
 
