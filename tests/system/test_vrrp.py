@@ -68,7 +68,7 @@ def test_what_is_wrong_is_counted_and_moves_nothing(tmp_path: Path) -> None:
         mac = client.mac("eth0").hex(":")
         (clash, *_) = [each for each in roost.status()["problems"] if each["kind"] == "vrid clash"]
         assert mac in clash["text"]
-        assert f"mac={mac}" in roost.text()
+        until(lambda: f"mac={mac}" in roost.text(), "the log names it, too")
         send(client, advert())  # a good one, of an owner
         until(lambda: not roost.answering(), "it gives way to that, with both families")
         (peer,) = roost.ask("/v1/explain/s71")["vrrp"][0]["peers"]
@@ -86,3 +86,23 @@ def test_a_firewall_has_its_say(tmp_path: Path) -> None:
         send(lan.lan.client, advert())
         until(lambda: "packets 1 " in run("nft", "list", "table", "inet", "t"), "it was dropped")
         assert roost.answering()
+
+
+def test_what_a_virtual_router_lacks_is_a_problem(tmp_path: Path) -> None:
+    with vrrp_lan(tmp_path, 2) as lan:
+        one = lan.roost(1, service(71, [str(VIP), str(VIP6)], 150))
+        two = lan.roost(2, service(71, [str(VIP), str(VIP6)], 100))
+        until(lambda: len(one.answering()) == 2, "n1 leads")
+        one.namespace.ip("addr flush dev eth0 scope link")  # IPv6 adverts have no address to come from
+        until(lambda: len(two.answering()) == 2, "n2 leads both families")
+
+        def kinds() -> list[str]:
+            return [each["kind"] for each in one.status()["problems"]]
+
+        until(lambda: kinds() == ["vrrp fault"], "n1 says that it takes no part")
+        until(lambda: one.status()["services"][0]["leader"] == "192.0.2.12", "and who leads")
+        lan.link(2, "down")
+        until(lambda: kinds() == ["no leader"], "nobody leads")
+        one.namespace.ip("addr add fe80::11/64 dev eth0")
+        until(lambda: len(one.answering()) == 2, "n1 leads again")
+        until(lambda: not kinds(), "all is well")

@@ -48,7 +48,7 @@ class VirtualMacs:
     """Takes frames for hardware addresses (6 bytes) on links; needs CAP_NET_ADMIN."""
 
     def __init__(self) -> None:
-        self.failed = ""  # why the last one could not be had
+        self.failed = ""  # why one of them cannot be had
         self._netlink = NetlinkSocket(_ROUTE)
         self._made: set[Use] = set()
         self._used: frozenset[Use] = frozenset()
@@ -64,6 +64,7 @@ class VirtualMacs:
         wanted = frozenset(used)
         if wanted == self._used:
             return
+        self.failed = ""
         for use in self._used - wanted:
             self._try(message(_NEW, REQUEST, _header(0, 0, _UP) + _named(_name(use))), _name(use))
         for use in wanted - self._used:

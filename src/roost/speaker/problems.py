@@ -253,8 +253,8 @@ def _named(ranking: Ranking) -> str:
 
 def _lacks_leader(ranking: Ranking) -> bool:
     """Tell whether nobody can lead a service that somebody ought to: not one without anything behind it."""
-    if ranking.leader is not None:
-        return False
+    if ranking.leader is not None or ranking.service.vrrp is not None:
+        return False  # a virtual router is another matter (`vrrp_problems`)
     reasons = {each.reason for each in ranking.exclusions}
     return bool(ranking.places) or not reasons & {Reason.WITHHELD, Reason.NO_ENDPOINT}
 

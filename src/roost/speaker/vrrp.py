@@ -7,8 +7,8 @@ from typing import Any, Final
 from roost.decide.vrrp.part import Part, Peer
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
-from roost.protocols.vrrp.machine import State
 from roost.protocols.vrrp.packet import CENTISECONDS, RELEASE
+from roost.protocols.vrrp.table import State
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 
@@ -29,11 +29,20 @@ def vrrp_view(speaker: Speaker, service: str) -> list[dict[str, Any]]:
 def vrrp_problems(speaker: Speaker, now: float) -> Iterator[Problem]:
     """Yield who uses a VRID of this node for something else, and what keeps this node from taking part."""
     routers = speaker.decider.state.routers
-    for stranger in routers.strangers.values():
+    for stranger in routers.strangers.known:
         if now - stranger.last < _LATELY:
             yield Problem("vrid clash", stranger.text)
+    if failed := speaker.virtual_macs.failed:
+        yield Problem("vrrp fault", f"no frames come here for a virtual hardware address: {failed}")
+    rankings = speaker.decider.state.election.rankings
     for name in dict.fromkeys(part.service.name for part in routers.parts if part.fault):
-        if not speaker.decider.state.tracking.of(name):  # else "unfit" says it
+        ranking = rankings.get(name)
+        if ranking is not None and ranking.leader is None:
+            text = f"{name}: no master is heard, and this node takes no part: {routers.why(name)}"
+            yield Problem("no leader", text)
+        elif not speaker.decider.state.tracking.own(name).fit or speaker.decider.state.drain.draining:
+            pass  # which is said already
+        else:
             yield Problem("vrrp fault", f"{name}: {routers.why(name)}")
 
 

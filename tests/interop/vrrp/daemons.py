@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.system.netns import Namespace
+from tests.system.speakers import until
 
 from roost.protocols.vrrp.packet import virtual_mac
 
@@ -148,24 +150,19 @@ class Frr:
                 if not router.preempt:
                     file.write(f" no vrrp {router.vrid} preempt\n")
                 file.writelines(f" vrrp {router.vrid} {kind} {each}\n" for each in router.addresses)
-        for name in ("zebra", "vrrpd"):
-            options = ["-f", str(path), "-i", str(self._folder / f"{name}.pid")]
-            options += [
-                "-z",
-                str(self._folder / "zserv.api"),
-                "--vty_socket",
-                str(self._folder),
-                "-A",
-                "127.0.0.1",
-            ]
-            with (self._folder / f"{name}.log").open("ab") as log:
-                self._processes.append(
-                    subprocess.Popen(
-                        ["ip", "netns", "exec", self.namespace.name, str(_FRR / name), *options],
-                        stdout=log,
-                        stderr=log,
-                    )
+        self._run("zebra")
+        until((self._folder / "zserv.api").exists, "zebra listens")  # else vrrpd tries again after 10 s
+        self._run("vrrpd", "-f", str(path))
+
+    def _run(self, name: str, *options: str) -> None:
+        inside = ["ip", "netns", "exec", self.namespace.name, str(_FRR / name), "-A", "127.0.0.1"]
+        files = ["-i", f"{self._folder}/{name}.pid", "-z", f"{self._folder}/zserv.api"]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    [*inside, *files, "--vty_socket", str(self._folder), *options], stdout=log, stderr=log
                 )
+            )
 
     def show(self) -> str:
         """What vrrpd says of its routers."""
@@ -177,15 +174,17 @@ class Frr:
         )
         return done.stdout
 
-    def state(self, vrid: int, family: int = 4) -> str:
-        """The state of one of its routers, as `show vrrp` has it."""
-        mine = False
-        for line in self.show().splitlines():
-            if line.strip().startswith("Virtual Router ID"):
-                mine = line.split()[-1] == str(vrid)
-            if mine and line.strip().startswith(f"Status (v{family})"):
-                return line.split()[-1]
-        return ""
+    def states(self) -> dict[int, str]:
+        """The state of each of its routers by VRID, as `show vrrp` has it, for the family that it has."""
+        time.sleep(0.1)  # asking costs a process
+        found: dict[int, str] = {}
+        vrid = 0
+        for line in map(str.strip, self.show().splitlines()):
+            if line.startswith("Virtual Router ID"):
+                vrid = int(line.split()[-1])
+            if line.startswith("Status (v") and line.split()[-1] != "Initialize":
+                found[vrid] = line.split()[-1]
+        return found
 
     def close(self) -> None:
         for process in reversed(self._processes):

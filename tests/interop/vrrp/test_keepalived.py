@@ -26,6 +26,7 @@ def kinds(priority: int) -> list[dict[str, Any]]:
         service(35, [LOCAL.replace("c8", "c9"), "2001:db8::135"], priority, peers=["2001:db8::12"]),
         service(36, ["192.0.2.136"], priority, version=2, interval=1, auth={"pass": "secret12"}),
         service(37, ["192.0.2.137"], priority, version=2, interval=1),
+        service(39, ["192.0.2.139"], priority, interval=0.01),
         service(38, ["192.0.2.138", LOCAL.replace("c8", "ca"), "2001:db8::138"], priority),
     ]
 
@@ -38,6 +39,7 @@ PEERS = [
     Router(35, [LOCAL.replace("c8", "c9"), "2001:db8::135"], peers=["2001:db8::11"], source="2001:db8::12"),
     Router(36, ["192.0.2.136"], version=2, interval=1, password="secret12"),
     Router(37, ["192.0.2.137"], version=2, interval=1),
+    Router(39, ["192.0.2.139"], interval=0.01),
     Router(38, ["192.0.2.138"]),
     Router(38, [LOCAL.replace("c8", "ca"), "2001:db8::138"]),
 ]
@@ -124,19 +126,3 @@ def test_after_a_heal_that_only_keepalived_noticed_clients_come_back(tmp_path: P
         mac = nodes[0].namespace.mac("eth0").hex(":")
         until(lambda: mac in client.ip(f"neigh show {vip}"), "the client is told", 5.0)
         assert roost.answering() == {vip}
-
-
-@pytest.mark.parametrize("interval", [0.01])
-def test_adverts_every_ten_milliseconds(tmp_path: Path, interval: float) -> None:
-    vip = "192.0.2.146"
-    with vrrp_lan(tmp_path) as lan:
-        peer = lan.keepalived(2)
-        peer.start(Router(46, [vip], 100, interval=interval))
-        lan.led_by(2, [vip])
-        roost = lan.roost(1, service(46, [vip], 150, interval=interval))
-        lan.led_by(1, [vip])
-        time.sleep(1)
-        assert roost.ask("/v1/explain/s46")["vrrp"][0]["state"] == "Master"
-        roost.signal(signal.SIGTERM)
-        lan.led_by(2, [vip])
-        assert roost.wait() == 0

@@ -11,8 +11,9 @@ from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.service import Service
 from roost.model.virtual_router import VirtualRouter
-from roost.protocols.vrrp.machine import Instance, Ruling, State
+from roost.protocols.vrrp.machine import Instance, Ruling
 from roost.protocols.vrrp.packet import CENTISECONDS, RELEASE, Checksum, Flaw, virtual_mac
+from roost.protocols.vrrp.table import State
 
 __all__ = ["PEERS", "Part", "Peer", "own_address"]
 

@@ -12,28 +12,27 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from roost.decide.effects import HearAdverts, SendAdvert
+from roost.decide.effects import HearAdverts
+from roost.decide.vrrp.adverts import adverts
 from roost.decide.vrrp.judging import Received, judge
 from roost.decide.vrrp.part import PEERS, Part, Peer, own_address, ruling
+from roost.decide.vrrp.strangers import Strangers
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.eligibility import interface_allowed
-from roost.model.event import Event, Happening, Level
+from roost.model.event import Event
 from roost.model.fitness import FIT, Fitness
 from roost.model.link import Link, reaches
 from roost.model.service import Service
 from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect, soonest
-from roost.protocols.vrrp.machine import Advertise, AnnounceAgain, Heard, State, Timing
-from roost.protocols.vrrp.packet import GROUPS, Advert, AdvertError, Checksum, Flaw, encode, peek
+from roost.protocols.vrrp.machine import Advertise, AnnounceAgain, Heard, Timing
+from roost.protocols.vrrp.packet import Advert, AdvertError, Flaw, peek
+from roost.protocols.vrrp.table import State
 
-__all__ = ["Facts", "Stranger", "VirtualRouters"]
+__all__ = ["Facts", "VirtualRouters"]
 
 _ON_THE_WAY: Final = 0.1  # seconds: adverts, and a backup that is busy
-_STRANGERS: Final = 64  # remembered, so that each is named once
-_STRANGE: Final = frozenset(
-    {Flaw.VERSION, Flaw.AUTH, Flaw.INTERVAL, Flaw.ADDRESSES, Flaw.CHECKSUM, Flaw.LENGTH}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,6 @@ class Facts:
     standing: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """Who uses a VRID of this node for something else, in words, and when that was heard last."""
-
-    text: str
-    last: float
-
-
 class VirtualRouters:
     """`announcements`: how each address is answered for while this node leads it."""
 
@@ -69,7 +60,7 @@ class VirtualRouters:
         self.again: set[IPAddress] = set()  # addresses that the LAN has to be told about again
         self.events: list[Event] = []
         self.touched: set[str] = set()  # services that may be led by another one now
-        self.strangers: dict[tuple[str, int, IPAddress, Flaw], Stranger] = {}
+        self.strangers = Strangers()
         self._running = False
         self._facts = Facts()
         self._groups: tuple[tuple[Part, ...], ...] = ()
@@ -138,7 +129,8 @@ class VirtualRouters:
             advert = judge(received, part, own)
         except AdvertError as error:
             part.flaws[error.flaw] += 1
-            self._note_stranger(part, received, error, now)
+            if clash := self.strangers.note(part, received, error, now):
+                self.events.append(clash)
             return
         self._believe(part, received, advert, now)
 
@@ -298,26 +290,9 @@ class VirtualRouters:
         for effect in part.instance.effects():
             match effect:
                 case Advertise(priority):
-                    self._effects.extend(_adverts(part, priority))
+                    self._effects.extend(adverts(part, priority))
                 case AnnounceAgain():
                     self.again.update(part.addresses)
-
-    def _note_stranger(self, part: Part, received: Received, error: AdvertError, now: float) -> None:
-        """Name once who uses this VRID for something else."""
-        if error.flaw not in _STRANGE:
-            return
-        who = (part.service.name, part.family, received.source, error.flaw)
-        known = who in self.strangers
-        mac = received.mac.hex(":") if received.mac else "unknown"
-        text = (
-            f"VRID {part.router.vrid} of {part.service.name} is used by {received.source} (MAC {mac}), too, "
-            f"whose adverts are ignored: {error}"
-        )
-        remember(self.strangers, who, Stranger(text, now), _STRANGERS)
-        if not known:
-            facts = {"service": part.service.name, "vrid": part.router.vrid, "mac": mac}
-            facts |= {"source": str(received.source), "reason": error.flaw.value}
-            self.events.append(Event(Happening.VRID_CLASH, text, Level.WARNING, facts))
 
 
 def _is_for(part: Part, received: Received, vrid: int) -> bool:
@@ -333,21 +308,3 @@ def _is_another(part: Part, service: Service) -> bool:
         after.version,
         after.interface,
     )
-
-
-def _adverts(part: Part, priority: int) -> Iterable[SendAdvert]:
-    """Yield one advert for the group, or one for each peer."""
-    if part.link is None or part.own is None:
-        return
-    router = part.router
-    form = Checksum.RFC9568 if router.plain_checksum else Checksum.RFC5798
-    advert = Advert(router.version, router.vrid, priority, router.interval, part.addresses, router.auth, form)
-    to: Collection[IPAddress] = part.unicast or (GROUPS[part.family],)
-    for destination in to:
-        source = part.own
-        if part.unicast:
-            beside = frozenset(part.addresses)
-            source = own_address(part.link, part.family, beside, destination) or part.own
-        part.sent += 1
-        data = encode(advert, source, destination)
-        yield SendAdvert(part.link.index, source, destination, data, None if part.unicast else part.mac)

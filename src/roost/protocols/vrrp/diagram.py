@@ -1,6 +1,6 @@
 """The machine's table as a diagram, so that the documentation cannot differ from it."""
 
-from roost.protocols.vrrp.machine import TABLE, State
+from roost.protocols.vrrp.table import TABLE, State
 
 __all__ = ["diagram"]
 

@@ -13,8 +13,8 @@ from roost.decide.vrrp.judging import Received
 from roost.model.check import Check, Interface, Result
 from roost.model.event import Happening
 from roost.model.service import Advertisement, DesiredState
-from roost.protocols.vrrp.machine import State
 from roost.protocols.vrrp.packet import GROUPS, Advert, encode, parse, virtual_mac
+from roost.protocols.vrrp.table import State
 
 VIP = IPv4Address("192.0.2.100")
 BOTH = "192.0.2.100 2001:db8::100"
@@ -325,7 +325,9 @@ def test_strangers_and_peers_are_bounded() -> None:
         lan.deliver(one, advert(IPv4Address(f"192.0.2.{last}")))
         lan.deliver(one, advert(IPv4Address(f"192.0.2.{last}"), addresses=(SOURCE,)))
     assert len(one.decider.state.routers.parts[0].peers) <= 16
-    assert len(one.decider.state.routers.strangers) <= 64
+    assert len(one.decider.state.routers.strangers.known) <= 64
+    clashes = [each for each in one.events if each.what is Happening.VRID_CLASH]
+    assert len(clashes) == 64, "forged sources fill no log"
 
 
 def test_a_claim_of_a_machine_without_adverts_is_an_alarm_and_moves_nothing() -> None:

@@ -7,17 +7,8 @@ from typing import Any
 import pytest
 
 from roost.protocols.vrrp.diagram import diagram
-from roost.protocols.vrrp.machine import (
-    TABLE,
-    Advertise,
-    AnnounceAgain,
-    Heard,
-    Instance,
-    Occasion,
-    Ruling,
-    State,
-    Timing,
-)
+from roost.protocols.vrrp.machine import Advertise, AnnounceAgain, Heard, Instance, Ruling, Timing
+from roost.protocols.vrrp.table import TABLE, Occasion, State
 
 DOCS = Path(__file__).parents[4] / "docs"
 LOW, MIDDLE, HIGH = (IPv4Address(f"192.0.2.{last}") for last in (11, 12, 13))
