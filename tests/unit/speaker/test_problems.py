@@ -42,6 +42,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "lifelines": SimpleNamespace(unheld={}),
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
+        "virtual_macs": SimpleNamespace(failed=""),
         "complaints": (),
         "not_passing_on": "",
     }
