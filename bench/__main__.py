@@ -5,6 +5,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "failover": "silent death of the leader: Roost's profiles, keepalived, plain memberlist",
+    "vrrp": "silent death of the VRRP master at three intervals: Roost beside keepalived",
     "handover": "SIGTERM of the leader under 500 packets/s: packets lost",
     "track": "the leader's server process ends: until a client's connections get elsewhere",
     "connections": "open TCP connections over planned moves and a killed speaker: broken, longest echo",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from roost.model.hook import Hook
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES, Profile
 
@@ -98,6 +99,7 @@ class SpeakerSettings:
     only_on_subnet: bool = False  # whether nodes need a link in an address's subnet to lead it
     metallb_metrics: bool = False  # whether metrics carry MetalLB's names, too
     failback: float = 0.0  # seconds, of Services of Kubernetes that do not say (`roost.model.tenure`)
+    hooks: tuple[Hook, ...] = ()  # programs that are called when a service has another role here
     answer_ping: bool = False  # whether this process answers echo requests for what it announces
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from roost.decide import effects as do
 from roost.decide.members import ClusterMember
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.check import Check, Result
@@ -102,6 +103,9 @@ class FakeDecider:
         self._apply(now)
 
     def proxied(self, service_name: str, now: float) -> None:
+        pass
+
+    def advert(self, received: Received, now: float) -> None:
         pass
 
     def checked(self, check: Check, result: Result, now: float) -> None:

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.simulator.client import Client, State
 from roost.simulator.clock import Clock
@@ -24,6 +25,9 @@ class Anybody:
 
     def hear_question(self, question: Question) -> None:
         self.heard.append(question)
+
+    def hear_advert(self, received: Received) -> None:
+        pass
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:
         self.heard.append(claims)

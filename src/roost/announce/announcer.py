@@ -70,6 +70,11 @@ class Announcer:
         """What answers on each link, by the link's index."""
         return self._responders
 
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links that are answered on."""
+        return tuple(each.link for each in self._responders.values())
+
     def interfaces_for(self, address: IPAddress) -> tuple[str, ...]:
         """Return the names of the links on which `address` is answered."""
         how = self._announcements.get(address)

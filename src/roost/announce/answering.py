@@ -110,8 +110,8 @@ def _arp(
         return Claimed(packet.sender, packet.sender_mac, direct)
     rules = (
         (packet.operation != arp.REQUEST, "foreign_reply"),
-        (frame.destination not in (ethernet.BROADCAST, mac), "not_for_us"),
         (packet.target not in known, "unknown_address"),
+        (frame.destination not in (ethernet.BROADCAST, mac, answered(packet.target)), "not_for_us"),
     )
     if reason := next((reason for holds, reason in rules if holds), ""):
         return Dropped(reason)
@@ -136,7 +136,7 @@ def _ndp(
     if isinstance(message, ndp.Advertisement):
         direct = frame.destination == mac
         return Claimed(message.target, message.link_layer or frame.source, direct)
-    if frame.destination not in (mac, ndp.solicited_node_mac(message.target)):
+    if frame.destination not in (mac, ndp.solicited_node_mac(message.target), answered(message.target)):
         return Dropped("not_for_us")
     if message.link_layer not in (None, frame.source):
         return Dropped("spoofed_sender")

@@ -1,6 +1,7 @@
 """The `roost` command. Each subcommand is a module here, imported only when it is asked for."""
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -12,6 +13,7 @@ _COMMANDS = {
     "controller": "Give addresses to the Services of a Kubernetes cluster.",
     "speaker": "Announce service addresses from this node (runs in the foreground).",
     "check": "Validate a configuration file.",
+    "import": "Write Roost's configuration from Keepalived's, and name what has no counterpart.",
     "status": "Show what is wrong, who leads what, and the members of the cluster.",
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
@@ -37,7 +39,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(f"roost.cli.{cmd_name.replace('-', '_')}").command
+        module = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
+        command = import_module(f"roost.cli.{module}").command
         assert isinstance(command, click.Command)  # noqa: S101 - a module that breaks this is ours
         return command
 

@@ -9,6 +9,7 @@ import click
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import complete_vips
 from roost.cli.output import passed_on
+from roost.cli.routers import routers
 from roost.cli.screen import Cell, Screen, verdict
 
 __all__ = ["command"]
@@ -43,6 +44,21 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
     )
     if why := explanation.get("why_kept"):
         screen.line(why, indent=4)
+    if explanation["places"] or not explanation.get("vrrp"):
+        _places(explanation, screen)
+    for exclusion in explanation["exclusions"]:
+        screen.line(("out: ", "dim"), f"{exclusion['node']}: {exclusion['why']}", indent=4)
+    routers(explanation.get("vrrp", []), screen)
+    _checks(explanation.get("checks", []), screen)
+    if unproven := explanation["judged_by_swim_alone"]:
+        screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
+    for holder in explanation["passing_on"]:
+        screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)
+    for problem in explanation["problems"]:
+        screen.line((problem, "yellow"), indent=4)
+
+
+def _places(explanation: dict[str, Any], screen: Screen) -> None:
     screen.table(
         ("place", "node", "verdict", "score", "hash", "why"),
         [
@@ -57,15 +73,6 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
             for place in explanation["places"]
         ],
     )
-    for exclusion in explanation["exclusions"]:
-        screen.line(("out: ", "dim"), f"{exclusion['node']}: {exclusion['why']}", indent=4)
-    _checks(explanation.get("checks", []), screen)
-    if unproven := explanation["judged_by_swim_alone"]:
-        screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
-    for holder in explanation["passing_on"]:
-        screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)
-    for problem in explanation["problems"]:
-        screen.line((problem, "yellow"), indent=4)
 
 
 def _checks(checks: list[dict[str, Any]], screen: Screen) -> None:

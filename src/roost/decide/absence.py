@@ -60,6 +60,7 @@ class Absence:
                 self._leading.await_claim(address, lead.node, lead.standbys, now)
         self._leading.refresh(now)
         self._publishing.reconsider(None, now)
+        self._state.roles.doubt_all()
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
     def begin(self, now: float, patience: float = ABSENT) -> None:
@@ -69,7 +70,8 @@ class Absence:
         self._state.settling.unsettle(now, self._state.settings.settle_time)
         self._failback.was_away(now)
         self._leading.absent = patience  # what it leads, it may find out only with the link
-        self._state.asking.begin_anew(self._state.plan.leading, now, patience)
+        led = [each for each in self._state.plan.leading if each not in self._state.plan.virtual]
+        self._state.asking.begin_anew(led, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))
         self._publishing.reconsider(None, now)

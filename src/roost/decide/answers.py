@@ -62,8 +62,11 @@ class Answers:
         return {*self._plan.leading, *self._succession.stood_in, *self._handover.held}
 
     def takes_over(self, address: IPAddress) -> bool:
-        """Tell whether this node may begin to answer for `address`: one that hears nobody may not."""
-        return self.only is None or address in self.only
+        """Tell whether this node may begin to answer for `address`: one that hears nobody may not.
+
+        With VRRP it is just who hears nobody that takes over.
+        """
+        return self.only is None or address in self.only or address in self._plan.virtual
 
     def consider(self, addresses: set[IPAddress] | None = None) -> bool:
         """Look at `addresses` anew (None: at all); tells whether anything is answered otherwise now."""

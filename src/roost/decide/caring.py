@@ -58,6 +58,7 @@ class Caring:
         """Tell everybody how fit this node is for `services`, and follow that."""
         if not services:
             return
+        self._state.roles.doubt(services)
         self._own_word.tell_fitness(services)  # first of all: who takes over begins with it
         for name in sorted(services):
             self._say(name)

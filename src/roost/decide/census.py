@@ -126,6 +126,7 @@ def led_by_peers(
         addresses = (
             address
             for service in sorted(election.led_by(name))
+            if election.rankings[service].service.vrrp is None  # another may have taken over a moment ago
             for address in election.rankings[service].service.addresses
             if plan.lead(address).node == name and address not in mute
         )

@@ -19,7 +19,7 @@ from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import AskHosts, Declare, Isolate, Open, Renew, Tell
+from roost.decide.effects import AskHosts, Became, Declare, Isolate, Open, Renew, Tell
 from roost.decide.failback import Failback
 from roost.decide.leading import Leading
 from roost.decide.meeting import Meeting
@@ -30,6 +30,8 @@ from roost.decide.settings import DeciderSettings
 from roost.decide.standing.isolation import has_carrier
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
+from roost.decide.vrrp.following import Following
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.check import Check, Result
@@ -83,6 +85,7 @@ class Decider:
         self._absence = Absence(state, self._leading, self._publishing, self._failback)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
+        self._virtual = Following(state, self._leading, self._publishing)
         self._caring = Caring(state, self._leading, self._own_word)
 
     # -- views -----------------------------------------------------------------------------------
@@ -156,6 +159,7 @@ class Decider:
         if self._state.settings.bind is not None:
             self._state.settling.unsettle(now, self._state.settings.settle_time)
             self._state.rejoining.start(now)
+        self._virtual.start(now)
         self._own_word.describe(now)
 
     def configure(self, settings: DeciderSettings, now: float) -> None:
@@ -184,12 +188,15 @@ class Decider:
             self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
         self._state.tenures.want(desired.services)
+        self._virtual.take_services(now)
         fitness = self._caring.take_services(now)
         moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
+        self._state.roles.doubt_all()
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)
         self._caring.tell(fitness, now)
+        self._virtual.look(now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
@@ -203,6 +210,7 @@ class Decider:
         before = self._state.announcing_links
         self._state.announcing_links = tuple(sorted(able, key=lambda link: link.index))
         if self._state.announcing_links != before:
+            self._state.roles.doubt_all()
             self._state.outbox.put(Open(self._state.announcing_links))
         plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
         if self._state.isolation.unplugged:
@@ -210,6 +218,7 @@ class Decider:
         if plugged_again:  # first of all: what it may lead now it asks for
             self._absence.come_back("the cable is back", now)
         self._leading.refresh(now)
+        self._virtual.look(now)
         if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
             self._publishing.announce(list(self._state.answers.now), now)
 
@@ -293,7 +302,10 @@ class Decider:
         self._stale = True
         if all(mac != link.mac for link in self._state.announcing_links):
             self._absence.lan_heard(now)
-            self._conflicts.claimed(address, mac, interface, direct=direct, now=now)
+            if address in self._state.plan.virtual:
+                self._virtual.claimed(address, mac, interface, self._state.address_book.name_of(mac), now)
+            else:
+                self._conflicts.claimed(address, mac, interface, direct=direct, now=now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
@@ -320,14 +332,22 @@ class Decider:
         able_again = ready & self._state.delivery.refused.keys()
         self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
         self._publishing.reconsider(changed, now)
+        self._state.roles.doubt_addresses(changed)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
         self._leading.await_again(able_again, now)
+        self._virtual.look(now)
+
+    def advert(self, received: Received, now: float) -> None:
+        """Take a VRRP packet."""
+        self._stale = True
+        self._virtual.hear(received, now)
 
     def checked(self, check: Check, result: Result, now: float) -> None:
         """Take the result of a check that has to be made."""
         self._stale = True
         self._caring.checked(check, result, now)
+        self._virtual.look(now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
@@ -392,8 +412,15 @@ class Decider:
         """Lead nothing from now on; go on answering until successors are heard."""
         self._stale = True
         self._state.leaving = True
+        self._state.roles.doubt_all()
         self._state.rejoining.stop()
         self._leading.refresh(now)
+        self._virtual.look(now)
+
+    def end(self, now: float) -> None:  # noqa: ARG002 - as every input
+        """Hear that this node stops now, as it was asked to, whatever it still answers for."""
+        self._stale = True
+        self._state.roles.end()
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -407,6 +434,7 @@ class Decider:
         self._stale = True
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
+        self._virtual.wake(now)
         self._questions.wake(now)
         self._wake_standing(now)
         self._caring.wake(now)
@@ -447,6 +475,7 @@ class Decider:
                 state.own_connections,
                 state.holders,
                 self._failback,
+                self._virtual,
             )
             self._due = soonest([each.next_wake() for each in parts])
             self._stale = False
@@ -458,6 +487,7 @@ class Decider:
         self._caring.look()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
+        self._state.outbox.extend(map(Became, self._state.roles.look(self._state)))
         return self._state.outbox.take()
 
     # -- parts of the above ------------------------------------------------------------------------
@@ -505,6 +535,7 @@ class Decider:
             text = "draining" if self._state.drain.draining else "draining no more"
             self._state.outbox.say(Event(Happening.DRAINING, text))
             self._leading.refresh(now)
+            self._virtual.look(now)
 
     def _take_watch(self, effect: Effect) -> None:
         match effect:

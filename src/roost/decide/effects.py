@@ -10,6 +10,7 @@ from roost.model.check import Check
 from roost.model.event import Event
 from roost.model.flow import Flow
 from roost.model.link import Link
+from roost.model.role import Change
 from roost.model.service import Service
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness.voice import ProbeKind
@@ -24,6 +25,7 @@ __all__ = [
     "Ask",
     "AskHosts",
     "AskProxy",
+    "Became",
     "Correct",
     "Count",
     "Declare",
@@ -31,6 +33,7 @@ __all__ = [
     "Describe",
     "Follow",
     "Happened",
+    "HearAdverts",
     "Hold",
     "Isolate",
     "Join",
@@ -43,6 +46,7 @@ __all__ = [
     "Probe",
     "Renew",
     "Resolve",
+    "SendAdvert",
     "Target",
     "Teach",
     "Tell",
@@ -295,7 +299,32 @@ class Count(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class HearAdverts(Effect):
+    """Listen for VRRP on exactly these links (by index), for these families (4, 6); report what comes."""
+
+    links: Mapping[int, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAdvert(Effect):
+    """Send a VRRP packet on the link with index `link`, from the hardware address `mac` if given."""
+
+    link: int
+    source: IPAddress
+    destination: IPAddress
+    data: bytes
+    mac: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Happened(Effect):
     """Something that people and programs may want to know."""
 
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Became(Effect):
+    """A service has another role on this node; each follows on the one before, without a gap."""
+
+    change: Change

@@ -38,10 +38,13 @@ class Handover:
         """The addresses still answered for the sake of the handover."""
         return self._held.keys()
 
-    def pass_on(self, addresses: Collection[IPAddress], now: float) -> None:
-        """Hold addresses that this node answered for and that another living node leads now."""
+    def pass_on(self, addresses: Collection[IPAddress], now: float, hold: float | None = None) -> None:
+        """Hold addresses that this node answered for and that another living node leads now.
+
+        `hold` is for how many seconds at most, where it is not as long as always.
+        """
         new = [address for address in addresses if address not in self._held]
-        self._held.update(dict.fromkeys(new, now + self._hold))
+        self._held.update(dict.fromkeys(new, now + (self._hold if hold is None else hold)))
         if new:
             self._asked = 0
             self._next_ask = now + _ASK_AT[0]

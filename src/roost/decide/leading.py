@@ -116,6 +116,7 @@ class Leading:
         if self._state.me not in self._state.election.candidates:
             return  # before the first look at the members
         if self._state.election.ranked_anew:
+            self._state.roles.doubt_all()
             known = self._state.plan.known
             self._state.plan.take_all(self._state.refused)
             if self._state.plan.known != known:
@@ -125,6 +126,7 @@ class Leading:
             changed: AbstractSet[IPAddress] = every | self.leaders.keys() | self._state.answers.now.keys()
         else:
             changed = self._state.plan.take_moves(move.service for move in moves)
+            self._state.roles.doubt_addresses(changed)
         self.await_proxy(moves, now)
         for address in changed:
             self._follow_lead(address, now)
@@ -159,6 +161,9 @@ class Leading:
             self._passing_on.lead_moved(address, before, now)
         elif address not in self._state.succession.stood_in:
             return
+        if address in self._state.plan.virtual:
+            self._follow_master(address, lead.node, before, now)
+            return
         if lead.node == self._state.me:
             if address in self._state.handover.held and address in self._state.answers.now:
                 # Clients may have believed a claim that this node did not, since its sender was failing.
@@ -176,6 +181,14 @@ class Leading:
         if address in self._state.answers.now and before == self._state.me:
             self._state.handover.pass_on([address], now)
         self.await_claim(address, lead.node, lead.standbys, now)
+
+    def _follow_master(self, address: IPAddress, node: str | None, before: str | None, now: float) -> None:
+        """Follow what VRRP has decided: nobody is asked; a master that goes answers until the next one."""
+        state = self._state
+        if node == state.me:
+            state.handover.let_go([address])
+        elif node is None and before == state.me and address in state.answers.now:
+            state.handover.pass_on([address], now, state.routers.handover_time(address))
 
     def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
         """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""

@@ -3,7 +3,8 @@
 Kept up to date at the cost of what moves: on a death only the addresses of moved services are looked at.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
@@ -18,10 +19,13 @@ class Plan:
     """What node `me` does about all addresses, as the election has it.
 
     Services in `refused` cannot run on this host and are left alone. An address of several services is
-    answered by one node, on the interfaces of any of them that this node leads.
+    answered by one node, on the interfaces of any of them that this node leads. `virtual` is how addresses of
+    virtual routers are answered for.
     """
 
-    def __init__(self, me: str, election: Election) -> None:
+    def __init__(
+        self, me: str, election: Election, virtual: Mapping[IPAddress, Announcement] = MappingProxyType({})
+    ) -> None:
         self.leading: dict[IPAddress, Announcement] = {}
         self.passed_on: set[IPAddress] = set()  # led by another node
         self.known: frozenset[IPAddress] = frozenset()
@@ -29,6 +33,7 @@ class Plan:
         self._me = me
         self._election = election
         self._refused: frozenset[str] = frozenset()
+        self.virtual = virtual
 
     def take_all(self, refused: Collection[str]) -> None:
         """Look at everything anew: services, their rankings, or what this host can run have changed."""
@@ -74,6 +79,8 @@ class Plan:
             self.passed_on.add(address)
 
     def _announcement(self, address: IPAddress) -> Announcement:
+        if address in self.virtual:
+            return self.virtual[address]
         me = self._election.candidates[self._me].node
         wanted = [
             Announcement(interfaces_of(ranking.service, me))

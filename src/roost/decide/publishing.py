@@ -39,6 +39,7 @@ class Publishing:
             return
         self.now = after
         self._state.tenures.look_again = True
+        self._state.roles.doubt_addresses(before.keys() ^ after.keys())
         self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
         lost = before.keys() - after.keys()

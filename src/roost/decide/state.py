@@ -23,6 +23,7 @@ from roost.decide.patrol import Patrol
 from roost.decide.plan import Plan
 from roost.decide.readiness import Readiness
 from roost.decide.rejoining import Rejoining
+from roost.decide.roles import Roles
 from roost.decide.settings import DeciderSettings
 from roost.decide.settling import Settling
 from roost.decide.standing.drain import Drain
@@ -33,6 +34,7 @@ from roost.decide.standing.tracking import Tracking
 from roost.decide.succession import Succession
 from roost.decide.tenures import TenureBook
 from roost.decide.vouching import Vouching
+from roost.decide.vrrp.routers import VirtualRouters
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress
@@ -71,8 +73,9 @@ class State:
         self.fates = FateBook(me)
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
-        self.plan = Plan(me, self.election)
         self.tenures = TenureBook(me)
+        self.routers = VirtualRouters()
+        self.plan = Plan(me, self.election, self.routers.announcements)
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
@@ -99,6 +102,7 @@ class State:
         self.standing = Standing()
         self.inability = Inability(me)
         self.tracking = Tracking(me)
+        self.roles = Roles()
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
@@ -112,6 +116,13 @@ class State:
         """Return what is held of a node, None where it is not known."""
         candidate = self.election.candidates.get(name) if name else None
         return candidate.verdict if candidate else None
+
+    def machine_at(self, address: IPAddress, mac: bytes | None) -> str:
+        """Return the member at an address, or with a hardware address (6 bytes); else the address's text."""
+        if mac is not None and (known := self.address_book.name_of(mac)):
+            return known
+        told = (each.name for each in self.members if address in each.metadata.addresses)
+        return next(told, str(address))
 
     def is_lost(self, peer: str) -> bool:
         """Tell whether gossip has lost `peer`; the claims of those that it reaches end by themselves."""

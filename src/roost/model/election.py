@@ -59,6 +59,7 @@ class Election:
         self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
+        self._masters: dict[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
         self.update_candidates(candidates)
@@ -194,6 +195,17 @@ class Election:
             moves = [self._install(self._rankings[name]) for name in unsettled | self._held_by_others()]
         return _real(moves)
 
+    def follow_masters(self, masters: Mapping[str, str | None]) -> tuple[Move, ...]:
+        """Take who leads some services that VRRP decides about (name -> node), and return the moves."""
+        self.ranked_anew = False
+        changed = [name for name, node in masters.items() if self._masters.get(name) != node]
+        for name in changed:
+            if (node := masters[name]) is None:
+                self._masters.pop(name, None)
+            else:
+                self._masters[name] = node
+        return _real(self._install(self._rankings[name]) for name in changed if name in self._rankings)
+
     def _take_fitness(self, service: str, nodes: Mapping[str, Fitness]) -> None:
         known = {**self._fitness.get(service, {}), **nodes}
         self._fitness[service] = known = {node: each for node, each in known.items() if each != FIT}
@@ -226,11 +238,14 @@ class Election:
     def _install(self, ranking: Ranking) -> Move:
         service, name = ranking.service, ranking.service.name
         before = self._forget(name)
-        holder = self._holders.get(service.addresses[0]) if service.stays else None
-        if holder != ranking.holder:
-            ranking = replace(ranking, holder=holder)
-        ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
-        ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
+        if service.vrrp is not None:
+            ranking = replace(ranking, leader=self._masters.get(name))
+        else:
+            holder = self._holders.get(service.addresses[0]) if service.stays else None
+            if holder != ranking.holder:
+                ranking = replace(ranking, holder=holder)
+            ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
+            ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _would_lead(ranking):
             self._passed_over[node].add(name)

@@ -39,6 +39,7 @@ class Happening(Enum):
     NAMESAKE = "namesake"
     PASSING_ON = "passing on"
     FORGOTTEN = "forgotten"
+    VRID_CLASH = "VRID clash"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
     1; `interfaces` are the patterns that the leader may use, None for all.
     """
     service = ranking.service
-    leader = candidates[ranking.leader].node if ranking.leader else None
+    leading = candidates.get(ranking.leader) if ranking.leader else None  # VRRP's need be no member
     return {
         "service": service.name,
         "addresses": [canonical(address) for address in service.addresses],
@@ -28,7 +28,7 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
         "leader": ranking.leader,
         "failback": failback_text(service.failback),
         "why_kept": why_kept(ranking, candidates),
-        "interfaces": interfaces_of(service, leader) if leader else [],
+        "interfaces": interfaces_of(service, leading.node) if leading else [],
         "places": [
             _place(position, place, ranking, candidates) for position, place in enumerate(ranking.places, 1)
         ],

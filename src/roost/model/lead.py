@@ -34,6 +34,9 @@ def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
         return Lead(address)
     deciding = next((ranking for ranking in ordered if ranking.leader is not None), ordered[0])
     name = deciding.service.name
+    if deciding.service.vrrp is not None:
+        why = f"no master of {name} is heard" if deciding.leader is None else f"the master of {name} by VRRP"
+        return Lead(address, deciding.leader, (), name, why)
     standbys = tuple(place.node for place in deciding.places if place.node != deciding.leader)
     if deciding.leader is None:
         return Lead(address, None, standbys, name, f"no node can lead {name}")

@@ -122,7 +122,12 @@ class Ranking:
         return replace(self, places=tuple(places))
 
     def with_nodes(self, changed: Mapping[str, Node | None]) -> "Ranking":
-        """Return the order after `changed` nodes came, changed or (None) went; it has no leader yet."""
+        """Return the order after `changed` nodes came, changed or (None) went; it has no leader yet.
+
+        Where VRRP decides there is no order.
+        """
+        if self.service.vrrp is not None:
+            return Ranking(self.service)
         places = [place for place in self.places if place.node not in changed]
         exclusions = [exclusion for exclusion in self.exclusions if exclusion.node not in changed]
         service = self.service

@@ -7,6 +7,7 @@ from typing import Literal
 from roost.model.address import IPAddress
 from roost.model.check import Check
 from roost.model.node import Node
+from roost.model.virtual_router import VirtualRouter
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
 
@@ -110,6 +111,7 @@ class Service:
     apart_from: IPAddress | None = None
     part_of: str = ""
     failback: float = 0.0
+    vrrp: VirtualRouter | None = None
     track: tuple[Check, ...] = ()
 
     @property

@@ -19,6 +19,7 @@ __all__ = [
     "build_claims",
     "build_echo_requests",
     "build_traffic",
+    "build_vrrp",
 ]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
@@ -173,6 +174,22 @@ def build_echo_requests(addresses: Collection[IPv4Address | IPv6Address]) -> lis
     program.load(_LOAD4, 30)  # destination
     program.tree(ipv4, "pass", "drop")
     return program.ended(_WHOLE)
+
+
+def build_vrrp() -> list[Instruction]:
+    """Return the program that passes the headers of VRRP packets (IP protocol 112)."""
+    program = _Program()
+    program.only_if_zero(_VLAN_TAG_PRESENT)
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0800, "ipv4")
+    program.jump_unless(_JEQ, 0x86DD, "drop")
+    program.load(_LOAD1, 20)  # IPv6 next header
+    program.jump_if(_JEQ, 112, "pass")
+    program.jump("drop")
+    program.label("ipv4")
+    program.load(_LOAD1, 23)  # protocol
+    program.jump_unless(_JEQ, 112, "drop")
+    return program.ended(_HEADERS)
 
 
 def _to_icmp6(program: "_Program", other: str) -> None:

@@ -31,6 +31,7 @@ class Outcome:
     code: int | None
     why: str
     output: str = ""
+    late: bool = False  # whether it was killed for taking too long
 
     @property
     def ok(self) -> bool:
@@ -76,7 +77,7 @@ async def run(
         async with asyncio.timeout(timeout):
             await ending.over
     except TimeoutError:
-        return Outcome(None, f"killed: it took longer than {timeout:g} s", output.end())
+        return Outcome(None, f"killed: it took longer than {timeout:g} s", output.end(), late=True)
     finally:
         ending.kill_unless_over()
         output.end()

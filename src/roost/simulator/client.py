@@ -12,6 +12,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.simulator.clock import Clock
 from roost.simulator.connections import Connections
@@ -131,6 +132,9 @@ class Client:
             if back is question.port and question.answered is not None:
                 claim = Claim(self.address, self.mac, gratuitous=False)
                 self._clock.after(self._lan.flight(self.port, back), partial(question.answered, claim))
+
+    def hear_advert(self, received: Received) -> None:
+        """Take no notice: it is for routers."""
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:
         """Learn, as far as the rules allow."""

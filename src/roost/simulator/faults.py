@@ -132,7 +132,8 @@ class ServiceSpec:
 
     With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. Where it
     is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
-    have none, which is always.
+    have none, which is always. With a `vrid` VRRP decides who leads it: adverts come every 0.1 s, the first
+    node has the highest priority, and with an odd number nobody preempts.
     """
 
     name: str
@@ -141,6 +142,7 @@ class ServiceSpec:
     endpoints: tuple[str, ...] = ()
     tracked: bool = False
     failback: str = failback_text(ALWAYS)
+    vrid: int = 0
 
     @property
     def seconds(self) -> float:
@@ -201,12 +203,12 @@ class Schedule:
 
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
-    tracked = bool(row.get("tracked"))  # older files are played without
+    tracked, vrid = bool(row.get("tracked")), int(row.get("vrid", 0))  # older files are played without
     failback = row.get("failback", failback_text(ALWAYS))
     if failback not in _FAILBACKS:
         raise ScheduleError(f"no failback of the simulator is {failback}")
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback)
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid)
 
 
 def _fault(row: dict[str, Any]) -> Fault:

@@ -15,6 +15,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.check import Check, Interface, Result
 from roost.model.link import Link
+from roost.model.role import Role
 from roost.protocols.machine import Effect, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
 from roost.protocols.witness.voice import ProbeKind
@@ -54,6 +55,7 @@ class Hands:
         self._counted: frozenset[IPAddress] = frozenset()
         self._checks: tuple[Check, ...] = ()
         self._asking: set[str] = set()  # services whose proxy is being asked
+        self.roles: dict[str, Role] = {}  # by service
         self._process = process
         self._host = process.host
         self._does = self._table()
@@ -95,7 +97,10 @@ class Hands:
             do.PassOn: self._pass_on,
             do.Count: self._count,
             do.Track: self._track,
+            do.HearAdverts: lambda _: None,  # the process drops what no router of its is for
+            do.SendAdvert: self._send_advert,
             do.Happened: self._happened,
+            do.Became: self._became,
         }
 
     # -- answering -----------------------------------------------------------------------------------
@@ -154,6 +159,10 @@ class Hands:
                 mac = self.mac(sighting.vip)
                 told = tuple(Claim(sighting.vip, mac, gratuitous=each) for each in (True, False))
                 self._host.tell(sighting.mac, mac, told)
+
+    def _send_advert(self, effect: do.SendAdvert) -> None:
+        if self._open:
+            self._host.send_advert(effect)
 
     def _ask(self, effect: do.Ask) -> None:
         for address in effect.addresses if self._open else ():
@@ -256,6 +265,15 @@ class Hands:
         flows = [flow for flow in self._host.kernel.sockets if flow.address in self._counted]
         self._process.take(Queue.EVENTS, partial(self._process.decider.counted, flows))
         self._host.clock.after(_COUNT, self._report)
+
+    def _became(self, effect: do.Became) -> None:
+        change = effect.change
+        before = self.roles.get(change.service)
+        anew = change.before is None and before is Role.STOPPED  # the service was away
+        if change.before is not before and not anew:
+            raise AssertionError(f"{change} does not follow on {before}")
+        self.roles[change.service] = change.role
+        self._host.note("became", f"{change.service} {change.role.value}")
 
     def _track(self, effect: do.Track) -> None:
         self._checks = effect.checks

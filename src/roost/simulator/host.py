@@ -12,11 +12,13 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 
-from roost.decide.effects import PassOn
+from roost.decide.effects import PassOn, SendAdvert
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.service import DesiredState
 from roost.protocols.machine import Endpoint
+from roost.protocols.vrrp.packet import HOPS
 from roost.protocols.words.sightings import Sighting
 from roost.simulator.clock import Clock
 from roost.simulator.inbox import Queue
@@ -316,6 +318,18 @@ class Host:
         """Take claims for service addresses."""
         if self.process is not None and not self.paused:
             self.process.take(Queue.FRAMES, partial(self.process.claims, claims, broadcast))
+
+    def send_advert(self, advert: SendAdvert) -> None:
+        """Send a VRRP packet to everybody, as a switch floods what is for the group."""
+        mac = advert.mac or self.mac
+        received = Received(self._link.index, advert.source, advert.destination, HOPS, advert.data, mac)
+        for port in self._lan.broadcast(self.port, mac):
+            self._reach(port, partial(port.station.hear_advert, received))
+
+    def hear_advert(self, received: Received) -> None:
+        """Take a VRRP packet."""
+        if self.process is not None and not self.paused:
+            self.process.take(Queue.FRAMES, partial(self.process.decider.advert, received))
 
     def reply(self, claim: Claim, question: Question) -> None:
         """Answer a question by unicast."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 
 __all__ = ["FLIGHT", "Claim", "Lan", "Port", "Question", "Station"]
@@ -54,6 +55,9 @@ class Station(Protocol):
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:
         """Take what says where addresses are."""
+
+    def hear_advert(self, received: Received) -> None:
+        """Take a VRRP packet."""
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from roost.decide.members import ClusterMember
+from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.check import Check, Result
 from roost.model.flow import Flow
@@ -35,6 +36,7 @@ class DecidingMachine(Protocol):
     def hear(self, word: Word, now: float) -> None: ...  # noqa: D102
     def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None: ...  # noqa: D102, FBT001
     def asked(self, sighting: Sighting, now: float) -> None: ...  # noqa: D102
+    def advert(self, received: Received, now: float) -> None: ...  # noqa: D102
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None: ...  # noqa: D102
     def delivered(  # noqa: D102
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float

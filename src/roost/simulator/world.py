@@ -13,6 +13,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
+from roost.model.virtual_router import VirtualRouter
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
 from roost.simulator.clock import START, Clock
@@ -137,7 +138,10 @@ class World:
             for spec in self.services.values()
             if not self._gone[spec.name] and not self._without.get((node, spec.name))
         ]
-        return DesiredState(tuple(_service(spec) for spec in specs), ",".join(spec.name for spec in specs))
+        rank = self.schedule.names.index(node)
+        return DesiredState(
+            tuple(_service(spec, rank) for spec in specs), ",".join(each.name for each in specs)
+        )
 
     def observed(self, switch: int, address: IPAddress, who: frozenset[str]) -> None:
         """Take note of who answers for an address now, as seen at a switch."""
@@ -194,7 +198,9 @@ class World:
         self._without[node, service] = self._without.get((node, service), 0) + by
 
 
-def _service(spec: ServiceSpec) -> Service:
+def _service(spec: ServiceSpec, rank: int) -> Service:
+    """Return what the node of that rank wants, from 0."""
+    router = VirtualRouter(spec.vrid, priority=200 - 20 * rank, interval=10, preempt=spec.vrid % 2 == 0)
     return Service(
         spec.name,
         (spec.ip,),
@@ -204,4 +210,5 @@ def _service(spec: ServiceSpec) -> Service:
         health_port=_PROXY_PORT if spec.endpoints else 0,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),
         failback=spec.seconds,
+        vrrp=router if spec.vrid else None,
     )

@@ -10,6 +10,7 @@ from roost.speaker.fitness import fitness_metrics
 from roost.speaker.problem_kinds import KINDS
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
+from roost.speaker.vrrp import vrrp_metrics
 
 __all__ = ["metrics"]
 
@@ -61,7 +62,15 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         "histogram",
         histogram=speaker.failovers,
     )
+    yield Metric(
+        "roost_hook_failures",
+        "Calls of hooks that did not exit with 0",
+        "counter",
+        (),
+        {(): float(speaker.hooks.failures)},
+    )
     yield from fitness_metrics(speaker)
+    yield from vrrp_metrics(speaker)
     yield _problem_metric(speaker)
     yield from _layer2_metrics(speaker)
     if speaker.config.metallb_metrics:

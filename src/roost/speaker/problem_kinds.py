@@ -79,6 +79,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "no leader": Kind(_CRITICAL, "`roost explain ADDRESS` says what each node lacks"),
         "nobody fit": Kind(_CRITICAL, "`roost explain SERVICE` on each node says which check fails, and why"),
         "unfit": Kind(_WARNING, "`roost explain SERVICE` here says which check fails, and what it said last"),
+        "vrid clash": Kind(_WARNING, "give one of them another vrid, or both the same settings"),
+        "vrrp fault": Kind(_WARNING, "`roost explain SERVICE` says what the virtual router lacks"),
         "stood in": Kind(_WARNING, "compare that node's services with this one's: most likely it lacks it"),
         "yielded": Kind(_WARNING, "look why gossip does not reach who answers for it"),
         "claimed by a peer": Kind(

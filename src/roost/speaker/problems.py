@@ -17,6 +17,7 @@ from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
+from roost.speaker.vrrp import vrrp_problems
 
 __all__ = ["problems", "why_not_announcing"]
 
@@ -218,6 +219,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
             nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
             yield from _grouped("no leader", nobody)
         yield from fitness_problems(speaker)
+        yield from vrrp_problems(speaker, now)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         why = speaker.decider.why
         yield from _grouped(
@@ -251,8 +253,8 @@ def _named(ranking: Ranking) -> str:
 
 def _lacks_leader(ranking: Ranking) -> bool:
     """Tell whether nobody can lead a service that somebody ought to: not one without anything behind it."""
-    if ranking.leader is not None:
-        return False
+    if ranking.leader is not None or ranking.service.vrrp is not None:
+        return False  # a virtual router is another matter (`vrrp_problems`)
     reasons = {each.reason for each in ranking.exclusions}
     return bool(ranking.places) or not reasons & {Reason.WITHHELD, Reason.NO_ENDPOINT}
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -22,15 +22,18 @@ from roost.decide import effects
 from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
+from roost.decide.vrrp.judging import Received
 from roost.deliver.counting import Counting
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.deliver.passing_on import RENEW, PassingOn
 from roost.deliver.traffic import Traffic
+from roost.hooks.calls import Calls
 from roost.membership.cluster import Cluster, Listener
 from roost.membership.lifelines import Lifelines
 from roost.membership.probes import Probes
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
@@ -53,6 +56,8 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import state_folder
+from roost.runtime.virtual_macs import VirtualMacs
+from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.link_log import LinkLog
@@ -65,6 +70,7 @@ __all__ = ["Speaker"]
 _log = logging.getLogger("roost.speaker")
 
 _LEAVE_WITHIN: Final = 1.0  # seconds for telling the peers that this node leaves
+_LAST_CALLS: Final = 1.0  # seconds that hooks may take once all else has ended
 _QUIET: Final = 1.0  # seconds without packets for its addresses after which a leaving node ends
 _POLL: Final = 0.05  # seconds
 _LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
@@ -109,14 +115,17 @@ class Speaker:
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
+        self.vrrp = VrrpSockets(lambda *packet: self._tell(self.decider.advert, Received(*packet)))
+        self.virtual_macs = VirtualMacs()
         self.lifelines = Lifelines(
             self.cluster.hold,
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
         )
+        self.hooks = Calls(config.node, config.hooks)
         self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
-        self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
+        self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
@@ -143,6 +152,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self.virtual_macs.adopt(self.links.links)
         self.checks.take_links(self.links.links)
         self._hold_own(self.links.links)
         self._want("", now)
@@ -180,15 +190,20 @@ class Speaker:
             await asyncio.sleep(0.01)
         if led and self.decider.state.plan.passed_on:
             await self._serve_stragglers()
+        await self.hooks.idle()
 
     async def stop(self) -> None:
         """End at once: fall silent, take the addresses from the host, close everything."""
+        if self.decider.state.leaving:
+            self._tell(self.decider.end)
         self._driver.stop()
         self.events.flush()
         for task in self._tasks:
             task.cancel()
         self.lifelines.update({})
         self.probes.close()
+        self.vrrp.close()
+        self.virtual_macs.close()
         self.meters.close()
         self.counting.close()
         self.traffic.close()
@@ -203,6 +218,7 @@ class Speaker:
         self.passing_on.close()
         if self.source.delivers_locally:
             await self.delivery.clear(self.decider.lingering(self._now()))
+        await self.hooks.close(_LAST_CALLS)
 
     def look_for_room(self, source: Source) -> None:
         """Raise MetadataError when gossip has no room for what this node would say of itself."""
@@ -215,6 +231,7 @@ class Speaker:
         """
         config = source.settings
         changed = diff(self.config, config)
+        before = {each.name for each in self.source.desired.services}
         self.source = source
         self.config = config
         self.config_error = None
@@ -222,6 +239,7 @@ class Speaker:
         self.environment = Environment(source, self.environment)
         if config.membership and "membership.keys" in changed:
             self.cluster.set_keys(config.membership.keys)
+        self.hooks.configure(config.hooks, before - {each.name for each in source.desired.services})
         self._tell(self.decider.configure, decider_settings(config))
         yield
         yield from self._in_steps("the configuration changed", prepared)
@@ -297,6 +315,11 @@ class Speaker:
         """Tell the decider something, and carry out what follows."""
         hear(*facts, self._now())
         self._driver.flush()
+
+    def _drain(self) -> None:
+        """Take what has arrived: what came in time must not count as missing."""
+        self.probes.drain()
+        self.vrrp.drain()
 
     def _now(self) -> float:
         return time.monotonic()  # what the event loop counts by, too
@@ -377,6 +400,7 @@ class Speaker:
         trace(effect)
         match effect:
             case effects.Answer(announcements):
+                self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
@@ -419,6 +443,10 @@ class Speaker:
                 self._describe(effect)
             case effects.Deliver(addresses) if self.source.delivers_locally and self._running:
                 self._spawn(self.delivery.follow(addresses))
+            case effects.SendAdvert(link, source, destination, data, mac):
+                self.vrrp.send(link, source, destination, data, mac)
+            case effects.HearAdverts(wanted):
+                self.vrrp.follow(wanted, {link.index: link for link in self.decider.state.links})
             case effects.Follow(addresses, beside):
                 self.meters.watch(addresses, self.decider.state.announcing_links, beside)
             case effects.PassOn():
@@ -431,6 +459,8 @@ class Speaker:
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:
                 self._spawn(self._ask_proxy(service))
+            case effects.Became(change):
+                self.hooks.became(change)
             case effects.Happened(event):
                 self.events.happened(event)
 
@@ -494,3 +524,10 @@ class Speaker:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a task failed: %s", error, exc_info=error)
+
+
+def _virtual(announcements: Iterable[Announcement], links: Iterable[Link]) -> set[tuple[int, bytes]]:
+    """Return which hardware addresses are answered with on which links (by index), beside the links' own."""
+    return {
+        (link.index, how.mac) for how in announcements if how.mac for link in links if how.allows(link.name)
+    }

@@ -10,7 +10,7 @@ __all__ = ["trace"]
 
 _log = logging.getLogger("roost.decide")
 
-_ROUTINE: Final = (effects.Renew, effects.Probe, effects.Listen, effects.Happened)
+_ROUTINE: Final = (effects.Renew, effects.Probe, effects.Listen, effects.SendAdvert, effects.Happened)
 _MOST: Final = 300  # characters
 
 

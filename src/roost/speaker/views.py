@@ -21,6 +21,7 @@ from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems, why_not_announcing
 from roost.speaker.speaker import Speaker
+from roost.speaker.vrrp import vrrp_view
 
 __all__ = ["SpeakerViews"]
 
@@ -69,6 +70,7 @@ class SpeakerViews:
             "counters": {
                 "membership": dict(speaker.cluster.counters),
                 "announce": dict(speaker.announcer.counters),
+                "vrrp": dict(speaker.vrrp.counters),
                 "witness": dict(speaker.decider.state.watch.counters + speaker.probes.counters),
                 "clients": {
                     "known": len(speaker.decider.state.clients.table),
@@ -100,6 +102,7 @@ class SpeakerViews:
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
             "checks": check_views(speaker, ranking.service.name),
+            "vrrp": vrrp_view(speaker, ranking.service.name),
             "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
         }
 
@@ -240,6 +243,7 @@ class SpeakerViews:
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
             "fitness": fitness_view(speaker, service.name),
+            "vrrp": vrrp_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
 

@@ -13,6 +13,7 @@ from roost.model.address import IPAddress, canonical
 from roost.model.check import Check
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
 from roost.model.tenure import ALWAYS, failback_text
+from roost.model.virtual_router import VirtualRouter
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
 
@@ -36,6 +37,7 @@ class ServiceConfig:
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    vrrp: VirtualRouter | None = None
     track: tuple[Check, ...] = ()
     failback: float = ALWAYS
 
@@ -56,6 +58,7 @@ class ServiceConfig:
             ports=self.ports,
             track=self.track,
             failback=self.failback,
+            vrrp=self.vrrp,
         )
 
     def plain(self) -> list[object]:
@@ -70,7 +73,16 @@ class ServiceConfig:
             self.interfaces and sorted(self.interfaces),
             ports,
         ]
-        return plain if self.failback == ALWAYS else [*plain, {"failback": failback_text(self.failback)}]
+        if self.vrrp is not None:
+            plain.append(_agreed(self.vrrp))
+        if self.failback != ALWAYS:
+            plain.append({"failback": failback_text(self.failback)})
+        return plain
+
+
+def _agreed(router: VirtualRouter) -> list[object]:
+    """Return what all nodes of a virtual router have to have alike; each has its own priority and peers."""
+    return [router.vrid, router.version, router.interval, router.virtual_mac, router.group]
 
 
 @dataclass(frozen=True, kw_only=True)

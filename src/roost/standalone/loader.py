@@ -24,9 +24,12 @@ from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
 from roost.standalone.failback import idle_failback
 from roost.standalone.findings import Found, read_sections
+from roost.standalone.hooks import doubts as hook_doubts
+from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
 from roost.standalone.track import check_of
+from roost.standalone.vrrp import advice, contradictions, virtual_router
 
 __all__ = ["MAX_BYTES", "Loaded", "load"]
 
@@ -35,10 +38,7 @@ _MAX_KEY_FILE: Final = 1 << 16  # bytes
 _KEEPALIVED: Final = re.compile(
     r"^[ \t]*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b[^\n:]*\{", re.MULTILINE
 )
-_NO_IMPORT: Final = (
-    "`roost import`, which will translate it, is planned and not in this version; until then write each "
-    "virtual_ipaddress as a service by hand, as docs/examples/three-nodes.yaml has it"
-)
+_IMPORT: Final = "write it anew with: roost import keepalived.conf --output roost.yaml"
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_./-]{1,63}")
 
 
@@ -64,15 +64,21 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
         return Loaded(None, (_problem(path, ((), error.spot, error.finding)),))
     sections, found = read_sections(document)
     keys, found_in_keys = _keys_from_file(document, folder)
-    found = [*document.findings, *found, *crossing(document), *found_in_keys]
+    found = [*document.findings, *found, *crossing(document), *strangers(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
-        found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
+        found = [
+            *_socket_too_long(config, document),
+            *_labels_too_long(config, document),
+            *contradictions(config, document),
+        ]
         if not found:
             doubts = [
                 *_idle(config, document),
                 *idle_failback(document),
+                *advice(config, document),
                 *exposures(document, config.status.http, path, folder),
+                *hook_doubts(document, config.hooks),
             ]
             return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
     problems = {_problem(path, each): None for each in found}  # an alias may report one place twice
@@ -92,7 +98,7 @@ def _text_of(path: Path, data: bytes | None) -> str:
         finding = Finding("is not UTF-8 text", "save it as UTF-8")
         raise UnreadableError(finding, Spot(line)) from error
     if keepalived := _KEEPALIVED.search(text):
-        finding = Finding("is Keepalived's configuration, not Roost's", _NO_IMPORT)
+        finding = Finding("is Keepalived's configuration, not Roost's", _IMPORT)
         raise UnreadableError(finding, Spot(text.count("\n", 0, keepalived.start(1)) + 1))
     return text
 
@@ -166,6 +172,7 @@ def _config(
         announce=AnnounceConfig(**dict(sections.announce)),
         termination_grace=sections.termination_grace,
         keep_connections=sections.keep_connections,
+        hooks=tuple(map(hook_of, sections.hooks)),
         file=file,
         spots=spots,
     )
@@ -193,6 +200,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
+        vrrp=virtual_router(section.election.vrrp) if section.election.vrrp else None,
         track=tuple(dict.fromkeys(map(check_of, section.track))),
     )
 

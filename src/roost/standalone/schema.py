@@ -16,8 +16,9 @@ from roost.model.tenure import ALWAYS
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
-from roost.standalone import values
+from roost.standalone import values, vrrp_values
 from roost.standalone.failback import failback_seconds
+from roost.standalone.hooks import HookSection
 from roost.standalone.section import Section
 from roost.standalone.track import TrackSection
 
@@ -27,6 +28,7 @@ __all__ = [
     "NodesSection",
     "Section",
     "ServiceSection",
+    "VrrpSection",
     "all_keys",
     "keys_at",
 ]
@@ -82,12 +84,6 @@ def _names_or_labels(value: Any) -> Any:
     return value if nested or value.keys() <= {"names", "labels"} else {"labels": value}
 
 
-def _election(value: Any) -> Any:
-    if isinstance(value, dict):
-        raise values.not_yet("vrrp" if "vrrp" in value else "a mapping", "write hash, or remove the key")
-    return values.choice("hash", later=("vrrp",))(value)
-
-
 def _backends(_: Any) -> NoReturn:
     raise values.not_yet(
         "balancing to backends", "remove the key and run the server on every node (deliver: local)"
@@ -124,6 +120,34 @@ class PortSection(Section):
     protocol: Annotated[str, PlainValidator(values.choice("TCP", "UDP", "SCTP"))] = "TCP"
 
 
+class AuthSection(Section):
+    """VRRP version 2's plain password."""
+
+    password: Annotated[str, PlainValidator(vrrp_values.password)] = Field(alias="pass", repr=False)
+
+
+class VrrpSection(Section):
+    """One node's part in a virtual router."""
+
+    vrid: Annotated[int, PlainValidator(values.integer(1, 255))]
+    version: Annotated[int, PlainValidator(values.integer(2, 3))] = 3
+    priority: Annotated[int, PlainValidator(values.integer(1, 255))] = 100
+    interval: Annotated[float, PlainValidator(values.duration(0.01, 255))] = 1.0
+    interface: Annotated[str, PlainValidator(values.text)] = ""
+    preempt: Annotated[bool | float, PlainValidator(vrrp_values.preempt)] = True
+    peers: Annotated[list[_Vip], AfterValidator(_at_least_one)] = []
+    virtual_mac: Annotated[bool, PlainValidator(vrrp_values.boolean)] = False
+    auth: AuthSection | None = None
+    checksum: Annotated[str, PlainValidator(values.choice("rfc5798", "rfc9568"))] = "rfc5798"
+    group: Annotated[str, PlainValidator(values.identifier)] = ""
+
+
+class ElectionSection(Section):
+    """How the leader of a service is found: by hash, or by VRRP."""
+
+    vrrp: VrrpSection | None = None
+
+
 class ServiceSection(Section):
     """A service and its addresses."""
 
@@ -131,7 +155,9 @@ class ServiceSection(Section):
     addresses: Annotated[list[_Vip], AfterValidator(_at_least_one)]
     nodes: Annotated[NodesSection | None, BeforeValidator(_names_or_labels)] = None
     interfaces: _Patterns | None = None
-    election: Annotated[str, PlainValidator(_election)] = "hash"
+    election: Annotated[ElectionSection, BeforeValidator(vrrp_values.election)] = Field(
+        default_factory=ElectionSection
+    )
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
     failback: Annotated[float, PlainValidator(failback_seconds)] = ALWAYS
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
@@ -163,6 +189,7 @@ class FileSection(Section):
     interfaces: _Patterns | None = None
     membership: MembershipSection | None = None
     services: list[ServiceSection] = []
+    hooks: list[HookSection] = []
     status: StatusSection = Field(default_factory=StatusSection)
     announce: AnnounceSection = Field(default_factory=AnnounceSection)
     termination_grace: Annotated[float, PlainValidator(values.duration(0, 3600))] = TERMINATION_GRACE

@@ -69,17 +69,6 @@ def _statuses(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def _command(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise values.wrong("is not a list", "write the program and its arguments: [/usr/local/bin/check, -q]")
-    command = tuple(values.label_text(each) for each in value)
-    if not command[0] or ("/" in command[0] and not command[0].startswith("/")):
-        raise values.wrong("begins with no program", "begin it with a name on PATH or an absolute path")
-    if any("\0" in each for each in command):
-        raise values.wrong("holds a zero byte", "remove it")
-    return command
-
-
 def _process_name(value: object) -> str:
     name = values.text(value)
     if "/" in name:
@@ -122,7 +111,7 @@ class TrackSection(Section):
 
     tcp: Annotated[Endpoint | None, PlainValidator(values.endpoint())] = None
     http: Annotated[str, PlainValidator(_url)] = ""
-    command: Annotated[tuple[str, ...], PlainValidator(_command)] = ()
+    command: Annotated[tuple[str, ...], PlainValidator(values.command)] = ()
     process: ProcessSection | None = None
     interface: Annotated[str, PlainValidator(_interface)] = ""
     file: Annotated[str, PlainValidator(_path)] = ""

@@ -25,6 +25,7 @@ __all__ = [
     "MAX_SOCKET_PATH",
     "arp_rate",
     "choice",
+    "command",
     "duration",
     "endpoint",
     "gossip_key",
@@ -202,6 +203,18 @@ def socket_path(value: object) -> Path:
     return Path(path)
 
 
+def command(value: object) -> tuple[str, ...]:
+    """Return a program, a name on PATH or an absolute path, and its arguments."""
+    if not isinstance(value, list) or not value:
+        raise wrong("is not a list", "write the program and its arguments: [/usr/local/bin/check, -q]")
+    argv = tuple(label_text(each) for each in value)
+    if not argv[0] or ("/" in argv[0] and not argv[0].startswith("/")):
+        raise wrong("begins with no program", "begin it with a name on PATH or an absolute path")
+    if any("\0" in each for each in argv):
+        raise wrong("holds a zero byte", "remove it")
+    return argv
+
+
 def gossip_key(value: object) -> bytes:
     """Return a key of 16, 24 or 32 bytes from its base64 text."""
     cure = "make one with: head -c 32 /dev/urandom | base64"
@@ -259,7 +272,7 @@ def _flaw(address: IPAddress) -> str | None:
         (address.is_unspecified, "the unspecified address"),
         (address.is_loopback, "a loopback address"),
         (address.is_multicast, "a multicast address"),
-        (address.is_link_local, "a link-local address"),
+        (address.is_link_local and address.version == 4, "a link-local address"),
         (address == IPv4Address("255.255.255.255"), "the broadcast address"),
         (isinstance(address, IPv4Address) and address in _THIS_NETWORK, "an address of 0.0.0.0/8"),
         (isinstance(address, IPv6Address) and address.ipv4_mapped is not None, "an IPv4-mapped address"),

@@ -15,6 +15,7 @@ from roost.announce.answering import Answer, Asked, respond
 from roost.announce.kernel_answers import How, KernelAnswers, key_of
 from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, ndp
+from roost.protocols.vrrp.packet import virtual_mac
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.bpf import Hook
 
@@ -256,3 +257,32 @@ def test_the_guard_knows_that_the_lease_is_over() -> None:
     kernel = Kernel()
     kernel.answers.renew(time.monotonic() - 0.001)
     assert kernel.run(arp.gratuitous(OURS, LED)[0], Hook.EGRESS)[0] == DROPPED
+
+
+VIRTUAL = virtual_mac(51, 4)
+
+
+def virtual_process(frame: bytes) -> bytes | None:
+    answered: dict[IPAddress, bytes] = {LED: VIRTUAL, LED6: VIRTUAL}
+    outcome = respond(frame, OURS, answered.get, {LED, HELD, LED6, HELD6})
+    return outcome.frame if isinstance(outcome, Answer) else None
+
+
+@pytest.mark.parametrize("where", ["process", pytest.param("kernel", marks=needs_bpf)])
+def test_unicast_to_a_virtual_hardware_address_is_answered_with_that(where: str) -> None:
+    """Clients ask again there, once they know it (RFC 1122 section 2.3.2.1, RFC 4861 section 7.3)."""
+    kernel = Kernel(mac=VIRTUAL) if where == "kernel" else None
+    try:
+        for question in (
+            questions.request(to=VIRTUAL),
+            questions.request(),
+            questions.solicitation(destination=LED6, to=VIRTUAL),
+        ):
+            reply = virtual_process(question) if kernel is None else kernel(question)[0]
+            assert reply is not None
+            assert reply[6:12] == VIRTUAL
+        for other in (questions.request(HELD, to=VIRTUAL), questions.request(to=virtual_mac(52, 4))):
+            assert (virtual_process(other) if kernel is None else kernel(other)[0]) is None
+    finally:
+        if kernel is not None:
+            kernel.answers.close()

@@ -75,8 +75,11 @@ def test_keepalived_is_told_from_yaml(file: Path, word: str) -> None:
     file.write_text(f"! Configuration File for keepalived\n\n{word} {{\n    state MASTER\n}}\n")
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 1
-    assert f"{file}:3:1: error: is Keepalived's configuration, not Roost's (`roost import`" in result.output
-    assert "not in this version" in result.output
+    assert (
+        f"{file}:3:1: error: is Keepalived's configuration, not Roost's (write it anew with: "
+        in result.output
+    )
+    assert "roost import" in result.output
 
 
 def test_every_problem_on_a_line(file: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tests.unit.decide.builders import endpoint, link, mac, member, own_address, service
 
 from roost.decide.decider import Decider
-from roost.decide.effects import Announce, Answer, Ask, Correct, Happened, Isolate, Probe, Renew, Tell
+from roost.decide.effects import Announce, Answer, Ask, Became, Correct, Happened, Isolate, Probe, Renew, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.settings import DeciderSettings
 from roost.model.address import IPAddress
@@ -17,6 +17,7 @@ from roost.model.event import Happening
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.ranking import digest
+from roost.model.role import Change, Role
 from roost.model.service import DesiredState, Service
 from roost.protocols.machine import Effect
 from roost.protocols.witness.machine import TIMINGS
@@ -59,6 +60,7 @@ class One:
         self.effects: list[Effect] = []
         self.answered: frozenset[IPAddress] = frozenset()
         self.isolated = False
+        self.roles: dict[str, Role] = {}  # of services, as they were told
         self.until = float("-inf")
         self.silent: set[int] = set()
         self.processes: set[int] = set()
@@ -141,6 +143,8 @@ class One:
                 self.answered = frozenset(announcements)
             case Isolate(isolated):
                 self.isolated = isolated
+            case Became(change):
+                self._become(change)
             case Renew(until):
                 self.until = until
             case Ask(addresses):
@@ -148,6 +152,12 @@ class One:
                     self._answer(address)
             case Probe(target, kind) if self._is_heard(target.name, target.address):
                 self.decider.answered(target.link, target.address, target.mac, kind, self.now)
+
+    def _become(self, change: Change) -> None:
+        before = self.roles.get(change.service)
+        assert change.role is not before
+        assert change.before is before or (change.before is None and before is Role.STOPPED)
+        self.roles[change.service] = change.role
 
     def _answer(self, address: IPAddress) -> None:
         leader = int((self.decider.state.plan.lead(address).node or "n0")[1:])

@@ -15,6 +15,7 @@ from roost.model.address import IPAddress
 from roost.model.check import Check, Process, Result
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
+from roost.model.role import Role
 from roost.protocols.words.draining import Ask as AskToDrain
 from roost.protocols.words.draining import Progress
 from roost.protocols.words.fit import Fit, FitRow
@@ -204,6 +205,22 @@ class AnyOrder(RuleBasedStateMachine):
             assert state.answers.stance(address).announcement is not None
         for address in state.plan.known - self.one.answered:
             assert state.answers.stance(address).announcement is None, self.one.decider.why(address)
+
+    @invariant()
+    def roles_say_what_is_answered(self) -> None:
+        state = self.one.decider.state
+        leads = {*state.plan.leading, *state.succession.stood_in}
+        for name, ranking in state.election.rankings.items():
+            role, addresses = self.one.roles.get(name), set(ranking.service.addresses)
+            does = bool(addresses & leads & self.one.answered)
+            if state.leaving:
+                assert role in (None, Role.STOPPED) or addresses & self.one.answered
+            elif state.settling.settled and does:
+                assert role is Role.LEADING
+            elif state.settling.settled and role is Role.LEADING:
+                assert addresses & leads, "about to answer again"
+        for name in self.one.roles.keys() - state.election.rankings.keys():
+            assert self.one.roles[name] is Role.STOPPED
 
     @invariant()
     def nothing_is_answered_without_a_lease(self) -> None:

@@ -42,6 +42,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "lifelines": SimpleNamespace(unheld={}),
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
+        "virtual_macs": SimpleNamespace(failed=""),
         "complaints": (),
         "not_passing_on": "",
     }
@@ -363,6 +364,7 @@ def test_each_kind_is_a_metric_also_while_there_is_none() -> None:
         for each in metrics(
             speaker(
                 one,
+                hooks=SimpleNamespace(failures=0),
                 failovers=SimpleNamespace(),
                 announcer=SimpleNamespace(failed={}, counters={}, tallies={}),
                 cluster=SimpleNamespace(members=tuple, counters={}),

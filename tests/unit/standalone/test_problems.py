@@ -153,7 +153,7 @@ def vip(text: str) -> str:
         (vip("'::'"), "3:26", "services[0].addresses[1]", "the unspecified address", "unicast"),
         (vip("0.1.2.3"), "3:26", "services[0].addresses[1]", "0.0.0.0/8", "unicast"),
         (vip("169.254.1.1"), "3:26", "services[0].addresses[1]", "a link-local address", "unicast"),
-        (vip("fe80::1"), "3:26", "services[0].addresses[1]", "a link-local address", "unicast"),
+        (vip("fe80::1"), "3:26", "services[0].addresses[1]", "a link-local address", "clients' subnet"),
         (vip("255.255.255.255"), "3:26", "services[0].addresses[1]", "the broadcast address", "unicast"),
         (vip("'::ffff:192.0.2.9'"), "3:26", "services[0].addresses[1]", "an IPv4-mapped address", "unicast"),
         (vip("192.0.2.1"), "3:26", "services[0].addresses[1]", "this service already, in line 3", "keep one"),
@@ -229,14 +229,6 @@ def vip(text: str) -> str:
         # not yet
         (f"{SERVICE}  deliver: forward\n", "4:12", "services[0].deliver", "not available yet", "write local"),
         (f"{SERVICE}  backends: []\n", "4:13", "services[0].backends", "not available yet", "remove the key"),
-        (f"{SERVICE}  election: vrrp\n", "4:13", "services[0].election", "not available yet", "write hash"),
-        (
-            f"{SERVICE}  election: {{vrrp: {{vrid: 1}}}}\n",
-            "4:13",
-            "services[0].election",
-            "not available",
-            "write hash",
-        ),
         (
             f"{SERVICE}  sharing: per-client\n",
             "4:12",

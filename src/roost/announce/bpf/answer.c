@@ -53,6 +53,12 @@ INLINE void mapped(u32 *to, const u16 *ipv4)
 	copy((u16 *)&to[3], ipv4, 2);
 }
 
+// Whether a frame to `mac` came here: to the link, or to what the address is answered with.
+INLINE int for_us(const struct how *how, const u16 *mac)
+{
+	return same(mac, how->link_mac) || (how->flags & ANSWER && same(mac, how->mac));
+}
+
 INLINE int leased(const struct how *how)
 {
 	u32 zero = 0;
@@ -116,7 +122,7 @@ INLINE int on_arp(struct __sk_buff *skb)
 	if (group(arp.eth.from) || zero(arp.eth.from) || same(arp.eth.from, how->link_mac) || !same(arp.eth.from, arp.sha))
 		return NEXT;   // spoofed, or this host's own
 	int everybody = (arp.eth.to[0] & arp.eth.to[1] & arp.eth.to[2]) == 0xffff;
-	if (!everybody && !same(arp.eth.to, how->link_mac))
+	if (!everybody && !for_us(how, arp.eth.to))
 		return NEXT;
 	mapped(sender.address, arp.spa);
 	if (map_lookup(&addresses, &sender))
@@ -202,7 +208,7 @@ INLINE int on_solicitation(struct __sk_buff *skb)
 		return NEXT;
 	int asks_all = ns->eth.to[0] == htons(0x3333) && ns->eth.to[1] == (htons(0xff00) | (ns->target[6] & htons(0x00ff))) &&
 		       ns->eth.to[2] == ns->target[7];
-	if (!asks_all && !same(ns->eth.to, how->link_mac))
+	if (!asks_all && !for_us(how, ns->eth.to))
 		return NEXT;
 	int probe = unspecified(ns->ip.source);
 	if ((ns->ip.source[0] & htons(0xff00)) == htons(0xff00) || (probe && !solicited_node(ns->ip.destination, ns->target)))
