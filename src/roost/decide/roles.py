@@ -125,6 +125,7 @@ def _is_unfit(state: "State", service: Service) -> bool:
         or service.name in state.refused
         or any(address in state.delivery.refused for address in service.addresses)
         or not any(wanted.allows(link.name) for link in state.announcing_links)
+        or any(part.fault for part in state.routers.parts_of(service.name))
     )
 
 
