@@ -22,6 +22,7 @@ from typing import Final
 from roost.decide.effects import NextHop, Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
+from roost.runtime import nft_expressions as do
 from roost.runtime import nftables as nft
 from roost.runtime.flows import flows_of
 from roost.runtime.neighbours import FixedNeighbours
@@ -215,27 +216,27 @@ class _Table:
         to = self._to()
         tcp, udp, icmp = (_protocol(each) for each in (TCP, UDP, family.icmp))
         flow = self._flow()
-        accept = nft.verdict(nft.ACCEPT)
+        accept = do.verdict(do.ACCEPT)
         send = self._first.send(self._to)
         send_upward = self._upward.send(self._to)
-        ethernet = (nft.load_meta(_LINK_TYPE), nft.equals(_ETHERNET), nft.load_payload(0, 6, 6))
-        from_peer = (*ethernet, nft.in_set(self._peers))
-        from_elsewhere = (*ethernet, nft.in_set(self._peers, inverted=True))
-        drop = nft.verdict(nft.DROP)
+        ethernet = (do.load_meta(_LINK_TYPE), do.equals(_ETHERNET), do.load_payload(0, 6, 6))
+        from_peer = (*ethernet, do.in_set(self._peers))
+        from_elsewhere = (*ethernet, do.in_set(self._peers, inverted=True))
+        drop = do.verdict(do.DROP)
         begins = (
-            nft.load_payload(2, _TCP_FLAGS, 1),
-            nft.masked(bytes([_FIN | _SYN | _RST | _ACK])),
-            nft.equals(bytes([_SYN])),
+            do.load_payload(2, _TCP_FLAGS, 1),
+            do.masked(bytes([_FIN | _SYN | _RST | _ACK])),
+            do.equals(bytes([_SYN])),
         )
         error = (
-            nft.load_payload(2, 0, 1),
-            nft.between(bytes([family.errors[0]]), bytes([family.errors[1]])),
+            do.load_payload(2, 0, 1),
+            do.between(bytes([family.errors[0]]), bytes([family.errors[1]])),
         )
-        arrives = nft.Chain("arrives", ((*to, nft.in_set(self._addresses), nft.jump("known")),), priority)
+        arrives = nft.Chain("arrives", ((*to, do.in_set(self._addresses), do.jump("known")),), priority)
         tracked = (
-            nft.load_tracked(),
-            nft.masked(struct.pack("=I", _TRACKED_BEFORE)),
-            nft.differs(bytes(4)),
+            do.load_tracked(),
+            do.masked(struct.pack("=I", _TRACKED_BEFORE)),
+            do.differs(bytes(4)),
         )
         known = nft.Chain(
             "known",
@@ -243,16 +244,16 @@ class _Table:
                 # First: until it was named, the flow may have been taken for one of this host.
                 (*udp, *from_elsewhere, *self._named.send(self._flow), drop),
                 *([(*tracked, accept)] if self._tracked else []),
-                (*tcp, *begins, *flow, nft.add_to_set(self._own, _HANDSHAKE), accept),
+                (*tcp, *begins, *flow, do.add_to_set(self._own, _HANDSHAKE), accept),
                 (
                     *tcp,
                     *flow,
-                    nft.in_set(self._own),
-                    nft.add_to_set(self._own, remember, update=True),
+                    do.in_set(self._own),
+                    do.add_to_set(self._own, remember, update=True),
                     accept,
                 ),
-                (*from_peer, nft.jump("passed")),
-                (*tcp, *send, nft.counter(), drop),
+                (*from_peer, do.jump("passed")),
+                (*tcp, *send, do.counter(), drop),
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),
         )
@@ -261,7 +262,7 @@ class _Table:
             (
                 (*icmp, *error, *send_upward),
                 (*tcp, *send_upward, drop),
-                (*tcp, *to, nft.in_set(self._moved), drop),  # perhaps not all nodes know yet who holds it
+                (*tcp, *to, do.in_set(self._moved), drop),  # perhaps not all nodes know yet who holds it
                 (accept,),
             ),
         )
@@ -269,16 +270,16 @@ class _Table:
 
     def _to(self, at: int = 0) -> tuple[bytes, ...]:
         """Load the address into the registers from `at` on."""
-        return (nft.load_payload(1, self._family.target, self._family.address.size, at),)
+        return (do.load_payload(1, self._family.target, self._family.address.size, at),)
 
     def _flow(self, at: int = 0) -> tuple[bytes, ...]:
         """Load client, its port, address, port into the registers from `at` on."""
         family, size = self._family, self._family.address.size // 4
         return (
-            nft.load_payload(1, family.source, family.address.size, at),
-            nft.load_payload(2, 0, 2, at + size),
-            nft.load_payload(1, family.target, family.address.size, at + size + 1),
-            nft.load_payload(2, 2, 2, at + 2 * size + 1),
+            do.load_payload(1, family.source, family.address.size, at),
+            do.load_payload(2, 0, 2, at + size),
+            do.load_payload(1, family.target, family.address.size, at + size + 1),
+            do.load_payload(2, 2, 2, at + 2 * size + 1),
         )
 
 
@@ -300,13 +301,13 @@ class _Hops:
 
     def send(self, load: Callable[[int], tuple[bytes, ...]]) -> tuple[bytes, ...]:
         """Send a copy to the next hop of the key that `load` loads; without one the rule ends here."""
-        to = (*load(0), nft.value_from(self._to))
-        link = (*load(self._behind), nft.value_from(self._link, self._behind))
-        return (*to, *link, nft.duplicate(0, self._behind))
+        to = (*load(0), do.value_from(self._to))
+        link = (*load(self._behind), do.value_from(self._link, self._behind))
+        return (*to, *link, do.duplicate(0, self._behind))
 
 
 def _protocol(number: int) -> tuple[bytes, ...]:
-    return nft.load_meta(_L4PROTO), nft.equals(bytes([number]))
+    return do.load_meta(_L4PROTO), do.equals(bytes([number]))
 
 
 def _flow_key(flow: Flow) -> bytes:
