@@ -37,6 +37,8 @@ class Happening(Enum):
     NAMESAKE = "namesake"
     PASSING_ON = "passing on"
     FORGOTTEN = "forgotten"
+    BACKEND = "backend"
+    QUORUM = "quorum"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """`deliver: forward` as values: the backends of a service, and how their clients' packets get there and back."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
 from roost.model.address import IPAddress, canonical
 
-__all__ = ["Backend", "Forward", "HealthCheck", "Target", "Virtual", "virtuals"]
+__all__ = ["Backend", "Forward", "HealthCheck", "Target", "Virtual"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,19 +67,20 @@ class Forward:
 
     With `source` keep they see the clients' own addresses, and answer by way of the `gateways`, which move with
     the service's addresses: one for each family. `quorum` is the least sum of weights that is good enough;
-    with less, new clients go to `sorry`, if there is one.
+    with less, new clients go to `sorry` of their family, if there is one.
     """
 
     backends: tuple[Backend, ...]
     gateways: tuple[IPAddress, ...] = ()
     source: Literal["keep", "masquerade"] = "keep"
     quorum: int = 1
-    sorry: Backend | None = None
+    sorry: tuple[Backend, ...] = ()
     health: HealthCheck | None = None
 
-    def of_family(self, version: int) -> tuple[Backend, ...]:
-        """Return the backends of IP of that version."""
-        return tuple(each for each in self.backends if each.address.version == version)
+    @property
+    def is_stateless(self) -> bool:
+        """Whether any node can go on with connections that another one began."""
+        return self.source == "keep"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,10 +90,3 @@ class Virtual:
     address: IPAddress
     protocol: int
     port: int
-
-
-def virtuals(addresses: tuple[IPAddress, ...], ports: tuple[tuple[int, int], ...]) -> Iterator[Virtual]:
-    """Yield each (protocol, port) at each address."""
-    for address in addresses:
-        for protocol, port in ports:
-            yield Virtual(address, protocol, port)

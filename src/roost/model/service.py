@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roost.model.address import IPAddress
+from roost.model.forwarding import Forward
 from roost.model.node import Node
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
@@ -90,6 +91,9 @@ class Service:
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
     name that people know it by, where that is another one.
+
+    What is balanced as `forward` says has its gateways among its addresses, and is elected on the first of them:
+    services that share one are led by one node, or answers would go astray.
     """
 
     name: str
@@ -99,15 +103,18 @@ class Service:
     withheld: str = ""
     on_subnet: bool = False
     preferred: str = ""
-    deliver: Literal["local", "external"] = "local"
+    deliver: Literal["local", "external", "forward"] = "local"
     ports: tuple[Port, ...] = ()
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    forward: Forward | None = None
 
     @property
     def elected_on(self) -> IPAddress:
         """The address whose hashes order the nodes."""
+        if self.forward and self.forward.gateways:
+            return self.forward.gateways[0]
         return self.apart_from or self.addresses[0]
 
     @property
