@@ -13,7 +13,7 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
-__all__ = ["Tracked", "forget", "tracked", "tracks"]
+__all__ = ["Place", "Tracked", "forget", "tracked", "tracks"]
 
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*

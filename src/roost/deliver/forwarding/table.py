@@ -84,6 +84,11 @@ class ForwardTable:
         self._place = place
         self._fixed = Part((self._ports, self._back, self._masqueraded, self._held), self._all_chains())
 
+    @property
+    def there(self) -> bool:
+        """Whether it was put in force, as far as is known."""
+        return self._filled is not None
+
     def follow(self, wanted: Ruleset) -> int:
         """Put what concerns this family in force; returns how many elements have changed."""
         before = self._pools
