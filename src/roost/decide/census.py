@@ -8,6 +8,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.plan import Plan
 from roost.model.address import IPAddress
 from roost.model.election import Election, Move
+from roost.model.fitness import FIT, Fitness
 from roost.model.node import Candidate, Node, Verdict
 
 __all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
@@ -125,8 +126,16 @@ def led_by_peers(
     return led
 
 
-def reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> str:
-    """One clause on why the lead moved: the old leader's fate, or the new one's arrival."""
+def reason(
+    move: Move,
+    before: Mapping[str, Candidate],
+    now: Mapping[str, Candidate],
+    fitness: Mapping[str, Fitness] = MappingProxyType({}),
+) -> str:
+    """One clause on why the lead moved: the old leader's fate, or the new one's arrival.
+
+    `fitness` is how well nodes serve that service, of those that do not simply.
+    """
     old = now.get(move.old_leader) if move.old_leader else None
     if old is not None and not old.verdict.active:
         return f"{move.old_leader} is {old.verdict.value}" + (f": {old.evidence}" if old.evidence else "")
@@ -134,7 +143,19 @@ def reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candid
         return f"{move.old_leader} is no longer known"
     if move.new_leader is None:
         return "no node can lead it"
-    known = before.get(move.new_leader)
+    return _of_fitness(move, fitness) or _of_arrival(move.new_leader, before)
+
+
+def _of_fitness(move: Move, fitness: Mapping[str, Fitness]) -> str:
+    if move.new_leader and not fitness.get(move.new_leader, FIT).fit:
+        return f"no node is fit, and {move.new_leader} stands first"
+    if move.old_leader and not (told := fitness.get(move.old_leader, FIT)).fit:
+        return f"{move.old_leader} is unfit: {told.why}"
+    return ""
+
+
+def _of_arrival(name: str, before: Mapping[str, Candidate]) -> str:
+    known = before.get(name)
     if known is None or not known.verdict.active:
-        return f"{move.new_leader} came and stands first"
-    return f"{move.new_leader} stands first now"
+        return f"{name} came and stands first"
+    return f"{name} stands first now"

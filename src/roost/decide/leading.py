@@ -58,7 +58,9 @@ class Leading:
             leaving=self._state.leaving,
             unable=self._state.inability.by_node,
         )
-        moves = self._state.election.update_candidates(known.candidates(self._state.members))
+        tracking = self._state.tracking
+        tracking.presume(each.name for each in self._state.members if each.is_roost and each.metadata.unfit)
+        moves = self._state.election.update_candidates(known.candidates(self._state.members), tracking.news())
         self.take_moves(moves, "", now, before)
         peers = census.peers(self._state.members, self._state.me)
         self._state.outbox.extend(
@@ -319,7 +321,8 @@ class Leading:
         now: float,
     ) -> None:
         for move in moves:
-            reason = why or census.reason(move, before or {}, self._state.election.candidates)
+            fitness = self._state.election.fitness.get(move.service, {})
+            reason = why or census.reason(move, before or {}, self._state.election.candidates, fitness)
             facts: dict[str, object] = {
                 "service": move.service,
                 "from": move.old_leader,

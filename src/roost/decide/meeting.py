@@ -40,8 +40,11 @@ class Meeting:
         self._state.came = {name: now if name in back else came.get(name, now) for name in active}
         for name in back:
             self._state.inability.came(name)
+            self._state.tracking.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        if back:
+            self._own_word.tell_fitness()
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
         well = frozenset(name for name in active if name not in suspected)
         self._state.yielding.identify(self._state.address_book.names)

@@ -36,8 +36,12 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
 def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
     place = _of(ranking, candidate.node.name)
+    leads = ranking.leader == candidate.node.name
+    if place is not None and not place.fitness.fit and candidate.verdict.active:
+        told = f"unfit ({place.fitness.why})"
+        return f"leads although it is {told}: no node is fit" if leads else told
     if barred := impediment(candidate):
-        if ranking.leader == candidate.node.name:
+        if leads:
             return f"leads although it is {barred.detail}: no other node can"
         return f"cannot lead: {barred.detail}"
     leader = _of(ranking, ranking.leader) if ranking.leader else None
@@ -68,6 +72,7 @@ def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) 
         "evidence": candidate.evidence,
         "score": place.score,
         "credits": [{"advertisement": each.advertisement, "weight": each.weight} for each in place.credits],
+        "fitness": {"fit": place.fitness.fit, "weight": place.fitness.weight, "why": place.fitness.why},
         "digest": place.digest.hex(),
         "why": why_placed(ranking, candidate),
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roost.model.address import IPAddress
+from roost.model.check import Check
 from roost.model.forwarding import Forward
 from roost.model.node import Node
 
@@ -90,10 +91,11 @@ class Service:
 
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
-    name that people know it by, where that is another one.
+    name that people know it by, where that is another one. `track` is what has to be well on a node for it
+    to lead.
 
-    What is balanced as `forward` says has its gateways among its addresses, and is elected on the first of them:
-    services that share one are led by one node, or answers would go astray.
+    What is balanced as `forward` says has its gateways among its addresses, and is elected on the first of
+    them: services that share one are led by one node, or answers would go astray.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Service:
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    track: tuple[Check, ...] = ()
     forward: Forward | None = None
 
     @property

@@ -6,10 +6,10 @@ from typing import Final
 
 from roost.decide.forwarding.backends import Key
 from roost.decide.forwarding.balancing import Check
-from roost.model.check import Result
+from roost.model.check import HttpQuestion, Result
 from roost.runtime.checks.command import check_command
 from roost.runtime.checks.dns import check_dns
-from roost.runtime.checks.http import HttpQuestion, check_http
+from roost.runtime.checks.http import check_http
 from roost.runtime.checks.tcp import check_tcp
 from roost.runtime.checks.udp import check_udp
 

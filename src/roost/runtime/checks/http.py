@@ -4,7 +4,6 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 
 from roost import __version__
-from roost.model.check import Result
+from roost.model.check import HttpQuestion, Result
 from roost.runtime.checks.tcp import reason
 from roost.runtime.http_failures import HTTP_FAILURES
 from roost.runtime.resolver import resolve
@@ -24,23 +23,6 @@ __all__ = ["HttpQuestion", "check_http"]
 _BODY_READ: Final = 1 << 16  # bytes
 _OUTPUT_KEPT: Final = 1024  # characters of a body
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class HttpQuestion:
-    """A GET of `url`; the status has to be in one of the ranges `expect` (both ends belong to them).
-
-    `ca_file` is who signs the server's certificate (PEM; "": whom this host trusts), `server_name` the name
-    that it has to have ("": the URL's host). `host` is the Host header ("": the URL's). `body` is a regular
-    expression to be found in the first 64 KiB of the body.
-    """
-
-    url: str
-    expect: tuple[tuple[int, int], ...] = ((200, 399),)
-    ca_file: str = ""
-    server_name: str = ""
-    host: str = ""
-    body: str = ""
 
 
 class _NoAuthorityError(OSError):
