@@ -205,6 +205,8 @@ class Decider:
         if plugged_again:  # first of all: what it may lead now it asks for
             self._absence.come_back("the cable is back", now)
         self._leading.refresh(now)
+        if self._state.announcing_links != before and self._state.plan.forwarded:
+            self._publishing.reconsider(self._state.plan.forwarded, now)  # another link may be the right side
         if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
             self._publishing.announce(list(self._state.answers.now), now)
 
