@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -23,6 +23,7 @@ from roost.decide.decider import Decider
 from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
 from roost.deliver.counting import Counting
+from roost.deliver.forwarding.forwarding import Forwarding
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.deliver.passing_on import RENEW, PassingOn
@@ -34,6 +35,7 @@ from roost.model.address import IPAddress
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
+from roost.model.fitness import Fitness
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import Service
@@ -104,6 +106,12 @@ class Speaker:
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
+        self.forwarding = Forwarding(
+            state_folder(config.status.socket),
+            changed=self._on_delivered,
+            unwell=self._on_reached,
+            happened=self.events.happened,
+        )
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
@@ -145,6 +153,9 @@ class Speaker:
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
+            await self.forwarding.start(
+                self._runnable(), self.links.links, self.decider.state.announcing_links
+            )
         if self.pings is not None:
             self.pings.notice(self.decider.state.plan.known)
             self.pings.open(self.decider.state.announcing_links)
@@ -166,6 +177,7 @@ class Speaker:
             group.create_task(self._renew())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
+                group.create_task(self.forwarding.verify_for_ever())
             await self._failure
 
     async def hand_over(self) -> None:
@@ -199,6 +211,7 @@ class Speaker:
         await self.links.stop()
         self.passing_on.close()
         if self.source.delivers_locally:
+            await self.forwarding.stop()
             await self.delivery.clear(self.decider.lingering(self._now()))
 
     def look_for_room(self, source: Source) -> None:
@@ -242,6 +255,8 @@ class Speaker:
         yield
         self.decider.want(self.source.desired, self.environment.refused, why, self._now(), prepared)
         self._look_at_peers()
+        if self.source.delivers_locally:
+            self.forwarding.want(self._runnable())
         yield
         self._driver.flush()
         self.history.keep({service.name for service in self.source.desired.services})
@@ -279,9 +294,12 @@ class Speaker:
     async def look_at_connections(self) -> None:
         """Count the connections that are open on this host, where its own sockets have them."""
         await self.counting.look(self.decider.state.plan.local)
+        await self.forwarding.look()
 
     def connections(self, address: IPAddress) -> int | None:
         """Return how many connections to `address` are open on this host, None where that is not counted."""
+        if address in self.forwarding.addresses:
+            return self.forwarding.connections_of(address)
         return self.counting.open_now(address, self.decider.state.plan.local)
 
     def moment(self, then: float) -> datetime:
@@ -304,6 +322,7 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self.forwarding.set_links(links, self.decider.state.announcing_links)
         self._hold_own(links)
         # What a lost interface means for each service follows from the line about it.
         if self.environment.look(links, quietly=bool(self.link_log.lost)):
@@ -338,7 +357,17 @@ class Speaker:
             self.reach.fault(fault, self._now())
 
     def _on_delivered(self) -> None:
-        self._tell(self.decider.delivered, self.delivery.ready, self.delivery.undeliverable)
+        ready = self.delivery.ready | self.forwarding.ready
+        refused = {**self.delivery.undeliverable, **self.forwarding.undeliverable}
+        self._tell(self.decider.delivered, ready, refused)
+
+    def _on_reached(self, fitness: Mapping[str, Fitness]) -> None:
+        self._tell(self.decider.reached, fitness)
+
+    def _runnable(self) -> list[Service]:
+        """Return the services that this host can run."""
+        refused = self.environment.refused
+        return [each for each in self.source.desired.services if each.name not in refused]
 
     def _on_failure(self, error: Exception) -> None:
         if self._failure is not None and not self._failure.done():

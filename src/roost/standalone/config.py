@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
+from roost.model.forwarding import Forward
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
@@ -34,6 +35,7 @@ class ServiceConfig:
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    forward: Forward | None = None
 
     def desired(self) -> Service:
         """Return the service as the election takes it, with one advertisement that bears its name."""
@@ -44,14 +46,38 @@ class ServiceConfig:
             selectors=(LabelSelector(match_labels=selection.labels),) if selection.labels else (),
             interfaces=self.interfaces,
         )
-        return Service(self.name, self.addresses, (advertisement,), deliver="local", ports=self.ports)
+        return Service(
+            self.name,
+            (*self.addresses, *(self.forward.gateways if self.forward else ())),
+            (advertisement,),
+            deliver="forward" if self.forward else "local",
+            ports=self.ports,
+            forward=self.forward,
+        )
 
     def plain(self) -> list[object]:
         """Return all of it as JSON-able data, the same for the same meaning."""
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]
-        return [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        plain: list[object] = [
+            self.name,
+            addresses,
+            nodes,
+            self.interfaces and sorted(self.interfaces),
+            ports,
+        ]
+        return [*plain, _plain(self.forward)] if self.forward else plain
+
+
+def _plain(forward: Forward) -> list[object]:
+    """Return what decides where clients go: how backends are asked is each node's own affair."""
+    backends, sorry = (
+        sorted((canonical(each.address), each.port, each.weight) for each in of)
+        for of in (forward.backends, forward.sorry)
+    )
+    gateways = sorted(canonical(each) for each in forward.gateways)
+    return [backends, gateways, forward.source, forward.quorum, sorry]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,8 @@ from roost.standalone.document import Document, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
 from roost.standalone.findings import Found, read_sections
+from roost.standalone.forward import forward_of
+from roost.standalone.forward_rules import forward_findings
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
 
@@ -65,7 +67,11 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
     found = [*document.findings, *found, *crossing(document), *found_in_keys]
     if sections is not None and not found:
         config = _config(sections, keys, str(path), _spots(document))
-        found = [*_socket_too_long(config, document), *_labels_too_long(config, document)]
+        found = [
+            *_socket_too_long(config, document),
+            *_labels_too_long(config, document),
+            *forward_findings(config, document),
+        ]
         if not found:
             doubts = [*_idle(config, document), *exposures(document, config.status.http, path, folder)]
             return Loaded(config, tuple(_problem(path, each, "warning") for each in doubts))
@@ -186,6 +192,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
+        forward=forward_of(section.forward, section.backends) if section.deliver == "forward" else None,
     )
 
 
@@ -232,10 +239,15 @@ def _spots(document: Document) -> dict[str, Spot]:
     listed: list[FieldPath] = [("interfaces",)]
     for at in range(len(services.value) if services else 0):
         listed += [("services", at, "addresses"), ("services", at, "interfaces")]
+        listed += [("services", at, "backends")]
     for path in listed:
         node = document.get(path)
         for at, entry in enumerate(node.value if node else ()):
             spots[_field((*path, at))] = entry.spot
+    for at in range(len(services.value) if services else 0):
+        for below in (("deliver",), ("forward", "gateway")):
+            if node := document.get(("services", at, *below)):
+                spots[_field(("services", at, *below))] = node.spot
     return spots
 
 

@@ -7,16 +7,17 @@ this module must not know: positions, files, rules that span several keys.
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from roost.model.address import IPAddress
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
+from roost.standalone.forward import BackendSection, ForwardSection
+from roost.standalone.section import Section
 
 __all__ = [
     "FileSection",
@@ -85,21 +86,7 @@ def _election(value: Any) -> Any:
     return values.choice("hash", later=("vrrp",))(value)
 
 
-def _backends(_: Any) -> NoReturn:
-    raise values.not_yet(
-        "balancing to backends", "remove the key and run the server on every node (deliver: local)"
-    )
-
-
 _Patterns = Annotated[list[_Pattern], AfterValidator(_not_empty)]
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are errors, no value is converted, none shown in an error."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, alias_generator=to_camel
-    )
 
 
 class MembershipSection(Section):
@@ -138,9 +125,10 @@ class ServiceSection(Section):
     interfaces: _Patterns | None = None
     election: Annotated[str, PlainValidator(_election)] = "hash"
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
-    deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
+    deliver: Annotated[str, PlainValidator(values.choice("local", "forward"))] = "local"
     ports: list[PortSection] = []
-    backends: Annotated[None, PlainValidator(_backends)] = None
+    backends: Annotated[list[BackendSection], AfterValidator(_at_least_one)] = []
+    forward: ForwardSection | None = None
 
 
 class StatusSection(Section):

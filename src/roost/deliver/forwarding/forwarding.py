@@ -73,9 +73,11 @@ class Forwarding:
         """All addresses of balanced services, and their gateways."""
         return frozenset(address for each in self.balancing.services for address in each.addresses)
 
-    async def start(self, services: Iterable[Service], links: tuple[Link, ...]) -> None:
+    async def start(
+        self, services: Iterable[Service], links: tuple[Link, ...], announcing: Iterable[Link]
+    ) -> None:
         """Forward `services` before anything is answered for, and take over what a predecessor has left."""
-        self._follow_links(links)
+        self._follow_links(links, announcing)
         self._want(services)
         await self._apply()
 
@@ -84,9 +86,9 @@ class Forwarding:
         self._want(services)
         self._soon()
 
-    def set_links(self, links: tuple[Link, ...]) -> None:
-        """Take all links of the host."""
-        self._follow_links(links)
+    def set_links(self, links: tuple[Link, ...], announcing: Iterable[Link]) -> None:
+        """Take all links of the host, and those that take part."""
+        self._follow_links(links, announcing)
         if self.balancing.services:
             self._judge()
             self._soon()
@@ -144,8 +146,8 @@ class Forwarding:
 
     # -- parts of the above ----------------------------------------------------------------------
 
-    def _follow_links(self, links: tuple[Link, ...]) -> None:
-        self._links = tuple(link.name for link in links if not link.loopback and link.up)
+    def _follow_links(self, links: tuple[Link, ...], announcing: Iterable[Link]) -> None:
+        self._links = tuple(link.name for link in announcing)
         self.balancing.set_links(links)
 
     def _want(self, services: Iterable[Service]) -> None:
