@@ -1,18 +1,31 @@
 """`deliver: forward` with real speakers: balanced, checked, drained, and connections outlive the node."""
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.system.forwarding import GATEWAY, VIP, VIP6, Balanced, Kinds, balanced, who
-from tests.system.netns import NETNS
+from tests.system.netns import NETNS, Namespace
 from tests.system.speakers import Speaker, until
+from tests.system.test_drain import roost
 
 pytestmark = NETNS
 
 HEALTH = {"tcp": True, "interval": "100ms", "timeout": "300ms", "rise": 2, "fall": 2}
+SETTINGS = (
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/accept_redirects",
+    "net/ipv4/conf/all/send_redirects",
+    "net/ipv4/conf/eth1/send_redirects",
+    "net/ipv4/conf/eth1/rp_filter",
+    "net/ipv4/conf/eth0/forwarding",
+    "net/ipv6/conf/all/forwarding",
+    "net/ipv6/conf/eth0/accept_ra",
+)
 
 
 @pytest.fixture
@@ -28,16 +41,222 @@ def leads(net: Balanced, but: Speaker | None = None, address: str = VIP) -> Spea
     return leader
 
 
+def backends(speaker: Speaker) -> dict[str, dict[str, Any]]:
+    (service,) = speaker.status()["services"]
+    return {each["address"].replace("198.51.100.", "s"): each for each in service["backends"]}
+
+
+def states(speaker: Speaker) -> dict[str, str]:
+    return {name: each["state"] for name, each in backends(speaker).items()}
+
+
+def settings(speaker: Speaker) -> list[int]:
+    return [speaker.namespace.sysctl(key) for key in SETTINGS]
+
+
+def pings(node: Namespace, address: str) -> bool:
+    """Tell whether an echo request is answered."""
+    with node.entered():
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with raw:
+        raw.settimeout(2)
+        raw.connect((address, 0))
+        raw.send(bytes.fromhex("0800 f7f8 0007 0000"))
+        return raw.recv(100)[20] == 0
+
+
+def reload(net: Balanced) -> None:
+    for speaker in net.running():
+        before = speaker.status()["loaded_at"]
+        speaker.signal(signal.SIGHUP)
+        until(
+            lambda speaker=speaker, before=before: speaker.status()["loaded_at"] != before,
+            "it has reloaded",
+        )
+
+
 def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balanced) -> None:
+    net.balance(health=HEALTH, both=True)
+    net.start()
+    leader = leads(net)
+    held = [Kinds(net.client, vip, 5, push=3.0) for vip in (VIP, VIP6)]
+    net.die(leader)
+    leads(net, but=leader)
+    time.sleep(3)
+    assert [each.broken() for each in held] == [[], []]
+    assert held[0].peers == {"192.0.2.101"}, "backends see the client itself"
+    assert held[1].peers == {"2001:db8::101"}
+    assert len({each["server"] for each in held[0].results}) == 3
+
+
+def test_connections_outlive_planned_moves_a_killed_process_and_its_return(net: Balanced) -> None:
+    net.balance(health=HEALTH, profile="default")
+    net.start()
+    leader = leads(net)
+    held = Kinds(net.client, VIP, 5, push=6.0)
+    roost(leader, "drain", leader.name, "--deadline", "1")
+    second = leads(net, but=leader)
+    leader.signal(signal.SIGTERM)
+    assert leader.wait() == 0
+    second.signal(signal.SIGKILL)
+    second.wait()
+    time.sleep(0.5)
+    second.start()  # alone by now: its kernel went on, and answers again once it does
+    until(lambda: second.status()["settled"], "the killed one is back")
+    leads(net)
+    assert who(net.client, VIP, 20).keys() == {"s1", "s2", "s3"}
+    assert held.broken() == []
+
+
+def test_the_weights_are_followed_and_clients_come_back_to_the_same_backend(net: Balanced) -> None:
+    net.balance([1, 2, 5], protocols=("TCP", "UDP"))
+    net.start()
+    leads(net)
+    counts = who(net.client, VIP, 400)
+    assert counts.total() == 400
+    assert 25 <= counts["s1"] <= 80, counts  # 50
+    assert 65 <= counts["s2"] <= 140, counts  # 100
+    assert 200 <= counts["s3"] <= 300, counts  # 250
+    assert who(net.client, VIP, 40, "udp").keys() <= {"s1", "s2", "s3"}
+    assert set(states(net.speakers[0]).values()) == {"unchecked"}
+    assert who(net.client, VIP, 1, port=81) == {"ConnectionRefusedError": 1}, "it is no service's"
+    assert pings(net.client, VIP)
+
+
+def test_a_dead_backend_gets_nobody_and_comes_back(net: Balanced) -> None:
+    net.balance(health=HEALTH, protocols=("TCP", "UDP"))
+    net.start()
+    leader = leads(net)
+    until(lambda: set(states(leader).values()) == {"up"}, "all are up")
+    net.servers[0].kill()
+    until(lambda: states(leader)["s1"] == "down", "s1 is down")
+    assert backends(leader)["s1"]["why"] == "Connection refused"
+    assert who(net.client, VIP, 60).keys() == {"s2", "s3"}
+    assert "backend down" in {each["kind"] for each in leader.status()["problems"]}
+    net.serve(1)
+    until(lambda: states(leader)["s1"] == "up", "s1 is up again")
+    assert who(net.client, VIP, 60).keys() == {"s1", "s2", "s3"}
+
+
+def test_a_flow_of_udp_leaves_a_dead_backend(net: Balanced) -> None:
+    net.balance(health=HEALTH, protocols=("UDP",))
+    net.start()
+    leader = leads(net)
+    until(lambda: set(states(leader).values()) == {"up"}, "all are up")
+    with net.client.entered():
+        asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with asking:
+        asking.settimeout(1)
+        asking.connect((VIP, 80))
+
+        def served() -> str:
+            asking.send(b"x")
+            return asking.recv(100).decode().split()[0]
+
+        first = served()
+        assert served() == first
+        net.servers[int(first[1]) - 1].kill()
+        until(lambda: states(leader)[first] == "down", "it is down")
+        second = until(served, "another one answers the same socket")
+    assert second != first
+
+
+def test_a_drained_backend_keeps_its_connections_and_gets_no_new_ones(net: Balanced) -> None:
     net.balance(health=HEALTH)
     net.start()
     leader = leads(net)
-    held = Kinds(net.client, VIP, 10, push=4.0)
-    time.sleep(0.5)
-    net.die(leader)
-    leads(net, but=leader)
-    time.sleep(4)
+    held = Kinds(net.client, VIP, 6, push=2.0)
+    before = until(lambda: backends(leader)["s2"]["connections"], "they are counted")
+    net.balance([1, 0, 1], health=HEALTH)
+    reload(net)
+    assert who(net.client, VIP, 60).keys() == {"s1", "s3"}
+    drained = backends(leader)["s2"]
+    assert drained["draining"]
+    assert drained["connections"] == before
+    assert "draining" in roost(leader, "status").stdout
+    time.sleep(1)
     assert held.broken() == []
-    print("gap", held.longest_gap)
-    assert held.peers == {"192.0.2.101"}, "backends see the client itself"
-    assert len({each["server"] for each in held.results}) == 3
+    until(lambda: backends(leader)["s2"]["connections"] == 0, "the last one has ended")
+
+
+def test_a_node_that_reaches_no_backend_does_not_lead(net: Balanced) -> None:
+    net.balance(health=HEALTH)
+    net.start()
+    leader = leads(net)
+    until(lambda: set(states(leader).values()) == {"up"}, "all are up")
+    held = Kinds(net.client, VIP, 3, push=3.0)
+    net.behind.run("bridge", "link", "set", "dev", f"p{net.speakers.index(leader)}", "state", "0")
+    leads(net, but=leader)
+    assert "no quorum" in {each["kind"] for each in leader.status()["problems"]}
+    time.sleep(2)
+    assert held.broken() == []
+
+
+def test_when_no_backend_is_left_one_node_leads_and_the_sorry_server_serves(net: Balanced) -> None:
+    sorry = {"address": "198.51.100.3", "port": 8080}
+    net.balance([1, 1, 0], health=HEALTH, sorry=sorry)
+    net.start()
+    leads(net)
+    assert who(net.client, VIP, 30).keys() == {"s1", "s2"}
+    for server in net.servers[:2]:
+        server.kill()
+    for speaker in net.speakers:
+        until(lambda speaker=speaker: states(speaker)["s1"] == states(speaker)["s2"] == "down", "down")
+    until(lambda: who(net.client, VIP, 10) == {"s3": 10}, "the sorry server serves")
+    assert len(net.answerers(VIP)) == 1
+    assert net.answerers(VIP) == {net.leader(VIP).name}
+
+
+def test_alpha_backends_prove_themselves_first(net: Balanced) -> None:
+    net.servers[2].kill()
+    net.balance(health={"http": "/", "alpha": True, "interval": "100ms", "rise": 3})
+    net.start()
+    leader = leads(net)
+    until(lambda: states(leader) == {"s1": "up", "s2": "up", "s3": "down"}, "two have")
+    assert who(net.client, VIP, 30).keys() == {"s1", "s2"}
+    assert backends(leader)["s1"]["why"] == "status 200"
+
+
+def test_masquerade_needs_no_gateway(net: Balanced) -> None:
+    for backend in net.backends:
+        backend.ip("route del default")
+    net.balance(source="masquerade", health=HEALTH)
+    net.start()
+    leader = leads(net)
+    held = Kinds(net.client, VIP, 3, push=1.0)
+    assert held.broken() == []
+    assert held.peers == {f"198.51.100.{101 + net.speakers.index(leader)}"}
+
+
+def test_nothing_is_left_after_the_stop_and_all_of_it_after_a_kill(net: Balanced) -> None:
+    net.balance(both=True, health=HEALTH)
+    node = net.speakers[0]
+    node.namespace.sysctl("net/ipv4/conf/eth1/rp_filter", 1)
+    before = settings(node)
+    net.start()
+    assert settings(node) == [1, 0, 0, 0, 2, 1, 1, 2]
+    ruleset = node.namespace.run("nft", "list", "ruleset")
+    assert "roost-forward" in ruleset
+    node.signal(signal.SIGKILL)
+    node.wait()
+    assert "roost-forward" in node.namespace.run("nft", "list", "ruleset")
+    node.start()
+    net.whole()
+    node.namespace.run("nft", "flush", "map", "ip", "roost-forward", "back")
+    until(lambda: "repaired" in node.text(), "it is put back")
+    node.signal(signal.SIGTERM)
+    assert node.wait() == 0
+    assert "roost-forward" not in node.namespace.run("nft", "list", "ruleset")
+    assert settings(node) == before
+
+
+def test_each_address_is_answered_on_its_own_side(net: Balanced) -> None:
+    net.balance()
+    net.start()
+    leader = leads(net)
+    (service,) = leader.status()["services"]
+    assert service["addresses"] == [VIP, GATEWAY]
+    backend = net.backends[0]
+    assert pings(backend, GATEWAY)
+    assert leader.namespace.mac("eth1").hex(":") in backend.ip(f"neigh show {GATEWAY}")
+    assert net.answerers(GATEWAY) == set(), "clients have no business with it"

@@ -9,12 +9,19 @@ from roost.model.address import IPAddress, canonical
 __all__ = ["Backend", "Forward", "HealthCheck", "Target", "Virtual"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where packets end: a backend's address and port (host order)."""
 
     address: IPAddress
     port: int
+
+    def __lt__(self, other: "Target") -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[int, int, int]:
+        return self.address.version, int(self.address), self.port
 
     def __str__(self) -> str:
         host = canonical(self.address)
@@ -83,7 +90,7 @@ class Forward:
         return self.source == "keep"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Virtual:
     """What clients connect to: an address of a service, a protocol of IP (6 or 17), a port (host order)."""
 

@@ -24,7 +24,7 @@ from roost.model.link import Link, reaches
 from roost.model.service import Service
 from roost.model.slots import Slots, size_for
 
-__all__ = ["Balancing", "Check", "Pools", "ruleset_of"]
+__all__ = ["Balancing", "Check", "Pools", "key_of", "ruleset_of"]
 
 _PROTOCOLS: Final = {"TCP": TCP, "UDP": UDP}
 
@@ -155,6 +155,10 @@ class Balancing:
         """Tell whether a service has its quorum here."""
         return name not in self._short
 
+    def shortage(self, name: str) -> str:
+        """Return how far the usable backends of a service are from its quorum, "" when it is met."""
+        return self._short.get(name, "")
+
     def pools(self) -> Pools:
         """Return what the kernel is to be told."""
         pools: list[Pool] = []
@@ -198,7 +202,7 @@ class Balancing:
 
     def _judge(self, name: str) -> list[Event]:
         """Look whether the quorum is met; return what is to be told when that has changed."""
-        short = self._shortage(name)
+        short = self._find_shortage(name)
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
@@ -208,7 +212,7 @@ class Balancing:
             return [Event(Happening.QUORUM, "enough backends are usable again", facts={"service": name})]
         return [Event(Happening.QUORUM, f"too few backends: {short}", Level.WARNING, {"service": name})]
 
-    def _shortage(self, name: str) -> str:
+    def _find_shortage(self, name: str) -> str:
         """Return how far the usable backends are from the quorum, "" when it is met for each family."""
         service, forward = self._services[name]
         for version, _ in _by_version(service, forward):
