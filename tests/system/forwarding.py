@@ -159,9 +159,7 @@ class Kinds:
     """Open connections, so many of each of the four kinds; the server of one pushes after `push` seconds."""
 
     def __init__(self, client: Namespace, vip: str, each: int, push: float = 3.0, port: int = 80) -> None:
-        self._process = client.spawn(
-            sys.executable, "-c", _CLIENT, vip, str(port), KINDS * each, str(push)
-        )
+        self._process = client.spawn(sys.executable, "-c", _CLIENT, vip, str(port), KINDS * each, str(push))
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line == "ready\n", self._process.stderr.read() if self._process.stderr else ""

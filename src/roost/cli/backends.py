@@ -24,7 +24,7 @@ def backend_rows(services: Iterable[Mapping[str, Any]], screen: Screen) -> list[
             backend["why"],
         ]
         for service in services
-        for backend in service["backends"]
+        for backend in service.get("backends", ())
     ]
 
 

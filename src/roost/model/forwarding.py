@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Literal
+from typing import Final, Literal
 
 from roost.model.address import IPAddress, canonical
 
-__all__ = ["Backend", "Forward", "HealthCheck", "Target", "Virtual"]
+__all__ = ["RECORDS", "Backend", "Forward", "HealthCheck", "Target", "Virtual"]
+
+
+RECORDS: Final = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}  # of DNS
 
 
 @dataclass(frozen=True, slots=True)

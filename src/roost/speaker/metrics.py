@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from roost.model.address import canonical
 from roost.observe.metrics import Metric
 from roost.speaker.balanced import backend_metrics
+from roost.speaker.fitness import fitness_metrics
 from roost.speaker.problem_kinds import KINDS
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
@@ -61,6 +62,7 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         "histogram",
         histogram=speaker.failovers,
     )
+    yield from fitness_metrics(speaker)
     yield _problem_metric(speaker)
     yield from _layer2_metrics(speaker)
     yield from backend_metrics(speaker)

@@ -18,6 +18,7 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.balanced import backends
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
@@ -94,6 +95,7 @@ class SpeakerViews:
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
             "backends": backends(speaker, ranking.service),
+            "checks": check_views(speaker, ranking.service.name),
             "problems": self._problems(ranking.service, dead_ends(speaker)),
         }
 
@@ -104,7 +106,13 @@ class SpeakerViews:
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
-            services, election.candidates.values(), down=down, add=add, drain=drain, address=address
+            services,
+            election.candidates.values(),
+            down=down,
+            add=add,
+            drain=drain,
+            address=address,
+            fitness=election.fitness,
         )
         return {
             "moves": [
@@ -225,6 +233,7 @@ class SpeakerViews:
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
             "backends": backends(speaker, service),
+            "fitness": fitness_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
 

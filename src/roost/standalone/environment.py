@@ -10,6 +10,7 @@ from roost.runtime.forward_obstacles import obstacles
 from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.forward_host import against_host
 from roost.standalone.problems import Finding, Problem, Spot
+from roost.standalone.track import absent
 
 __all__ = ["LOOPBACK", "IPInterface", "environment_problems", "why_elsewhere"]
 
@@ -64,6 +65,9 @@ def _service_problems(
     names: Collection[str],
 ) -> Iterator[Problem]:
     yield from _absent(config, names, f"services[{at}].interfaces", service.interfaces)
+    for number, check in enumerate(service.track):
+        for key, finding in absent(check, names):
+            yield _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
     connected = [
         address
         for name, address in local

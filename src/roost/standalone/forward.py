@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final, Literal, cast
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from roost.model.address import IPAddress
-from roost.model.forwarding import Backend, Forward, HealthCheck
-from roost.runtime.checks.dns import RECORDS
+from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck
 from roost.standalone import values
 from roost.standalone.section import Section
 

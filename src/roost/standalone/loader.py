@@ -27,6 +27,7 @@ from roost.standalone.forward import forward_of
 from roost.standalone.forward_rules import forward_findings
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
+from roost.standalone.track import check_of
 
 __all__ = ["MAX_BYTES", "Loaded", "load"]
 
@@ -193,6 +194,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
         forward=forward_of(section.forward, section.backends) if section.deliver == "forward" else None,
+        track=tuple(dict.fromkeys(map(check_of, section.track))),
     )
 
 
@@ -233,17 +235,18 @@ def _idle(config: SpeakerConfig, document: Document) -> Iterator[Found]:
 
 
 def _spots(document: Document) -> dict[str, Spot]:
-    """Return the places that checks against this host report on: addresses and interfaces."""
+    """Return the places that checks against this host report on: addresses, interfaces, what is tracked."""
     spots: dict[str, Spot] = {}
     services = document.get(("services",))
     listed: list[FieldPath] = [("interfaces",)]
     for at in range(len(services.value) if services else 0):
-        listed += [("services", at, "addresses"), ("services", at, "interfaces")]
-        listed += [("services", at, "backends")]
+        listed += [("services", at, key) for key in ("addresses", "interfaces", "track", "backends")]
     for path in listed:
         node = document.get(path)
         for at, entry in enumerate(node.value if node else ()):
             spots[_field((*path, at))] = entry.spot
+            if isinstance(entry.value, dict):
+                spots |= {_field((*path, at, key)): below.spot for key, below in entry.value.items()}
     for at in range(len(services.value) if services else 0):
         for below in (("deliver",), ("forward", "gateway")):
             if node := document.get(("services", at, *below)):

@@ -18,6 +18,7 @@ from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
 from roost.standalone.forward import BackendSection, ForwardSection
 from roost.standalone.section import Section
+from roost.standalone.track import TrackSection
 
 __all__ = [
     "FileSection",
@@ -129,6 +130,7 @@ class ServiceSection(Section):
     ports: list[PortSection] = []
     backends: Annotated[list[BackendSection], AfterValidator(_at_least_one)] = []
     forward: ForwardSection | None = None
+    track: Annotated[list[TrackSection], AfterValidator(_at_least_one)] = []
 
 
 class StatusSection(Section):

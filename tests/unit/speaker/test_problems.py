@@ -10,6 +10,7 @@ from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import One, address_of, web
 from tests.unit.test_deploy import DEPLOY
 
+from roost.decide.forwarding.balancing import Balancing
 from roost.model.complaint import Complaint
 from roost.model.node import Verdict
 from roost.observe.reach import Reach
@@ -39,6 +40,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "lifelines": SimpleNamespace(unheld={}),
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
+        "forwarding": SimpleNamespace(balancing=Balancing(), host=SimpleNamespace(transactions=0)),
         "complaints": (),
         "not_passing_on": "",
     }

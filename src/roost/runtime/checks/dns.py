@@ -5,12 +5,12 @@ import struct
 from typing import Final
 
 from roost.model.check import Result
+from roost.model.forwarding import RECORDS
 from roost.runtime.checks.tcp import reason
 from roost.runtime.checks.udp import exchange
 
-__all__ = ["RECORDS", "check_dns"]
+__all__ = ["check_dns"]
 
-RECORDS: Final = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
 _HEADER: Final = struct.Struct("!HHHHHH")  # id, flags, questions, answers, authority, additional
 _RECURSION_DESIRED: Final = 0x0100
 _RESPONSE: Final = 0x8000
