@@ -7,6 +7,7 @@ BENCHMARKS = {
     "failover": "silent death of the leader: Roost's profiles, keepalived, plain memberlist",
     "handover": "SIGTERM of the leader under 500 packets/s: packets lost",
     "connections": "open TCP connections over planned moves and a killed speaker: broken, longest echo",
+    "forward": "balancing to backends: connections over the death of a node, throughput, reloads",
     "page": "failover and handover, written into docs/reference as a page with a plot",
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",
     "arp": "ARP round trip and share answered in a flood, beside the kernel's own",

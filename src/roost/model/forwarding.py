@@ -19,6 +19,9 @@ class Target:
     address: IPAddress
     port: int
 
+    def __hash__(self) -> int:
+        return hash((int(self.address), self.port))  # tables have thousands: an address's own takes longer
+
     def __lt__(self, other: "Target") -> bool:
         return self._order < other._order
 

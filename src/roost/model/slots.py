@@ -8,6 +8,7 @@ score for each pair would cost their product.
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from hashlib import shake_128
 from math import inf, log
@@ -38,55 +39,66 @@ class Slots:
         self._draws: dict[tuple[Target, int], _Draws] = {}
 
     def share(self, weights: Mapping[Target, int], size: int) -> tuple[Target, ...]:
-        """Return whose each of `size` slots is; () when no target has a weight."""
-        running = sorted((target, weight) for target, weight in weights.items() if weight > 0)
+        """Return whose each of `size` slots is; () when no target has a weight.
+
+        Equal targets are one object, also in what was returned before: what has changed is found quickly.
+        """
+        running = [
+            (self._draws_of(target, size), weight) for target, weight in sorted(weights.items()) if weight > 0
+        ]
         if not running:
             return ()
-        if len(running) == 1:
-            return (running[0][0],) * size
         horizon = (log(size) + _SPARE) / sum(weight for _, weight in running)
-        owners = self._race(running, size, horizon)
-        while -1 in owners:
+        owners = _race(running, size, horizon)
+        while None in owners:
             horizon *= 2
-            owners = self._race(running, size, horizon)
-        return tuple(running[owner][0] for owner in owners)
+            owners = _race(running, size, horizon)
+        return tuple(owner for owner in owners if owner is not None)
 
     def keep(self, targets: Iterable[Target]) -> None:
         """Remember the draws of these targets alone."""
         wanted = frozenset(targets)
         self._draws = {key: draws for key, draws in self._draws.items() if key[0] in wanted}
 
-    def _race(self, running: list[tuple[Target, int]], size: int, horizon: float) -> list[int]:
-        owners, best = [-1] * size, [inf] * size
-        for index, (target, weight) in enumerate(running):
-            draws = self._draws.get((target, size))
-            if draws is None:
-                draws = self._draws[target, size] = _Draws(target, size)
-            limit = horizon * weight
-            draws.reach(limit)
-            for moment, slot in zip(draws.moments, draws.slots, strict=True):
-                if moment > limit:
-                    break
-                if moment / weight < best[slot]:
-                    best[slot] = moment / weight
-                    owners[slot] = index
-        return owners
+    def _draws_of(self, target: Target, size: int) -> "_Draws":
+        draws = self._draws.get((target, size))
+        if draws is None:
+            draws = self._draws[target, size] = _Draws(target, size)
+        return draws
+
+
+def _race(running: list[tuple["_Draws", int]], size: int, horizon: float) -> list[Target | None]:
+    """Return who is first at each slot, None where nobody is before the horizon."""
+    owners: list[Target | None] = [None] * size
+    best = [inf] * size
+    for draws, weight in running:
+        count, target = draws.before(horizon * weight), draws.target
+        moments: Iterable[float] = draws.moments[:count]
+        if weight != 1:
+            moments = [moment / weight for moment in moments]
+        for moment, slot in zip(moments, draws.slots, strict=False):
+            if moment < best[slot]:
+                best[slot] = moment
+                owners[slot] = target
+    return owners
 
 
 class _Draws:
     """The draws of one target at weight 1: moments that rise, each with a slot; the same on all nodes."""
 
     def __init__(self, target: Target, size: int) -> None:
+        self.target = target
         self.moments = array("d")
         self.slots = array("H")
         self._name = str(target).encode()
         self._size = size
         self._blocks = 0
 
-    def reach(self, limit: float) -> None:
-        """Draw until a moment is beyond `limit`."""
+    def before(self, limit: float) -> int:
+        """Return how many draws are not later than `limit`, after drawing that far."""
         while not self.moments or self.moments[-1] <= limit:
             self._draw()
+        return bisect_right(self.moments, limit)
 
     def _draw(self) -> None:
         stream = shake_128(b"%b/%d" % (self._name, self._blocks)).digest(_BLOCK * 8)

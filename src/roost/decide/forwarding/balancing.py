@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.decide.forwarding.backends import BackendState, Key
-from roost.decide.forwarding.ruleset import Ruleset
+from roost.decide.forwarding.ruleset import Ruleset, Shared
 from roost.model.address import IPAddress
 from roost.model.check import Result
 from roost.model.event import Event, Happening, Level
@@ -57,12 +57,11 @@ class Pools:
 
 def ruleset_of(wanted: Pools, slots: Slots) -> Ruleset:
     """Share the slots out."""
-    shared = {
-        virtual: owners
+    shared = tuple(
+        Shared(pool.virtuals, owners)
         for pool in wanted.pools
         if (owners := slots.share(pool.weights, pool.size))
-        for virtual in pool.virtuals
-    }
+    )
     slots.keep(target for pool in wanted.pools for target in pool.weights)
     rest = wanted.rest
     return Ruleset(shared, rest.back, rest.masqueraded, rest.held)
@@ -182,7 +181,7 @@ class Balancing:
                     else:
                         masqueraded |= targets
                     down |= {(target, protocol) for target in self._down(service, forward, version, port)}
-        rest = Ruleset({}, back, frozenset(masqueraded), frozenset(held))
+        rest = Ruleset((), back, frozenset(masqueraded), frozenset(held))
         return Pools(tuple(pools), rest, frozenset(down))
 
     def _pool(self, service: Service, forward: Forward, version: int, virtuals: tuple[Virtual, ...]) -> Pool:

@@ -1,4 +1,4 @@
-"""What this host's kernel is told about balanced services, as one value; the same on all nodes that want it."""
+"""What this host's kernel is told about balanced services, as one value: the same on all nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,19 +7,27 @@ from types import MappingProxyType
 from roost.model.address import IPAddress
 from roost.model.forwarding import Target, Virtual
 
-__all__ = ["Ruleset"]
+__all__ = ["Ruleset", "Shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The clients of all of `virtuals` are shared out: `slots` says which target gets which part of them."""
+
+    virtuals: tuple[Virtual, ...]
+    slots: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """`slots` says for each virtual which target takes which part of its clients: () nobody, they are refused.
+    """`shared` are the virtuals that have targets; clients of others are refused.
 
     `back` is for packets of a backend (target, protocol) that belong to no known connection: they come from
     there. `masqueraded` backends see this host as their client. `held` are the addresses that packets stop
     at here, of services and gateways.
     """
 
-    slots: Mapping[Virtual, tuple[Target, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    shared: tuple[Shared, ...] = ()
     back: Mapping[tuple[Target, int], Target] = field(default_factory=lambda: MappingProxyType({}))
     masqueraded: frozenset[tuple[Target, int]] = frozenset()
     held: frozenset[IPAddress] = frozenset()

@@ -25,6 +25,7 @@ from roost.model.forwarding import Target
 from roost.model.link import Link
 from roost.model.service import Service
 from roost.observe.quiet import Once
+from roost.runtime.beside import beside_the_loop
 from roost.runtime.router_settings import RouterSettingsError
 
 __all__ = ["Forwarding"]
@@ -107,7 +108,7 @@ class Forwarding:
             self._task.cancel()
         async with self._working:
             try:
-                await asyncio.to_thread(self.host.clear)
+                await beside_the_loop(self.host.clear)
             except OSError as error:
                 _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
             self.host.close()
@@ -128,7 +129,7 @@ class Forwarding:
                 for port in service.ports
             }
         try:
-            self._counts = await asyncio.to_thread(open_connections, self.addresses, targets)
+            self._counts = await beside_the_loop(open_connections, self.addresses, targets)
         except OSError as error:
             _log.info("open connections cannot be counted: %s", error)
         now = time.monotonic()
@@ -186,7 +187,7 @@ class Forwarding:
         async with self._working:
             versions = {address.version for address in self.addresses}
             try:
-                lost = await asyncio.to_thread(self.host.verify, versions, self._links)
+                lost = await beside_the_loop(self.host.verify, versions, self._links)
             except (OSError, RouterSettingsError) as error:
                 lost = (_cause(error),)
         for each in lost:
@@ -199,7 +200,7 @@ class Forwarding:
             addresses = self.addresses
             wanted, known = self.balancing.pools(), self.balancing.remember()
             try:
-                done = await asyncio.to_thread(self.host.apply, wanted, known, self._links)
+                done = await beside_the_loop(self.host.apply, wanted, known, self._links)
             except (OSError, RouterSettingsError) as error:
                 why = f"connections cannot be forwarded: {_cause(error)}"
                 if self._failure.new(why):

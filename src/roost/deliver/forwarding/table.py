@@ -10,13 +10,14 @@ side, takes it to the same backend: connections survive the node that they went 
 the process is killed, and is taken over by its successor.
 """
 
+import itertools
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from roost.decide.forwarding.ruleset import Ruleset
+from roost.decide.forwarding.ruleset import Ruleset, Shared
 from roost.model.forwarding import Target, Virtual
 from roost.model.slots import SIZES
 from roost.runtime import nft_expressions as do
@@ -40,6 +41,7 @@ _MARK: Final = Field(19, 4, host_order=True)
 _WORDS: Final = tuple(struct.pack("=I", number) for number in range(max(SIZES)))  # keys of slots
 
 _Filled = dict[str, dict[bytes, bytes]]
+_Pools = Mapping[int, Shared]  # by number
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class ForwardTable:
     def __init__(self, version: int) -> None:
         self._of = of = _FAMILIES[version]
         self._table = NfTables(NAME, of.family)
-        self._pools: dict[tuple[Target, ...], int] = {}
+        self._pools: _Pools = {}
         self._filled: _Filled | None = None  # None: what the kernel has is not known
         self._generation = b""
         server = (of.address, _PROTOCOL, _PORT)
@@ -91,39 +93,36 @@ class ForwardTable:
 
     def follow(self, wanted: Ruleset) -> int:
         """Put what concerns this family in force; returns how many elements have changed."""
-        before = self._pools
-        filled = self._contents(wanted)
+        pools = self._numbered(wanted)
+        filled = self._contents(wanted, pools)
         if self._filled is None:
-            self._replace(filled)
-            return sum(map(len, filled.values()))
+            return self._replace(filled, pools)
         gone, new = _difference(self._filled, filled)
-        there, wanted_now = set(before.values()), set(self._pools.values())
-        sizes = {number: len(pool) for pool, number in (before | self._pools).items()}
-        old = self._part((number, sizes[number]) for number in there - wanted_now)
-        added = self._part((number, sizes[number]) for number in wanted_now - there)
-        gone = {
-            name: elements for name, elements in gone.items() if name in filled
-        }  # a set takes its own along
+        _slots_differ(self._pools, pools, gone, new)
+        old = self._part({number: self._pools[number] for number in self._pools.keys() - pools.keys()})
+        added = self._part({number: pools[number] for number in pools.keys() - self._pools.keys()})
         if gone or new:
             try:
                 self._table.change(self._all(gone), self._all(new), old, added)
             except OSError:  # somebody else was here
-                self._replace(filled)
-        self._filled = filled
+                return self._replace(filled, pools)
+        self._filled, self._pools = filled, pools
         return sum(map(len, gone.values())) + sum(map(len, new.values()))
 
-    def _replace(self, filled: _Filled) -> None:
-        pools = self._part((number, len(pool)) for pool, number in self._pools.items())
-        chains = (*self._fixed.chains, *pools.chains)
+    def _replace(self, filled: _Filled, pools: _Pools) -> int:
+        contents = {**filled, **{_pool_name(number): _elements(pool) for number, pool in pools.items()}}
+        part = self._part(pools)
         self._filled = None
-        self._table.replace((*self._fixed.sets, *pools.sets), chains, self._all(filled), owned=False)
-        self._filled = filled
+        sets = (*self._fixed.sets, *part.sets)
+        self._table.replace(sets, (*self._fixed.chains, *part.chains), self._all(contents), owned=False)
+        self._filled, self._pools = filled, pools
+        return sum(map(len, contents.values()))
 
-    def _part(self, pools: Iterable[tuple[int, int]]) -> Part:
-        """Return the map and the chain of each pool (number, slots)."""
+    def _part(self, pools: _Pools) -> Part:
+        """Return the map and the chain of each pool."""
         ordered = sorted(pools)
-        sets = tuple(self._slots(number) for number, _ in ordered)
-        return Part(sets, tuple(self._balance(number, size) for number, size in ordered))
+        chains = tuple(self._balance(number, len(pools[number].slots)) for number in ordered)
+        return Part(tuple(self._slots(number) for number in ordered), chains)
 
     def _slots(self, number: int) -> Set:
         return Set(_pool_name(number), (_MARK,), self._place, size=0, passing=False)
@@ -137,10 +136,11 @@ class ForwardTable:
             return ""
         try:
             found = self._table.rules()
-            pools = {_pool_name(number): 1 for number in self._pools.values()}
-            if found != {each.name: len(each.rules) for each in self._fixed.chains} | pools:
+            pools = {_pool_name(number): _elements(pool) for number, pool in self._pools.items()}
+            rules = {each.name: len(each.rules) for each in self._fixed.chains}
+            if found != rules | dict.fromkeys(pools, 1):
                 return self._lost("rules")
-            for name, elements in self._filled.items():
+            for name, elements in (self._filled | pools).items():
                 if self._table.elements(self._set(name)) != elements:
                     return self._lost(f"elements of {name}")
         except OSError:
@@ -163,49 +163,31 @@ class ForwardTable:
 
     # -- contents --------------------------------------------------------------------------------
 
-    def _contents(self, wanted: Ruleset) -> _Filled:
-        version = self._of.version
+    def _numbered(self, wanted: Ruleset) -> _Pools:
+        """Return the pools of this family by number: each keeps its own, so that little has to be changed."""
         pools = {
-            virtual: slots
-            for virtual, slots in wanted.slots.items()
-            if slots and virtual.address.version == version
+            (each.virtuals[0], len(each.slots)): each
+            for each in wanted.shared
+            if each.virtuals[0].address.version == self._of.version
         }
-        self._number(pools.values())
+        known = {(pool.virtuals[0], len(pool.slots)): number for number, pool in self._pools.items()}
+        free = (number for number in itertools.count() if number not in self._pools)
+        return {known[key] if key in known else next(free): pool for key, pool in pools.items()}
+
+    def _contents(self, wanted: Ruleset, pools: _Pools) -> _Filled:
+        """Return what the sets have to hold, but those of the pools."""
+        version = self._of.version
         filled: _Filled = {each.name: {} for each in self._fixed.sets}
-        for virtual, slots in pools.items():
-            name = _pool_name(self._pools[slots])
-            filled["ports"][_virtual_key(virtual)] = name.encode()
-            filled[name] = {}
-        places = {target: _place(target) for pool in self._pools for target in set(pool)}
-        for pool, number in self._pools.items():
-            named = zip(_WORDS, pool, strict=False)
-            filled[_pool_name(number)] = {word: places[target] for word, target in named}
-        for (target, protocol), virtual_end in wanted.back.items():
+        for number, pool in pools.items():
+            name = _pool_name(number).encode()
+            filled["ports"].update((_virtual_key(each), name) for each in pool.virtuals)
+        for (target, protocol), end in wanted.back.items():
             if target.address.version == version:
-                filled["back"][_server_key(target, protocol)] = _place(virtual_end)
+                filled["back"][_server_key(target, protocol)] = _place(end)
         masqueraded = (each for each in wanted.masqueraded if each[0].address.version == version)
         filled["masqueraded"] = {_server_key(*each): b"" for each in masqueraded}
         filled["held"] = {each.packed: b"" for each in wanted.held if each.version == version}
         return filled
-
-    def _number(self, pools: Iterable[tuple[Target, ...]]) -> None:
-        """Give each pool a number; one that changes a little keeps its own, so that little is changed."""
-        wanted = dict.fromkeys(pools)
-        kept = {pool: number for pool, number in self._pools.items() if pool in wanted}
-        gone = [(pool, number) for pool, number in self._pools.items() if pool not in wanted]
-        taken = set(self._pools.values())
-        for pool in wanted:
-            if pool in kept:
-                continue
-            nearest = max(gone, key=lambda each: _likeness(each[0], pool), default=None)
-            if nearest is not None and len(nearest[0]) == len(pool):
-                gone.remove(nearest)
-                kept[pool] = nearest[1]
-            else:
-                number = next(each for each in range(len(taken) + 1) if each not in taken)
-                taken.add(number)
-                kept[pool] = number
-        self._pools = kept
 
     def _set(self, name: str) -> Set:
         fixed = {each.name: each for each in self._fixed.sets}
@@ -310,8 +292,23 @@ def _difference(old: _Filled, new: _Filled) -> tuple[_Filled, _Filled]:
     return gone, come
 
 
-def _likeness(one: tuple[Target, ...], other: tuple[Target, ...]) -> int:
-    return sum(a == b for a, b in zip(one, other, strict=False)) if len(one) == len(other) else -1
+def _slots_differ(old: _Pools, new: _Pools, gone: _Filled, come: _Filled) -> None:
+    """Add what has to go and come in the maps of pools; one that goes takes its elements along."""
+    for number, pool in new.items():
+        if number not in old:
+            come[_pool_name(number)] = _elements(pool)
+            continue
+        pairs = zip(old[number].slots, pool.slots, strict=True)
+        # Equal targets are one object as a rule, which spares thousands of comparisons.
+        changed = [at for at, (one, other) in enumerate(pairs) if one is not other and one != other]
+        if changed:
+            gone[_pool_name(number)] = {_WORDS[at]: b"" for at in changed}
+            come[_pool_name(number)] = {_WORDS[at]: _place(pool.slots[at]) for at in changed}
+
+
+def _elements(pool: Shared) -> dict[bytes, bytes]:
+    places = {target: _place(target) for target in set(pool.slots)}
+    return {word: places[target] for word, target in zip(_WORDS, pool.slots, strict=False)}
 
 
 def _pool_name(number: int) -> str:
