@@ -13,6 +13,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _NAME_KEPT: Final = 15  # bytes
 _PID_FILE: Final = 64  # bytes
 _LATER: Final = 10.0  # seconds after its pid file was written: a process that began then is another one
+_HIDDEN: Final = "processes of others are hidden here (hidepid, ProtectProc=): name its pidFile instead"
 _ENDED: Final = frozenset("ZXx")
 
 
@@ -37,7 +38,7 @@ def by_pid_file(path: str) -> Running | str:
         return "its pid file holds no process id"
     found = _running(int(text))
     if found is None:
-        return f"process {int(text)} has ended"
+        return f"process {int(text)} has ended" if _sees_others() else Running(int(text), "it", 0.0)
     began = time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - found.began)
     if began > written + _LATER:
         return f"its pid file is old: {found.pid} is {found.name} now"
@@ -51,7 +52,12 @@ def by_name(name: str) -> Running | str:
         key=lambda each: (each.began, each.pid),
         default=None,
     )
-    return found or f"no process is called {name}"
+    return found or (f"no process is called {name}" if _sees_others() else _HIDDEN)
+
+
+def _sees_others() -> bool:
+    """Tell whether /proc shows the processes of other users (hidepid of proc(5), ProtectProc= of systemd)."""
+    return Path("/proc/1").exists()
 
 
 def _pids() -> Iterator[int]:
