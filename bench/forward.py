@@ -5,9 +5,12 @@ node of the same network, in turns.
 """
 
 import argparse
+import contextlib
+import http.client
 import json
 import resource
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -18,7 +21,7 @@ from typing import Any, Final
 
 from tests.system.forwarding import VIP, Balanced, Kinds, balanced
 from tests.system.netns import Namespace
-from tests.system.speakers import until
+from tests.system.speakers import Speaker, until
 
 from roost.deliver.forwarding.table import NAME
 from roost.runtime.nftables import NfTables
@@ -209,7 +212,7 @@ def reloads(connections: int, count: int, backends: int = 1000) -> dict[str, Any
         with node.namespace.entered():
             watched = NfTables(NAME, 2)
             watched.generation()
-        taken, transactions = [], 0
+        taken, kernel, transactions = [], [], 0
         for number in range(count):
             weights[places[number * 7 % backends]] ^= 1
             _write(net, weights)
@@ -220,6 +223,7 @@ def reloads(connections: int, count: int, backends: int = 1000) -> dict[str, Any
                 time.sleep(0.001)
             taken.append(time.monotonic() - begin)
             time.sleep(0.3)
+            kernel.append(_metric(node, "roost_forward_transaction_seconds"))
             transactions += int.from_bytes(watched.generation()) - int.from_bytes(before)
             assert now
         assert held.stdin is not None
@@ -230,11 +234,23 @@ def reloads(connections: int, count: int, backends: int = 1000) -> dict[str, Any
         "part": f"reload with {backends} backends",
         "reloads": count,
         "transactions": transactions,
+        "transaction_ms_p50": round(statistics.median(kernel) * 1e3, 1),
+        "transaction_ms_max": round(max(kernel) * 1e3, 1),
         "from_sighup_ms_p50": round(statistics.median(taken) * 1e3, 1),
         "from_sighup_ms_max": round(max(taken) * 1e3, 1),
         "connections": connections,
         "broken": int(out),
     }
+
+
+def _metric(node: Speaker, name: str) -> float:
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    with contextlib.closing(connection):
+        connection.sock.connect(str(node.socket))
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 def _write(net: Balanced, weights: dict[tuple[str, int], int]) -> None:

@@ -66,6 +66,8 @@ def backend_metrics(speaker: Speaker) -> Iterable[Metric]:
     yield Metric("roost_quorum", "1 while enough backends are usable", "gauge", ("service",), served)
     changes: dict[tuple[str, ...], float] = {(): float(speaker.forwarding.host.transactions)}
     yield Metric("roost_forward_transactions", "Changes of the rules in the kernel", "counter", (), changes)
+    took: dict[tuple[str, ...], float] = {(): speaker.forwarding.host.last_took}
+    yield Metric("roost_forward_transaction_seconds", "What the last of them took", "gauge", (), took)
 
 
 def problems_of_backends(speaker: Speaker) -> Iterator[Problem]:

@@ -245,7 +245,7 @@ def _spots(document: Document) -> dict[str, Spot]:
         node = document.get(path)
         for at, entry in enumerate(node.value if node else ()):
             spots[_field((*path, at))] = entry.spot
-            if isinstance(entry.value, dict):
+            if path[-1] == "track" and isinstance(entry.value, dict):
                 spots |= {_field((*path, at, key)): below.spot for key, below in entry.value.items()}
     for at in range(len(services.value) if services else 0):
         for below in (("deliver",), ("forward", "gateway")):

@@ -43,7 +43,9 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "lifelines": SimpleNamespace(unheld={}),
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
-        "forwarding": SimpleNamespace(balancing=Balancing(), host=SimpleNamespace(transactions=0)),
+        "forwarding": SimpleNamespace(
+            balancing=Balancing(), host=SimpleNamespace(transactions=0, last_took=0.0)
+        ),
         "complaints": (),
         "not_passing_on": "",
     }

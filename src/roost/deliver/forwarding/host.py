@@ -4,6 +4,7 @@ Everything here talks to the kernel and may take a while: it runs in a thread, o
 """
 
 import errno
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from ipaddress import ip_address
@@ -33,6 +34,7 @@ class ForwardingHost:
 
     def __init__(self, state: Path) -> None:
         self.transactions = 0
+        self.last_took = 0.0  # seconds that the kernel took for the last one
         self._settings = RouterSettings(state / "router-settings.json")
         self._memory = Memory(state / "forwarding.json", "the health of backends")
         self._tables = {version: ForwardTable(version) for version in _VERSIONS}
@@ -95,8 +97,10 @@ class ForwardingHost:
             if table.there or self._left:
                 table.remove()
             return ""
+        begin = time.monotonic()
         if table.follow(ruleset):
             self.transactions += 1
+            self.last_took = time.monotonic() - begin
         lost = table.differs()
         if lost:
             table.follow(ruleset)
