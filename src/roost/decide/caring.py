@@ -43,7 +43,7 @@ class Caring:
         """Take the result of a check."""
         self.tell(self._state.tracking.checked(check, result, now), now)
 
-    def reached(self, fitness: Mapping[str, Fitness], now: float) -> None:
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         """Take how well this node serves what it balances to backends."""
         self.tell(self._state.tracking.reached(fitness, now), now)
 

@@ -323,7 +323,7 @@ class Decider:
         self._stale = True
         self._caring.checked(check, result, now)
 
-    def reached(self, fitness: Mapping[str, Fitness], now: float) -> None:
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         """Take how well this node serves each of the services that it balances to backends."""
         self._stale = True
         self._caring.reached(fitness, now)

@@ -366,7 +366,7 @@ class Speaker:
         refused = {**self.delivery.undeliverable, **self.forwarding.undeliverable}
         self._tell(self.decider.delivered, ready, refused)
 
-    def _on_reached(self, fitness: Mapping[str, Fitness]) -> None:
+    def _on_reached(self, fitness: Mapping[str, Fitness | None]) -> None:
         self._tell(self.decider.reached, fitness)
 
     def _runnable(self) -> list[Service]:

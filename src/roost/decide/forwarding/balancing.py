@@ -79,6 +79,7 @@ class Balancing:
         self._services: dict[str, tuple[Service, Forward]] = {}
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
+        self._proven: set[str] = set()  # services that had a quorum of backends that had answered
 
     @property
     def services(self) -> Collection[Service]:
@@ -101,6 +102,7 @@ class Balancing:
                 states[key] = state
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
+        self._proven &= self._services.keys()
         return [event for name in self._services for event in self._judge(name)]
 
     def set_links(self, links: tuple[Link, ...]) -> None:
@@ -136,18 +138,24 @@ class Balancing:
 
     # -- what follows ----------------------------------------------------------------------------
 
-    def fitness(self) -> dict[str, Fitness]:
-        """Return how well this node can serve each balanced service now."""
+    def fitness(self) -> dict[str, Fitness | None]:
+        """Return how well this node can serve each balanced service now, None where that is not known yet.
+
+        That is so at its start: a node that has yet to ask its backends takes over from none that knows them.
+        """
         reasons = {name: self._why_unfit(name) for name in self._services}
         groups: dict[IPAddress, list[str]] = {}
         for name, (_, forward) in self._services.items():
             for gateway in forward.gateways:
                 groups.setdefault(gateway, []).append(name)
-        found = {}
+        found: dict[str, Fitness | None] = {}
         for name, (_, forward) in self._services.items():
             group = {name, *(other for gateway in forward.gateways for other in groups[gateway])}
-            serves_one = any(not reasons[other] for other in group)
-            found[name] = FIT if serves_one else Fitness(fit=False, why=reasons[name])
+            if any(reasons[other] == "" for other in group):
+                found[name] = FIT
+            else:
+                reason = reasons[name]
+                found[name] = None if reason is None else Fitness(fit=False, why=reason)
         return found
 
     def is_served(self, name: str) -> bool:
@@ -202,6 +210,8 @@ class Balancing:
     def _judge(self, name: str) -> list[Event]:
         """Look whether the quorum is met; return what is to be told when that has changed."""
         short = self._find_shortage(name)
+        if not self._find_shortage(name, proven=True):
+            self._proven.add(name)
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
@@ -211,26 +221,34 @@ class Balancing:
             return [Event(Happening.QUORUM, "enough backends are usable again", facts={"service": name})]
         return [Event(Happening.QUORUM, f"too few backends: {short}", Level.WARNING, {"service": name})]
 
-    def _find_shortage(self, name: str) -> str:
-        """Return how far the usable backends are from the quorum, "" when it is met for each family."""
+    def _find_shortage(self, name: str, *, proven: bool = False) -> str:
+        """Return how far the usable backends are from the quorum, "" when it is met for each family.
+
+        `proven`: those that have not answered yet do not count.
+        """
         service, forward = self._services[name]
         for version, _ in _by_version(service, forward):
             configured = [each for each in forward.backends if each.address.version == version]
-            usable = [each for each in configured if self.states[key_of(service, each)].usable]
-            if (weight := sum(each.weight for each in usable)) < max(forward.quorum, 1):
+            states = (self.states[key_of(service, each)] for each in configured)
+            usable = [each for each in states if each.usable and not (proven and each.state == "unknown")]
+            if (weight := sum(each.backend.weight for each in usable)) < max(forward.quorum, 1):
                 of = f"{len(usable)} of {len(configured)} IPv{version} backends are usable"
                 return of if forward.quorum <= 1 else f"{of}, of weight {weight}, not {forward.quorum}"
         return ""
 
-    def _why_unfit(self, name: str) -> str:
-        if (short := self._short.get(name)) is not None:
+    def _why_unfit(self, name: str) -> str | None:
+        """Return why this node is unfit, "" when it is fit, None when that is not known yet."""
+        if short := self._short.get(name):
             return short
-        _, forward = self._services[name]
+        service, forward = self._services[name]
         for gateway in forward.gateways:
             behind = [link for link in self._links if reaches(link, gateway)]
             if behind and not any(link.up and link.carrier for link in behind):
                 return f"{behind[0].name}, the link to the backends, is down"
-        return ""
+        states = (self.states[key_of(service, each)].state for each in forward.backends)
+        if name in self._proven or "unknown" not in states:
+            return ""
+        return None
 
 
 def key_of(service: Service, backend: Backend) -> Key:

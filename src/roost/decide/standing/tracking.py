@@ -24,6 +24,7 @@ __all__ = ["Checked", "Tracking"]
 _AGAIN: Final = (0.1, 0.3, 1.0, 2.0)  # seconds between two words after a change, the last again and again
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
+_NOT_ASKED: Final = Fitness(fit=False, why="backends: not known yet")
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
 
 
@@ -49,7 +50,7 @@ class Tracking:
         self._me = me
         self._known: frozenset[str] = frozenset()  # services, tracked or not
         self._services: dict[str, tuple[Check, ...]] = {}
-        self._balanced: Mapping[str, Fitness] = {}  # what follows from backends, by service
+        self._balanced: Mapping[str, Fitness | None] = {}  # what follows from backends, by service
         self._own: dict[str, FitRow] = {}  # by service
         self._changed: dict[str, float] = {}  # services -> when the own word changed
         self._rows: dict[tuple[str, str], FitRow] = {}  # (node, service) -> its word
@@ -85,7 +86,9 @@ class Tracking:
         return row.fitness if row is not None else FIT
 
     def known(self, service: str) -> bool:
-        """Tell whether something is known of every check of a service."""
+        """Tell whether something is known of every check, and of the backends, of a service."""
+        if self._balanced.get(service, FIT) is None:
+            return False
         return all(self.checks[check].health.up is not None for check in self.of(service))
 
     def words(self, services: Collection[str] | None = None) -> Iterable[Fit]:
@@ -111,8 +114,8 @@ class Tracking:
         }
         return self._judge({*before, *self._services}, now)
 
-    def reached(self, fitness: Mapping[str, Fitness], now: float) -> frozenset[str]:
-        """Take how well this node serves what it balances to backends: all of that.
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> frozenset[str]:
+        """Take how well this node serves what it balances to backends: all of that, None is not known yet.
 
         Returns the services for which its fitness changed.
         """
@@ -152,7 +155,7 @@ class Tracking:
 
     def _fitness(self, service: str) -> Fitness:
         """Return what follows from the checks and the backends of a service."""
-        balanced = self._balanced.get(service, FIT)
+        balanced = self._balanced.get(service, FIT) or _NOT_ASKED
         weight, reasons = balanced.weight, [] if balanced.fit else [balanced.why]
         for check in self.of(service):
             found = self.checks[check]

@@ -49,7 +49,7 @@ class Forwarding:
         state: Path,
         *,
         changed: Callable[[], None],
-        unwell: Callable[[Mapping[str, Fitness]], None],
+        unwell: Callable[[Mapping[str, Fitness | None]], None],
         happened: Callable[[Event], None],
     ) -> None:
         self.ready: frozenset[IPAddress] = frozenset()
@@ -61,7 +61,7 @@ class Forwarding:
         self._happened = happened
         self._checking = Checking(self._heard)
         self._links: tuple[str, ...] = ()
-        self._fitness: Mapping[str, Fitness] = {}
+        self._fitness: Mapping[str, Fitness | None] = {}
         self._working = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._stale = False

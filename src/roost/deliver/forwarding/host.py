@@ -39,7 +39,7 @@ class ForwardingHost:
         self._memory = Memory(state / "forwarding.json", "the health of backends")
         self._tables = {version: ForwardTable(version) for version in _VERSIONS}
         self._slots = Slots()
-        self._down: frozenset[tuple[Target, int]] = frozenset()
+        self._served: frozenset[tuple[Target, int]] = frozenset()
         self._there = self._left = bool(self._memory.recall())  # whether tables are there, left by another
 
     def recall(self) -> dict[Key, bool]:
@@ -68,7 +68,7 @@ class ForwardingHost:
         followed = [self._follow(table, version, ruleset) for version, table in self._tables.items()]
         lost = tuple(each for each in followed if each)
         self._there, self._left = True, False
-        self._abandon(wanted.down)
+        self._abandon(wanted)
         return (*done, *lost)
 
     def verify(self, versions: Collection[int], links: Iterable[str]) -> tuple[str, ...]:
@@ -108,10 +108,11 @@ class ForwardingHost:
                 raise OSError(errno.EBUSY, f"{again} again and again")
         return lost
 
-    def _abandon(self, down: frozenset[tuple[Target, int]]) -> None:
-        """Forget UDP flows to backends that have just gone down: the next packets find others."""
-        news = {target for target, protocol in down - self._down if protocol == UDP}
-        self._down = down
+    def _abandon(self, wanted: Pools) -> None:
+        """Forget UDP flows to backends that have just gone down, or out of the file: they find others."""
+        there = {*wanted.rest.back, *wanted.rest.masqueraded} - wanted.down
+        news = {target for target, protocol in self._served - there if protocol == UDP}
+        self._served = frozenset(there)
         if not news or not tracks():
             return
         places = {_place(target) for target in news}

@@ -59,7 +59,8 @@ class Node:
 
     @property
     def unfit(self) -> dict[str, str]:
-        return {name: each.why for name, each in self.balancing.fitness().items() if each != FIT}
+        found = self.balancing.fitness()
+        return {name: each.why if each else "?" for name, each in found.items() if each != FIT}
 
 
 A, B, C = "198.51.100.1:8080", "198.51.100.2:8080", "198.51.100.3:8080"
@@ -132,11 +133,11 @@ def test_a_drained_backend_still_finds_its_way_back() -> None:
 def test_below_the_quorum_the_sorry_server_serves_if_there_is_one() -> None:
     sorry = (Backend(ip_address("198.51.100.9"), 8080),)
     node = Node(web(quorum=2, sorry=sorry))
-    assert node.unfit == {}
     node.hear(ONE, ILL)  # the first result of all decides
     assert node.served_by() == {"198.51.100.9:8080"}
     assert node.unfit == {"web": "1 of 2 IPv4 backends are usable, of weight 1, not 2"}
     assert "too few backends" in node.events[-1].text
+    node.hear(TWO, WELL)
     node.hear(ONE, WELL, WELL)
     assert node.served_by() == {A, B}
     assert node.unfit == {}
@@ -167,11 +168,25 @@ def test_each_family_has_its_own_backends() -> None:
 def test_services_that_share_a_gateway_are_unfit_together() -> None:
     """One node leads them all, or answers would go astray."""
     node = Node(web(), web(THREE, name="other", addresses=(ip_address("192.0.2.201"),)))
+    node.hear(ONE, WELL)
     node.hear(THREE, ILL, ILL, service="other")
     assert node.unfit == {}
     node.hear(ONE, ILL, ILL)
     node.hear(TWO, ILL, ILL)
     assert node.unfit.keys() == {"web", "other"}
+
+
+def test_a_node_that_has_yet_to_ask_is_not_known_to_be_fit() -> None:
+    node = Node(web())
+    assert node.served_by() == {A, B}, "if it has to lead all the same"
+    assert node.unfit == {"web": "?"}
+    node.hear(ONE, ILL)
+    assert node.unfit == {"web": "?"}
+    node.hear(TWO, WELL)
+    assert node.unfit == {}
+    node.want(web(THREE))
+    assert node.unfit == {}, "a reload does not make it doubtful again"
+    assert Node(web(health=None)).unfit == {}
 
 
 def test_a_link_without_carrier_is_known_at_once() -> None:
