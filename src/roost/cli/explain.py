@@ -8,6 +8,7 @@ import click
 
 from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.completion import complete_vips
 from roost.cli.output import passed_on
 from roost.cli.screen import Cell, Screen, verdict
 
@@ -17,7 +18,7 @@ _STATES = {"well": "green", "failing": "red"}
 
 
 @click.command()
-@click.argument("vip")
+@click.argument("vip", shell_complete=complete_vips)
 @socket_option
 @json_option
 def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:

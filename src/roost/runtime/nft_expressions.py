@@ -12,6 +12,7 @@ from roost.runtime.nftables import NUMBER, Set, name_of, value_of
 __all__ = [
     "ACCEPT",
     "DROP",
+    "INCOMING",
     "add_to_set",
     "between",
     "counter",
@@ -27,6 +28,7 @@ __all__ = [
     "load_payload",
     "load_tracked",
     "masked",
+    "protocol",
     "value_from",
     "verdict",
 ]
@@ -34,6 +36,8 @@ __all__ = [
 _REGISTER: Final = 8  # NFT_REG32_00; registers of 4 bytes follow
 ACCEPT, DROP = 1, 0
 _JUMP: Final = -3
+INCOMING: Final = 4  # NFT_META_IIF: the link that a packet came in on
+_PROTOCOL: Final = 16  # NFT_META_L4PROTO
 _EQUAL, _DIFFERENT, _AT_MOST, _AT_LEAST = 0, 1, 3, 5  # NFT_CMP_*
 _SIGNED: Final = struct.Struct("!i")
 _LONG: Final = struct.Struct("!Q")
@@ -55,6 +59,11 @@ def load_meta(key: int, register: int = 0) -> bytes:
 def load_tracked(register: int = 0) -> bytes:
     """Load the state that connection tracking has found: a bit for each, in the host's order."""
     return expression("ct", in_register(1, register), attribute(2, NUMBER.pack(0)))
+
+
+def protocol(number: int) -> tuple[bytes, ...]:
+    """Go on with this rule only for packets of this protocol."""
+    return load_meta(_PROTOCOL), equals(bytes([number]))
 
 
 def masked(mask: bytes, register: int = 0) -> bytes:

@@ -4,6 +4,7 @@ A batch of changes is one transaction: packets meet all of it or nothing. No too
 """
 
 import errno
+import math
 import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Final
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
 __all__ = [
+    "LINK",
     "NUMBER",
     "VERDICT",
     "Chain",
@@ -21,6 +23,7 @@ __all__ = [
     "NfTables",
     "Part",
     "Set",
+    "cause",
     "name_of",
     "value_of",
 ]
@@ -50,12 +53,13 @@ class Field:
     host_order: bool = False
 
 
+LINK: Final = Field(20, 4, host_order=True)  # the index of one
 VERDICT: Final = Field(0xFFFFFF00, 0)  # data that is a chain to go on in: its name
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A named set whose elements end by themselves if it is `passing`; with `data` a map.
+    """A named set whose elements may end by themselves if it is `passing`; with `data` a map.
 
     `dynamic`: rules add to it. It has `size` elements at most, 0: it grows.
     """
@@ -139,7 +143,10 @@ class NfTables:
         self._commit([(_NEW_TABLE, _CREATE, table), (_DELETE_TABLE, 0, table)])
 
     def fill(self, contents: Contents, lasting: float) -> None:
-        """Give each set exactly these elements (key, data), for `lasting` seconds; all in one transaction."""
+        """Give each set exactly these elements (key, data), for `lasting` seconds; all in one transaction.
+
+        Infinitely many: until they are taken out.
+        """
         parts = []
         for to, elements in contents:
             parts.append((_DELETE_ELEMENTS, 0, attribute(1, self._name) + attribute(2, name_of(to.name))))
@@ -230,6 +237,7 @@ class NfTables:
             attribute(3, NUMBER.pack(flags)),
             attribute(4, NUMBER.pack(_kind(of.key))),
             attribute(5, NUMBER.pack(_size(of.key))),
+            attribute(13, _for_tools(of)),
             attribute(10, NUMBER.pack(number)),
         ]
         if of.size:
@@ -240,7 +248,6 @@ class NfTables:
             fields += [
                 attribute(6, NUMBER.pack(_kind(of.data))),
                 attribute(7, NUMBER.pack(_size(of.data))),
-                attribute(13, _for_tools(of.key[0], of.data[0])),
             ]
         return b"".join(fields)
 
@@ -261,7 +268,8 @@ class NfTables:
         change: int = _NEW_ELEMENTS,
     ) -> list[tuple[int, int, bytes]]:
         head = attribute(1, self._name) + attribute(2, name_of(to.name))
-        timeout = attribute(4, _LONG.pack(max(1, round(lasting * 1000)))) if to.passing else b""
+        ends = to.passing and lasting < math.inf
+        timeout = attribute(4, _LONG.pack(max(1, round(lasting * 1000)))) if ends else b""
         deleted = change == _DELETE_ELEMENTS
         with_data = _verdict if to.data == (VERDICT,) else value_of
         packed = [
@@ -272,6 +280,19 @@ class NfTables:
             (change, 0 if deleted else _CREATE, head + nested(3, *packed[at : at + _CHUNK]))
             for at in range(0, len(packed), _CHUNK)
         ]
+
+
+def cause(error: OSError, part: str = "") -> str:
+    """Return what a system lacks that refuses a change; `part` names a part of nftables that it needs."""
+    lacks = "the kernel lacks a part of nftables" + (f" ({part})" if part else "")
+    causes = {
+        errno.EPERM: "the process lacks CAP_NET_ADMIN",
+        errno.EACCES: "the process lacks CAP_NET_ADMIN",
+        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
+        errno.ENOENT: lacks,
+        errno.EOPNOTSUPP: lacks,
+    }
+    return causes.get(error.errno or 0, str(error))
 
 
 def value_of(kind: int, data: bytes) -> bytes:
@@ -296,9 +317,10 @@ def _kind(fields: tuple[Field, ...]) -> int:
     return number
 
 
-def _for_tools(key: Field, data: Field) -> bytes:
-    """Return what nft itself keeps with a map: the byte orders (libnftnl's NFTNL_UDATA_SET_*)."""
-    return struct.pack("=BBIBBI", 0, 4, 1 if key.host_order else 2, 1, 4, 1 if data.host_order else 2)
+def _for_tools(of: Set) -> bytes:
+    """Return what nft itself keeps with a set: the byte orders (libnftnl's NFTNL_UDATA_SET_*)."""
+    orders = (1 if fields[0].host_order else 2 for fields in (of.key, of.data) if fields)
+    return b"".join(struct.pack("=BBI", what, 4, order) for what, order in enumerate(orders))
 
 
 def _element(data: bytes) -> tuple[bytes, bytes]:

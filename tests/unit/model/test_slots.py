@@ -4,7 +4,7 @@ from collections import Counter
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roost.model.forwarding import Target
@@ -24,6 +24,7 @@ def moved(before: tuple[Target, ...], after: tuple[Target, ...]) -> set[tuple[Ta
 weights = st.dictionaries(st.integers(1, 40).map(target), st.integers(0, 9), max_size=12)
 
 
+@settings(deadline=None)
 @given(weights)
 def test_each_slot_is_somebodys_who_has_a_weight(given_to: dict[Target, int]) -> None:
     owners = Slots().share(given_to, SIZE)
@@ -32,6 +33,7 @@ def test_each_slot_is_somebodys_who_has_a_weight(given_to: dict[Target, int]) ->
     assert set(owners) <= able
 
 
+@settings(deadline=None)
 @given(weights, st.integers(50, 60).map(target), st.integers(1, 9))
 def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
     given_to: dict[Target, int], new: Target, weight: int
@@ -43,6 +45,7 @@ def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
     assert Slots().share(given_to, SIZE) == before, "what was asked before does not matter"
 
 
+@settings(deadline=None)
 @given(weights, st.integers(1, 9))
 def test_a_weight_that_grows_only_takes(given_to: dict[Target, int], more: int) -> None:
     one, other = target(1), target(2)

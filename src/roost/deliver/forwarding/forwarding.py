@@ -5,13 +5,12 @@ checks of backends -^        `-> fitness -> the decider            `-> ready, un
 """
 
 import asyncio
-import errno
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roost.decide.forwarding.backends import Key
 from roost.decide.forwarding.balancing import Balancing
@@ -26,12 +25,14 @@ from roost.model.link import Link
 from roost.model.service import Service
 from roost.observe.quiet import Once
 from roost.runtime.beside import beside_the_loop
+from roost.runtime.nftables import cause
 from roost.runtime.router_settings import RouterSettingsError
 
 __all__ = ["Forwarding"]
 
 _log = logging.getLogger("roost.speaker")
 
+_NEEDS: Final = "nft_nat, nft_hash, nft_ct, nft_reject, nft_masq, nft_redir"
 _VERIFY_INTERVAL: Final = 5.0  # seconds between looks at what the kernel has
 _FRESH: Final = 1.0  # seconds for which a count is good enough
 _SHARE: Final = 20  # at most one part in so many of the time is spent on counting
@@ -218,14 +219,5 @@ class Forwarding:
             self._changed()
 
 
-def _cause(error: Any) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    causes = {
-        errno.EPERM: "the process lacks CAP_NET_ADMIN",
-        errno.EACCES: "the process lacks CAP_NET_ADMIN",
-        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
-        errno.ENOENT: "the kernel lacks a part of nftables (nft_nat, nft_hash, nft_ct, nft_reject)",
-        errno.EOPNOTSUPP: "the kernel lacks a part of nftables (nft_nat, nft_hash, nft_ct, nft_reject)",
-    }
-    return causes.get(error.errno or 0, str(error))
+def _cause(error: OSError | RouterSettingsError) -> str:
+    return cause(error, _NEEDS) if isinstance(error, OSError) else str(error)
