@@ -6,7 +6,7 @@ of its users do. The time counts from the kill to the first connection that anot
 answered, and to the first frame in which another node says that the address is there.
 
 keepalived hears of processes over a netlink socket that exists in the host's first network namespace alone.
-So a small preloaded library opens that one socket there; else it could track nothing in a namespace.
+So a small preloaded library opens that one socket in the namespace of this program, which has to be that.
 """
 
 import argparse
@@ -54,7 +54,8 @@ async def ask():
             writer.close()
     except (OSError, TimeoutError):
         return
-    print(time.monotonic(), who, flush=True)
+    if who:
+        print(time.monotonic(), who, flush=True)
 async def main():
     tasks = set()
     while True:
@@ -69,13 +70,14 @@ _SHIM = r"""
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 int socket(int domain, int type, int protocol) {
     int (*real)(int, int, int) = dlsym(RTLD_NEXT, "socket");
     if (domain != AF_NETLINK || protocol != 11 /* NETLINK_CONNECTOR */)
         return real(domain, type, protocol);
-    int home = open("/proc/self/ns/net", O_RDONLY), first = open("/proc/1/ns/net", O_RDONLY);
+    int home = open("/proc/self/ns/net", O_RDONLY), first = open(getenv("FIRST_NETNS"), O_RDONLY);
     setns(first, CLONE_NEWNET);
     int found = real(domain, type, protocol);
     setns(home, CLONE_NEWNET);
@@ -111,6 +113,7 @@ class _Servers:
         """End the server on a node; returns when (seconds, monotonic)."""
         at = time.monotonic()
         self._processes[node].kill()
+        self._processes[node].wait()  # as init does: a zombie is a process to `pgrep`
         return at
 
     def close(self) -> None:
@@ -153,26 +156,24 @@ class _TrackingKeepalived(Keepalived):
         source = self._folder / "connector.c"
         source.write_text(_SHIM)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-        os.environ["LD_PRELOAD"] = str(library)
+        added = {"LD_PRELOAD": str(library), "FIRST_NETNS": f"/proc/{os.getpid()}/ns/net"}
+        os.environ.update(added)
         try:
             super().start(lan)
         finally:
-            del os.environ["LD_PRELOAD"]
+            for name in added:
+                del os.environ[name]
 
     def _configuration(self, priority: int) -> str:
         name = self._servers.names[(150 - priority) // 50]
         if self._script:
-            check = f'vrrp_script server {{ script "/usr/bin/pgrep -x {name}" interval 1 fall 1 rise 1 }}'
-            use = "track_script { server }"
+            script = f'script "/usr/bin/pgrep -x {name}"\n interval 1\n fall 1\n rise 1'
+            check, use = f"vrrp_script server {{\n {script}\n}}\n", "track_script {\n server\n}\n"
         else:
-            check = f"vrrp_track_process server {{ process {name} }}"
-            use = "track_process { server }"
-        whole = (
-            super()._configuration(priority).replace("vrrp_version 3", "vrrp_version 3\n  script_user root")
-        )
-        return check.replace("{ ", "{\n ").replace(" }", "\n}") + whole.replace(
-            "virtual_router_id", use.replace("{ ", "{\n ").replace(" }", "\n}") + "\n virtual_router_id"
-        )
+            check = f"vrrp_track_process server {{\n process {name}\n}}\n"
+            use = "track_process {\n server\n}\n"
+        whole = super()._configuration(priority).replace("virtual_router_id", f"{use} virtual_router_id")
+        return check + whole.replace("vrrp_version 3", "vrrp_version 3\n script_user root")
 
 
 class _Watcher:

@@ -4,6 +4,7 @@ Servers run in the nodes' namespaces. Processes are the whole host's: the names 
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -184,6 +185,28 @@ def test_it_moves_without_a_lost_packet_or_connection(
         until(lambda: pinger.answered_by() == leader.name, "it serves again")
         assert outage(pinger.finish(), at, float("inf")).lost == 0
         assert connections.broken() == []
+
+
+def test_a_reload_with_another_check_keeps_the_lead(nodes: tuple[Lan, dict[str, Site]]) -> None:
+    made, sites = nodes
+    leader = made.leader(VIPS["tcp"])
+    serial = leader.ask("/v1/events?since=0")["events"][-1]["serial"]
+    changed = [
+        {**service, "track": [*service["track"], sites[leader.name].track("http")]}
+        for service in leader.config["services"]
+        if service["name"] == "tcp"
+    ]
+    leader.write(services=changed)
+    leader.signal(signal.SIGHUP)
+    until(lambda: len(leader.ask("/v1/explain/tcp")["checks"]) == 2, "the other check is made, too")
+    until(lambda: all(each["since"] for each in leader.ask("/v1/explain/tcp")["checks"]), "with a result")
+    moved = [
+        event["facts"]
+        for event in leader.ask(f"/v1/events?since={serial}")["events"]
+        if event["facts"].get("service") == "tcp"
+    ]
+    assert moved == []
+    assert made.leader(VIPS["tcp"]) is leader
 
 
 def test_all_sick_exactly_one_answers_and_says_so(nodes: tuple[Lan, dict[str, Site]]) -> None:

@@ -101,6 +101,8 @@ class Ranking:
 
     def with_fitness(self, fitness: Mapping[str, Fitness]) -> "Ranking":
         """Return the order with what nodes say of themselves; who says nothing is fit."""
+        if not fitness and all(place.fitness is FIT for place in self.places):
+            return self  # nobody checks anything: that is quick to see
         if all(place.fitness == fitness.get(place.node, FIT) for place in self.places):
             return self
         places = [replace(place, fitness=fitness.get(place.node, FIT)) for place in self.places]

@@ -65,8 +65,13 @@ async def run(
         return Outcome(None, f"cannot be run: {reason}")
     finally:
         os.close(writing)
+    try:
+        ending = _Ending(process)
+    except OSError as error:  # no descriptor is left
+        process.kill()
+        os.close(reading)
+        return Outcome(None, f"cannot be followed: {os.strerror(error.errno or 0)}")
     output = _Output(reading, output_kept)
-    ending = _Ending(process)
     try:
         async with asyncio.timeout(timeout):
             await ending.over

@@ -12,7 +12,7 @@ from roost.standalone.forward_host import against_host
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.track import absent
 
-__all__ = ["LOOPBACK", "IPInterface", "environment_problems", "why_elsewhere"]
+__all__ = ["LOOPBACK", "IPInterface", "absences", "environment_problems", "why_elsewhere"]
 
 IPInterface = IPv4Interface | IPv6Interface
 
@@ -42,6 +42,19 @@ def environment_problems(
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
 
 
+def absences(config: SpeakerConfig, links: Collection[str]) -> tuple[Problem, ...]:
+    """Return what checks need and this host lacks now, in the order of the file.
+
+    `links` names all interfaces. It is for who looks once: a speaker that runs tells how its checks are.
+    """
+    return tuple(
+        _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
+        for at, service in enumerate(config.services)
+        for number, check in enumerate(service.track)
+        for key, finding in absent(check, links)
+    )
+
+
 def why_elsewhere(
     config: SpeakerConfig, local: Sequence[tuple[str, IPInterface]], hostname: str
 ) -> str | None:
@@ -65,9 +78,6 @@ def _service_problems(
     names: Collection[str],
 ) -> Iterator[Problem]:
     yield from _absent(config, names, f"services[{at}].interfaces", service.interfaces)
-    for number, check in enumerate(service.track):
-        for key, finding in absent(check, names):
-            yield _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
     connected = [
         address
         for name, address in local

@@ -1,13 +1,14 @@
 """`track`: what it means, what is wrong with it, and what this host lacks."""
 
+import re
+import textwrap
 from collections.abc import Callable
-from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 
 from roost.model.check import Check, Command, HttpQuestion, Interface, NumberFile, Process, TcpPort
-from roost.standalone import Problem, SpeakerConfig, environment_problems, load
+from roost.standalone import Problem, SpeakerConfig, absences, load
 
 SERVICE = "services:\n- name: web\n  addresses: [192.0.2.200]\n"
 Load = Callable[..., tuple[SpeakerConfig | None, tuple[Problem, ...]]]
@@ -123,6 +124,17 @@ def test_each_mistake_has_its_place_and_cure(
     assert "secret" not in str(problem)
 
 
+@pytest.mark.parametrize("page", ["how-to/health-decides.md", "reference/configuration.md"])
+def test_what_the_pages_show_is_good(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+    blocks = [found[0] for found in re.finditer(r"^( *)track:\n(?:\1  - .*\n)+", text, re.MULTILINE)]
+    assert blocks
+    for block in blocks:
+        path = tmp_path / "roost.yaml"
+        path.write_text(SERVICE + textwrap.indent(textwrap.dedent(block), "  "))
+        assert load(path).problems == (), block
+
+
 def test_an_empty_list_is_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "roost.yaml"
     path.write_text(f"{SERVICE}  track: []\n")
@@ -146,8 +158,7 @@ def test_what_this_host_lacks_is_a_warning_at_its_place(loaded: Load, tmp_path: 
         f"process: {{pidFile: {there}}}",
     )
     assert config is not None
-    local = [("eth0", ip_interface("192.0.2.11/24"))]
-    found = environment_problems(config, local, ["eth0"])
+    found = absences(config, ["eth0"])
     assert [(each.severity, each.line, each.field.rpartition("]")[2]) for each in found] == [
         ("warning", 5, ".command"),
         ("warning", 6, ".command"),

@@ -8,7 +8,7 @@ it changes, again a few times, to whoever comes, and now and then while there is
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,10 +21,14 @@ from roost.protocols.words.fit import WHY_SIZE, Fit, FitRow
 
 __all__ = ["Checked", "Tracking"]
 
-_AGAIN: Final = (0.1, 0.3, 1.0, 2.0)  # seconds between two words after a change, the last again and again
+# Seconds between two words after a change, the last again and again. The first come before anybody takes a
+# peer for hung that has not heard one.
+_AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
 _NOT_ASKED: Final = Fitness(fit=False, why="backends: not known yet")
+_NAME: Final = 50  # characters of a check in a reason
+_NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
 
 
@@ -54,8 +58,9 @@ class Tracking:
         self._own: dict[str, FitRow] = {}  # by service
         self._changed: dict[str, float] = {}  # services -> when the own word changed
         self._rows: dict[tuple[str, str], FitRow] = {}  # (node, service) -> its word
-        self._told: set[str] = set()  # nodes whose word was heard since they came
+        self._told: dict[str, None] = {}  # nodes whose word was heard since they came
         self._mute: frozenset[str] = frozenset()  # nodes that have not said what they are unfit for
+        self._words: tuple[Fit, ...] | None = None  # all of them, while nothing changes
         self._serial = 0
         self._news: defaultdict[str, dict[str, Fitness]] = defaultdict(dict)  # service -> node, for elections
         self._repeated = 0  # times since the last change
@@ -93,8 +98,11 @@ class Tracking:
 
     def words(self, services: Collection[str] | None = None) -> Iterable[Fit]:
         """Return what this node says of some services (None: of all that it has ever tracked)."""
-        rows = (row for name, row in self._own.items() if services is None or name in services)
-        return Fit.batches(self._me, rows)
+        if services is not None:
+            return Fit.batches(self._me, (row for name, row in self._own.items() if name in services))
+        if self._words is None:
+            self._words = tuple(Fit.batches(self._me, self._own.values()))
+        return self._words
 
     # -- this node -----------------------------------------------------------------------------------
 
@@ -150,26 +158,26 @@ class Tracking:
             self._news[name][self._me] = fitness
             changed.add(name)
         if changed:
+            self._words = None
             self._repeated, self._again = 0, now + _AGAIN[0]
         return frozenset(changed)
 
     def _fitness(self, service: str) -> Fitness:
         """Return what follows from the checks and the backends of a service."""
         balanced = self._balanced.get(service, FIT) or _NOT_ASKED
-        weight, reasons = balanced.weight, [] if balanced.fit else [balanced.why]
+        weight, unfit, lighter = balanced.weight, [] if balanced.fit else [balanced.why], list[str]()
         for check in self.of(service):
             found = self.checks[check]
             weight += found.weight
             if isinstance(check.subject, NumberFile) and found.last is not None:
                 continue  # without a number it says nothing
             if found.health.up is None:
-                reasons.append(f"{check}: not known yet")
-            elif not found.health.up and check.weight is None:
-                reasons.append(f"{check}: {found.last.why if found.last else ''}")
-            elif not found.health.up and check.weight is not None:
-                weight += check.weight
-        why = "; ".join(reasons).encode()[:WHY_SIZE].decode(errors="ignore")
-        return Fitness(not reasons, weight, why)
+                unfit.append(f"{_named(check)}: not known yet")
+            elif not found.health.up:
+                reason = f"{_named(check)}: {found.last.why if found.last else ''}"
+                (unfit if check.weight is None else lighter).append(reason)
+                weight += check.weight or 0
+        return Fitness(not unfit, weight, _said(unfit or lighter))
 
     def wake(self, now: float) -> frozenset[str]:
         """Return the services of which to tell again."""
@@ -179,6 +187,7 @@ class Tracking:
             del self._changed[name]
             if name not in self._services and name not in self._balanced:
                 del self._own[name]
+                self._words = None
         told = [name for name, row in self._own.items() if name in self._changed or row.fitness != FIT]
         self._repeated = min(self._repeated + 1, len(_AGAIN) - 1)
         self._again = now + _AGAIN[self._repeated] if told else None
@@ -194,26 +203,32 @@ class Tracking:
         """Take the word of another node; tells whether that is news for elections."""
         if word.node == self._me:
             return False
-        self._told.add(word.node)
+        remember(self._told, word.node, None, _NODES)
         for row in word.rows:
             known = self._rows.get((word.node, row.service))
             if known is not None and row.serial <= known.serial:
                 continue
-            remember(self._rows, (word.node, row.service), row, _ROWS)
+            if known is None and len(self._rows) >= _ROWS:
+                self._forget(next(iter(self._rows)))
+            self._rows[word.node, row.service] = row
             if known is None or known.fitness != row.fitness:
                 self._news[row.service][word.node] = row.fitness
         return bool(self._news)
 
     def came(self, node: str) -> None:
         """Take that a node is there again: what it said before counts no more, it says anew how it is."""
-        self._told.discard(node)
+        self._told.pop(node, None)
         for key in [key for key in self._rows if key[0] == node]:
-            del self._rows[key]
-            self._news[key[1]][node] = FIT
+            self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        node, service = key
+        del self._rows[key]
+        self._news[service][node] = FIT
 
     def presume(self, unfit: Iterable[str]) -> None:
         """Take which nodes are unfit for something by their metadata: until they say for what, for all."""
-        mute = frozenset(unfit) - self._told - {self._me}
+        mute = frozenset(unfit) - self._told.keys() - {self._me}
         for node in mute ^ self._mute:
             for service in self._services.keys() | self._balanced.keys():
                 row = self._rows.get((node, service))
@@ -225,3 +240,18 @@ class Tracking:
         """Hand over what has changed for elections: service -> node -> its fitness."""
         news, self._news = self._news, defaultdict(dict)
         return news
+
+
+def _named(check: Check) -> str:
+    name = str(check)
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
+def _said(reasons: Sequence[str]) -> str:
+    """Return the first of some reasons, and how many more there are, as a word has room for it."""
+    if not reasons:
+        return ""
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    first = reasons[0].encode()
+    room = WHY_SIZE - len(more)
+    return (reasons[0] if len(first) <= room else first[: room - 3].decode(errors="ignore") + "…") + more

@@ -107,7 +107,10 @@ class _Poller:
         while True:
             async with self._turns:
                 began = loop.time()
-                result = await self._look()
+                try:
+                    result = await self._look()
+                except Exception as error:  # noqa: BLE001 - a check that nobody makes any more would look well
+                    result = Result(ok=False, why=f"it cannot be looked at: {error!r}")
             self._report(result)
             await asyncio.sleep(max(began + interval - loop.time(), _SHORTEST))
             interval = self._check.interval

@@ -5,7 +5,8 @@ from ipaddress import ip_address
 import pytest
 
 from roost.decide.standing.tracking import Tracking
-from roost.model.check import Check, NumberFile, Process, Result, Subject, TcpPort
+from roost.model.check import Check, Command, NumberFile, Process, Result, Subject, TcpPort
+from roost.model.election import Election
 from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
 from roost.protocols.words.fit import Fit, FitRow
@@ -35,10 +36,9 @@ def test_unfit_until_the_first_result() -> None:
     one = tracking(PORT, result=None)
     assert one.own("web") == Fitness(fit=False, why="tcp 127.0.0.1:80: not known yet")
     assert tracking(PORT, result=ILL).own("web").why == "tcp 127.0.0.1:80: it is gone"
-    assert one.unfit
+    assert (one.own("web").fit, one.unfit) == (False, True)
     assert one.checked(PORT, WELL, 2.0) == {"web"}, "the first result decides alone"
-    assert one.own("web").fit
-    assert not one.unfit
+    assert (one.own("web").fit, one.unfit) == (True, False)
     two = tracking(PORT, PROCESS, result=None)
     two.checked(PORT, WELL, 2.0)
     assert not two.own("web").fit, "of one nothing is known"
@@ -55,9 +55,9 @@ def test_a_check_with_a_weight_leaves_it_fit() -> None:
     one = tracking(LIGHT)
     assert one.own("web") == FIT
     one.checked(LIGHT, ILL, 3.0)
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
     heavy = tracking(LIGHT, result=ILL)
-    assert heavy.own("web") == Fitness(weight=-50)
+    assert heavy.own("web") == one.own("web")
     both = tracking(LIGHT, PROCESS)
     both.checked(LIGHT, ILL, 3.0)
     both.checked(PROCESS, ILL, 3.0)
@@ -71,7 +71,16 @@ def test_the_number_in_a_file_always_counts_and_nothing_else_of_it() -> None:
     one.checked(LIGHT, ILL, 3.0)
     assert one.own("web").weight == -43
     assert one.checked(FILE, Result(ok=False, why="it does not exist"), 4.0) == {"web"}
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
+
+
+def test_what_is_said_is_short_and_whole() -> None:
+    long = Check(Command(("/usr/local/lib/checks/check-database", "--host", "database.example", "--quick")))
+    one = tracking(long, PROCESS, LIGHT, result=Result(ok=False, why="it said so at great length, " * 9))
+    why = one.own("web").why
+    assert why.startswith("command /usr/local/lib/checks/check-database --ho…: it said so")
+    assert why.endswith("… (and 1 more)")
+    assert len(why.encode()) <= 100
 
 
 def test_one_check_of_several_services_is_made_once() -> None:
@@ -144,13 +153,13 @@ def test_what_was_said_is_said_again_soon_and_now_and_then_as_long_as_there_is_s
     def times(one: Tracking, until: float) -> list[float]:
         found = []
         while (due := one.next_wake()) is not None and due < until:
-            found.append(round(due, 1))
+            found.append(round(due, 2))
             assert one.wake(due) <= {"web"}
             assert one.next_wake() != due
         return found
 
     ill = tracking(PROCESS, result=ILL)
-    assert times(ill, 9.0) == [2.1, 2.4, 3.4, 5.4, 7.4]
+    assert times(ill, 9.0) == [2.05, 2.15, 2.35, 3.0, 4.0, 6.0, 8.0]
     well = tracking(PROCESS, result=WELL)
     assert max(times(well, 100.0), default=0.0) < 40.0
     assert well.wake(100.0) == frozenset()
@@ -192,6 +201,16 @@ def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
     one.came("n2")
     one.presume([])
     assert one.news() == {"other": {"n2": FIT}}
+
+
+def test_what_a_peer_invents_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roost.decide.standing.tracking._ROWS", 10)
+    one, election = tracking(), Election()
+    sick = Fitness(fit=False)
+    for number in range(100):
+        one.hear(Fit(f"n{number}", (FitRow(f"s{number}", sick, 1),)))
+        election.update_candidates((), one.news())
+    assert len(election.fitness) == 10
 
 
 def test_words_are_cut_to_fit() -> None:

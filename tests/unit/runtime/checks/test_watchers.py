@@ -12,6 +12,7 @@ import pytest
 
 from roost.model.check import Check, Command, Interface, NumberFile, Process, Result, Subject, TcpPort
 from roost.model.link import Link
+from roost.runtime.checks import processes
 from roost.runtime.checks.runner import Runner
 
 pytestmark = pytest.mark.timeout(30)
@@ -244,3 +245,22 @@ async def test_more_programs_than_may_run_at_once_have_their_turns(watched: Watc
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
     assert all(result.ok for _, result in watched.results)
+
+
+async def test_where_others_are_hidden_a_pid_file_does_and_a_name_says_why_not(
+    watched: Watched,
+    start: Callable[[str], subprocess.Popen[bytes]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As under ProtectProc=invisible, for a speaker with a user of its own."""
+    monkeypatch.setattr(processes, "_sees_others", lambda: False)
+    monkeypatch.setattr(processes, "_running", lambda _: None)
+    watched.follow(Process(name=NAME))
+    assert "ProtectProc" in watched.results[0][1].why
+    process = start(NAME)
+    (tmp_path / "pid").write_text(str(process.pid))
+    watched.follow(Process(pid_file=str(tmp_path / "pid")))
+    await watched.until_well()
+    finish(process)
+    await watched.until_ill()
