@@ -53,8 +53,9 @@ class Meeting:
         self._state.vouching.follow(members, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
-        self._leading.await_all_of(self._others_wanted(before), now)
-        self._leading.doubt(set(_newly_suspected(members, before)), now)
+        others = self._others_wanted(before)
+        self._leading.await_all_of(others, now)
+        self._leading.doubt({*others, *_newly_suspected(members, before)}, now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:
