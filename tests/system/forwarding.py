@@ -189,7 +189,7 @@ def who(client: Namespace, vip: str, count: int, kind: str = "tcp", port: int = 
 
 
 class Balanced(Lan):
-    """Speakers n1, n2, ... with eth0 to the client and eth1 to backends s1, s2, ... (port p0... of `behind`)."""
+    """Speakers n1, n2, ... with eth0 to the client and eth1 to backends s1, s2, ...; `behind` has p0, ..."""
 
     backends: list[Namespace]
     behind: Namespace

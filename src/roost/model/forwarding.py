@@ -1,4 +1,4 @@
-"""`deliver: forward` as values: the backends of a service, and how their clients' packets get there and back."""
+"""`deliver: forward` as values: the backends of a service, and how packets get there and back."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -78,9 +78,9 @@ class HealthCheck:
 class Forward:
     """How a service is balanced to `backends`.
 
-    With `source` keep they see the clients' own addresses, and answer by way of the `gateways`, which move with
-    the service's addresses: one for each family. `quorum` is the least sum of weights that is good enough;
-    with less, new clients go to `sorry` of their family, if there is one.
+    With `source` keep they see the clients' own addresses, and answer by way of the `gateways`, which move
+    with the service's addresses: one for each family. `quorum` is the least sum of weights that is good
+    enough; with less, new clients go to `sorry` of their family, if there is one.
     """
 
     backends: tuple[Backend, ...]

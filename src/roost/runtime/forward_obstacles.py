@@ -24,7 +24,7 @@ _MOST: Final = 100_000  # rules looked at
 
 
 def obstacles(versions: Collection[int]) -> list[tuple[str, str]]:
-    """Return (cause, cure) of each that is found for these versions of IP; nothing where it cannot be read."""
+    """Return (cause, cure) of each that is found for these versions of IP; none that cannot be read."""
     found = []
     if _loose() == 0:
         cause = "net.netfilter.nf_conntrack_tcp_loose is 0: connections break when their address moves"

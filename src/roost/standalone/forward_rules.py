@@ -124,8 +124,8 @@ class _Rules:
                     if known != (address, port.port) and where not in told:
                         told.add(where)
                         cause = (
-                            f"{target} answers for {canonical(known[0])} port {known[1]} already: of a packet "
-                            f"in mid-stream nobody could tell whose it is"
+                            f"{target} answers for {canonical(known[0])} port {known[1]} already: of a "
+                            f"packet in mid-stream nobody could tell whose it is"
                         )
                         yield self._found(
                             where,

@@ -3,8 +3,8 @@
     services, results of checks, links -> usable backends -> pools: whose slots  -> ruleset
                                                           -> quorum met, or not  -> fitness
 
-A node that reaches too few backends is unfit to lead: one that reaches more does. Services that share a gateway
-are led by one node, so they are fit or unfit together.
+A node that reaches too few backends is unfit to lead: one that reaches more does. Services that share a
+gateway are led by one node, so they are fit or unfit together.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -68,7 +68,7 @@ def ruleset_of(wanted: Pools, slots: Slots) -> Ruleset:
 
 
 class Balancing:
-    """Follows backends; `remembered` is which were up for a predecessor of this process, by service and target.
+    """Follows backends; `remembered` is which were up for a predecessor of this process.
 
     Times are seconds.
     """

@@ -1,4 +1,4 @@
-"""On which links a balanced service shows: its addresses where its clients are, its gateways at the backends."""
+"""On which links a balanced service shows: its addresses to clients, its gateways to backends."""
 
 from collections.abc import Sequence
 

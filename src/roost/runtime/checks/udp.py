@@ -34,7 +34,7 @@ async def check_udp(host: str, port: int, timeout: float, send: bytes = b"", mat
 
 
 async def exchange(host: str, port: int, data: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - it is judged
-    """Send a datagram and return the first one that comes back. Raises OSError, TimeoutError after `timeout`."""
+    """Send a datagram and return the first one that comes back. Raises OSError, also when none does."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)) as asking:
