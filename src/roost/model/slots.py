@@ -3,8 +3,8 @@
 Weighted rendezvous hashing (Thaler and Ravishankar 1998), run as a race: each target draws moments for slots,
 at a rate of its weight, from a stream that is its own; a slot is the first one's who draws it. So all nodes
 have the same slots without a word, a target that goes loses only its slots, one that comes takes only what
-becomes its own, and so with weights. It costs about `size * log(size)` draws however many targets there are, where a
-score for each pair would cost their product.
+becomes its own, and so with weights. It costs about `size * log(size)` draws however many targets there are,
+where a score for each pair would cost their product.
 """
 
 from array import array

@@ -107,12 +107,10 @@ class Forwarding:
         self._checking.close()
         if self._task is not None:
             self._task.cancel()
-        async with self._working:
-            try:
-                await beside_the_loop(self.host.clear)
-            except OSError as error:
-                _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
-            self.host.close()
+        try:
+            await beside_the_loop(self.host.end)
+        except OSError as error:
+            _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
 
     async def look(self) -> None:
         """Count open connections, because somebody asks; what was counted just now is as good."""

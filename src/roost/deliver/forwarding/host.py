@@ -1,6 +1,6 @@
 """What this host does for balanced services: its settings, its tables, and connections that lead nowhere.
 
-Everything here talks to the kernel and may take a while: it runs in a thread, one call at a time.
+Everything here talks to the kernel and may take a while: it runs in threads.
 """
 
 import errno
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from roost.decide.forwarding.backends import Key
@@ -30,7 +31,10 @@ _ONE_BY_ONE: Final = 4  # addresses: for more of them one look at everything cos
 
 
 class ForwardingHost:
-    """The host of the calling threads' network namespace; `state` is a folder for what outlives a crash."""
+    """The host of the calling threads' network namespace; `state` is a folder for what outlives a crash.
+
+    Calls take turns, since whoever waits for one may be cancelled while it goes on.
+    """
 
     def __init__(self, state: Path) -> None:
         self.transactions = 0
@@ -41,6 +45,8 @@ class ForwardingHost:
         self._slots = Slots()
         self._served: frozenset[tuple[Target, int]] = frozenset()
         self._there = self._left = bool(self._memory.recall())  # whether tables are there, left by another
+        self._turn = Lock()
+        self._ended = False
 
     def recall(self) -> dict[Key, bool]:
         """Return which backends were up for a predecessor that was killed."""
@@ -58,26 +64,43 @@ class ForwardingHost:
 
         Raises OSError and RouterSettingsError.
         """
+        with self._turn:
+            return () if self._ended else self._apply(wanted, known, links)
+
+    def _apply(self, wanted: Pools, known: dict[Key, bool], links: Iterable[str]) -> tuple[str, ...]:
         ruleset = ruleset_of(wanted, self._slots)
         if not ruleset.held:
-            self.clear()
+            self._clear()
             return ()
         rows = [[key.service, str(key.target.address), key.target.port, up] for key, up in known.items()]
         self._memory.keep({"backends": rows})
+        self._there = True
         done = self._settings.enforce(ruleset.versions, links)
         followed = [self._follow(table, version, ruleset) for version, table in self._tables.items()]
         lost = tuple(each for each in followed if each)
-        self._there, self._left = True, False
+        self._left = False
         self._abandon(wanted)
         return (*done, *lost)
 
     def verify(self, versions: Collection[int], links: Iterable[str]) -> tuple[str, ...]:
         """Look whether all is as it was set, and return what was not: `apply` puts it right."""
-        lost = tuple(each for table in self._tables.values() if (each := table.differs()))
-        return (*self._settings.enforce(versions, links), *lost)
+        with self._turn:
+            if self._ended:
+                return ()
+            lost = tuple(each for table in self._tables.values() if (each := table.differs()))
+            return (*self._settings.enforce(versions, links), *lost)
 
-    def clear(self) -> None:
-        """Leave nothing behind. Raises OSError."""
+    def end(self) -> None:
+        """Leave nothing behind, whatever is asked for later. Raises OSError."""
+        with self._turn:
+            self._ended = True
+            try:
+                self._clear()
+            finally:
+                for table in self._tables.values():
+                    table.close()
+
+    def _clear(self) -> None:
         if not self._there:
             return
         for table in self._tables.values():
@@ -85,11 +108,6 @@ class ForwardingHost:
         self._settings.release()
         self._memory.keep({})
         self._there = self._left = False
-
-    def close(self) -> None:
-        """Give sockets back; what is in force stays."""
-        for table in self._tables.values():
-            table.close()
 
     def _follow(self, table: ForwardTable, version: int, ruleset: Ruleset) -> str:
         """Put a table in force, and list it; returns what another program had changed."""
