@@ -123,7 +123,7 @@ async def use(kind, server, peer, reader, writer):
             writer.write(b"ping")
             assert await asyncio.wait_for(reader.readexactly(4), 20) == b"ping"
         writer.close()
-    except (OSError, AssertionError, asyncio.IncompleteReadError, TimeoutError) as failure:
+    except (OSError, ValueError, AssertionError, asyncio.IncompleteReadError) as failure:
         error = repr(failure)
     results.append({"kind": kind, "server": server, "peer": peer, "port": at, "gap": gap, "error": error})
 async def main():

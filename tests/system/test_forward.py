@@ -91,7 +91,11 @@ def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balan
     held = [Kinds(net.client, vip, 5, push=3.0) for vip in (VIP, VIP6)]
     net.die(leader)
     leads(net, but=leader)
-    time.sleep(2)
+    time.sleep(1.5)
+    net.come_back(leader)  # what its kernel remembers of them is old, and what it knows of backends is wrong
+    net.whole()
+    leads(net, but=next(each for each in net.speakers if each is not leader))
+    time.sleep(1)
     assert [each.broken() for each in held] == [[], []]
     assert held[0].peers == {"192.0.2.101"}, "backends see the client itself"
     assert held[1].peers == {"2001:db8::101"}

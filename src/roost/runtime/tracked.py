@@ -13,7 +13,7 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
-__all__ = ["Place", "Tracked", "forget", "tracked", "tracks"]
+__all__ = ["Place", "Tracked", "forget", "forget_all", "tracked", "tracks"]
 
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
@@ -60,10 +60,10 @@ def tracked(
     Raises OSError.
     """
     request = _head(version)
-    for part, flags, address in ((_ORIGINAL, 1, to), (_REPLY, 2, back_to)):
-        if address is not None:
-            request += nested(part, nested(1, attribute(2 if version == 4 else 4, address.packed)))
-            request += nested(_FILTER, attribute(flags, struct.pack("=I", _TARGET_ALONE)))
+    if to is not None:
+        request += _only(_ORIGINAL, to)
+    if back_to is not None:
+        request += _only(_REPLY, back_to)
     with closing(NetlinkSocket(_NETFILTER)) as asking:
         for entry in asking.dump(message(_GET, REQUEST | DUMP, request)):
             if found := _entry(version, dict(attributes(entry, 4))):
@@ -79,6 +79,30 @@ def forget(connections: Iterable[Tracked]) -> None:
             except OSError as error:
                 if error.errno != errno.ENOENT:  # it has ended meanwhile
                     raise
+
+
+def forget_all(address: IPAddress) -> None:
+    """Let the kernel track no connection to `address` any more, whichever side began it. Raises OSError."""
+    if not tracks():
+        return
+    head = _head(address.version)
+    try:
+        with closing(NetlinkSocket(_NETFILTER)) as asking:
+            asking.transact(
+                message(_DELETE, REQUEST, head + _only(part, address)) for part in (_ORIGINAL, _REPLY)
+            )
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOENT):
+            raise
+        forget(tracked(address.version, to=address))  # this kernel cannot choose which to forget
+        forget(tracked(address.version, back_to=address))
+
+
+def _only(part: int, target: IPAddress) -> bytes:
+    """Return a filter: whose first packet, or whose answers, go to `target`."""
+    to = nested(part, nested(1, attribute(2 if target.version == 4 else 4, target.packed)))
+    flags = 1 if part == _ORIGINAL else 2  # CTA_FILTER_*_FLAGS
+    return to + nested(_FILTER, attribute(flags, struct.pack("=I", _TARGET_ALONE)))
 
 
 def _head(version: int) -> bytes:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -126,6 +127,7 @@ class Speaker:
         self._neighbours = Neighbours()
         self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answered: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
         self._running = False
@@ -406,6 +408,8 @@ class Speaker:
         trace(effect)
         match effect:
             case effects.Answer(announcements):
+                self._take_over(announcements.keys() - self._answered)
+                self._answered = frozenset(announcements)
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
@@ -440,6 +444,8 @@ class Speaker:
                 self.cluster.vouch(name, seconds, why)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
+                if not isolated:
+                    self._take_over(self._answered)
             case effects.Join(endpoints):
                 self.cluster.join(endpoints)
             case effects.Resolve(host, port):
@@ -462,6 +468,11 @@ class Speaker:
                 self._spawn(self._ask_proxy(service))
             case effects.Happened(event):
                 self.events.happened(event)
+
+    def _take_over(self, addresses: AbstractSet[IPAddress]) -> None:
+        """See to connections to balanced addresses that went on elsewhere until now."""
+        if balanced := addresses & self.decider.state.plan.forwarded.keys():
+            self._spawn(self.forwarding.forget_old(balanced))
 
     def _describe(self, effect: effects.Describe) -> None:
         try:

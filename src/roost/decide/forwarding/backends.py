@@ -49,6 +49,11 @@ class BackendState:
         """Whether new clients may get it: one that is not known yet may, unless it has to prove itself."""
         return self.backend.weight > 0 and self.state != "down"
 
+    @property
+    def rising(self) -> bool:
+        """Whether it is down, and was well when it was asked last."""
+        return self.state == "down" and self._health.streak > 0
+
     def want(self, backend: Backend, forward: Forward, now: float) -> None:
         """Take another weight, or another way to be asked, which keeps what is known."""
         self.backend = backend

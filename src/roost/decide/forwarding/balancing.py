@@ -80,6 +80,8 @@ class Balancing:
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
         self._proven: set[str] = set()  # services that had a quorum of backends that had answered
+        # Services that had no quorum -> since when they have it again (None: not yet).
+        self._returning: dict[str, float | None] = {}
 
     @property
     def services(self) -> Collection[Service]:
@@ -103,7 +105,8 @@ class Balancing:
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
         self._proven &= self._services.keys()
-        return [event for name in self._services for event in self._judge(name)]
+        self._returning = {name: when for name, when in self._returning.items() if name in self._services}
+        return [event for name in self._services for event in self._judge(name, now)]
 
     def set_links(self, links: tuple[Link, ...]) -> None:
         """Take all links of the host."""
@@ -124,13 +127,17 @@ class Balancing:
         if state is None:
             return []
         known = state.state != "unknown"
-        if not state.take(result, now):
-            return []
+        changed = state.take(result, now)
         facts = {"service": key.service, "backend": str(key.target), "up": result.ok}
         told = f"a backend is {'up' if result.ok else 'down'}: {result.why}"
+        if not changed:
+            if not self._has_returned(key.service, now):
+                return []
+            return [Event(Happening.BACKEND, "all backends were asked again", Level.DEBUG, facts)]
         level = Level.INFO if result.ok else Level.WARNING
         news = [Event(Happening.BACKEND, told, level, facts)] if known or not result.ok else []
-        return [*news, *self._judge(key.service)] or [Event(Happening.BACKEND, told, Level.DEBUG, facts)]
+        self._has_returned(key.service, now)
+        return [*news, *self._judge(key.service, now)] or [Event(Happening.BACKEND, told, Level.DEBUG, facts)]
 
     def remember(self) -> dict[Key, bool]:
         """Return what a successor of this process should know."""
@@ -199,7 +206,13 @@ class Balancing:
         sorry = [each for each in forward.sorry if each.address.version == version]
         if sorry and sum(each.weight for each in usable) < forward.quorum:
             usable = sorry
+        elif forward.health and not forward.health.alpha and (not usable or self._is_returning(service.name)):
+            usable = configured  # perhaps this node cannot reach them: what is open stays where it is
         return Pool(virtuals, {each.target(port): each.weight for each in usable}, size_for(len(configured)))
+
+    def _is_returning(self, name: str) -> bool:
+        """Tell whether a service has its quorum again, and not all backends were asked since."""
+        return self._returning.get(name) is not None
 
     def _down(self, service: Service, forward: Forward, version: int, port: int) -> Iterator[Target]:
         for backend in forward.backends:
@@ -207,7 +220,7 @@ class Balancing:
             if of_version and self.states[key_of(service, backend)].state == "down":
                 yield backend.target(port)
 
-    def _judge(self, name: str) -> list[Event]:
+    def _judge(self, name: str, now: float) -> list[Event]:
         """Look whether the quorum is met; return what is to be told when that has changed."""
         short = self._find_shortage(name)
         if not self._find_shortage(name, proven=True):
@@ -215,6 +228,9 @@ class Balancing:
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
+            self._returning[name] = None
+        elif self._returning.get(name, now) is None:
+            self._returning[name] = now
         if bool(short) == bool(before):
             return []
         if not short:
@@ -236,10 +252,29 @@ class Balancing:
                 return of if forward.quorum <= 1 else f"{of}, of weight {weight}, not {forward.quorum}"
         return ""
 
+    def _has_returned(self, name: str, now: float) -> bool:
+        """Tell whether a service has just come back as a whole: all were asked since the first was up.
+
+        This node may have been cut off from all of them, and another one leads. With some slots it would send
+        connections of the others astray.
+        """
+        since = self._returning.get(name)
+        service, forward = self._services[name]
+        if since is None or not forward.health:
+            return False
+        if now < since + forward.health.interval + forward.health.timeout:
+            return False
+        if any(self.states[key_of(service, each)].rising for each in forward.backends):
+            return False
+        del self._returning[name]
+        return True
+
     def _why_unfit(self, name: str) -> str | None:
         """Return why this node is unfit, "" when it is fit, None when that is not known yet."""
         if short := self._short.get(name):
             return short
+        if name in self._returning:
+            return "its backends are coming back"
         service, forward = self._services[name]
         for gateway in forward.gateways:
             behind = [link for link in self._links if reaches(link, gateway)]

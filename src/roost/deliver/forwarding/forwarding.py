@@ -27,6 +27,7 @@ from roost.observe.quiet import Once
 from roost.runtime.beside import beside_the_loop
 from roost.runtime.nftables import cause
 from roost.runtime.router_settings import RouterSettingsError
+from roost.runtime.tracked import forget_all
 
 __all__ = ["Forwarding"]
 
@@ -111,6 +112,24 @@ class Forwarding:
             await beside_the_loop(self.host.end)
         except OSError as error:
             _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
+
+    async def forget_old(self, addresses: Iterable[IPAddress]) -> None:
+        """Forget what is tracked for `addresses` that are led here anew, where any node can go on with it.
+
+        This host may have led them before. Since then connections have gone on elsewhere: what it remembers
+        of their windows is old, and their packets would be invalid to it.
+        """
+        stateless = {
+            address
+            for service in self.balancing.services
+            if service.forward and service.forward.is_stateless
+            for address in service.addresses
+        }
+        for address in stateless.intersection(addresses):
+            try:
+                await asyncio.to_thread(forget_all, address)
+            except OSError as error:
+                _log.warning("old connections to %s stay tracked: %s", address, _cause(error))
 
     async def look(self) -> None:
         """Count open connections, because somebody asks; what was counted just now is as good."""

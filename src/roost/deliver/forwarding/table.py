@@ -3,7 +3,7 @@
     client -> VIP : port   -> ports: which pool -> by a hash of the client's address and port: which backend
     backend -> client      a connection that is known here goes back as it came
                            one that is not -> back: it comes from VIP : port, and is known from now on
-    else to a VIP          ping -> this host answers; no backend -> refused; out of its window -> dropped
+    else to a VIP          ping -> this host answers; a beginning -> refused; in mid-stream -> dropped
 
 The hash and the slots are the same on all nodes, so whoever gets the next packet of a connection, from either
 side, takes it to the same backend: connections survive the node that they went through. The table stays when
@@ -34,6 +34,8 @@ _L4PROTO: Final = 16  # NFT_META_L4PROTO
 _INVALID: Final = struct.pack("=I", 1)  # NF_CT_STATE_INVALID_BIT
 _TRANSLATED: Final = struct.pack("=I", 1 << 5)  # IPS_DST_NAT
 _TCP: Final = bytes([socket.IPPROTO_TCP])
+_TCP_FLAGS: Final = 13  # offset
+_FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 _PROTOCOL: Final = Field(12, 1)
 _PORT: Final = Field(13, 2)
 _MARK: Final = Field(19, 4, host_order=True)
@@ -210,6 +212,11 @@ class ForwardTable:
             do.equals(bytes([of.ping])),
         )
         tcp = do.load_meta(_L4PROTO), do.equals(_TCP)
+        begins = (
+            do.load_payload(2, _TCP_FLAGS, 1),
+            do.masked(bytes([_FIN | _SYN | _RST | _ACK])),
+            do.equals(bytes([_SYN])),
+        )
         arriving = Chain(
             "arriving",
             (
@@ -223,10 +230,11 @@ class ForwardTable:
         through = Chain(
             "through",
             (
-                # What is out of its connection's window is not translated. To refuse it would end that.
+                # To refuse what is in mid-stream, or out of its window, would end a connection that lives.
                 (*to_held, *invalid, drop),
                 (*self._server(of.source, 0), do.in_set(self._back), *invalid, drop),
-                (*to_held, *tcp, translate.reset()),
+                (*to_held, *tcp, *begins, translate.reset()),
+                (*to_held, *tcp, drop),
                 (*to_held, translate.refuse_port(of.refusal)),
             ),
             _FILTER,

@@ -138,7 +138,7 @@ def test_below_the_quorum_the_sorry_server_serves_if_there_is_one() -> None:
     assert node.unfit == {"web": "1 of 2 IPv4 backends are usable, of weight 1, not 2"}
     assert "too few backends" in node.events[-1].text
     node.hear(TWO, WELL)
-    node.hear(ONE, WELL, WELL)
+    node.hear(ONE, WELL, WELL, WELL, WELL, WELL)
     assert node.served_by() == {A, B}
     assert node.unfit == {}
     without = Node(web(quorum=2))
@@ -146,12 +146,33 @@ def test_below_the_quorum_the_sorry_server_serves_if_there_is_one() -> None:
     assert without.served_by() == {B}, "one is better than none"
 
 
-def test_without_any_backend_nobody_is_served_and_the_node_is_unfit() -> None:
+def test_a_node_that_reaches_nobody_is_unfit_and_leaves_connections_where_they_are() -> None:
     node = Node(web())
+    before = node.ruleset()
     node.hear(ONE, ILL, ILL)
     node.hear(TWO, ILL, ILL)
-    assert node.served_by() == set()
+    assert node.ruleset() == before
     assert node.unfit == {"web": "0 of 2 IPv4 backends are usable"}
+    alpha = Node(web(health=replace(HEALTH, alpha=True)))
+    assert alpha.served_by() == set(), "nobody has proven itself"
+
+
+def test_a_node_that_was_cut_off_is_fit_once_it_has_asked_all_again() -> None:
+    node = Node(web(ONE, TWO, THREE))
+    node.hear(THREE, ILL, ILL)
+    node.hear(ONE, WELL, ILL, ILL)
+    node.hear(TWO, ILL, ILL)
+    node.hear(ONE, WELL, WELL)
+    assert node.unfit == {"web": "its backends are coming back"}
+    assert node.served_by() == {A, B, C}
+    node.hear(TWO, WELL)
+    node.now += 10
+    node.hear(THREE, ILL)
+    assert node.unfit == {"web": "its backends are coming back"}, "the second is coming"
+    node.hear(TWO, WELL)
+    node.hear(THREE, ILL)
+    assert node.unfit == {}
+    assert node.served_by() == {A, B}
 
 
 def test_each_family_has_its_own_backends() -> None:
