@@ -13,6 +13,7 @@ the process is killed, and is taken over by its successor.
 import itertools
 import socket
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +42,8 @@ _PORT: Final = Field(13, 2)
 _MARK: Final = Field(19, 4, host_order=True)
 
 _WORDS: Final = tuple(struct.pack("=I", number) for number in range(max(SIZES)))  # keys of slots
+
+_LOOKS: Final = (0.0, 0.01, 0.05, 0.2)  # seconds before each look at a set that seems to differ
 
 _Filled = dict[str, dict[bytes, bytes]]
 _Pools = Mapping[int, Shared]  # by number
@@ -137,17 +140,27 @@ class ForwardTable:
         if generation == self._generation:
             return ""
         try:
-            found = self._table.rules()
-            pools = {_pool_name(number): _elements(pool) for number, pool in self._pools.items()}
-            rules = {each.name: len(each.rules) for each in self._fixed.chains}
-            if found != rules | dict.fromkeys(pools, 1):
-                return self._lost("rules")
-            for name, elements in (self._filled | pools).items():
-                if self._table.elements(self._set(name)) != elements:
-                    return self._lost(f"elements of {name}")
+            if lost := self._list(self._filled):
+                return self._lost(lost)
         except OSError:
             return self._lost("table")
         self._generation = generation
+        return ""
+
+    def _list(self, filled: _Filled) -> str:
+        """List what the kernel has; return what of it is not as it was told."""
+        pools = {_pool_name(number): _elements(pool) for number, pool in self._pools.items()}
+        rules = {each.name: len(each.rules) for each in self._fixed.chains}
+        if self._table.rules() != rules | dict.fromkeys(pools, 1):
+            return "rules"
+        for name, elements in (filled | pools).items():
+            # While the kernel resizes a set, a listing in parts may miss some.
+            for pause in _LOOKS:
+                time.sleep(pause)
+                if self._table.elements(self._set(name)) == elements:
+                    break
+            else:
+                return f"elements of {name}"
         return ""
 
     def remove(self) -> None:
