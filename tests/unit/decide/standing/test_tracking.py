@@ -183,9 +183,24 @@ def test_who_came_back_counts_anew() -> None:
     sick = Fitness(fit=False, why="it is gone")
     one.hear(Fit("n2", (FitRow("web", sick, 5000),)))
     one.news()
-    one.came("n2")
+    one.came("n2", 10.0)
+    assert one.news() == {}, "it may not know that it was lost, and repeats itself now and then only"
+    assert one.hear(Fit("n2", (FitRow("web", FIT, 3),))), "its host was started anew"
+
+
+def test_what_one_that_came_back_does_not_repeat_counts_no_more() -> None:
+    one = tracking()
+    sick = Fitness(fit=False, why="it is gone")
+    one.hear(Fit("n2", (FitRow("web", sick, 5000), FitRow("mail", sick, 5001))))
+    one.news()
+    one.came("n2", 10.0)
+    one.hear(Fit("n2", (FitRow("mail", sick, 3),)))
+    due = one.next_wake()
+    assert due is not None
+    one.wake(due)
+    assert one.has_news
     assert one.news() == {"web": {"n2": FIT}}
-    assert one.hear(Fit("n2", (FitRow("web", sick, 3),))), "its host was started anew"
+    assert one.next_wake() is None
 
 
 def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
@@ -198,9 +213,8 @@ def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
     one.hear(Fit("n2", (FitRow("other", Fitness(fit=False), 5),)))
     one.presume(["n2"])
     assert one.news() == {"other": {"n2": Fitness(fit=False)}, "web": {"n2": FIT}}
-    one.came("n2")
     one.presume([])
-    assert one.news() == {"other": {"n2": FIT}}
+    assert one.news() == {}
 
 
 def test_what_a_peer_invents_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
