@@ -27,6 +27,7 @@ class BackendState:
         self.backend = backend
         self.since = now
         self.why = _NOT_ASKED if check else ""
+        self.ill_at = float("-inf")  # when it was ill last
         self._check = check
         self._health = _machine(check, up)
 
@@ -66,6 +67,8 @@ class BackendState:
 
     def take(self, result: Result, now: float) -> bool:
         """Take a result; tells whether it came to another state."""
+        if not result.ok:
+            self.ill_at = now
         changed = self._health.take(result.ok)
         if changed:
             self.since = now

@@ -80,7 +80,7 @@ class Balancing:
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
         self._proven: set[str] = set()  # services that had a quorum of backends that had answered
-        # Services that had no quorum -> since when they have it again (None: not yet).
+        # Services that had no usable backend -> since when they have one again (None: not yet).
         self._returning: dict[str, float | None] = {}
 
     @property
@@ -105,7 +105,8 @@ class Balancing:
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
         self._proven &= self._services.keys()
-        self._returning = {name: when for name, when in self._returning.items() if name in self._services}
+        asked = {service.name for service, forward in self._services.values() if forward.health}
+        self._returning = {name: when for name, when in self._returning.items() if name in asked}
         return [event for name in self._services for event in self._judge(name, now)]
 
     def set_links(self, links: tuple[Link, ...]) -> None:
@@ -131,9 +132,10 @@ class Balancing:
         facts = {"service": key.service, "backend": str(key.target), "up": result.ok}
         told = f"a backend is {'up' if result.ok else 'down'}: {result.why}"
         if not changed:
-            if not self._has_returned(key.service, now):
+            doubtful = self._returning.get(key.service) is not None
+            if not self._has_returned(key.service, now) and (result.ok or not doubtful):
                 return []
-            return [Event(Happening.BACKEND, "all backends were asked again", Level.DEBUG, facts)]
+            return [Event(Happening.BACKEND, "asked again after none was up", Level.DEBUG, facts)]
         level = Level.INFO if result.ok else Level.WARNING
         news = [Event(Happening.BACKEND, told, level, facts)] if known or not result.ok else []
         self._has_returned(key.service, now)
@@ -206,13 +208,19 @@ class Balancing:
         sorry = [each for each in forward.sorry if each.address.version == version]
         if sorry and sum(each.weight for each in usable) < forward.quorum:
             usable = sorry
-        elif forward.health and not forward.health.alpha and (not usable or self._is_returning(service.name)):
-            usable = configured  # perhaps this node cannot reach them: what is open stays where it is
+        elif forward.health and not forward.health.alpha:
+            usable = self._presumed(service, configured) or usable or configured
         return Pool(virtuals, {each.target(port): each.weight for each in usable}, size_for(len(configured)))
 
-    def _is_returning(self, name: str) -> bool:
-        """Tell whether a service has its quorum again, and not all backends were asked since."""
-        return self._returning.get(name) is not None
+    def _presumed(self, service: Service, backends: list[Backend]) -> list[Backend]:
+        """Return those that may be well, while not all have been asked since the first one was up again.
+
+        Perhaps it was this node that reached nobody: what is open stays where it is.
+        """
+        since = self._returning.get(service.name)
+        if since is None:
+            return []
+        return [each for each in backends if self.states[key_of(service, each)].ill_at < since]
 
     def _down(self, service: Service, forward: Forward, version: int, port: int) -> Iterator[Target]:
         for backend in forward.backends:
@@ -228,7 +236,11 @@ class Balancing:
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
-            self._returning[name] = None
+            service, forward = self._services[name]
+            if forward.health and not any(
+                self.states[key_of(service, each)].usable for each in forward.backends
+            ):
+                self._returning[name] = None
         elif self._returning.get(name, now) is None:
             self._returning[name] = now
         if bool(short) == bool(before):

@@ -168,11 +168,24 @@ def test_a_node_that_was_cut_off_is_fit_once_it_has_asked_all_again() -> None:
     node.hear(TWO, WELL)
     node.now += 10
     node.hear(THREE, ILL)
+    assert node.events, "the kernel is to be told"
+    assert node.served_by() == {A, B}
     assert node.unfit == {"web": "its backends are coming back"}, "the second is coming"
     node.hear(TWO, WELL)
     node.hear(THREE, ILL)
     assert node.unfit == {}
     assert node.served_by() == {A, B}
+
+
+def test_a_file_that_drained_all_makes_nobody_doubt_when_it_is_put_right() -> None:
+    for health in (None, HEALTH):
+        node = Node(web(replace(ONE, weight=0), health=health))
+        node.hear(ONE, WELL)
+        assert node.unfit.keys() == {"web"}
+        node.want(web(ONE, health=health))
+        node.now += 10
+        node.hear(ONE, WELL)
+        assert node.unfit == {}
 
 
 def test_each_family_has_its_own_backends() -> None:
