@@ -237,9 +237,8 @@ class Balancing:
         if short:
             self._short[name] = short
             service, forward = self._services[name]
-            if forward.health and not any(
-                self.states[key_of(service, each)].usable for each in forward.backends
-            ):
+            reached = any(self.states[key_of(service, each)].usable for each in forward.backends)
+            if forward.health and name in self._proven and not reached:
                 self._returning[name] = None
         elif self._returning.get(name, now) is None:
             self._returning[name] = now

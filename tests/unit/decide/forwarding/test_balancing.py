@@ -91,6 +91,7 @@ def test_with_alpha_it_has_to_prove_itself() -> None:
     assert node.served_by() == set()
     node.hear(TWO, WELL)
     assert node.served_by() == {B}
+    assert node.unfit == {}, "it has not lost any"
 
 
 def test_a_successor_knows_who_was_well_and_who_was_not() -> None:
