@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import complete_vips
 from roost.cli.output import passed_on
@@ -54,6 +55,9 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
     for holder in explanation["passing_on"]:
         screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)
+    if rows := backend_rows([{"name": explanation["service"], **explanation}], screen):
+        screen.line()
+        screen.table(BACKEND_COLUMNS, rows)
     for problem in explanation["problems"]:
         screen.line((problem, "yellow"), indent=4)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.exits import Exit, Failure
 from roost.cli.output import passed_on
@@ -108,6 +109,9 @@ def _draw(status: dict[str, Any], screen: Screen) -> None:
         ("service", "addresses", "leader", "since", "here", "open", "notes"),
         [_service(each, screen) for each in status["services"]],
     )
+    if rows := backend_rows(status["services"], screen):
+        screen.line()
+        screen.table(BACKEND_COLUMNS, rows)
     screen.line()
     screen.table(
         ("member", "address", "verdict", "since", "evidence"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from roost.decide.asking import Asking
 from roost.decide.delivery import Delivered
+from roost.decide.forwarding.sides import wrong_sides
 from roost.decide.handover import Handover
 from roost.decide.plan import Plan
 from roost.decide.readiness import Readiness
@@ -88,6 +89,10 @@ class Answers:
         if not leads and instead is None:
             return self._held(address)
         announcement = self._plan.leading[address] if leads else Announcement()
+        if forward := self._plan.forwarded.get(address):
+            announcement = replace(
+                announcement, beside=wrong_sides(address, forward, announcement, self._links())
+            )
         if held_on := self._yielding.links_of(address):
             announcement = replace(announcement, without=held_on)
         if obstacle := self._obstacle(address, announcement):
@@ -115,7 +120,7 @@ class Answers:
             return f"left to {holder.name}, which answers for it on the LAN"
         if address in self._asking.open:
             return "the LAN is asked first whether anybody else answers for it"
-        if address in self._plan.local and address not in self._delivered.ready:
+        if self._plan.is_delivered(address) and address not in self._delivered.ready:
             return self._delivered.refused.get(address, f"{canonical(address)} is not on this host yet")
         if address not in self.now and address in self._readiness.awaited:
             return "this node's proxy does not pass its traffic on yet"

@@ -3,7 +3,7 @@
 results of checks, words of peers -> tracking -> elections, words, events
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from roost.decide.effects import Track
 from roost.decide.leading import Leading
@@ -11,6 +11,7 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.check import Check, Result
 from roost.model.event import Event, Happening, Level
+from roost.model.fitness import Fitness
 from roost.protocols.words.fit import Fit
 
 __all__ = ["Caring"]
@@ -41,6 +42,10 @@ class Caring:
     def checked(self, check: Check, result: Result, now: float) -> None:
         """Take the result of a check."""
         self.tell(self._state.tracking.checked(check, result, now), now)
+
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
+        """Take how well this node serves what it balances to backends."""
+        self.tell(self._state.tracking.reached(fitness, now), now)
 
     def hear(self, word: Fit, now: float) -> None:
         """Take what a peer says of itself."""

@@ -37,6 +37,7 @@ from roost.model.announcement import Announcement
 from roost.model.check import Check, Result
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
+from roost.model.fitness import Fitness
 from roost.model.flow import Flow
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
@@ -219,6 +220,8 @@ class Decider:
             self._absence.come_back("the cable is back", now)
         self._leading.refresh(now)
         self._virtual.look(now)
+        if self._state.announcing_links != before and self._state.plan.forwarded:
+            self._publishing.reconsider(self._state.plan.forwarded, now)  # another link may be the right side
         if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
             self._publishing.announce(list(self._state.answers.now), now)
 
@@ -348,6 +351,11 @@ class Decider:
         self._stale = True
         self._caring.checked(check, result, now)
         self._virtual.look(now)
+
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
+        """Take how well this node serves each of the services that it balances to backends."""
+        self._stale = True
+        self._caring.reached(fitness, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""

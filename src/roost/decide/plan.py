@@ -10,6 +10,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.election import Election
 from roost.model.eligibility import interfaces_of
+from roost.model.forwarding import Forward
 from roost.model.lead import Lead
 
 __all__ = ["Plan"]
@@ -30,6 +31,7 @@ class Plan:
         self.passed_on: set[IPAddress] = set()  # led by another node
         self.known: frozenset[IPAddress] = frozenset()
         self.local: frozenset[IPAddress] = frozenset()  # to be terminated on this host
+        self.forwarded: Mapping[IPAddress, Forward] = {}  # to be balanced to backends, and their gateways
         self._me = me
         self._election = election
         self._refused: frozenset[str] = frozenset()
@@ -45,6 +47,9 @@ class Plan:
         self.local = frozenset(
             address for each in services if each.deliver == "local" for address in each.addresses
         )
+        self.forwarded = {
+            address: each.forward for each in services if each.forward for address in each.addresses
+        }
         self.leading.clear()
         self.passed_on.clear()
         self._place_all(self.known)
@@ -64,6 +69,15 @@ class Plan:
     def lead(self, address: IPAddress) -> Lead:
         """Return who leads `address`, without the services that this host cannot run."""
         return self._election.lead_of(address, without=self._refused)
+
+    def is_delivered(self, address: IPAddress) -> bool:
+        """Tell whether this host has to see to `address` before it is answered for."""
+        return address in self.local or address in self.forwarded
+
+    def held_on(self, address: IPAddress) -> bool:
+        """Tell whether connections to `address` are bound to the node that they were begun at."""
+        forward = self.forwarded.get(address)
+        return address in self.known and not (forward and forward.is_stateless)
 
     def _place_all(self, addresses: Iterable[IPAddress]) -> None:
         for address in addresses:

@@ -22,6 +22,7 @@ from typing import Final
 from roost.decide.effects import NextHop, Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
+from roost.runtime import nft_expressions as do
 from roost.runtime import nftables as nft
 from roost.runtime.flows import flows_of
 from roost.runtime.neighbours import FixedNeighbours
@@ -225,28 +226,28 @@ class _Table:
         family = self._family
         priority = _AFTER_TRACKING if self._tracked else _FIRST_OF_ALL
         to, to_from = self._to(), self._to(2)  # the sender's hardware address takes two registers
-        tcp, udp, icmp = (nft.protocol(each) for each in (TCP, UDP, family.icmp))
+        tcp, udp, icmp = (do.protocol(each) for each in (TCP, UDP, family.icmp))
         flow = self._flow()
-        accept = nft.verdict(nft.ACCEPT)
+        accept = do.verdict(do.ACCEPT)
         send = self._first.send(self._to)
-        ethernet = (nft.load_meta(_LINK_TYPE), nft.equals(_ETHERNET), nft.load_payload(0, 6, 6))
-        from_peer = (*ethernet, nft.in_set(self._peers))
-        from_elsewhere = (*ethernet, nft.in_set(self._peers, inverted=True))
-        drop = nft.verdict(nft.DROP)
+        ethernet = (do.load_meta(_LINK_TYPE), do.equals(_ETHERNET), do.load_payload(0, 6, 6))
+        from_peer = (*ethernet, do.in_set(self._peers))
+        from_elsewhere = (*ethernet, do.in_set(self._peers, inverted=True))
+        drop = do.verdict(do.DROP)
         begins = (
-            nft.load_payload(2, _TCP_FLAGS, 1),
-            nft.masked(bytes([_FIN | _SYN | _RST | _ACK])),
-            nft.equals(bytes([_SYN])),
+            do.load_payload(2, _TCP_FLAGS, 1),
+            do.masked(bytes([_FIN | _SYN | _RST | _ACK])),
+            do.equals(bytes([_SYN])),
         )
         error = (
-            nft.load_payload(2, 0, 1),
-            nft.between(bytes([family.errors[0]]), bytes([family.errors[1]])),
+            do.load_payload(2, 0, 1),
+            do.between(bytes([family.errors[0]]), bytes([family.errors[1]])),
         )
-        arrives = nft.Chain("arrives", ((*to, nft.in_set(self._addresses), nft.jump("known")),), priority)
+        arrives = nft.Chain("arrives", ((*to, do.in_set(self._addresses), do.jump("known")),), priority)
         tracked = (
-            nft.load_tracked(),
-            nft.masked(struct.pack("=I", _TRACKED_BEFORE)),
-            nft.differs(bytes(4)),
+            do.load_tracked(),
+            do.masked(struct.pack("=I", _TRACKED_BEFORE)),
+            do.differs(bytes(4)),
         )
         known = nft.Chain(
             "known",
@@ -254,25 +255,25 @@ class _Table:
                 # First: until it was named, the flow may have been taken for one of this host.
                 (*udp, *from_elsewhere, *self._named.send(self._flow), drop),
                 *([(*tracked, accept)] if self._tracked else []),
-                (*tcp, *begins, *flow, nft.add_to_set(self._own, _HANDSHAKE), accept),
+                (*tcp, *begins, *flow, do.add_to_set(self._own, _HANDSHAKE), accept),
                 (
                     *tcp,
                     *flow,
-                    nft.in_set(self._own),
-                    nft.add_to_set(self._own, remember, update=True),
+                    do.in_set(self._own),
+                    do.add_to_set(self._own, remember, update=True),
                     accept,
                 ),
-                (*from_peer, nft.jump("passed")),
-                (*tcp, *send, nft.counter(), drop),
+                (*from_peer, do.jump("passed")),
+                (*tcp, *send, do.counter(), drop),
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),
         )
-        uncertain = (*tcp, *to, nft.in_set(self._moved), drop)  # perhaps not all nodes know yet who holds it
+        uncertain = (*tcp, *to, do.in_set(self._moved), drop)  # perhaps not all nodes know yet who holds it
         passed = nft.Chain(
             "passed",
             (
-                (*ethernet, nft.in_set(self._before), nft.jump("upward")),
-                (*ethernet, *to_from, nft.in_set(self._leaders), nft.jump("led")),
+                (*ethernet, do.in_set(self._before), do.jump("upward")),
+                (*ethernet, *to_from, do.in_set(self._leaders), do.jump("led")),
                 (*tcp, drop),  # two do not agree on who leads
                 (accept,),
             ),
@@ -285,16 +286,16 @@ class _Table:
 
     def _to(self, at: int = 0) -> tuple[bytes, ...]:
         """Load the address into the registers from `at` on."""
-        return (nft.load_payload(1, self._family.target, self._family.address.size, at),)
+        return (do.load_payload(1, self._family.target, self._family.address.size, at),)
 
     def _flow(self, at: int = 0) -> tuple[bytes, ...]:
         """Load client, its port, address, port into the registers from `at` on."""
         family, size = self._family, self._family.address.size // 4
         return (
-            nft.load_payload(1, family.source, family.address.size, at),
-            nft.load_payload(2, 0, 2, at + size),
-            nft.load_payload(1, family.target, family.address.size, at + size + 1),
-            nft.load_payload(2, 2, 2, at + 2 * size + 1),
+            do.load_payload(1, family.source, family.address.size, at),
+            do.load_payload(2, 0, 2, at + size),
+            do.load_payload(1, family.target, family.address.size, at + size + 1),
+            do.load_payload(2, 2, 2, at + 2 * size + 1),
         )
 
 
@@ -316,9 +317,9 @@ class _Hops:
 
     def send(self, load: Callable[[int], tuple[bytes, ...]]) -> tuple[bytes, ...]:
         """Send a copy to the next hop of the key that `load` loads; without one the rule ends here."""
-        to = (*load(0), nft.value_from(self._to))
-        link = (*load(self._behind), nft.value_from(self._link, self._behind))
-        return (*to, *link, nft.duplicate(0, self._behind))
+        to = (*load(0), do.value_from(self._to))
+        link = (*load(self._behind), do.value_from(self._link, self._behind))
+        return (*to, *link, do.duplicate(0, self._behind))
 
 
 def _mac_key(mac: bytes, address: IPAddress) -> bytes:

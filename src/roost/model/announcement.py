@@ -11,16 +11,18 @@ __all__ = ["Announcement"]
 class Announcement:
     """Answer on the links whose whole names match one of `interfaces` (None: all), with the MAC `mac`.
 
-    `mac` is 6 bytes, None for the answering link's own. `without` are names of links left out all the same.
+    `mac` is 6 bytes, None for the answering link's own. `without` are names of links left to another, and
+    `beside` those on which nobody is to have the address.
     """
 
     interfaces: tuple[str, ...] | None = None
     mac: bytes | None = None
     without: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
 
     def allows(self, link: str) -> bool:
         """Tell whether to answer on the link named `link`."""
-        return link not in self.without and interface_allowed(self.interfaces, link)
+        return link not in self.without | self.beside and interface_allowed(self.interfaces, link)
 
     def joined(self, other: "Announcement") -> "Announcement":
         """Return what two services that share the address want together: the links of either."""

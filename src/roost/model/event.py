@@ -40,6 +40,8 @@ class Happening(Enum):
     PASSING_ON = "passing on"
     FORGOTTEN = "forgotten"
     VRID_CLASH = "VRID clash"
+    BACKEND = "backend"
+    QUORUM = "quorum"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from roost.model.address import IPAddress
 from roost.model.check import Check
+from roost.model.forwarding import Forward
 from roost.model.node import Node
 from roost.model.virtual_router import VirtualRouter
 
@@ -96,6 +97,8 @@ class Service:
 
     `failback` is for how many seconds a node has to be well before it takes the lead from one that ranks
     behind it: with 0 it does at once, with `math.inf` never (`roost.model.tenure`).
+    What is balanced as `forward` says has its gateways among its addresses, and is elected on the first of
+    them: services that share one are led by one node, or answers would go astray.
     """
 
     name: str
@@ -105,7 +108,7 @@ class Service:
     withheld: str = ""
     on_subnet: bool = False
     preferred: str = ""
-    deliver: Literal["local", "external"] = "local"
+    deliver: Literal["local", "external", "forward"] = "local"
     ports: tuple[Port, ...] = ()
     health_port: int = 0
     apart_from: IPAddress | None = None
@@ -113,6 +116,7 @@ class Service:
     failback: float = 0.0
     vrrp: VirtualRouter | None = None
     track: tuple[Check, ...] = ()
+    forward: Forward | None = None
 
     @property
     def stays(self) -> bool:
@@ -122,6 +126,8 @@ class Service:
     @property
     def elected_on(self) -> IPAddress:
         """The address whose hashes order the nodes."""
+        if self.forward and self.forward.gateways:
+            return self.forward.gateways[0]
         return self.apart_from or self.addresses[0]
 
     @property

@@ -18,9 +18,7 @@ file, so that a process killed and started again can still put them back.
 """
 
 import asyncio
-import contextlib
 import errno
-import json
 import logging
 import os
 import socket
@@ -29,12 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from roost.runtime.remembered import Memory
+
 __all__ = ["ArpGuard", "LocalDeliveryError"]
 
 _log = logging.getLogger(__name__)
 
 _CONF: Final = Path("/proc/sys/net/ipv4/conf")
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _DEFAULT: Final = "default"
 _BREATH: Final = 64  # interfaces read before other tasks get their turn
 
@@ -89,8 +88,8 @@ class ArpGuard:
     """The guard of one network namespace: that of the thread that calls. `memory` survives a crash."""
 
     def __init__(self, memory: Path | None = None) -> None:
-        self._memory = memory
-        self._past = _recall(memory)
+        self._memory = Memory(memory, "the ARP settings of before")
+        self._past = _recall(self._memory)
 
     async def enforce(self) -> tuple[str, ...]:
         """Guard every interface and those to come; returns what had to be set, in words.
@@ -178,40 +177,23 @@ class ArpGuard:
         return changes
 
     def _remember(self) -> None:
-        if self._memory is None:
-            return
-        try:
-            if not self._past.before:
-                self._memory.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):  # others keep something there, too
-                    self._memory.parent.rmdir()
-                return
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._memory.with_suffix(".new")
-            facts = {"boot": _boot(), "namespace": _namespace()}
-            facts |= {"before": self._past.before, "seen": sorted(self._past.seen)}
-            draft.write_text(json.dumps(facts))
-            draft.replace(self._memory)
-        except OSError as error:
-            _log.warning("cannot remember the ARP settings of before in %s: %s", self._memory, error)
+        past = {"before": self._past.before, "seen": sorted(self._past.seen)}
+        self._memory.keep(past if self._past.before else {})
 
 
-def _recall(memory: Path | None) -> _Past:
-    """Read what a predecessor here, since the boot, remembered; anything unreadable is nothing."""
-    if memory is None or not memory.exists():
-        return _Past()
+def _recall(memory: Memory) -> _Past:
     names = {setting.name for setting in _SETTINGS}
+    facts = memory.recall()
+    if not facts:
+        return _Past()
     try:
-        document = json.loads(memory.read_text())
-        if (document["boot"], document["namespace"]) != (_boot(), _namespace()):
-            return _Past()
         before = {
             str(key): {name: int(value) for name, value in values.items() if name in names}
-            for key, values in document["before"].items()
+            for key, values in facts["before"].items()
         }
-        return _Past(before, set(map(str, document["seen"])))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        _log.warning("cannot read the ARP settings of before from %s: %s", memory, error)
+        return _Past(before, set(map(str, facts["seen"])))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        memory.distrust(error)
         return _Past()
 
 
@@ -246,15 +228,3 @@ def _write(change: _Change) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
         cure = cures.get(error.errno or 0, "set it by hand")
         raise LocalDeliveryError(f"cannot set {wish}: {reason}; {cure}") from error
-
-
-def _namespace() -> int:
-    return Path("/proc/thread-self/ns/net").stat().st_ino
-
-
-def _boot() -> str:
-    """Return what names this run of the kernel: another one has no settings of ours."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.runtime import nft_expressions as do
 from roost.runtime import nftables as nft
 
 __all__ = ["EchoDropper"]
@@ -123,14 +124,14 @@ class _Table:
     def _chain(self) -> nft.Chain:
         family = self._family
         requests = (
-            *nft.protocol(family.protocol),
-            nft.load_payload(2, 0, 1),
-            nft.equals(bytes([family.request])),
-            nft.load_payload(1, family.target, family.address.size),
-            nft.in_set(self._addresses),
-            nft.load_meta(nft.INCOMING),
-            nft.in_set(self._links),
-            nft.verdict(nft.DROP),
+            *do.protocol(family.protocol),
+            do.load_payload(2, 0, 1),
+            do.equals(bytes([family.request])),
+            do.load_payload(1, family.target, family.address.size),
+            do.in_set(self._addresses),
+            do.load_meta(do.INCOMING),
+            do.in_set(self._links),
+            do.verdict(do.DROP),
         )
         return nft.Chain("prerouting", (requests,), _RAW)
 

@@ -1,7 +1,7 @@
 """The connections that this host's kernel holds for some addresses: its sockets, and what it translates.
 
-Sockets by sock_diag(7), translated connections by ctnetlink (nfnetlink_conntrack.h); both are dumps that the
-kernel filters by address, so that a host with a million connections of other kinds is not searched here.
+Sockets by sock_diag(7), translated connections by `tracked`; both are dumps that the kernel filters by
+address, so that a host with a million connections of other kinds is not searched here.
 """
 
 import socket
@@ -9,16 +9,16 @@ import struct
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 from typing import Final
 
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
-from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
+from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, message
+from roost.runtime.tracked import Tracked, tracked, tracks
 
 __all__ = ["flows_of"]
 
-_SOCK_DIAG, _NETFILTER = 4, 12
+_SOCK_DIAG: Final = 4
 _BY_FAMILY: Final = 20  # SOCK_DIAG_BY_FAMILY
 _BYTECODE: Final = 1  # INET_DIAG_REQ_BYTECODE
 _SOURCE_IS: Final = 7  # INET_DIAG_BC_S_COND
@@ -28,13 +28,7 @@ _TIME_WAIT: Final = 6
 _OPEN_SOCKETS: Final = sum(1 << state for state in (1, 3, 4, 5, 8, 9, 11))  # TCP_*: from SYN_RECV to LAST_ACK
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
-_CONNTRACK_GET: Final = 1 << 8 | 1  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET
-_ORIGINAL, _REPLY, _STATUS, _PROTOCOL_INFO, _FILTER = 1, 2, 3, 4, 25  # CTA_*
-_DESTINATION_ALONE: Final = 1 << 1  # CTA_FILTER_FLAG_CTA_IP_DST
-_ASSURED: Final = 1 << 2  # IPS_ASSURED
-_OPEN_TRACKED: Final = frozenset({2, 3, 4, 5, 6})  # TCP_CONNTRACK_*: SYN_RECV to LAST_ACK
 _ONE_BY_ONE: Final = 4  # addresses: for more of them one look at everything costs less
-_TRACKED: Final = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 
 
 def flows_of(addresses: Collection[IPAddress]) -> list[Flow]:
@@ -47,11 +41,11 @@ def flows_of(addresses: Collection[IPAddress]) -> list[Flow]:
             for protocol in (TCP, UDP):
                 sockets = _sockets(family, protocol, address)
                 found.update((flow, None) for flow in sockets if flow.address in wanted)
-    if _tracks():
+    if tracks():
         for address in searches:
-            for family in {each.version for each in (wanted if address is None else {address})}:
-                tracked = _tracked(family, address)
-                found.update((flow, None) for flow in tracked if flow.address in wanted)
+            for version in {each.version for each in (wanted if address is None else {address})}:
+                flows = (_flow(entry) for entry in tracked(version, to=address))
+                found.update((flow, None) for flow in flows if flow and flow.address in wanted)
     return list(found)
 
 
@@ -81,57 +75,18 @@ def _source_is(address: IPAddress) -> bytes:
     return struct.pack("=BBHBBxxi", _SOURCE_IS, size, size + 4, family, len(packed) * 8, -1) + packed
 
 
-def _tracks() -> bool:
-    """Tell whether the kernel tracks any connection here: a dump takes 30 ms even when there is none."""
-    try:
-        return int(_TRACKED.read_text()) > 0
-    except (OSError, ValueError):
-        return False  # the module is not loaded
-
-
-def _tracked(version: int, address: IPAddress | None) -> Iterator[Flow]:
-    """Yield what conntrack has for `address`, or all: what is translated, and UDP that went both ways.
+def _flow(entry: Tracked) -> Flow | None:
+    """Return what conntrack has: what is translated, and UDP that went both ways.
 
     A TCP connection that ends on this host itself has a socket, which knows better whether it is open.
     """
-    body = struct.pack("!BBH", socket.AF_INET if version == 4 else socket.AF_INET6, 0, 0)
-    if address is not None:
-        to = attribute(2 if version == 4 else 4, address.packed)
-        body += nested(_ORIGINAL, nested(1, to))
-        body += nested(_FILTER, attribute(1, struct.pack("=I", _DESTINATION_ALONE)))
-    for entry in _dump(_NETFILTER, message(_CONNTRACK_GET, REQUEST | DUMP, body)):
-        if flow := _flow(dict(attributes(entry, 4))):
-            yield flow
-
-
-def _flow(entry: dict[int, bytes]) -> Flow | None:
-    original, reply = _tuple(entry.get(_ORIGINAL, b"")), _tuple(entry.get(_REPLY, b""))
-    if original is None or reply is None:
-        return None
-    protocol, client, address, client_port, port = original
-    if protocol == TCP:
-        if reply[1] == address:
+    if entry.protocol == TCP:
+        if entry.answerer[0] == entry.target[0]:
             return None
-        info = dict(attributes(dict(attributes(entry.get(_PROTOCOL_INFO, b""))).get(1, b"")))
-        alive = info.get(1, b"\0")[0] in _OPEN_TRACKED
-    elif protocol == UDP:
-        (status,) = struct.unpack("!I", entry.get(_STATUS, bytes(4)))
-        if not status & _ASSURED:
-            return None
-        alive = True
-    else:
+    elif entry.protocol != UDP or not entry.assured:
         return None
-    return Flow(protocol, ip_address(client), client_port, ip_address(address), port, alive)
-
-
-def _tuple(data: bytes) -> tuple[int, bytes, bytes, int, int] | None:
-    """Return protocol, source, destination and their ports of a CTA_TUPLE_*."""
-    parts = dict(attributes(data))
-    ip, proto = dict(attributes(parts.get(1, b""))), dict(attributes(parts.get(2, b"")))
-    source, target = ip.get(1) or ip.get(3), ip.get(2) or ip.get(4)
-    if source is None or target is None or not {1, 2, 3} <= proto.keys():
-        return None
-    return proto[1][0], source, target, int.from_bytes(proto[2]), int.from_bytes(proto[3])
+    (client, client_port), (address, port) = entry.source, entry.target
+    return Flow(entry.protocol, ip_address(client), client_port, ip_address(address), port, entry.open)
 
 
 def _dump(family: int, request: bytes) -> Iterator[bytes]:

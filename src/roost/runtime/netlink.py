@@ -3,6 +3,7 @@
 The kernel answers within the call: whoever sends reads what there is and never waits.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -23,6 +24,8 @@ _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _STRICT = 270, 12  # NETLINK_GET_STRICT_CHK
 _READ: Final = 1 << 16  # bytes, more than the kernel gives at once
 _SEND_BUFFER: Final = 4 << 20  # bytes: a batch goes in one message
+_SEND_BUFFER_ALLOWED: Final = 200_000  # bytes: what the kernel allows everybody
+_SO_SNDBUFFORCE: Final = 32  # socket(7)
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -87,9 +90,21 @@ class NetlinkSocket:
                 bodies.append(body)
             yield bodies
 
+    def ask(self, request: bytes) -> bytes:
+        """Return the body of the one message that answers `request`. Raises OSError."""
+        self._socket.send(request)
+        kind, body = next(_messages(self._socket.recv(_READ)))
+        if kind == _ERROR:
+            _raise(body)
+        return body
+
     def transact(self, messages: Iterable[bytes]) -> None:
         """Send messages at once; the first error that the kernel reports is raised as OSError."""
-        self._socket.send(b"".join(messages))
+        data = b"".join(messages)
+        if len(data) > _SEND_BUFFER_ALLOWED:  # beyond net.core.wmem_max, for CAP_NET_ADMIN
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, len(data))
+        self._socket.send(data)
         failed = b""
         while True:
             try:

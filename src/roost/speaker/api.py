@@ -17,6 +17,9 @@ class Views(Protocol):
     async def look(self) -> None:
         """Look at what is looked at only when somebody asks, for `status`."""
 
+    async def look_at_backends(self) -> None:
+        """Count what is open to backends, for whatever shows them."""
+
     def status(self) -> Mapping[str, Any]:
         """Everything that `roost status` shows."""
 
@@ -63,6 +66,8 @@ class Api:
             if request.method in ("GET", "HEAD"):
                 if request.path == "/v1/status":
                     await self._views.look()
+                elif request.path == "/metrics" or request.path.startswith("/v1/explain/"):
+                    await self._views.look_at_backends()
                 return self._get(request)
             if request.method == "POST" and self._may_change:
                 return self._post(request)

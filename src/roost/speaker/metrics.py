@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from roost.model.address import canonical
 from roost.observe.metrics import Metric
+from roost.speaker.balanced import backend_metrics
 from roost.speaker.fitness import fitness_metrics
 from roost.speaker.problem_kinds import KINDS
 from roost.speaker.problems import problems
@@ -73,6 +74,7 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
     yield from vrrp_metrics(speaker)
     yield _problem_metric(speaker)
     yield from _layer2_metrics(speaker)
+    yield from backend_metrics(speaker)
     if speaker.config.metallb_metrics:
         yield from _metallb_metrics(speaker)
 

@@ -89,6 +89,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "claimed by a stranger": Kind(_CRITICAL, "find the hardware address on your switch"),
         "undeliverable": Kind(_CRITICAL, "look at what the text says on that host"),
         "refused": Kind(_CRITICAL, "correct it, and reload"),
+        "no quorum": Kind(_CRITICAL, "look at the backends, and at the link between them and this node"),
+        "backend down": Kind(_WARNING, "look at that server; with weight 0 it is left alone"),
         "dead endpoints": Kind(_WARNING, "look at that node; the control plane takes its endpoints out"),
     }
 )

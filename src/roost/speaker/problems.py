@@ -13,6 +13,7 @@ from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.memberlist.members import MEMBERS_LIMIT
+from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
@@ -239,6 +240,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         if complaint.severity == "error":
             yield Problem("refused", str(complaint))
     yield from _grouped("dead endpoints", dead_ends(speaker))
+    yield from problems_of_backends(speaker)
 
 
 def _goes_on(alarm: Alarm, now: float) -> bool:

@@ -6,15 +6,15 @@ nothing.
 
 import asyncio
 import logging
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from roost.model.election import Prepared
 from roost.protocols.words.metadata import MetadataError
 from roost.runtime import garbage
+from roost.runtime.beside import beside_the_loop
 from roost.runtime.links import on_host
 from roost.settings import in_force
 from roost.speaker.speaker import Speaker
@@ -26,10 +26,7 @@ __all__ = ["Reloader"]
 
 _log = logging.getLogger("roost.speaker")
 
-_SWITCH: Final = 0.0002  # seconds that a busy thread keeps the interpreter from the event loop
 _BREATH: Final = 0.001  # seconds for the event loop between two steps of a reload
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Reloader:
                 _log.exception("the last good configuration stays in force: reading the new one failed")
 
     async def _reload(self) -> None:
-        read = await _in_a_thread(self._read)
+        read = await beside_the_loop(self._read)
         if isinstance(read, _Refused):
             self._speaker.refuse(read.errors)
             return
@@ -95,17 +92,3 @@ class Reloader:
         source.prepare(*on_host(self._speaker.links.links))
         rankings = self._speaker.decider.state.election.prepare(source.desired.services)
         return _Read(source, rankings, waiting, loaded.problems)
-
-
-async def _in_a_thread(work: Callable[[], T]) -> T:
-    """Let `work` run beside the event loop, and hardly ever in its way.
-
-    Each time that the loop asks the kernel for something it gives up the interpreter, and a busy thread keeps
-    it for the switch interval: 5 ms by default, so that a request and its answer would take 15.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH)
-    try:
-        return await asyncio.to_thread(work)
-    finally:
-        sys.setswitchinterval(before)

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -24,6 +25,7 @@ from roost.decide.join_target import JoinTarget
 from roost.decide.standing.self_description import plain_metadata
 from roost.decide.vrrp.judging import Received
 from roost.deliver.counting import Counting
+from roost.deliver.forwarding.forwarding import Forwarding
 from roost.deliver.local import Delivery
 from roost.deliver.meters import Meters
 from roost.deliver.passing_on import RENEW, PassingOn
@@ -37,6 +39,7 @@ from roost.model.announcement import Announcement
 from roost.model.complaint import Complaint
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening
+from roost.model.fitness import Fitness
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import Service
@@ -111,6 +114,12 @@ class Speaker:
         # Answers are drained before the decider is woken: it acts on them then.
         self.probes = Probes(self.decider.answered)
         self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
+        self.forwarding = Forwarding(
+            state_folder(config.status.socket),
+            changed=self._on_delivered,
+            unwell=self._on_reached,
+            happened=self.events.happened,
+        )
         self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
@@ -127,6 +136,7 @@ class Speaker:
         self._neighbours = Neighbours()
         self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answered: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
         self._running = False
@@ -158,6 +168,9 @@ class Speaker:
         self._want("", now)
         if self.source.delivers_locally:
             await self.delivery.set(self.decider.state.plan.local)
+            await self.forwarding.start(
+                self._runnable(), self.links.links, self.decider.state.announcing_links
+            )
         if self.pings is not None:
             self.pings.notice(self.decider.state.plan.known)
             self.pings.open(self.decider.state.announcing_links)
@@ -178,6 +191,7 @@ class Speaker:
             group.create_task(self._renew())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
+                group.create_task(self.forwarding.verify_for_ever())
             await self._failure
 
     async def hand_over(self) -> None:
@@ -217,6 +231,7 @@ class Speaker:
         await self.links.stop()
         self.passing_on.close()
         if self.source.delivers_locally:
+            await self.forwarding.stop()
             await self.delivery.clear(self.decider.lingering(self._now()))
         await self.hooks.close(_LAST_CALLS)
 
@@ -263,6 +278,8 @@ class Speaker:
         yield
         self.decider.want(self.source.desired, self.environment.refused, why, self._now(), prepared)
         self._look_at_peers()
+        if self.source.delivers_locally:
+            self.forwarding.want(self._runnable())
         yield
         self._driver.flush()
         self.history.keep({service.name for service in self.source.desired.services})
@@ -300,9 +317,12 @@ class Speaker:
     async def look_at_connections(self) -> None:
         """Count the connections that are open on this host, where its own sockets have them."""
         await self.counting.look(self.decider.state.plan.local)
+        await self.forwarding.look()
 
     def connections(self, address: IPAddress) -> int | None:
         """Return how many connections to `address` are open on this host, None where that is not counted."""
+        if address in self.forwarding.addresses:
+            return self.forwarding.connections_of(address)
         return self.counting.open_now(address, self.decider.state.plan.local)
 
     def moment(self, then: float) -> datetime:
@@ -330,6 +350,7 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self.forwarding.set_links(links, self.decider.state.announcing_links)
         self.checks.take_links(links)
         self._hold_own(links)
         # What a lost interface means for each service follows from the line about it.
@@ -365,7 +386,17 @@ class Speaker:
             self.reach.fault(fault, self._now())
 
     def _on_delivered(self) -> None:
-        self._tell(self.decider.delivered, self.delivery.ready, self.delivery.undeliverable)
+        ready = self.delivery.ready | self.forwarding.ready
+        refused = {**self.delivery.undeliverable, **self.forwarding.undeliverable}
+        self._tell(self.decider.delivered, ready, refused)
+
+    def _on_reached(self, fitness: Mapping[str, Fitness | None]) -> None:
+        self._tell(self.decider.reached, fitness)
+
+    def _runnable(self) -> list[Service]:
+        """Return the services that this host can run."""
+        refused = self.environment.refused
+        return [each for each in self.source.desired.services if each.name not in refused]
 
     def _on_failure(self, error: Exception) -> None:
         if self._failure is not None and not self._failure.done():
@@ -401,6 +432,8 @@ class Speaker:
         match effect:
             case effects.Answer(announcements):
                 self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
+                self._take_over(announcements.keys() - self._answered)
+                self._answered = frozenset(announcements)
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
@@ -435,6 +468,8 @@ class Speaker:
                 self.cluster.vouch(name, seconds, why)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
+                if not isolated:
+                    self._take_over(self._answered)
             case effects.Join(endpoints):
                 self.cluster.join(endpoints)
             case effects.Resolve(host, port):
@@ -463,6 +498,11 @@ class Speaker:
                 self.hooks.became(change)
             case effects.Happened(event):
                 self.events.happened(event)
+
+    def _take_over(self, addresses: AbstractSet[IPAddress]) -> None:
+        """See to connections to balanced addresses that went on elsewhere until now."""
+        if balanced := addresses & self.decider.state.plan.forwarded.keys():
+            self._spawn(self.forwarding.forget_old(balanced))
 
     def _describe(self, effect: effects.Describe) -> None:
         try:

@@ -16,6 +16,7 @@ from roost.model.tenure import failback_text
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
+from roost.speaker.balanced import backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
@@ -35,6 +36,10 @@ class SpeakerViews:
     async def look(self) -> None:
         """Look at what is looked at only when somebody asks, for `status`."""
         await self._speaker.look_at_connections()
+
+    async def look_at_backends(self) -> None:
+        """Count what is open to backends, for whatever shows them."""
+        await self._speaker.forwarding.look()
 
     def status(self) -> Mapping[str, Any]:
         """Everything that `roost status` shows; times are RFC 3339 in UTC."""
@@ -101,6 +106,7 @@ class SpeakerViews:
             "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
+            "backends": backends(speaker, ranking.service),
             "checks": check_views(speaker, ranking.service.name),
             "vrrp": vrrp_view(speaker, ranking.service.name),
             "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
@@ -242,6 +248,7 @@ class SpeakerViews:
             "why_kept": why_kept(ranking, speaker.decider.state.election.candidates),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
+            "backends": backends(speaker, service),
             "fitness": fitness_view(speaker, service.name),
             "vrrp": vrrp_view(speaker, service.name),
             "problems": self._problems(service, dead),

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
 from roost.model.check import Check
+from roost.model.forwarding import Forward
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
 from roost.model.tenure import ALWAYS, failback_text
 from roost.model.virtual_router import VirtualRouter
@@ -38,6 +39,7 @@ class ServiceConfig:
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
     vrrp: VirtualRouter | None = None
+    forward: Forward | None = None
     track: tuple[Check, ...] = ()
     failback: float = ALWAYS
 
@@ -52,10 +54,11 @@ class ServiceConfig:
         )
         return Service(
             self.name,
-            self.addresses,
+            (*self.addresses, *(self.forward.gateways if self.forward else ())),
             (advertisement,),
-            deliver="local",
+            deliver="forward" if self.forward else "local",
             ports=self.ports,
+            forward=self.forward,
             track=self.track,
             failback=self.failback,
             vrrp=self.vrrp,
@@ -77,12 +80,24 @@ class ServiceConfig:
             plain.append(_agreed(self.vrrp))
         if self.failback != ALWAYS:
             plain.append({"failback": failback_text(self.failback)})
+        if self.forward is not None:
+            plain.append(_plain(self.forward))
         return plain
 
 
 def _agreed(router: VirtualRouter) -> list[object]:
     """Return what all nodes of a virtual router have to have alike; each has its own priority and peers."""
     return [router.vrid, router.version, router.interval, router.virtual_mac, router.group]
+
+
+def _plain(forward: Forward) -> list[object]:
+    """Return what decides where clients go: how backends are asked is each node's own affair."""
+    backends, sorry = (
+        sorted((canonical(each.address), each.port, each.weight) for each in of)
+        for of in (forward.backends, forward.sorry)
+    )
+    gateways = sorted(canonical(each) for each in forward.gateways)
+    return [backends, gateways, forward.source, forward.quorum, sorry]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
+from roost.runtime.forward_obstacles import obstacles
 from roost.standalone.config import ServiceConfig, SpeakerConfig
+from roost.standalone.forward_host import against_host
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.track import absent
 
@@ -30,6 +32,7 @@ def environment_problems(
     names = {name for name, _ in real}.union(links)
     found = [
         *_absent(config, names, "interfaces", config.interfaces),
+        *_kernel(config),
         *(
             problem
             for at, service in enumerate(config.services)
@@ -95,6 +98,20 @@ def _service_problems(
             yield _problem("error", config, field, finding)
         elif not networks:
             yield _problem("warning", config, field, _outside(address, connected))
+    if service.forward:
+        for severity, below, finding in against_host(service, service.forward, local, connected):
+            yield _problem(severity, config, f"services[{at}].{below}", finding)
+
+
+def _kernel(config: SpeakerConfig) -> Iterator[Problem]:
+    """Yield what on this host is in the way of connections that are forwarded: once, at the first service."""
+    at = next((at for at, service in enumerate(config.services) if service.forward), None)
+    if at is not None:
+        versions = {
+            each.version for service in config.services if service.forward for each in service.addresses
+        }
+        for cause, cure in obstacles(versions):
+            yield _problem("warning", config, f"services[{at}].deliver", Finding(cause, cure))
 
 
 def _outside(address: IPAddress, connected: Sequence[IPInterface]) -> Finding:

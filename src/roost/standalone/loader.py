@@ -24,6 +24,8 @@ from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
 from roost.standalone.failback import idle_failback
 from roost.standalone.findings import Found, read_sections
+from roost.standalone.forward import forward_of
+from roost.standalone.forward_rules import forward_findings
 from roost.standalone.hooks import doubts as hook_doubts
 from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
@@ -71,6 +73,7 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
             *_socket_too_long(config, document),
             *_labels_too_long(config, document),
             *contradictions(config, document),
+            *forward_findings(config, document),
         ]
         if not found:
             doubts = [
@@ -201,6 +204,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
         vrrp=virtual_router(section.election.vrrp) if section.election.vrrp else None,
+        forward=forward_of(section.forward, section.backends) if section.deliver == "forward" else None,
         track=tuple(dict.fromkeys(map(check_of, section.track))),
     )
 
@@ -247,13 +251,17 @@ def _spots(document: Document) -> dict[str, Spot]:
     services = document.get(("services",))
     listed: list[FieldPath] = [("interfaces",)]
     for at in range(len(services.value) if services else 0):
-        listed += [("services", at, key) for key in ("addresses", "interfaces", "track")]
+        listed += [("services", at, key) for key in ("addresses", "interfaces", "track", "backends")]
     for path in listed:
         node = document.get(path)
         for at, entry in enumerate(node.value if node else ()):
             spots[_field((*path, at))] = entry.spot
-            if isinstance(entry.value, dict):
+            if path[-1] == "track" and isinstance(entry.value, dict):
                 spots |= {_field((*path, at, key)): below.spot for key, below in entry.value.items()}
+    for at in range(len(services.value) if services else 0):
+        for below in (("deliver",), ("forward", "gateway")):
+            if node := document.get(("services", at, *below)):
+                spots[_field(("services", at, *below))] = node.spot
     return spots
 
 

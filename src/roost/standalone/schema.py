@@ -7,7 +7,7 @@ this module must not know: positions, files, rules that span several keys.
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -18,6 +18,7 @@ from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values, vrrp_values
 from roost.standalone.failback import failback_seconds
+from roost.standalone.forward import BackendSection, ForwardSection
 from roost.standalone.hooks import HookSection
 from roost.standalone.section import Section
 from roost.standalone.track import TrackSection
@@ -82,12 +83,6 @@ def _names_or_labels(value: Any) -> Any:
         return {"names": value}
     nested = any(isinstance(each, list | dict) for each in value.values())  # a label's value never is
     return value if nested or value.keys() <= {"names", "labels"} else {"labels": value}
-
-
-def _backends(_: Any) -> NoReturn:
-    raise values.not_yet(
-        "balancing to backends", "remove the key and run the server on every node (deliver: local)"
-    )
 
 
 _Patterns = Annotated[list[_Pattern], AfterValidator(_not_empty)]
@@ -160,9 +155,10 @@ class ServiceSection(Section):
     )
     sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
     failback: Annotated[float, PlainValidator(failback_seconds)] = ALWAYS
-    deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
+    deliver: Annotated[str, PlainValidator(values.choice("local", "forward"))] = "local"
     ports: list[PortSection] = []
-    backends: Annotated[None, PlainValidator(_backends)] = None
+    backends: Annotated[list[BackendSection], AfterValidator(_at_least_one)] = []
+    forward: ForwardSection | None = None
     track: Annotated[list[TrackSection], AfterValidator(_at_least_one)] = []
 
 

@@ -37,13 +37,6 @@ _MOST_WEIGHT: Final = 1000
 _PROCESS_NAME: Final = 15  # bytes of a name that the kernel keeps
 
 
-def _path(value: object) -> str:
-    path = values.text(value)
-    if not path.startswith("/"):
-        raise values.wrong(f"{path[:60]!r} is not an absolute path", "begin it with /")
-    return path
-
-
 def _url(value: object) -> str:
     url = values.text(value)
     cure = "write one such as https://127.0.0.1:6443/livez"
@@ -57,16 +50,6 @@ def _url(value: object) -> str:
     if parts.username is not None:
         raise values.wrong("has a password, which logs would show", "let the server answer without one")
     return url
-
-
-def _statuses(value: object) -> tuple[tuple[int, int], ...]:
-    """Return ranges of HTTP statuses from 200, "200-399" or "200, 204, 300-399"."""
-    parts = str(value).split(",") if isinstance(value, int | str) and not isinstance(value, bool) else ["?"]
-    found = [re.fullmatch(r" *([1-5][0-9][0-9]) *(?:- *([1-5][0-9][0-9]) *)?", part) for part in parts]
-    ranges = [(int(each[1]), int(each[2] or each[1])) for each in found if each]
-    if len(ranges) < len(parts) or any(low > high for low, high in ranges):
-        raise values.wrong("is no status of HTTP, and no range of them", 'write 200, or "200-399,401"')
-    return tuple(ranges)
 
 
 def _process_name(value: object) -> str:
@@ -93,7 +76,7 @@ def _weight(value: object) -> int:
 class ProcessSection(Section):
     """A process: by the file with its id, or by its name."""
 
-    pid_file: Annotated[str, PlainValidator(_path)] = ""
+    pid_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
     name: Annotated[str, PlainValidator(_process_name)] = ""
 
     @model_validator(mode="after")
@@ -114,9 +97,9 @@ class TrackSection(Section):
     command: Annotated[tuple[str, ...], PlainValidator(values.command)] = ()
     process: ProcessSection | None = None
     interface: Annotated[str, PlainValidator(_interface)] = ""
-    file: Annotated[str, PlainValidator(_path)] = ""
-    expect: Annotated[tuple[tuple[int, int], ...], PlainValidator(_statuses)] = ((200, 399),)
-    ca_file: Annotated[str, PlainValidator(_path)] = ""
+    file: Annotated[str, PlainValidator(values.absolute_path)] = ""
+    expect: Annotated[tuple[tuple[int, int], ...], PlainValidator(values.statuses)] = ((200, 399),)
+    ca_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
     server_name: Annotated[str, PlainValidator(values.text)] = ""
     host: Annotated[str, PlainValidator(values.text)] = ""
     match: Annotated[str, PlainValidator(values.pattern)] = ""

@@ -23,6 +23,7 @@ from roost.protocols.machine import Endpoint
 __all__ = [
     "DEFAULT_PORT",
     "MAX_SOCKET_PATH",
+    "absolute_path",
     "arp_rate",
     "choice",
     "command",
@@ -36,7 +37,9 @@ __all__ = [
     "not_yet",
     "pattern",
     "socket_path",
+    "statuses",
     "text",
+    "unicast",
     "vip",
     "wrong",
 ]
@@ -150,10 +153,19 @@ def not_yet(what: str, cure: str) -> PydanticCustomError:
 
 def vip(value: object) -> IPAddress:
     """Return an address that a node can answer for on a LAN."""
-    address = _address(text(value))
-    if flaw := _flaw(address):
-        raise wrong(f"{address} is {flaw}", "use a unicast address of the clients' subnet")
-    return address
+    return unicast("use a unicast address of the clients' subnet")(value)
+
+
+def unicast(cure: str) -> Callable[[object], IPAddress]:
+    """Return a function that takes addresses of single hosts; `cure` is what to do about another."""
+
+    def check(value: object) -> IPAddress:
+        address = _address(text(value))
+        if flaw := _flaw(address):
+            raise wrong(f"{address} is {flaw}", cure)
+        return address
+
+    return check
 
 
 def endpoint(default_port: int | None = None) -> Callable[[object], Endpoint]:
@@ -201,6 +213,24 @@ def socket_path(value: object) -> Path:
             f"has more than {MAX_SOCKET_PATH} bytes, too long for a unix socket", "use a shorter path"
         )
     return Path(path)
+
+
+def absolute_path(value: object) -> str:
+    """Return a path that begins with /."""
+    path = text(value)
+    if not path.startswith("/"):
+        raise wrong(f"{_shown(path)} is not an absolute path", "begin it with /")
+    return path
+
+
+def statuses(value: object) -> tuple[tuple[int, int], ...]:
+    """Return ranges of HTTP statuses from 200, "200-399" or "200, 204, 300-399"."""
+    parts = str(value).split(",") if isinstance(value, int | str) and not isinstance(value, bool) else ["?"]
+    found = [re.fullmatch(r" *([1-5][0-9][0-9]) *(?:- *([1-5][0-9][0-9]) *)?", part) for part in parts]
+    ranges = [(int(each[1]), int(each[2] or each[1])) for each in found if each]
+    if len(ranges) < len(parts) or any(low > high for low, high in ranges):
+        raise wrong("is no status of HTTP, and no range of them", 'write 200, or "200-399,401"')
+    return tuple(ranges)
 
 
 def command(value: object) -> tuple[str, ...]:

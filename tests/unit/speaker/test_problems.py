@@ -10,6 +10,7 @@ from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import One, address_of, web
 from tests.unit.test_deploy import DEPLOY
 
+from roost.decide.forwarding.balancing import Balancing
 from roost.model.check import Check, Process, Result
 from roost.model.complaint import Complaint
 from roost.model.fitness import Fitness
@@ -43,6 +44,9 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
         "virtual_macs": SimpleNamespace(failed=""),
+        "forwarding": SimpleNamespace(
+            balancing=Balancing(), host=SimpleNamespace(transactions=0, last_took=0.0)
+        ),
         "complaints": (),
         "not_passing_on": "",
     }

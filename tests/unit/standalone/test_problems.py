@@ -227,8 +227,8 @@ def vip(text: str) -> str:
             "TCP",
         ),
         # not yet
-        (f"{SERVICE}  deliver: forward\n", "4:12", "services[0].deliver", "not available yet", "write local"),
-        (f"{SERVICE}  backends: []\n", "4:13", "services[0].backends", "not available yet", "remove the key"),
+        (f"{SERVICE}  deliver: proxy\n", "4:12", "services[0].deliver", "not a choice", "local or forward"),
+        (f"{SERVICE}  backends: []\n", "4:13", "services[0].backends", "is empty", "add an entry"),
         (
             f"{SERVICE}  sharing: per-client\n",
             "4:12",
@@ -285,7 +285,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(check: Check) -> Non
         "nod: n1\n"
         "membership: {bind: x, key: a, keyFile: /nonexistent}\n"
         "services:\n"
-        "- {name: a, addresses: [192.0.2.1], deliver: forward}\n"
+        "- {name: a, addresses: [192.0.2.1], deliver: proxy}\n"
         "- {name: a, addresses: [192.0.2.1, 224.0.0.1]}\n"
         "- {addresses: }\n"
         "terminationGrace: soon\n"

@@ -71,7 +71,7 @@ class PassingOn:
 
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
         """Follow that `before` leads `address` no more."""
-        keep = self._state.settings.keep_connections
+        keep = self._state.settings.keep_connections if self._state.plan.held_on(address) else 0
         if before is not None:
             self.holders.forget_guesses(address)
         if before is not None and keep and self._state.verdict(before) not in {None, *_LOST}:
@@ -83,17 +83,18 @@ class PassingOn:
         keep = self._state.settings.keep_connections
         if not keep:
             return
-        new = [each for each in after if each not in before]
+        held_on = self._state.plan.held_on
+        new = [each for each in after if each not in before and held_on(each)]
         for address in new:
             self._guess(address, now)
         self._own.regain(new, now)
-        lost = [each for each in before if each not in after and each in self._state.plan.known]
+        lost = [each for each in before if each not in after and held_on(each)]
         self._own.lose(lost, now, keep)
         self._put(after)
 
     def follow(self, now: float) -> None:
         """Follow who is there, and what is wanted."""
-        known = self._state.plan.known if self._state.settings.keep_connections else frozenset[IPAddress]()
+        known = self._bound() if self._state.settings.keep_connections else frozenset[IPAddress]()
         self.holders.keep(known)
         self._own.regain([each for each in self._own.addresses if each not in known], now)
         self._drop(now)
@@ -107,7 +108,7 @@ class PassingOn:
         if isinstance(word, HeldFlows):
             changed = self.holders.hear_flows(word, now)
         else:
-            changed = self.holders.hear(word, self._state.plan.known, now, keep)
+            changed = self.holders.hear(word, self._bound(), now, keep)
         self._stale |= changed
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
@@ -133,6 +134,11 @@ class PassingOn:
         """Tell the host what has changed since it was told last: once, however much was heard meanwhile."""
         if self._stale:
             self._put(self._state.answers.now)
+
+    def _bound(self) -> frozenset[IPAddress]:
+        """Return the addresses whose connections only the node knows that they were begun at."""
+        plan = self._state.plan
+        return frozenset(filter(plan.held_on, plan.known)) if plan.forwarded else plan.known
 
     def _drop(self, now: float) -> None:
         names = self.holders.nodes
@@ -171,7 +177,7 @@ class PassingOn:
                 self._say(wanted)
                 self.onward = wanted
                 self._state.outbox.put(wanted)
-        count = self._own.to_count(self._state.plan.known, answered)
+        count = self._own.to_count(self._bound(), answered)
         if count != self._counted:
             self._counted = count
             self._state.outbox.put(Count(count))

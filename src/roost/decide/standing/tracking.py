@@ -28,6 +28,7 @@ _BEFORE: Final = 5.0  # seconds for which the words of a node that came back cou
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
 _OUTPUT: Final = 200  # characters of what a check has said, in an event
+_NOT_ASKED: Final = Fitness(fit=False, why="backends: not known yet")
 _NAME: Final = 50  # characters of a check in a reason
 _NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
@@ -55,6 +56,7 @@ class Tracking:
         self._me = me
         self._known: frozenset[str] = frozenset()  # services, tracked or not
         self._services: dict[str, tuple[Check, ...]] = {}
+        self._balanced: Mapping[str, Fitness | None] = {}  # what follows from backends, by service
         self._own: dict[str, FitRow] = {}  # by service
         self._changed: dict[str, float] = {}  # services -> when the own word changed
         self._rows: dict[tuple[str, str], FitRow] = {}  # (node, service) -> its word
@@ -92,7 +94,9 @@ class Tracking:
         return row.fitness if row is not None else FIT
 
     def known(self, service: str) -> bool:
-        """Tell whether something is known of every check of a service."""
+        """Tell whether something is known of every check, and of the backends, of a service."""
+        if self._balanced.get(service, FIT) is None:
+            return False
         return all(self.checks[check].health.up is not None for check in self.of(service))
 
     def output(self, service: str) -> str:
@@ -129,6 +133,14 @@ class Tracking:
         }
         return self._judge({*before, *self._services}, now)
 
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> frozenset[str]:
+        """Take how well this node serves what it balances to backends: all of that, None is not known yet.
+
+        Returns the services for which its fitness changed.
+        """
+        before, self._balanced = self._balanced, dict(fitness)
+        return self._judge({*before, *self._balanced}, now)
+
     def checked(self, check: Check, result: Result, now: float) -> frozenset[str]:
         """Take a result; returns the services for which this node's fitness changed."""
         found = self.checks.get(check)
@@ -146,7 +158,7 @@ class Tracking:
     def _judge(self, services: Iterable[str], now: float) -> frozenset[str]:
         changed = set()
         for name in services:
-            fitness, before = self._fitness(self._services.get(name, ())), self._own.get(name)
+            fitness, before = self._fitness(name), self._own.get(name)
             if before is None and fitness == FIT and name not in self._services:
                 continue
             if before is not None and fitness == before.fitness:
@@ -161,10 +173,11 @@ class Tracking:
             self._repeated, self._again = 0, now + _AGAIN[0]
         return frozenset(changed)
 
-    def _fitness(self, track: Iterable[Check]) -> Fitness:
-        """Return what follows from the checks of one service."""
-        weight, unfit, lighter = 0, list[str](), list[str]()
-        for check in track:
+    def _fitness(self, service: str) -> Fitness:
+        """Return what follows from the checks and the backends of a service."""
+        balanced = self._balanced.get(service, FIT) or _NOT_ASKED
+        weight, unfit, lighter = balanced.weight, [] if balanced.fit else [balanced.why], list[str]()
+        for check in self.of(service):
             found = self.checks[check]
             weight += found.weight
             if isinstance(check.subject, NumberFile) and found.last is not None:
@@ -187,7 +200,7 @@ class Tracking:
             return frozenset()
         for name in [name for name, when in self._changed.items() if now - when > _RECENT]:
             del self._changed[name]
-            if name not in self._services:
+            if name not in self._services and name not in self._balanced:
                 del self._own[name]
                 self._words = None
         told = [name for name, row in self._own.items() if name in self._changed or row.fitness != FIT]
@@ -237,7 +250,7 @@ class Tracking:
         """Take which nodes are unfit for something by their metadata: until they say for what, for all."""
         mute = frozenset(unfit) - self._told.keys() - {self._me}
         for node in mute ^ self._mute:
-            for service in self._services:
+            for service in self._services.keys() | self._balanced.keys():
                 row = self._rows.get((node, service))
                 known = row.fitness if row is not None else FIT
                 self._news[service][node] = _NOT_KNOWN if node in mute else known

@@ -1,0 +1,159 @@
+"""`backends` and `forward` of a service: to whom it is balanced, how they are asked, and how they answer."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+
+from roost.model.address import IPAddress
+from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck
+from roost.standalone import values
+from roost.standalone.section import Section
+
+__all__ = ["BackendSection", "ForwardSection", "HealthSection", "forward_of"]
+
+_KINDS: Final = ("tcp", "http", "https", "command", "udp", "dns")
+_OF: Final = {  # keys that mean something for some kinds alone
+    "expect": ("http", "https"),
+    "host": ("http", "https"),
+    "ca_file": ("https",),
+    "match": ("http", "https", "udp"),
+    "send": ("udp",),
+    "record": ("dns",),
+}
+_NAMES: Final = {"ca_file": "caFile"}
+_MOST_WEIGHT: Final = 65535
+_MOST_SENT: Final = 1400  # bytes: one packet
+_DNS_NAME: Final = re.compile(r"\.|(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+")
+
+_Address = Annotated[IPAddress, PlainValidator(values.unicast("use the server's own address"))]
+_Gateway = Annotated[IPAddress, PlainValidator(values.unicast("use a free address of the backends' subnet"))]
+_Port = Annotated[int, PlainValidator(values.integer(1, 65535))]
+
+
+def _yes(value: object) -> bool:
+    if value is not True:
+        raise values.wrong("is not true", "write true, or another kind of check")
+    return True
+
+
+def _path(value: object) -> str:
+    path = values.text(value)
+    if not path.startswith("/") or not path.isascii() or re.search(r"\s", path):
+        raise values.wrong(f"{path[:60]!r} is not a path of a URL", "begin it with /, such as /healthz")
+    return path
+
+
+def _sent(value: object) -> bytes:
+    data = values.text(value).encode()
+    if len(data) > _MOST_SENT:
+        raise values.wrong(f"has more than {_MOST_SENT} bytes", "shorten it")
+    return data
+
+
+def _dns_name(value: object) -> str:
+    name = values.text(value)
+    if not _DNS_NAME.fullmatch(name):
+        raise values.wrong(f"{name[:60]!r} is no name in DNS", "write one such as www.example.org, or .")
+    return name
+
+
+def _one_or_many(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class BackendSection(Section):
+    """A server; without `port` it has the service's own."""
+
+    address: _Address
+    port: _Port | None = None
+    weight: Annotated[int, PlainValidator(values.integer(0, _MOST_WEIGHT))] = 1
+
+
+class SorrySection(Section):
+    """A server for those who would find none."""
+
+    address: _Address
+    port: _Port | None = None
+
+
+class HealthSection(Section):
+    """How backends are asked whether they are well, in exactly one way."""
+
+    tcp: Annotated[bool, PlainValidator(_yes)] = False
+    http: Annotated[str, PlainValidator(_path)] = ""
+    https: Annotated[str, PlainValidator(_path)] = ""
+    command: Annotated[tuple[str, ...], PlainValidator(values.command)] = ()
+    udp: Annotated[bool, PlainValidator(_yes)] = False
+    dns: Annotated[str, PlainValidator(_dns_name)] = ""
+    port: _Port | None = None
+    expect: Annotated[tuple[tuple[int, int], ...], PlainValidator(values.statuses)] = ((200, 399),)
+    host: Annotated[str, PlainValidator(values.text)] = ""
+    ca_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
+    match: Annotated[str, PlainValidator(values.pattern)] = ""
+    send: Annotated[bytes, PlainValidator(_sent)] = b""
+    record: Annotated[str, PlainValidator(values.choice(*RECORDS))] = "A"
+    interval: Annotated[float, PlainValidator(values.duration(0.05, 86400))] = 1.0
+    timeout: Annotated[float, PlainValidator(values.duration(0.01, 3600))] = 1.0
+    rise: Annotated[int, PlainValidator(values.integer(1, 1000))] = 2
+    fall: Annotated[int, PlainValidator(values.integer(1, 1000))] = 3
+    alpha: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "HealthSection":
+        kinds = [kind for kind in _KINDS if kind in self.model_fields_set]
+        if len(kinds) != 1:
+            told = f"{' and '.join(kinds)} are two kinds" if kinds else "asks nothing"
+            raise values.wrong(told, f"give it one of {', '.join(_KINDS)}")
+        for key, of in _OF.items():
+            if key in self.model_fields_set and kinds[0] not in of:
+                raise values.wrong(
+                    f"{_NAMES.get(key, key)} is of {' and '.join(of)}, not of {kinds[0]}", "remove it"
+                )
+        return self
+
+    def check(self) -> HealthCheck:
+        """Return what it asks for."""
+        kind = next(kind for kind in _KINDS if kind in self.model_fields_set)
+        return HealthCheck(
+            kind,
+            interval=self.interval,
+            timeout=self.timeout,
+            rise=self.rise,
+            fall=self.fall,
+            alpha=self.alpha,
+            port=self.port or 0,
+            path=self.http or self.https or "/",
+            host=self.host,
+            status=self.expect,
+            match=self.match,
+            ca_file=self.ca_file,
+            argv=self.command,
+            send=self.send,
+            name=self.dns,
+            record=self.record,
+        )
+
+
+class ForwardSection(Section):
+    """How a service is balanced."""
+
+    gateway: Annotated[list[_Gateway], BeforeValidator(_one_or_many)] = Field(default_factory=list)
+    source: Annotated[str, PlainValidator(values.choice("keep", "masquerade"))] = "keep"
+    health: HealthSection | None = None
+    quorum: Annotated[int, PlainValidator(values.integer(1, 1_000_000))] = 1
+    sorry: Annotated[list[SorrySection], BeforeValidator(_one_or_many)] = Field(default_factory=list)
+
+
+def forward_of(section: ForwardSection | None, backends: Iterable[BackendSection]) -> Forward:
+    """Return what a service is told about its backends."""
+    told = section or ForwardSection()
+    return Forward(
+        backends=tuple(Backend(each.address, each.port or 0, each.weight) for each in backends),
+        gateways=tuple(told.gateway),
+        source=cast("Literal['keep', 'masquerade']", told.source),
+        quorum=told.quorum,
+        sorry=tuple(Backend(each.address, each.port or 0) for each in told.sorry),
+        health=told.health.check() if told.health else None,
+    )
