@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from roost.model.event import Event, Happening, Level
 from roost.observe.quiet import Quiet
 
-__all__ = ["Events"]
+__all__ = ["Events", "Line"]
 
 _log = logging.getLogger("roost.speaker")
 
@@ -26,6 +27,14 @@ _LINES: Final = 16  # about claims for all addresses in that time
 Follower = Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An event for people: moves of several `services` at a time, for one reason, are one."""
+
+    event: Event
+    services: Sequence[str] = ()
+
+
 class Events:
     """Hands each event to all followers, and to the log, in the order in which it happened.
 
@@ -37,11 +46,16 @@ class Events:
         self._soon = soon
         self._moves: dict[tuple[object, ...], list[Event]] = {}
         self._followers: list[Follower] = []
+        self._readers: list[Callable[[Line], None]] = []
         self._quiet = Quiet(_CLAIMS, most=_LINES)
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` with every event from now on."""
         self._followers.append(follower)
+
+    def read(self, reader: Callable[[Line], None]) -> None:
+        """Call `reader` with every line from now on: without claims, and what only developers read."""
+        self._readers.append(reader)
 
     def happened(self, event: Event) -> None:
         """Publish an event."""
@@ -50,6 +64,8 @@ class Events:
         else:
             self.flush()
             self._log(event)
+            if event.what is not Happening.CLAIMED:
+                self._tell(Line(event))
         for follower in self._followers:
             follower(event)
 
@@ -59,12 +75,18 @@ class Events:
         for alike in moves.values():
             first = alike[0]
             facts = dict(first.facts)
+            names = [str(each.facts["service"]) for each in alike]
             if len(alike) > 1:
                 del facts["service"]
-                names = [str(each.facts["service"]) for each in alike]
                 more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
                 facts = {"services": ", ".join([*names[:_NAMED], *more])} | facts
             _log.log(_LEVELS[first.level], "%s", first.text, extra=facts)
+            self._tell(Line(first, names))
+
+    def _tell(self, line: Line) -> None:
+        if line.event.level is not Level.DEBUG:
+            for reader in self._readers:
+                reader(line)
 
     def _gather(self, event: Event) -> None:
         is_first = not self._moves

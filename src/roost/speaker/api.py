@@ -1,4 +1,4 @@
-"""The local HTTP API: read-only views of the speaker."""
+"""The local HTTP API: read-only views of the speaker, and its page."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 from roost.model.what_if import ContradictionError, UnknownNameError
 from roost.observe.metrics import Metric, exposition
-from roost.runtime.http import Request, Response
+from roost.observe.web.answers import page
+from roost.observe.web.hub import Hub
+from roost.runtime.http import Request, Response, Stream
 
 __all__ = ["Api", "Views"]
 
@@ -50,12 +52,15 @@ class Views(Protocol):
 class Api:
     """Routes requests to views; only one with `may_change` takes wishes."""
 
-    def __init__(self, views: Views, *, may_change: bool) -> None:
+    def __init__(self, views: Views, hub: Hub, *, may_change: bool) -> None:
         self._views = views
+        self._hub = hub
         self._may_change = may_change
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response | Stream:
         """Answer one request; anything unknown is a 4xx with an error text."""
+        if request.method in ("GET", "HEAD") and (found := page(self._hub, request.path)):
+            return found
         try:
             if request.method in ("GET", "HEAD"):
                 if request.path == "/v1/status":

@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from roost import __version__
 from roost.decide.members import ClusterMember
@@ -22,6 +23,8 @@ from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
+
+_CLIENTS: Final = 20  # named of those that asked for a service
 
 
 class SpeakerViews:
@@ -89,6 +92,7 @@ class SpeakerViews:
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
             "problems": self._problems(ranking.service, dead_ends(speaker)),
+            **self._clients(ranking.service),
         }
 
     def what_if(
@@ -230,6 +234,18 @@ class SpeakerViews:
             if address in passing_on.onward.onward
             for node, holder in sorted(passing_on.holders.of(address).items())
         ]
+
+    def _clients(self, service: Service) -> dict[str, Any]:
+        """Who asked for the service's addresses, the latest first: some, and how many are known."""
+        table = self._speaker.decider.state.clients.table
+        known = {each.client: each.mac for each in table.of(service.addresses)}
+        return {
+            "clients": [
+                {"address": canonical(client), "mac": mac.hex(":")}
+                for client, mac in islice(known.items(), _CLIENTS)
+            ],
+            "clients_known": len(known),
+        }
 
     def _problems(self, service: Service, dead: Mapping[str, str]) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
