@@ -83,7 +83,7 @@ class Browser:
         context = self.ask("Target.createBrowserContext")["browserContextId"]
         target = self.ask("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        tab = self._tabs[session] = Tab(self, session)
+        tab = self._tabs[session] = Tab(self, session, context)
         for domain in ("Page", "Runtime", "Log", "Network"):
             tab.ask(f"{domain}.enable")
         tab.size(width, height)
@@ -137,9 +137,10 @@ class Browser:
 class Tab:
     """One page; `complaints` has all errors and warnings of its console, `hosts` whom it asked."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, context: str) -> None:
         self._browser = browser
         self._session = session
+        self._context = context
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
 
@@ -217,6 +218,10 @@ class Tab:
     def write(self, text: str) -> None:
         for each in text:
             self.press(each)
+
+    def close(self) -> None:
+        """Close it, and forget its profile."""
+        self._browser.ask("Target.disposeBrowserContext", browserContextId=self._context)
 
     def picture(self, *, whole: bool = False) -> bytes:
         """Return a PNG of what is to be seen, or of the whole page."""

@@ -5,7 +5,7 @@ it does not count.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 __all__ = ["RoundTrip", "RoundTrips"]
@@ -63,5 +63,5 @@ class RoundTrips(Generic[K]):
             if now - each.at > _OLD:
                 del self._found[key]
                 continue
-            yield key, each
+            yield key, replace(each)
             each.longest = each.last

@@ -17,6 +17,7 @@ from typing import Any, Final
 from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
+from roost.model.event import Event, Happening
 from roost.model.ranking import Ranking
 from roost.observe.events import Line
 from roost.observe.moment import rfc3339
@@ -31,6 +32,7 @@ _log = logging.getLogger("roost.speaker")
 
 _BEAT: Final = 1.0  # seconds between two looks at what nobody tells of
 _AFTER: Final = 0.04  # seconds after an event: what is urgent comes first, and more may belong to it
+_BETWEEN: Final = 0.06  # seconds at least from one such look to the next
 _AT_ONCE: Final = 50  # services between two turns of the event loop
 _EVENTS: Final = 256
 _NAMED: Final = 8  # services of one event
@@ -51,6 +53,7 @@ class Live:
         self.hub.prepare = self._prepare
         self.hub.unwatched = self._rest
         speaker.events.read(self._read)
+        speaker.events.follow(self._follow_claims)
         speaker.on_members = self._woken.set
 
     def close(self) -> None:
@@ -82,6 +85,10 @@ class Live:
         self._lines.append((datetime.now(UTC), line))
         if self._task is not None:
             self._moved.update(line.services)
+            self._woken.set()
+
+    def _follow_claims(self, event: Event) -> None:
+        if event.what is Happening.CLAIMED:  # these are no lines: any number of them may come
             self._woken.set()
 
     def _tell(self) -> None:
@@ -123,6 +130,7 @@ class Live:
             self._look()
             moved, self._moved = self._moved, set()
             await self._services(moved)
+            await asyncio.sleep(_BETWEEN)
 
     def _look(self) -> None:
         name, set_ = self._speaker.name, self.hub.set

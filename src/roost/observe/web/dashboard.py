@@ -81,10 +81,8 @@ class Dashboard:
         self._hub = hub
         self._gathering = gathering
         self._host = host
-        self._acts = acts or {
-            "drain": partial(self._drain, wish=True),
-            "undrain": partial(self._drain, wish=False),
-        }
+        draining = {"drain": partial(self._drain, wish=True), "undrain": partial(self._drain, wish=False)}
+        self._acts: Mapping[str, Act] = draining if acts is None else acts
 
     async def handle(self, request: Request) -> Response | Stream:
         """Answer one request."""
@@ -141,9 +139,16 @@ def is_ours(told: str, listens: str) -> bool:
     """
     try:
         name = urlsplit(f"//{told}").hostname or ""
+    except ValueError:
+        return False
+    return name in (_LOCAL, listens) or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
         ip_address(name)
     except ValueError:
-        return bool(told) and name in (_LOCAL, listens)
+        return False
     return True
 
 

@@ -130,8 +130,8 @@ class Gathering:
         self, place: Place, told: Mapping[str, Any], first: dict[str, dict[str, Any]] | None
     ) -> dict[str, dict[str, Any]] | None:
         """Take a message; what comes before `ready` is gathered, and replaces all that was known."""
-        if hello := told.get("hello"):
-            self._rename(place, str(hello["me"]))
+        if "hello" in told:
+            self._rename(place, str(told["hello"]["me"]))
         elif "ready" in told and first is not None:
             for section, values in first.items():
                 self._hub.set(self._name(place), section, values)

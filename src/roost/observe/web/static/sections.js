@@ -3,8 +3,8 @@
 import { $, age, inSeconds, list, many, mark, node as tag, of, prose, say, show } from "./dom.js";
 import { explain, offerDrain, whatIf } from "./dialogs.js";
 
-const CHIPS = 18; // addresses of a node shown one by one
-const ROWS = 100; // of the table, until more are asked for
+const CHIPS = 12; // addresses of a node shown one by one
+const ROWS = 30; // of the table, until more are asked for
 const SIGNS = { alive: "●", draining: "◐", suspect: "◐", leaving: "◐", damped: "◐", outdated: "◐", "not ready": "◐" };
 const LAB = [
   ["cut", "Cut", "Its switch port is blocked, without a word", (each) => !each.faults.includes("cut")],
@@ -79,7 +79,7 @@ export function nodes(view, model, act, moved, tell) {
         of("header", {},
           of("h3", {}, each.name),
           of("span", { class: `verdict-word ${kind}` }, `${signs} ${state}`),
-          of("p", { class: "leads", title: "addresses that it leads" }, of("b", {}, addresses.toLocaleString("en")), addresses === 1 ? " address" : " addresses")),
+          of("p", { class: "leads", title: "addresses that it leads" }, of("b", {}, addresses.toLocaleString("en")), of("span", {}, addresses === 1 ? "address" : "addresses"))),
         of("p", { class: "address" }, each.address,
           each.clients ? of("span", { title: "clients that asked for what it answers" }, ` · ${many(each.clients, "client")}`) : ""),
         each.faults.length > 0 && of("p", { class: "faults" }, each.faults.map((fault) => of("span", {}, fault))),
