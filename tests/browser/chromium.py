@@ -1,9 +1,9 @@
 """A real Chromium without a window, told what to do over its own pipe (Chrome DevTools Protocol).
 
     with chromium() as browser:
-        tab = browser.open("http://127.0.0.1:7480/", width=1280, height=800)
-        tab.until("document.querySelector('#nodes article')", "nodes are shown")
-        assert not tab.complaints
+        with browser.open("http://127.0.0.1:7480/", width=1280, height=800) as tab:
+            tab.until("document.querySelector('#nodes article')", "nodes are shown")
+            assert not tab.complaints
 
 No driver, no other package: messages are JSON, each ended by a zero byte, on file descriptors 3 and 4.
 """
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from select import select
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["PROGRAM", "Browser", "Tab", "chromium"]
 
@@ -79,7 +79,7 @@ class Browser:
     def open(
         self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False, still: bool = True
     ) -> "Tab":
-        """Open a tab of its own profile: nothing is shared with other tabs."""
+        """Open a tab of its own profile, as a context that closes it: nothing is shared with other tabs."""
         context = self.ask("Target.createBrowserContext")["browserContextId"]
         target = self.ask("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -187,9 +187,10 @@ class Tab:
         return found["result"].get("value")
 
     def until(self, condition: str, what: str, deadline: float = DEADLINE) -> None:
-        """Wait until an expression is true; an AssertionError names `what`."""
+        """Wait until an expression is true, and no error; an AssertionError names `what`."""
         end = time.monotonic() + deadline
-        while not self.value(f"Boolean({condition})"):
+        tried = f"(() => {{ try {{ return Boolean({condition}); }} catch {{ return false; }} }})()"
+        while not self.value(tried):
             assert time.monotonic() < end, f"not within {deadline} s: {what}; {self.complaints}"
             self._browser.hear(0.02)
 
@@ -219,7 +220,10 @@ class Tab:
         for each in text:
             self.press(each)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Close it, and forget its profile."""
         self._browser.ask("Target.disposeBrowserContext", browserContextId=self._context)
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from tests.browser.chromium import PROGRAM, Browser, Tab, chromium
@@ -45,14 +44,12 @@ def address() -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, address: str, *, width: int = 1280, dark: bool = False) -> Iterator[Tab]:
-    tab = browser.open(address, width=width, dark=dark)
-    tab.until("document.querySelectorAll('#nodes article').length === 3", "all nodes are shown")
-    tab.until("document.querySelectorAll('.lane').length === 8", "what the clients see is shown")
-    tab.until("document.querySelectorAll('.chip').length === 4", "each address is at a node")
-    yield tab
-    assert tab.complaints == []
-    tab.close()
-    return tab
+    with browser.open(address, width=width, dark=dark) as tab:
+        tab.until("document.querySelectorAll('#nodes article').length === 3", "all nodes are shown")
+        tab.until("document.querySelectorAll('.lane').length === 8", "what the clients see is shown")
+        tab.until("document.querySelectorAll('.chip').length === 4", "each address is at a node")
+        yield tab
+        assert tab.complaints == []
 
 
 def well(tab: Tab) -> None:

@@ -73,7 +73,7 @@ async def whole(hub: Hub) -> dict[str, dict[str, Any]]:
     reader = hub.read()
     found: dict[str, dict[str, Any]] = {}
     async for part in reader:
-        told = json.loads(part[6:])
+        told = json.loads(part.partition(b"data: ")[2])
         if "ready" in told:
             break
         if "source" in told:

@@ -123,8 +123,9 @@ class Gathering:
                 if len(rest) > _LARGEST:
                     raise PlaceError("it does not stop talking")
                 for each in messages:
-                    if each.startswith(b"data: "):
-                        first = self._take(place, json.loads(each[6:]), first)
+                    _, data, text = each.partition(b"data: ")
+                    if data:
+                        first = self._take(place, json.loads(text), first)
 
     def _take(
         self, place: Place, told: Mapping[str, Any], first: dict[str, dict[str, Any]] | None

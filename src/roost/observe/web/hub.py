@@ -28,6 +28,7 @@ _WAITING: Final = 512  # messages that a reader may be behind
 _WAITING_BYTES: Final = 1 << 20
 _TOGETHER: Final = 100  # keys in one message of the whole state
 _ALIVE: Final = 2.0  # seconds between two signs of life where nothing changes
+_COME_BACK: Final = b"retry: 1000\n"  # milliseconds, when the stream has broken
 _SIGN_OF_LIFE: Final = b": alive\n\n"
 
 
@@ -158,7 +159,7 @@ class Hub:
         self._readers.add(reader)
         try:
             await self.prepare()
-            yield message({"hello": {**self._hello(), "now": time.time()}})
+            yield _COME_BACK + message({"hello": {**self._hello(), "now": time.time()}})
             for part in self._whole():
                 yield part
                 await asyncio.sleep(0)  # others have their turn

@@ -12,6 +12,7 @@ const OLD = 6000; // ms without a word
 const REST = 30000; // ms after which a page that nobody sees asks no more
 const FRESH = 8000; // ms in which an address that has moved is marked
 const BUSY = 400; // services, from which on drawing waits for more changes
+const PATIENCE = 60; // ms
 const THEMES = ["", "dark", "light"];
 
 const model = new Model();
@@ -19,7 +20,8 @@ let source = null;
 let heard = 0;
 let view = model.view();
 let due = new Set();
-let drawing = false;
+let frame = 0;
+let later = 0;
 let leaders = new Map(); // service -> its leader as drawn last
 let moved = new Map(); // service -> when its leader changed
 
@@ -83,17 +85,20 @@ function live() {
 
 function draw(what) {
   due.add(what);
-  if (drawing) return;
-  drawing = true;
-  const later = () => requestAnimationFrame(() => {
-    drawing = false;
+  // What the clients see comes many times a second; that many rows change at once is not worth as many drawings.
+  if (what === "answers" || view.services.length > BUSY) later = later || setTimeout(soon, PATIENCE);
+  else soon();
+}
+
+function soon() {
+  clearTimeout(later);
+  later = 0;
+  frame = frame || requestAnimationFrame(() => {
+    frame = 0;
     const now = due;
     due = new Set();
     paint(now);
   });
-  // What the clients see comes many times a second; that many rows change at once is not worth as many drawings.
-  if (what === "answers" || view.services.length > BUSY) setTimeout(later, 60);
-  else later();
 }
 
 function paint(what) {
