@@ -1,4 +1,4 @@
-"""What a page that is open in many browsers costs a speaker with many services, and whether failover is slower.
+"""What a page that is open in many browsers costs a speaker with many services; whether failover is slower.
 
 Prints one JSON line: resident memory and CPU of the speaker that takes over, and the time from the cut of the
 leader to the first and the last announcement on the wire, each without and with readers.
@@ -90,7 +90,7 @@ def _together(lan: Lan) -> None:
 
 
 def _failover(lan: Lan, node: Speaker, addresses: list[str]) -> tuple[float, float]:
-    """Cut a node off; return when the first and the last of what it led was announced by another, in seconds."""
+    """Cut a node off; return after how many seconds the first and the last address was taken over."""
     moved = {socket.inet_aton(each) for each in node.answering()}
     with lan.client.entered():
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))

@@ -1,4 +1,4 @@
-"""A port of the loopback address that leads to a unix socket: browsers know no sockets, and live in no namespace."""
+"""A port of the loopback address that leads to a unix socket: browsers know no sockets, and no namespaces."""
 
 import contextlib
 import socket

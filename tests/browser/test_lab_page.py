@@ -70,14 +70,16 @@ def test_it_is_whole_at_every_size_and_says_nothing_to_the_console(
     with opened(browser, address, width=width, dark=dark) as tab:
         assert tab.value("document.documentElement.scrollWidth") <= width
         sticking_out = tab.value(
-            "[...document.querySelectorAll('body *')].filter(e => e.offsetParent && !e.closest('.scroll, .outages')"
+            "[...document.querySelectorAll('body *')].filter(e => e.offsetParent"
+            " && !e.closest('.scroll, .outages')"
             " && (e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1)"
             " && !e.matches('.skip')).map(e => e.outerHTML.slice(0, 80))"
         )
         assert sticking_out == []
         cut_off = tab.value(
             "[...document.querySelectorAll('button, h2, h3, .leads, .verdict-word, #subline')]"
-            ".filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')"
+            ".filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1"
+            " && getComputedStyle(e).display !== 'inline')"
             ".map(e => e.outerHTML.slice(0, 80))"
         )
         assert cut_off == []
@@ -128,7 +130,8 @@ def tabbed(tab: Tab, most: int = 80) -> list[str]:
     for _ in range(most):
         tab.press("Tab")
         at = tab.value(
-            "(e => e.id || e.dataset.name + ' ' + (e.closest('article')?.ariaLabel ?? e.className))(document.activeElement)"
+            "(e => e.id || e.dataset.name + ' ' + (e.closest('article')?.ariaLabel ?? e.className))"
+            "(document.activeElement)"
         )
         if at in seen:
             break
@@ -201,3 +204,4 @@ def test_without_the_token_it_only_shows(browser: Browser, address: str) -> None
         assert not tab.value("document.querySelector('dialog .harm')")
         status = tab.value("fetch('v1/act/cut/n1', {method: 'POST'}).then(answer => answer.status)")
         assert status == 403
+        assert "403" in tab.complaints.pop()

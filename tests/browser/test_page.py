@@ -1,4 +1,4 @@
-"""The page in a real Chromium, showing what a test says: hostile texts, thousands of services, a server that goes."""
+"""The page in a real Chromium, showing what a test says: hostile texts, many services, a lost server."""
 
 import time
 from typing import Any

@@ -10,7 +10,7 @@ _LAST = 65535
 
 
 class Listen(click.ParamType[Endpoint]):
-    """An address, or `localhost`, and a port; IPv6 in brackets. A port alone is one on the loopback address."""
+    """An address, or `localhost`, and a port; IPv6 in brackets. `:PORT` is one on the loopback address."""
 
     name = "address:port"
 

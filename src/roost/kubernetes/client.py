@@ -165,7 +165,7 @@ class Api:
     async def stream(
         self, target: str, on_open: Callable[[], None] = lambda: None, silence: float = _SILENCE
     ) -> AsyncGenerator[bytes, None]:
-        """Yield what is at `target` in the parts in which it comes; `silence` seconds without any are an error."""
+        """Yield what is at `target` in the parts in which it comes; `silence` seconds without any fail."""
         self.requests += 1
         try:
             async with self._pool.stream(

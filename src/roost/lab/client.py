@@ -81,7 +81,7 @@ class _Target:
         self._newest = max(-1, self._newest - count)
 
     def _heard(self, number: int) -> None:
-        """Note the silence before the answer to ping `number`: from the first ping lost, as reports count it."""
+        """Note the silence before the answer to ping `number`: from the first ping lost, as in reports."""
         if number > self._newest + 1:
             begin = self.sent[self._newest + 1]
             self._silences.append((begin, self.sent[number] - begin))

@@ -73,7 +73,7 @@ class Coming:
 
 @dataclass(eq=False)
 class Node:
-    """A host with an echo service and a speaker; `faults` is what was done to it and lasts, the first first."""
+    """A host with an echo service and a speaker; `faults` is what was done to it and lasts."""
 
     host: Host
     folder: Path

@@ -1,6 +1,7 @@
 """The lab as a page: its speakers' own streams, what was done to nodes, and what the clients see, live.
 
-    the lab's thread: ticks -> facts        the page's thread: facts -> Hub -> browsers, clicks -> orders for the lab
+    the lab's thread: ticks -> facts, orders -> deeds
+    the page's thread: facts -> Hub -> browsers, clicks -> orders
 
 The lab itself is told what to do by its own thread alone.
 """
@@ -111,7 +112,7 @@ class LabPage:
         }
 
     def _outage(self, lab: Lab, number: int) -> dict[str, Any]:
-        """Return what clients have seen of an event so far: the longest silence, in ms, at addresses it can move."""
+        """Return what clients have seen of an event so far: the longest silence, in ms, where it can move."""
         event = lab.events[number]
         end = lab.events[number + 1].at if number + 1 < len(lab.events) else float("inf")
         hit = set(event.addresses or next(each.addresses for each in lab.events if each.node == event.node))
@@ -155,14 +156,11 @@ class LabPage:
         """Have the lab's own thread do something, and wait for it."""
         if node not in self._lab.nodes:
             raise PlaceError(f"no node has the name {node}", 404)
-        done: Future[None] = Future()
+        done: Future[Event] = Future()
 
         def do() -> None:
             try:
-                if why := _why_not(name, self._lab.nodes[node]):
-                    raise LabError(why)
-                ACTS[name](self._lab, node)
-                done.set_result(None)
+                done.set_result(_do(self._lab, name, node))
             except Exception as error:  # noqa: BLE001 - it is the click's, not the lab's
                 done.set_exception(error)
 
@@ -199,6 +197,12 @@ ACTS: Final[Mapping[str, Callable[[Lab, str], Event]]] = {
     "drain": Lab.drain,
     "undrain": Lab.undrain,
 }
+
+
+def _do(lab: Lab, act: str, node: str) -> Event:
+    if why := _why_not(act, lab.nodes[node]):
+        raise LabError(why)
+    return ACTS[act](lab, node)
 
 
 def _why_not(act: str, node: Node) -> str:

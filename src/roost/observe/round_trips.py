@@ -19,7 +19,7 @@ _WEIGHT: Final = 1 / 8  # of the newest in the mean (RFC 6298's for round trips)
 
 @dataclass(slots=True)
 class RoundTrip:
-    """Seconds: the newest, the smoothed mean, and the longest since the last look; `at` is the newest's moment."""
+    """Seconds: the newest, which came `at`, the smoothed mean, and the longest since the last look."""
 
     last: float
     mean: float

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server for the local API: h11 for the protocol, asyncio streams for the bytes.
 
-One request per connection, no request bodies beyond what the server was made for, a deadline on every read, and
-on every write of an answer that goes on: enough for `roost status`, a metrics scrape, a webhook and a live page,
-and nothing to attack.
+One request per connection, no request bodies beyond what the server was made for, a deadline on every read,
+and on every write of an answer that goes on: enough for `roost status`, metrics, a webhook and a page that
+lives, and nothing to attack.
 """
 
 import asyncio

@@ -2,9 +2,9 @@
 
     events, members, a beat -> rows -> Hub: only what changed goes out
 
-A page must not cost a failover anything. Nothing is done while nobody looks; what follows from an event is shown
-a moment after it; and the rows of many services are made a few at a time, between which the event loop does
-what is urgent.
+A page must not cost a failover anything. Nothing is done while nobody looks; what follows from an event is
+shown a moment after it; and the rows of many services are made a few at a time, between which the event loop
+does what is urgent.
 """
 
 import asyncio

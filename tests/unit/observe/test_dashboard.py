@@ -28,8 +28,8 @@ class Speaker:
     def begins(self, name: str, /, **sections: Any) -> None:
         self.says.put_nowait({"hello": {"me": name}})
         for section, values in sections.items():
-            section = "self" if section == "own" else section
-            self.says.put_nowait({"source": name, "set": {section: values}})
+            shown = "self" if section == "own" else section
+            self.says.put_nowait({"source": name, "set": {shown: values}})
         self.says.put_nowait({"ready": True})
 
     async def live(self) -> AsyncGenerator[bytes, None]:
@@ -217,7 +217,7 @@ async def test_another_name_than_its_own_is_refused_whoever_leads_it_here() -> N
         ("localhost:7480", "127.0.0.1", True),
         ("127.0.0.1:7480", "127.0.0.1", True),
         ("[::1]:7480", "::1", True),
-        ("192.0.2.7:7480", "0.0.0.0", True),  # noqa: S104 - what may be told
+        ("192.0.2.7:7480", "0.0.0.0", True),
         ("roost.example:7480", "roost.example", True),
         ("other.example:7480", "roost.example", False),
         ("[", "127.0.0.1", False),

@@ -1,4 +1,4 @@
-"""What every server of the page answers: its files, with a policy that lets nothing in, and the live stream."""
+"""What every server of the page answers: its files, with a policy that lets nothing in, and the stream."""
 
 import json
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The page of many speakers: questions go to one of them, and so do wishes, from whoever has the token.
 
 The token is made when the server starts and told on its terminal, in the part of the address that browsers
-never send (RFC 3986, section 3.5). No page that is open beside this one knows it, nor does one that got here by
-another name.
+never send (RFC 3986, section 3.5). No page that is open beside this one knows it, nor does one that got here
+by another name.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class SocketPlace:
 class Dashboard:
     """Serves `hub`; `host` is where it listens.
 
-    What `acts` has can be asked for by POST /v1/act/NAME/NODE: draining, and its end, unless others are given.
+    What `acts` has can be asked for by POST /v1/act/NAME/NODE: drains and their end, unless others are given.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
     places (a socket, a pod) -> streams -> one Hub
 
-What a speaker said last stays, and is said to be old, while it says nothing: a page that forgot it would forget
-what the dead did last.
+What a speaker said last stays, and is said to be old, while it says nothing: a page that forgot it would
+forget what the dead did last.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a page shows, and all who look at it: one state, told whole to who comes and by its changes from then on.
+"""What a page shows, and all who look: one state, told whole to who comes, and by its changes from then on.
 
     source -> section -> key -> value        changes are encoded once, however many look
 
@@ -83,10 +83,10 @@ class _Source:
 
 
 class Hub:
-    """One page's state. `hello()` says what a reader is told first; `kept` is how many items of a kind are kept.
+    """One page's state. A reader is told `hello()` first; of each kind of items `kept` has how many are kept.
 
-    `prepare()` is awaited for each that comes to look, `unwatched()` called when the last has gone: what is shown
-    need not be kept up to date between. All calls belong to one event loop.
+    `prepare()` is awaited for each that comes to look, `unwatched()` called when the last has gone: what is
+    shown need not be kept up to date between. All calls belong to one event loop.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Hub:
             raise TimeoutError("this reader does not keep up")
 
     def _whole(self) -> Iterator[bytes]:
-        """Yield all that is known, as it is when each part is asked for: changes come after it, and stay true."""
+        """Yield all that is known, as it is when each part is asked for: changes come after it."""
         for name, source in tuple(self._sources.items()):
             for section, values in tuple(source.sections.items()):
                 keys = tuple(values)
