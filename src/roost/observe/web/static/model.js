@@ -219,12 +219,14 @@ export class Model {
       for (const each of (sections.get("problems") || new Map()).values()) {
         // What is said of one node by several, and by itself, is said once, in the words of another.
         const [about] = /`roost (drain|forget) [^`\s]+/.exec(each.cure) || [];
-        const key = `${each.kind} ${about || each.text.replace(/\d+/g, "#")}`;
+        const key = `${each.kind} ${about || each.text}`;
         const known = found.get(key);
-        if (!known) found.set(key, { ...each, key, by: [name] });
+        const own = each.text.includes("this node");
+        const text = this.hello.mode === "speaker" ? each.text : each.text.replaceAll("this node", name);
+        if (!known) found.set(key, { ...each, text, own, key, by: [name] });
         else {
           known.by.push(name);
-          if (known.text.startsWith("this node")) known.text = each.text;
+          if (known.own) Object.assign(known, { text, own });
         }
       }
     }

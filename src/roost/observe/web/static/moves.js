@@ -3,7 +3,7 @@
 import { $, age, clock, inSeconds, list, many, node as tag, of } from "./dom.js";
 
 const SPAN = 10 * 60 * 1000; // ms of the ribbon, at most
-const LEAST = 60 * 1000;
+const LEAST = 20 * 1000;
 const SHOWN = 60; // events
 const QUIET = new Set(["services", "service", "from", "to", "why", "silent_s", "node"]);
 
@@ -22,16 +22,40 @@ export function latest(model, view) {
 }
 
 export function events(model, view) {
-  const recent = model.events.slice(-SHOWN).reverse();
-  list($("events"), recent, (each) => each.key, (each) => JSON.stringify([each, view.hue(each.facts.from), view.hue(each.facts.to), outage(model, each), model.isAlone(each, view)]),
-    (each) => of("li", { class: `event ${each.level}`, "data-what": each.what, "data-alone": model.isAlone(each, view) || each.astray },
+  list($("events"), gathered(model, view), (each) => each.key, (each) => each.group ? each.key + each.group.length
+    : JSON.stringify([each, view.hue(each.facts.from), view.hue(each.facts.to), outage(model, each)]),
+  (each, before) => (each.group ? apart(each, before, model, view) : line(each, model, view)));
+  ribbon(model, view);
+}
+
+/** The latest events first; in a row, those that one speaker alone tells of, which was cut off, are one. */
+function gathered(model, view) {
+  const found = [];
+  for (const each of model.events.slice(-SHOWN).reverse()) {
+    const before = found[found.length - 1];
+    if (!each.astray && !model.isAlone(each, view)) found.push(each);
+    else if (before?.group && before.by === each.by[0]) before.group.push(each);
+    else found.push({ group: [each], by: each.by[0] });
+  }
+  for (const each of found) if (each.group) each.key = `apart ${each.group[each.group.length - 1].key}`;
+  return found;
+}
+
+function apart(each, before, model, view) {
+  const open = Boolean(before?.querySelector("details")?.open);
+  return of("li", { class: "event apart" }, of("time", {}, clock(each.group[0].at)),
+    of("details", { open }, of("summary", { "data-name": each.key }, tag(each.by, view.hue(each.by)), ` alone took it otherwise (${each.group.length})`),
+      of("ol", {}, each.group.map((one) => line(one, model, view)))));
+}
+
+function line(each, model, view) {
+  return of("li", { class: `event ${each.level}`, "data-what": each.what },
       of("time", { datetime: each.time, title: each.time }, clock(each.at)),
       each.what === "lead moved"
         ? of("div", {}, of("p", {}, of("b", {}, subject(each)), " ", ...arrow(each, view)),
-          of("p", { class: "why" }, model.isAlone(each, view) ? `so only ${each.by.join(", ")}: ` : "", reason(each)))
+          of("p", { class: "why" }, reason(each)))
         : of("div", {}, of("p", {}, each.by[0] === "lab" ? of("b", {}, each.text) : `${view.mode === "speaker" ? "" : `${each.by.join(", ")}: `}${each.text}`, outage(model, each)),
-          of("p", { class: "why" }, each.facts.why ? String(each.facts.why) : facts(each)))));
-  ribbon(model, view);
+          of("p", { class: "why" }, each.facts.why ? String(each.facts.why) : facts(each))));
 }
 
 function subject(event) {

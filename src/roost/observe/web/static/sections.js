@@ -25,7 +25,7 @@ export function verdict(view, model) {
   mark($("verdict"), "state", state);
   say($("verdict").querySelector(".sign"), { well: "●", warning: "◐", critical: "✗", wait: "○" }[state]);
   const counts = view.problems.length ? `${many(view.problems.length, "problem")}; ` : "";
-  const worst = view.problems[0] ? view.problems[0].kind : "";
+  const worst = view.problems[0]?.kind || "";
   const headline = state === "wait" ? view.finding || "Looking for speakers …" : state === "well" ? "All is well"
     : lost.length ? `${names(lost)} ${lost.length === 1 ? "is" : "are"} lost` : worst === "draining" ? `${names(view.nodes.filter((each) => each.verdict === worst))} draining`
         : worst[0].toUpperCase() + worst.slice(1);
