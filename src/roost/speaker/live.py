@@ -26,7 +26,7 @@ from roost.protocols.witness.voice import ProbeKind
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
 
-__all__ = ["Live"]
+__all__ = ["Live", "one_of"]
 
 _log = logging.getLogger("roost.speaker")
 
@@ -99,7 +99,7 @@ class Live:
             event = line.event
             key = (event.what, event.level, event.text, tuple(line.services))
             alike.setdefault(key, []).append((at, line))
-        self.hub.tell(self._speaker.name, "events", [_event(each) for each in alike.values()])
+        self.hub.tell(self._speaker.name, "events", [one_of(each) for each in alike.values()])
 
     async def _follow(self) -> None:
         """Keep the hub up to date. A mistake in here costs the page what it shows, and nothing else."""
@@ -242,7 +242,7 @@ class Live:
         }
 
 
-def _event(lines: Sequence[tuple[datetime, Line]]) -> dict[str, Any]:
+def one_of(lines: Sequence[tuple[datetime, Line]]) -> dict[str, Any]:
     """Return one event of lines that are alike: what they have in common, and some of their addresses."""
     at, first = lines[0]
     events = [line.event for _, line in lines]
