@@ -12,7 +12,7 @@ from roost import __version__
 from roost.cli.client import sockets_here
 from roost.cli.cluster import is_known
 from roost.cli.exits import Exit, Failure
-from roost.cli.listen import Listen
+from roost.cli.listen import Listen, cannot_listen
 from roost.observe.web.dashboard import Dashboard, SocketPlace
 from roost.observe.web.gathering import Gathering, Place
 from roost.observe.web.hub import Hub
@@ -67,8 +67,7 @@ async def _serve(listen: Endpoint, paths: Sequence[Path], *, read_only: bool) ->
     try:
         port = await server.listen_tcp(listen.host, listen.port)
     except OSError as error:
-        why = f"cannot listen on {listen}: {error.strerror or error}; choose another with --listen"
-        raise Failure(why, Exit.CANNOT_RUN) from error
+        raise cannot_listen(listen, error, "--listen") from error
     address = f"http://{Endpoint(listen.host, port)}/"
     click.echo(address if read_only else f"{address}#token={dashboard.token}")
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]

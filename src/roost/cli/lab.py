@@ -15,7 +15,7 @@ import click
 
 from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.exits import Exit, Failure
-from roost.cli.listen import Listen
+from roost.cli.listen import Listen, cannot_listen
 from roost.cli.output import look_for_room, write
 from roost.lab.drills import DRILLS, LASTING, story
 from roost.lab.fabric import LabError
@@ -231,8 +231,7 @@ def _listen(web: Endpoint | None) -> socket.socket | None:
         )[0]
         return socket.create_server(address, family=family, backlog=64)
     except OSError as error:
-        why = f"cannot listen on {web}: {error.strerror or error}; choose another with --web ADDRESS:PORT"
-        raise Failure(why, Exit.CANNOT_RUN) from error
+        raise cannot_listen(web, error, "--web ADDRESS:PORT") from error
 
 
 def _leave_and_come_back(listening: socket.socket | None) -> None:
