@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.completion import complete_vips
 from roost.cli.output import passed_on
 from roost.cli.screen import Cell, Screen, verdict
 
@@ -14,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("vip")
+@click.argument("vip", shell_complete=complete_vips)
 @socket_option
 @json_option
 def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:

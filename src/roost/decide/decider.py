@@ -123,7 +123,8 @@ class Decider:
     @property
     def stand_ins(self) -> Mapping[IPAddress, str]:
         """Who answers for addresses that their leader does not answer for, as far as it is heard here."""
-        here = dict.fromkeys(self._state.succession.stood_in, self._state.me)
+        stood_in = filter(self._state.answers.takes_over, self._state.succession.stood_in)
+        here = dict.fromkeys(stood_in, self._state.me)
         heard = {
             address: name
             for address, name in self._leading.stand_ins.items()
@@ -317,7 +318,7 @@ class Decider:
         self._stale = True
         if not self._state.lease.valid(now):
             return  # it ended while this one did not run, and may run again
-        evidence = "its process has ended: the lifeline was closed and its port is, too"
+        evidence = "its lifeline was closed, and its port is, too"
         self._state.outbox.put(Declare(Ground(name, Verdict.PROCESS_GONE, evidence)))
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:

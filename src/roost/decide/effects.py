@@ -251,12 +251,16 @@ class NextHop:
 class Onward:
     """Where packets of connections go that this host does not know.
 
-    `first` takes what comes from anywhere, `upward` what a peer has passed on: None is nobody. `flows` are
-    UDP flows that a peer has named.
+    `first` takes what comes from clients, `upward` what a peer that stands before this node has passed on,
+    `led` what the leader has, which has the hardware addresses `leader` where it stands behind this node:
+    None is nobody. What any other peer has passed on is dropped: the two do not agree on who leads, and the
+    client sends it again. `flows` are UDP flows that a peer has named.
     """
 
     first: NextHop | None = None
     upward: NextHop | None = None
+    led: NextHop | None = None
+    leader: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -264,12 +268,13 @@ class Onward:
 class PassOn(Effect):
     """Pass on exactly this, before anything that follows is done; a connection begun here stays here.
 
-    `peers` are the hardware addresses that passed-on packets come from. This host's own connections are
-    remembered for `remember` seconds without a packet.
+    `peers` are the hardware addresses that passed-on packets come from, `before` those of peers that stand
+    before this node. This host's own connections are remembered for `remember` seconds without a packet.
     """
 
     onward: Mapping[IPAddress, Onward]
     peers: frozenset[bytes] = frozenset()
+    before: frozenset[bytes] = frozenset()
     remember: float = 600.0
 
 

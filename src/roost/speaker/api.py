@@ -1,4 +1,4 @@
-"""The local HTTP API: read-only views of the speaker, and its page."""
+"""The local HTTP API: read-only views of the speaker."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -6,9 +6,7 @@ from typing import Any, Protocol
 
 from roost.model.what_if import ContradictionError, UnknownNameError
 from roost.observe.metrics import Metric, exposition
-from roost.observe.web.answers import page
-from roost.observe.web.hub import Hub
-from roost.runtime.http import Request, Response, Stream
+from roost.runtime.http import Request, Response
 
 __all__ = ["Api", "Views"]
 
@@ -21,6 +19,9 @@ class Views(Protocol):
 
     def status(self) -> Mapping[str, Any]:
         """Everything that `roost status` shows."""
+
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
 
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
@@ -52,15 +53,12 @@ class Views(Protocol):
 class Api:
     """Routes requests to views; only one with `may_change` takes wishes."""
 
-    def __init__(self, views: Views, hub: Hub, *, may_change: bool) -> None:
+    def __init__(self, views: Views, *, may_change: bool) -> None:
         self._views = views
-        self._hub = hub
         self._may_change = may_change
 
-    async def handle(self, request: Request) -> Response | Stream:
+    async def handle(self, request: Request) -> Response:
         """Answer one request; anything unknown is a 4xx with an error text."""
-        if request.method in ("GET", "HEAD") and (found := page(self._hub, request.path)):
-            return found
         try:
             if request.method in ("GET", "HEAD"):
                 if request.path == "/v1/status":
@@ -76,7 +74,7 @@ class Api:
 
     def _post(self, request: Request) -> Response:
         if request.path.startswith("/v1/drain/"):
-            return self._drain(request, {"true": True, "false": False})
+            return self._drain(request)
         if request.path.startswith("/v1/forget/"):
             return _json(200, self._views.forget(request.path.removeprefix("/v1/forget/")))
         return _error(405, f"POST is not offered for {request.path}")
@@ -90,6 +88,7 @@ class Api:
             )
         routes: dict[str, Callable[[], Mapping[str, Any]]] = {
             "/v1/status": self._views.status,
+            "/v1/names": self._views.names,
             "/v1/traffic": self._views.traffic,
             "/v1/what-if": lambda: self._what_if(request.query),
             "/v1/events": lambda: self._views.events(_serial(request.query.get("since", []))),
@@ -99,13 +98,14 @@ class Api:
         if request.path.startswith("/v1/explain/"):
             return _json(200, self._views.explain(request.path.removeprefix("/v1/explain/")))
         if request.path.startswith("/v1/drain/"):
-            return self._drain(request, {})
+            return _json(200, self._views.drain(_drained(request), wish=None))
         return _error(404, f"nothing is at {request.path}")
 
-    def _drain(self, request: Request, wishes: Mapping[str, bool]) -> Response:
-        asked = next(iter(request.query.get("wish", [])), "")
-        node = request.path.removeprefix("/v1/drain/")
-        return _json(200, self._views.drain(node, wish=wishes.get(asked)))
+    def _drain(self, request: Request) -> Response:
+        asked = request.query.get("wish", [])
+        if asked not in (["true"], ["false"]):
+            return _error(400, "wish: has to be true (drain) or false (drain no more), once")
+        return _json(200, self._views.drain(_drained(request), wish=asked == ["true"]))
 
     def _what_if(self, query: Mapping[str, list[str]]) -> Mapping[str, Any]:
         return self._views.what_if(
@@ -114,6 +114,10 @@ class Api:
             drain=query.get("drain", []),
             address=next(iter(query.get("address", [])), None),
         )
+
+
+def _drained(request: Request) -> str:
+    return request.path.removeprefix("/v1/drain/")
 
 
 def _serial(values: list[str]) -> int:

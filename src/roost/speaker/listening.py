@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from roost.observe.web.answers import with_page
 from roost.observe.web.hub import Hub
 from roost.protocols.machine import Endpoint
 from roost.runtime.bind import address_to_come, is_missing
@@ -35,8 +36,8 @@ class Listening:
     def __init__(self, views: Views, hub: Hub, status: StatusConfig, secured: Secured | None = None) -> None:
         self._status = status
         self._tls = secured.tls if secured else None
-        remote = Api(views, hub, may_change=False).handle
-        self._local = HttpServer(Api(views, hub, may_change=True).handle)
+        remote = with_page(hub, Api(views, may_change=False).handle)
+        self._local = HttpServer(with_page(hub, Api(views, may_change=True).handle))
         self._remote = HttpServer(secured.guard(remote) if secured else remote)
         self._late: set[asyncio.Task[None]] = set()
 

@@ -17,9 +17,8 @@ from typing import Any, Final
 from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
-from roost.model.event import Event, Happening
+from roost.model.event import Event, Happening, Level
 from roost.model.ranking import Ranking
-from roost.observe.events import Line
 from roost.observe.moment import rfc3339
 from roost.observe.web.hub import Hub
 from roost.protocols.witness.voice import ProbeKind
@@ -36,6 +35,8 @@ _BETWEEN: Final = 0.06  # seconds at least from one such look to the next
 _AT_ONCE: Final = 50  # services between two turns of the event loop
 _EVENTS: Final = 256
 _NAMED: Final = 8  # services of one event
+_SUBJECTS: Final = {"service": "services", "address": "addresses"}
+_OWN: Final = frozenset({*_SUBJECTS, "silent_s"})  # facts in which events that are alike differ
 _KINDS: Final = {ProbeKind.ECHO: "echo", ProbeKind.ARP: "arp"}
 
 
@@ -49,11 +50,10 @@ class Live:
         self._filled = asyncio.Event()
         self._woken = asyncio.Event()
         self._moved: set[str] = set()
-        self._lines: list[tuple[datetime, Line]] = []  # not told yet
+        self._news: list[tuple[datetime, Event]] = []  # not told yet
         self.hub.prepare = self._prepare
         self.hub.unwatched = self._rest
-        speaker.events.read(self._read)
-        speaker.events.follow(self._follow_claims)
+        speaker.events.follow(self._happened)
         speaker.on_members = self._woken.set
 
     def close(self) -> None:
@@ -79,26 +79,24 @@ class Live:
             for section in ("self", "members", "problems", "services", "probes"):
                 self.hub.clear(self._speaker.name, section)
 
-    def _read(self, line: Line) -> None:
-        if not self._lines:
-            asyncio.get_running_loop().call_later(_AFTER, self._tell)
-        self._lines.append((datetime.now(UTC), line))
-        if self._task is not None:
-            self._moved.update(line.services)
+    def _happened(self, event: Event) -> None:
+        if event.what is Happening.CLAIMED:  # any number of them may come: only what they mean is shown
             self._woken.set()
-
-    def _follow_claims(self, event: Event) -> None:
-        if event.what is Happening.CLAIMED:  # these are no lines: any number of them may come
-            self._woken.set()
+        elif event.level is not Level.DEBUG:
+            if not self._news:
+                asyncio.get_running_loop().call_later(_AFTER, self._tell)
+            self._news.append((datetime.now(UTC), event))
+            if self._task is not None:
+                self._moved.add(event.facts.get("service", ""))
+                self._woken.set()
 
     def _tell(self) -> None:
         """Tell what has just happened, what is alike as one."""
-        lines, self._lines = self._lines, []
-        alike: dict[tuple[object, ...], list[tuple[datetime, Line]]] = {}
-        for at, line in lines:
-            event = line.event
-            key = (event.what, event.level, event.text, tuple(line.services))
-            alike.setdefault(key, []).append((at, line))
+        news, self._news = self._news, []
+        alike: dict[tuple[object, ...], list[tuple[datetime, Event]]] = {}
+        for at, event in news:
+            common = tuple(f"{name}={value}" for name, value in event.facts.items() if name not in _OWN)
+            alike.setdefault((event.what, event.level, event.text, common), []).append((at, event))
         self.hub.tell(self._speaker.name, "events", [one_of(each) for each in alike.values()])
 
     async def _follow(self) -> None:
@@ -107,6 +105,7 @@ class Live:
         while True:
             try:
                 self._moved.clear()
+                self._woken.clear()
                 await self._speaker.look_at_connections()
                 self._look()
                 await self._services()
@@ -120,12 +119,12 @@ class Live:
     async def _changes(self, until: float) -> None:
         """Show what follows from events at once, until it is time to look at all."""
         while (left := until - time.monotonic()) > 0:
-            self._woken.clear()
             try:
                 async with asyncio.timeout(left):
                     await self._woken.wait()
             except TimeoutError:
                 return
+            self._woken.clear()
             await asyncio.sleep(_AFTER)
             self._look()
             moved, self._moved = self._moved, set()
@@ -242,25 +241,21 @@ class Live:
         }
 
 
-def one_of(lines: Sequence[tuple[datetime, Line]]) -> dict[str, Any]:
-    """Return one event of lines that are alike: what they have in common, and some of their addresses."""
-    at, first = lines[0]
-    events = [line.event for _, line in lines]
-    facts = {
-        name: value
-        for name, value in first.event.facts.items()
-        if all(each.facts.get(name) == value for each in events)
-    }
-    if len(first.services) > 1:
-        del facts["service"]
-        facts["services"] = list(first.services[:_NAMED])
-    if len(events) > 1 and "address" in first.event.facts:
-        facts["addresses"] = [str(each.facts["address"]) for each in events[:_NAMED]]
+def one_of(news: Sequence[tuple[datetime, Event]]) -> dict[str, Any]:
+    """Return one event of several that differ in their service, or address, alone; some are named."""
+    at, first = news[0]
+    facts = dict(first.facts)
+    for one, several in _SUBJECTS.items():
+        if len(news) > 1 and one in facts:
+            del facts[one]
+            facts[several] = [str(each.facts[one]) for _, each in news[:_NAMED]]
+    if "silent_s" in facts:
+        facts["silent_s"] = max(each.facts.get("silent_s", 0.0) for _, each in news)
     return {
         "time": rfc3339(at),
-        "what": first.event.what.value,
-        "level": first.event.level.value,
-        "text": first.event.text,
-        "count": max(len(events), len(first.services)),
+        "what": first.what.value,
+        "level": first.level.value,
+        "text": first.text,
+        "count": len(news),
         "facts": facts,
     }

@@ -80,7 +80,7 @@ class Speaker:
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
         self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
-        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
+        self.events = Events(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
@@ -149,7 +149,6 @@ class Speaker:
         if self.pings is not None:
             self.pings.notice(self.decider.state.plan.known)
             self.pings.open(self.decider.state.announcing_links)
-            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         if self.config.keep_connections and self.config.membership:
@@ -195,7 +194,7 @@ class Speaker:
         self.announcer.close()
         self._responders.close()
         if self.pings is not None:
-            await self.pings.close()
+            self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         self.passing_on.close()

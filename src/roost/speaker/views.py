@@ -11,7 +11,6 @@ from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
 from roost.model.explain import explain
-from roost.model.link import why_silent
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
@@ -19,7 +18,7 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.metrics import metrics
-from roost.speaker.problems import problems
+from roost.speaker.problems import problems, why_not_announcing
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -79,6 +78,16 @@ class SpeakerViews:
             },
         }
 
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
+        state = self._speaker.decider.state
+        return {
+            "nodes": sorted(state.election.candidates),
+            "lost": sorted(state.fates.lost),
+            "services": sorted(state.election.rankings),
+            "addresses": [canonical(each) for each in sorted(state.plan.known, key=str)],
+        }
+
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
         speaker = self._speaker
@@ -91,7 +100,7 @@ class SpeakerViews:
             "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
-            "problems": self._problems(ranking.service, dead_ends(speaker)),
+            "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
             **self._clients(ranking.service),
         }
 
@@ -200,7 +209,7 @@ class SpeakerViews:
             "labels": dict(member.metadata.labels),
             "macs": [mac.hex(":") for mac in member.metadata.macs],
             "roost": member.metadata.version or None,
-            "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
+            "same_services": not member.wants_others(self._speaker.source.desired.digest),
         }
 
     def _services(self) -> list[dict[str, Any]]:
@@ -247,6 +256,11 @@ class SpeakerViews:
             "clients_known": len(known),
         }
 
+    def _doubts(self) -> list[str]:
+        if not self._speaker.decider.state.isolation.isolated:
+            return []
+        return ["this node hears nobody, and cannot know which of the others live"]
+
     def _problems(self, service: Service, dead: Mapping[str, str]) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
         speaker = self._speaker
@@ -267,11 +281,7 @@ class SpeakerViews:
         """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
         responders = speaker.announcer.responders
-        reasons = {
-            link.index: why_silent(link, speaker.config.interfaces)
-            or speaker.announcer.failed.get(link.index, "")
-            for link in speaker.decider.state.links
-        }
+        reasons = {link.index: why_not_announcing(speaker, link) for link in speaker.decider.state.links}
         return [
             {
                 "name": link.name,

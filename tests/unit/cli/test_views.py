@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from roost.cli import drain, explain, forget, what_if
+from roost.cli.exits import Exit, Failure
 
 HOSTILE = "[red]n2[/red] [/] \x1b[31m"
 PLAIN = "[red]n2[/red] [/] ?[31m"
@@ -86,3 +87,20 @@ def test_with_a_cluster_nodes_are_deleted_not_forgotten(monkeypatch: pytest.Monk
     monkeypatch.setattr(forget, "asks_cluster", lambda _: True)
     done = CliRunner().invoke(forget.command, ["n2"])
     assert (done.exit_code, "delete the Node object" in done.stderr) == (1, True)
+
+
+def test_with_a_cluster_a_lost_node_is_refused_before_its_object_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wished: list[bool] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Failure("n2 is lost (dead): it leads nothing to drain", Exit.INVALID)
+
+    monkeypatch.setattr(drain, "asks_cluster", lambda _: True)
+    monkeypatch.setattr(drain, "ask", refuse)
+    monkeypatch.setattr(drain, "wish_drain", lambda _, *, wish: wished.append(wish))
+    assert CliRunner().invoke(drain.command, ["n2"]).exit_code == 1
+    assert wished == []
+    assert CliRunner().invoke(drain.command, ["n2", "--undo"]).exit_code == 1
+    assert wished == [False], "what was written is taken back, whatever the node"

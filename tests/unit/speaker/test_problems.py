@@ -91,8 +91,9 @@ def test_gossip_that_never_reached_anybody_says_why() -> None:
     one = One(web(MINE), peers=(), join=())
     assert kinds(one) == []
     one.decider.state.rejoining.set_targets([cast("Any", SimpleNamespace(endpoint=endpoint(2)))], one.now)
-    refused = SimpleNamespace(kind="bad-packet", source="192.0.2.12:7946", detail="no key opens the packet")
+    refused = SimpleNamespace(kind="stream", source="192.0.2.12:38484", detail="no key opens it")
     (problem,) = found(one, faults=SimpleNamespace(records=(refused,)))
+    assert "packets from 192.0.2.12 are not understood" in problem.text, "whose port says nothing"
     assert (problem.kind, problem.cure) == ("no gossip", "compare keys and labels")
     assert "firewall" in found(one)[0].cure
 

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.observe.web.hub import Hub, TooManyReadersError
-from roost.runtime.http import Response, Stream
+from roost.runtime.http import Handler, Request, Response, Stream
 
-__all__ = ["page"]
+__all__ = ["page", "with_page"]
 
 _SCRIPTS: Final = ("page.js", "model.js", "dom.js", "sections.js", "moves.js", "lanes.js", "dialogs.js")
 _TYPES: Final = {
@@ -32,6 +32,16 @@ _HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "cache-control": "no-store",
     }
 )
+
+
+def with_page(hub: Hub, handler: Handler) -> Handler:
+    """Return `handler`, before which the page of `hub` answers for its own paths."""
+
+    async def answer(request: Request) -> Response | Stream:
+        found = page(hub, request.path) if request.method in ("GET", "HEAD") else None
+        return found or await handler(request)
+
+    return answer
 
 
 def page(hub: Hub, path: str) -> Response | Stream | None:

@@ -21,7 +21,8 @@ from roost.observe.web.answers import page
 from roost.observe.web.gathering import NO_WORD, Gathering, PlaceError
 from roost.observe.web.hub import Hub
 from roost.runtime.http import Request, Response, Stream
-from roost.runtime.http_client import NotASpeakerError, request, stream
+from roost.runtime.http_client import NotASpeakerError, request
+from roost.runtime.http_stream import stream
 
 __all__ = ["Dashboard", "SocketPlace", "is_ours"]
 
