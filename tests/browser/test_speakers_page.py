@@ -32,13 +32,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
 
 
 def claim(cluster: Lan, address: str) -> float:
-    """Answer for an address as a stranger on the wire; the moment in which it was said."""
+    """Answer for an address as a stranger on the wire; the moment just before it was said."""
     mac, ip = cluster.client.mac("eth0"), socket.inet_aton(address)
     frame = b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0002") + mac + ip + mac + ip
     with cluster.client.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         raw.bind(("eth0", 0x0806))
+        said = time.time()
         raw.send(frame)
-    return time.time()
+    return said
 
 
 def test_what_is_heard_on_the_wire_is_on_the_page_at_once(browser: Browser, cluster: Lan) -> None:
