@@ -9,6 +9,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.plan import Plan
 from roost.model.address import IPAddress
 from roost.model.election import Election, Move
+from roost.model.fitness import FIT, Fitness
 from roost.model.node import Candidate, Node, Verdict
 
 __all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
@@ -134,21 +135,39 @@ def led_by_peers(
 
 
 def reason(
-    move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate], *, isolated: bool
+    move: Move,
+    before: Mapping[str, Candidate],
+    now: Mapping[str, Candidate],
+    fitness: Mapping[str, Fitness] = MappingProxyType({}),
+    *,
+    isolated: bool = False,
 ) -> str:
     """One clause on why the lead moved: the old leader's fate, or the new one's arrival.
 
-    A node that is `isolated` cannot know the fate of others.
+    `fitness` is how well nodes serve that service, of those that do not simply. A node that is `isolated`
+    cannot know the fate of others.
     """
     if move.old_leader and (fate := _fate(move.old_leader, now.get(move.old_leader), isolated=isolated)):
         return fate
     if move.new_leader is None:
         return "no node can lead it"
-    known = before.get(move.new_leader)
+    return _of_fitness(move, fitness) or _of_arrival(move.new_leader, before)
+
+
+def _of_fitness(move: Move, fitness: Mapping[str, Fitness]) -> str:
+    if move.new_leader and not fitness.get(move.new_leader, FIT).fit:
+        return f"no node is fit, and {move.new_leader} stands first"
+    if move.old_leader and not (told := fitness.get(move.old_leader, FIT)).fit:
+        return f"{move.old_leader} is unfit: {told.why}"
+    return ""
+
+
+def _of_arrival(name: str, before: Mapping[str, Candidate]) -> str:
+    known = before.get(name)
     if known is None or not known.verdict.active:
         was = known.verdict if known else Verdict.DEAD
-        return _ARRIVALS.get(was, "{} came and stands first").format(move.new_leader)
-    return f"{move.new_leader} stands first now"
+        return _ARRIVALS.get(was, "{} came and stands first").format(name)
+    return f"{name} stands first now"
 
 
 def _fate(name: str, candidate: Candidate | None, *, isolated: bool) -> str:

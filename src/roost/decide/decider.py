@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from roost.decide import census
 from roost.decide.absence import Absence
+from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
@@ -30,6 +31,7 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check, Result
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
 from roost.model.flow import Flow
@@ -41,6 +43,7 @@ from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
 from roost.protocols.words.fates import Fates
+from roost.protocols.words.fit import Fit
 from roost.protocols.words.held import Held, HeldFlows
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
@@ -77,6 +80,7 @@ class Decider:
         self._absence = Absence(state, self._leading, self._publishing)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
+        self._caring = Caring(state, self._leading, self._own_word)
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -175,10 +179,12 @@ class Decider:
         if desired.nodes is not None:
             self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
-        moves = self._state.election.update_services(desired.services, prepared)
+        fitness = self._caring.take_services(now)
+        moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)
+        self._caring.tell(fitness, now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
@@ -258,6 +264,8 @@ class Decider:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
+            case Fit():
+                self._caring.hear(word, now)
             case Held() | HeldFlows():
                 self.passing_on.hear(word, now)
             case Fates():
@@ -307,6 +315,11 @@ class Decider:
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
         self._leading.await_again(able_again, now)
+
+    def checked(self, check: Check, result: Result, now: float) -> None:
+        """Take the result of a check that has to be made."""
+        self._stale = True
+        self._caring.checked(check, result, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
@@ -388,6 +401,7 @@ class Decider:
             self._absence.settle("nobody answered so far", now)
         self._questions.wake(now)
         self._wake_standing(now)
+        self._caring.wake(now)
         self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
@@ -416,6 +430,7 @@ class Decider:
                 state.patrol,
                 state.standing,
                 state.inability,
+                state.tracking,
                 state.vouching,
                 state.rejoining,
                 state.clients,
@@ -430,6 +445,7 @@ class Decider:
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
         self.passing_on.flush()
+        self._caring.look()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
         return self._state.outbox.take()

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check
 from roost.model.event import Event
 from roost.model.flow import Flow
 from roost.model.link import Link
@@ -45,6 +46,7 @@ __all__ = [
     "Target",
     "Teach",
     "Tell",
+    "Track",
     "Vouch",
 ]
 
@@ -216,6 +218,13 @@ class AskProxy(Effect):
     """Find out whether this node's proxy passes on the traffic of `service`; report when it does."""
 
     service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Track(Effect):
+    """Make exactly these checks again and again; report each result."""
+
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)

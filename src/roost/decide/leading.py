@@ -58,7 +58,9 @@ class Leading:
             leaving=self._state.leaving,
             unable=self._state.inability.by_node,
         )
-        moves = self._state.election.update_candidates(known.candidates(self._state.members))
+        tracking = self._state.tracking
+        tracking.presume(each.name for each in self._state.members if each.is_roost and each.metadata.unfit)
+        moves = self._state.election.update_candidates(known.candidates(self._state.members), tracking.news())
         self.take_moves(moves, "", now, before)
         peers = census.peers(self._state.members, self._state.me)
         self._state.outbox.extend(
@@ -343,6 +345,7 @@ class Leading:
                 move,
                 before or {},
                 self._state.election.candidates,
+                self._state.election.fitness.get(move.service, {}),
                 isolated=self._state.isolation.isolated,
             )
             facts: dict[str, object] = {

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
@@ -200,4 +201,5 @@ def _service(spec: ServiceSpec) -> Service:
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
+        track=(Check(Interface(spec.name)),) if spec.tracked else (),
     )

@@ -14,6 +14,7 @@ from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.memberlist.members import MEMBERS_LIMIT
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 
@@ -216,6 +217,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
             rankings = state.election.rankings.values()
             nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
             yield from _grouped("no leader", nobody)
+        yield from fitness_problems(speaker)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         why = speaker.decider.why
         yield from _grouped(

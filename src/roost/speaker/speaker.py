@@ -47,6 +47,7 @@ from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.protocols.words.sightings import Sighting
+from roost.runtime.checks.runner import Runner
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
@@ -114,6 +115,7 @@ class Speaker:
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
         )
+        self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
         self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,6 +144,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self.checks.take_links(self.links.links)
         self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
@@ -190,6 +193,7 @@ class Speaker:
         self.meters.close()
         self.counting.close()
         self.traffic.close()
+        self.checks.close()
         self._neighbours.close()
         self.announcer.close()
         self._responders.close()
@@ -304,6 +308,7 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self.checks.take_links(links)
         self._hold_own(links)
         # What a lost interface means for each service follows from the line about it.
         if self.environment.look(links, quietly=bool(self.link_log.lost)):
@@ -422,6 +427,8 @@ class Speaker:
                 self.passing_on.follow(effect)
             case effects.Count(addresses):
                 self.counting.follow(addresses)
+            case effects.Track(checks):
+                self.checks.follow(checks)
             case effects.Teach(link, client, mac):
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:

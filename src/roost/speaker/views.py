@@ -17,6 +17,7 @@ from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import problems, why_not_announcing
 from roost.speaker.speaker import Speaker
@@ -100,6 +101,7 @@ class SpeakerViews:
             "since": rfc3339(change.since),
             "change": change.why,
             "passing_on": self._passing_on(ranking.service),
+            "checks": check_views(speaker, ranking.service.name),
             "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
             **self._clients(ranking.service),
         }
@@ -111,7 +113,13 @@ class SpeakerViews:
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
-            services, election.candidates.values(), down=down, add=add, drain=drain, address=address
+            services,
+            election.candidates.values(),
+            down=down,
+            add=add,
+            drain=drain,
+            address=address,
+            fitness=election.fitness,
         )
         return {
             "moves": [
@@ -231,6 +239,7 @@ class SpeakerViews:
             "interfaces": sorted(interfaces),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
+            "fitness": fitness_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
 

@@ -33,6 +33,26 @@ EXPLANATION: dict[str, Any] = {
     "passing_on": [{"address": "192.0.2.200", "node": HOSTILE, "connections": 3}],
     "problems": [HOSTILE],
 }
+CHECKS: list[dict[str, Any]] = [
+    {
+        "check": HOSTILE,
+        "state": "failing",
+        "since": "2026-01-01T00:00:00Z",
+        "against": 2,
+        "weight": -50,
+        "why": HOSTILE,
+        "output": f"first\n{HOSTILE}",
+    },
+    {
+        "check": "b",
+        "state": "not known yet",
+        "since": None,
+        "against": 0,
+        "weight": None,
+        "why": "",
+        "output": "",
+    },
+]
 MOVES: dict[str, Any] = {
     "moves": [
         {
@@ -63,6 +83,15 @@ def test_an_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.count(PLAIN) == 3 + 1 + 9 + 2 + 1 + 1 + 1
     assert len(shown.splitlines()) == 1 + 2 + 1 + 1 + 1 + 1
     assert json.loads(run(monkeypatch, explain, EXPLANATION, "web", "--json")) == EXPLANATION
+
+
+def test_checks_are_explained_with_what_they_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(monkeypatch, explain, {**EXPLANATION, "checks": CHECKS}, "web")
+    assert "\x1b" not in shown
+    lines = [line for line in shown.splitlines() if PLAIN in line and "here" not in line]
+    assert f"{PLAIN}  failing        2026-01-01T00:00:00Z  -50     {PLAIN} (2 in a row)" in lines
+    assert f"{PLAIN} said: {PLAIN}" in lines
+    assert "b  " in shown
 
 
 def test_a_what_if(monkeypatch: pytest.MonkeyPatch) -> None:
