@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +19,7 @@ class Served:
 
     def __init__(self) -> None:
         self.hub = Hub(lambda: {"mode": "speaker", "version": "0", "me": "n1", "acts": []}, {"events": 256})
-        self.asked: list[str] = []
+        self.explained: dict[str, Any] = {}  # what /v1/explain/... says
         self.address = ""
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
@@ -47,7 +48,8 @@ class Served:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _answer(self, request: Request) -> Response | Stream:
-        self.asked.append(request.path)
+        if self.explained and request.path.startswith("/v1/explain/"):
+            return Response(200, json.dumps(self.explained).encode())
         return page(self.hub, request.path) or Response(404, b'{"error": "nothing is there"}')
 
 

@@ -186,11 +186,11 @@ async def test_questions_go_to_who_answers_and_its_own_refusal_is_final() -> Non
         one.begins("n1")
         two.begins("n2", own={"cut_off": True})
         await asyncio.sleep(0.05)
-        assert await answer(dashboard, "/v1/explain/192.0.2.200") == (200, {"by": "n1"}), (
+        assert await answer(dashboard, "/v1/explain/192.0.2.200") == (200, {"by": "n1", "asked": "n1"}), (
             "not who was cut off"
         )
         one.error = PlaceError("no answer")
-        assert await answer(dashboard, "/v1/what-if?down=n1") == (200, {"by": "n2"})
+        assert await answer(dashboard, "/v1/what-if?down=n1") == (200, {"by": "n2", "asked": "n2"})
         assert two.asked == ["/v1/what-if?down=n1"]
         one.error = PlaceError("no service has that name", 404)
         assert await answer(dashboard, "/v1/explain/x y") == (404, {"error": "no service has that name"})

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import h11
 
 from roost.observe.web.answers import page
-from roost.observe.web.gathering import NO_WORD, Gathering, PlaceError
+from roost.observe.web.gathering import NO_WORD, Gathering, Place, PlaceError
 from roost.observe.web.hub import Hub
 from roost.runtime.http import Request, Response, Stream
 from roost.runtime.http_client import NotASpeakerError, request
@@ -115,7 +115,10 @@ class Dashboard:
         return _error(404, f"nothing is done at {request.path}")
 
     async def _ask(self, target: str) -> Mapping[str, Any]:
-        return await self._first(lambda place: place.ask(target))
+        async def ask(place: Place) -> Mapping[str, Any]:
+            return {**await place.ask(target), "asked": self._gathering.name(place)}
+
+        return await self._first(ask)
 
     async def _drain(self, node: str, *, wish: bool) -> Mapping[str, Any]:
         return await self._first(lambda place: place.drain(node, wish=wish))

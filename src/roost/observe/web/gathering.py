@@ -80,11 +80,11 @@ class Gathering:
         for name in self._places.keys() - places.keys():
             self._tasks.pop(name).cancel()
             place = self._places.pop(name)
-            known = self._name(place)
+            known = self.name(place)
             self._names.pop(place, None)
             self._answering.discard(place)
             self._cut_off.pop(place, None)
-            if known not in map(self._name, self._places.values()):
+            if known not in map(self.name, self._places.values()):
                 self._hub.drop(known)
         for name in places.keys() - self._places.keys():
             self._places[name] = places[name]
@@ -97,7 +97,8 @@ class Gathering:
             key=lambda each: (each not in self._answering, self._cut_off.get(each, 0.0)),
         )
 
-    def _name(self, place: Place) -> str:
+    def name(self, place: Place) -> str:
+        """Return what the speaker at a place is called, by its own word if it has said any."""
         return self._names.get(place, place.name)
 
     async def _follow(self, place: Place) -> None:
@@ -135,7 +136,7 @@ class Gathering:
             self._rename(place, str(told["hello"]["me"]))
         elif "ready" in told and first is not None:
             for section, values in first.items():
-                self._hub.set(self._name(place), section, values)
+                self._hub.set(self.name(place), section, values)
             self._answering.add(place)
             self._reach(place, "")
             return None
@@ -146,9 +147,9 @@ class Gathering:
                 if first is not None:
                     first.setdefault(section, {}).update(values)
                 else:
-                    self._hub.set(self._name(place), section, values, whole=False)
+                    self._hub.set(self.name(place), section, values, whole=False)
         elif kinds := told.get("tell"):
-            self._tell(self._name(place), kinds["events"])
+            self._tell(self.name(place), kinds["events"])
         return first
 
     def _tell(self, name: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -159,10 +160,10 @@ class Gathering:
             self._hub.tell(name, "events", new)
 
     def _rename(self, place: Place, name: str) -> None:
-        before = self._name(place)
+        before = self.name(place)
         self._names[place] = name
         if before != name:
             self._hub.drop(before)
 
     def _reach(self, place: Place, why: str) -> None:
-        self._hub.set(self._name(place), "reach", {"why": why, "place": place.name})
+        self._hub.set(self.name(place), "reach", {"why": why, "place": place.name})

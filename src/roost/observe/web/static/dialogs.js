@@ -39,12 +39,13 @@ export function explain(view, key) {
   const see = (name) => tag(name, view.hue(name));
   return filled(key, () => ask(`v1/explain/${encodeURIComponent(key)}`), (found) => [
     of("p", {}, of("b", {}, found.service), " ", of("span", { class: "mono" }, found.addresses.join(" ")), " is led by ", see(found.leader)),
-    of("p", { class: "why" }, `since ${age(Date.now() - Date.parse(found.since))}: ${found.change}`),
+    of("p", { class: "why" }, `since ${age(view.now() - Date.parse(found.since))}: ${found.change}`),
     ...found.problems.map((each) => of("p", { class: "problem warning" }, each)),
     of("h3", {}, "Who comes next, and why"),
     of("ol", { class: "places" }, found.places.map((place) => of("li", {},
       see(place.node), " ", of("span", { class: "verdict-word" }, place.verdict), of("p", { class: "why" }, place.why),
       place.verdict !== "alive" && of("p", { class: "why" }, place.evidence)))),
+    ...checks(found, view, see),
     found.exclusions.length > 0 && of("h3", {}, "Out"),
     of("ul", { class: "places" }, found.exclusions.map((each) => of("li", {}, see(each.node), of("p", { class: "why" }, each.why)))),
     found.passing_on.length > 0 && of("h3", {}, "Connections passed on"),
@@ -54,6 +55,18 @@ export function explain(view, key) {
     found.clients.length > 0 && of("p", { class: "mono clients" }, found.clients.map((each) => of("span", { title: each.mac }, each.address))),
     found.leader && of("p", { class: "acts" }, of("button", { onclick: () => whatIf(view, found.leader, "down") }, `What if ${found.leader} dies?`)),
   ]);
+}
+
+/** What is checked on the node that was asked, as it stands. */
+function checks(found, view, see) {
+  if (!found.checks?.length) return [];
+  return [
+    of("h3", {}, "Checks on ", see(found.asked || view.me)),
+    of("ul", { class: "places" }, found.checks.map((each) => of("li", {},
+      of("span", { class: `verdict-word ${each.state === "well" ? "well" : "look"}` }, `${{ well: "●", failing: "✗" }[each.state] || "○"} ${each.state}`),
+      " ", of("span", { class: "mono" }, each.check),
+      of("p", { class: "why" }, [each.since ? `since ${age(view.now() - Date.parse(each.since))}` : "", each.why, each.output].filter(Boolean).join("; "))))),
+  ];
 }
 
 export function whatIf(view, name, how) {

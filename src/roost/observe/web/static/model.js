@@ -123,6 +123,8 @@ export class Model {
     const astray = new Set(speakers.filter((each) => !sound.includes(each)).map((each) => each.name));
     return {
       mode: this.hello.mode,
+      me: this.hello.me,
+      now: () => this.now(),
       astray,
       speakers,
       sound: sound.length,
