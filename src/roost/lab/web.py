@@ -24,6 +24,7 @@ from roost.observe.moment import rfc3339
 from roost.observe.web.dashboard import Act, Dashboard, SocketPlace
 from roost.observe.web.gathering import Gathering, PlaceError
 from roost.observe.web.hub import Hub
+from roost.protocols.machine import Endpoint
 from roost.runtime.http import HttpServer
 
 __all__ = ["LabPage"]
@@ -56,7 +57,7 @@ class LabPage:
         acts: dict[str, Act] = {name: partial(self._act, name) for name in ACTS}
         host, port = listening.getsockname()[:2]
         self._dashboard = Dashboard(self._hub, gathering, host, acts)
-        self.address = f"http://{host}:{port}/#token={self._dashboard.token}"
+        self.address = f"http://{Endpoint(host, port)}/#token={self._dashboard.token}"
         self._gathering = gathering
         self._loop = asyncio.new_event_loop()
         self._told = 0
