@@ -124,7 +124,7 @@ function stack(pen, shares, left, wide, height, view, bad) {
   const total = Math.max(1, shares.reduce((sum, each) => sum + each[3], 0));
   let y = height;
   for (const [name, ok, sent, count] of [...shares].sort((a, b) => (a[0] < b[0] ? -1 : 1))) {
-    const answered = sent ? Math.min(1, ok / (sent * 0.95)) : 0;
+    const answered = name && sent ? Math.min(1, (ok + count) / sent) : 0; // one of each may be under way
     const tall = (count / total) * height;
     pen.fillStyle = bad;
     pen.fillRect(left, y - tall, wide, tall);
