@@ -14,6 +14,7 @@ BENCHMARKS = {
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",
     "arp": "ARP round trip and share answered in a flood, beside the kernel's own",
     "reload": "SIGHUP with thousands of services: the longest moment in which the event loop stood still",
+    "live": "the page open in 20 browsers, 2,000 services: memory, failover without and with them",
     "hostile": "garbage, false claims and idle streams at 1,000 a second each: log, memory, moves",
     "cost": "memory with 500 addresses, processor when idle, start to first answer, beside keepalived",
     "services": "2,000 Services on a real API server: time to addresses, memory, a restart",

@@ -1,6 +1,7 @@
 """Speakers on a real API server: who announces, who follows when something changes, what clients see."""
 
 import hashlib
+import http.client
 import json
 import os
 import signal
@@ -353,6 +354,53 @@ def test_an_operator_asks_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
     code, text = cli(lan, "drain", first, "--undo")
     assert code == 0, text
     lan.settle_on(vip, {first})
+
+
+def test_one_page_shows_the_cluster_and_drains_a_node(lan: KubeLan) -> None:
+    """`roost dashboard` follows each pod through the API server's proxy, and drains by the Node object."""
+    vip = lan.echo_service("web")
+    first = lan.leader(vip).name
+    command = [sys.executable, "-m", "roost", "dashboard", "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", lan.host.name, *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KUBECONFIG": str(lan.control.kubeconfig())},
+    )
+    try:
+        assert process.stdout is not None
+        address, _, token = process.stdout.readline().strip().partition("#token=")
+        port = int(address.strip("/").rpartition(":")[2])
+
+        def ask(method: str, target: str) -> http.client.HTTPResponse:
+            with lan.host.entered():
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                connection.request(method, target, headers={"Authorization": f"Bearer {token}"})
+            return connection.getresponse()
+
+        stream = ask("GET", "/v1/live")
+        led: dict[str, set[str]] = {}  # by each speaker's word
+
+        def told() -> bool:
+            """Take one line of the stream; tell whether all speakers say that the address is where it is."""
+            line = stream.readline()
+            if line.startswith(b"data: "):
+                said = json.loads(line[6:])
+                for row in said.get("set", {}).get("services", {}).values():
+                    if row and vip in row["addresses"]:
+                        led.setdefault(said["source"], set()).add(row["leader"])
+            return len(led) == 3 and all(first in each for each in led.values())
+
+        until(told, "all three speakers' words")
+        assert ask("POST", f"/v1/act/drain/{first}").status == 200
+        second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
+        until(lambda: told() and all(second in each for each in led.values()), "the move is told")
+        lan.settle_on(vip, {second})
+        assert ask("POST", f"/v1/act/undrain/{first}").status == 200
+        lan.settle_on(vip, {first})
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_addresses_spread_evenly_when_that_is_wanted(lan: KubeLan) -> None:

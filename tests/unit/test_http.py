@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
 import stat
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from roost.runtime.http import HttpServer, Request, Response, SocketPathError
+from roost.runtime.http import HttpServer, Request, Response, SocketPathError, Stream
 
 
 async def _echo(request: Request) -> Response:
@@ -94,3 +96,65 @@ async def test_a_path_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(SocketPathError, match="no socket"):
         await HttpServer(_echo).listen_unix(path)
     assert path.read_text() == "precious"
+
+
+class Parts:
+    """A stream's parts, and whether they were ended."""
+
+    def __init__(self, part: bytes, count: int, pause: float = 0.0) -> None:
+        self.part, self.count, self.pause = part, count, pause
+        self.sent = 0
+        self.ended = asyncio.Event()
+
+    async def answer(self, _request: Request) -> Stream:
+        return Stream(self._parts(), "text/event-stream", {"x-test": "1"})
+
+    async def _parts(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for _ in range(self.count):
+                yield self.part
+                self.sent += 1
+                await asyncio.sleep(self.pause)
+        finally:
+            self.ended.set()
+
+
+async def test_an_answer_that_goes_on_is_sent_as_it_comes(tmp_path: Path) -> None:
+    parts = Parts(b"data: 1\n\n", 3, pause=0.01)
+    server = HttpServer(parts.answer)
+    await server.listen_unix(tmp_path / "n1.sock")
+    head, body = (await _talk(tmp_path / "n1.sock", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).split(
+        b"\r\n\r\n", 1
+    )
+    assert b"content-type: text/event-stream" in head
+    assert b"x-test: 1" in head
+    assert body.count(b"data: 1\n\n") == 3
+    assert body.endswith(b"0\r\n\r\n"), "whole to its end"
+    await server.close()
+
+
+async def test_a_client_that_goes_away_ends_its_stream_at_once(tmp_path: Path) -> None:
+    parts = Parts(b"x", 10**9, pause=60)
+    server = HttpServer(parts.answer)
+    await server.listen_unix(tmp_path / "n1.sock")
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "n1.sock")
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await asyncio.wait_for(parts.ended.wait(), 3)
+    await server.close()
+
+
+async def test_a_client_that_reads_nothing_costs_little_and_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.runtime.http._WRITE_DEADLINE", 0.2)
+    parts = Parts(b"x" * 10_000, 10**9)
+    server = HttpServer(parts.answer)
+    await server.listen_unix(tmp_path / "n1.sock")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "n1.sock"))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(parts.ended.wait(), 5)
+    assert parts.sent * 10_000 < 1 << 20
+    await server.close()

@@ -18,6 +18,7 @@ _COMMANDS = {
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
     "top": "Show nodes, addresses, traffic, failovers and events live.",
+    "dashboard": "Show a whole cluster as a page, live.",
     "forget": "Miss a lost member no more, on all nodes.",
     "drain": "Hand over everything that a node leads, and see its packets end.",
     "sim": "Simulate a cluster: how soon the dead are found, and campaigns of faults against its rules.",

@@ -13,7 +13,7 @@ from roost.cli.exits import Exit, Failure
 from roost.runtime.http_client import NotASpeakerError, request
 from roost.runtime.run_folder import folders
 
-__all__ = ["ask", "asks_cluster", "json_option", "only_socket", "socket_option"]
+__all__ = ["ask", "asks_cluster", "json_option", "only_socket", "socket_option", "sockets_here"]
 
 socket_option = click.option(
     "--socket",
@@ -51,16 +51,17 @@ def ask(
 
 def asks_cluster(path: Path | None) -> bool:
     """Tell whether a cluster is asked: no socket is named, none is here, and kubectl would find a cluster."""
-    return path is None and not _sockets() and is_known()
+    return path is None and not sockets_here() and is_known()
 
 
-def _sockets() -> list[Path]:
+def sockets_here() -> list[Path]:
+    """Return the sockets of all speakers of this host."""
     return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
 
 
 def only_socket() -> Path:
     """Return the only socket of a speaker here; ends the command where there are none, or several."""
-    found = _sockets()
+    found = sockets_here()
     if len(found) == 1:
         return found[0]
     if not found:

@@ -3,17 +3,13 @@
 import os
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from typing import Any, TypeVar
 
 from roost.cli.exits import Exit, Failure
 
 __all__ = ["ask_cluster", "is_known", "wish_drain"]
 
 T = TypeVar("T")
-
-_SPEAKERS: Final = ("app=metallb,component=speaker", "app.kubernetes.io/component=speaker")
-_PORT: Final = "9120"
 
 
 def is_known() -> bool:
@@ -47,26 +43,21 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 async def _ask(target: str) -> Any:
     from roost.kubernetes.client import Api, ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import find  # noqa: PLC0415
-    from roost.kubernetes.kinds import PODS  # noqa: PLC0415
+    from roost.kubernetes.speaker_pods import find_pods, is_its_own_answer, proxied  # noqa: PLC0415
 
     credentials = find()
-    namespace = os.environ.get("METALLB_NAMESPACE") or "metallb-system"
     api = Api(credentials)
     try:
-        names: dict[str, None] = {}
-        for labels in _SPEAKERS:
-            found = await api.get(PODS.path(namespace), {"labelSelector": labels})
-            names.update(dict.fromkeys(pod["metadata"]["name"] for pod in found.get("items") or ()))
-        port = os.environ.get("ROOST_PORT", _PORT)
-        last = f"no speaker's pod in namespace {namespace}; set METALLB_NAMESPACE"
-        for name in (f"{scheme}{name}" for name in names for scheme in ("", "https:")):
-            path = PODS.path(namespace, f"{name}:{port}", "proxy") + target
-            try:
-                return await api.get(path)
-            except ApiError as error:
-                if error.status in (400, 404) and not error.reason:  # the speaker's own answer
-                    raise Failure(str(error), Exit.INVALID) from error
-                last = f"{name}: {error}"
+        pods = await find_pods(api)
+        last = f"no speaker's pod in namespace {pods.namespace}; set METALLB_NAMESPACE"
+        for name in pods.names:
+            for path in proxied(pods.namespace, name, target):
+                try:
+                    return await api.get(path)
+                except ApiError as error:
+                    if is_its_own_answer(error):
+                        raise Failure(str(error), Exit.INVALID) from error
+                    last = f"{name}: {error}"
         raise Failure(f"no speaker answers ({last})", Exit.NO_SPEAKER)
     finally:
         await api.close()
@@ -75,13 +66,11 @@ async def _ask(target: str) -> Any:
 async def _annotate(node: str, *, wish: bool) -> None:
     from roost.kubernetes.client import Api, ApiError  # noqa: PLC0415
     from roost.kubernetes.credentials import find  # noqa: PLC0415
-    from roost.kubernetes.kinds import NODES  # noqa: PLC0415
-    from roost.kubernetes.resources import DRAIN_ANNOTATION  # noqa: PLC0415
+    from roost.kubernetes.speaker_pods import annotate  # noqa: PLC0415
 
     api = Api(find())
-    path = NODES.path(name=quote(node, safe=""))
     try:
-        await api.patch(path, {"metadata": {"annotations": {DRAIN_ANNOTATION: "true" if wish else None}}})
+        await annotate(api, node, wish=wish)
     except ApiError as error:
         raise Failure(f"node {node}: {error}", Exit.INVALID) from error
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -14,14 +15,16 @@ import click
 
 from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.exits import Exit, Failure
+from roost.cli.listen import Listen, cannot_listen
 from roost.cli.options import profile_option
 from roost.cli.output import look_for_room, write
 from roost.lab.drills import DRILLS, LASTING, story
 from roost.lab.fabric import LabError
-from roost.lab.isolate import CannotIsolateError, InterruptedEarlyError, inside, run_inside
+from roost.lab.isolate import CannotIsolateError, InterruptedEarlyError, handed_in, inside, run_inside
 from roost.lab.lab import Lab, Options
 from roost.lab.report import Row, elsewhere, rows, summary
 from roost.lab.timeline import draw
+from roost.protocols.machine import Endpoint
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +85,15 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
     type=click.IntRange(2, 100_000),
     help="ARP packets a second and node for probing (membership.arpRate).",
 )
+@click.option(
+    "--web",
+    type=Listen(),
+    is_flag=False,
+    flag_value="127.0.0.1:7480",
+    metavar="[ADDRESS:PORT]",
+    help="Serve the lab as a page, at 127.0.0.1:7480 unless told otherwise, with buttons that break and heal;"
+    " no story is told, and Ctrl-C ends it with the report.",
+)
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option(
@@ -92,7 +104,15 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the SVG timeline goes. Default: a new file in the temporary folder.",
 )
-def command(*, kubernetes: bool, profile: str, drill: str | None, output: Path | None, **_: object) -> None:
+def command(
+    *,
+    kubernetes: bool,
+    profile: str,
+    drill: str | None,
+    output: Path | None,
+    web: Endpoint | None,
+    **_: object,
+) -> None:
     """Run real speakers and clients on this machine, break something, and see what the clients see.
 
     Without --drill it tells a short story: the leader is cut off silently, comes back, and is stopped as
@@ -108,7 +128,7 @@ def command(*, kubernetes: bool, profile: str, drill: str | None, output: Path |
         refuse_beside({"arp_rate"}, "with --profile lan: nobody probes by ARP then")
     if not inside():
         _look_for_room(output)
-        _leave_and_come_back()
+        _leave_and_come_back(_listen(web))
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
@@ -143,6 +163,7 @@ def _run(
     as_json: bool,
     keep: bool,
     output: Path | None,
+    web: Endpoint | None,
 ) -> None:
     """Play the drill inside the namespaces, and tell of it."""
     if kubernetes:
@@ -160,9 +181,11 @@ def _run(
         proxies="arp-proxy" in fabric,
         arp_rate=arp_rate,
     )
-    play = DRILLS[drill] if drill else story
-    name = drill or "story"
-    lab, found, picture, others = _play(options, play, name, live=not as_json, keep=keep)
+    play = DRILLS[drill] if drill else story if web is None else _wait_for_clicks
+    name = drill or ("story" if web is None else "web")
+    lab, found, picture, others = _play(
+        options, play, name, live=not as_json, keep=keep or web is not None, web=web is not None
+    )
     path = _write(picture, output)
     ports_shut = lab.fabric.ports_shut
     if as_json:
@@ -197,10 +220,23 @@ def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:
         click.echo(json.dumps(found.as_data()))
 
 
-def _leave_and_come_back() -> None:
+def _listen(web: Endpoint | None) -> socket.socket | None:
+    """Listen where browsers are, which is not inside."""
+    if web is None:
+        return None
+    try:
+        family, *_, address = socket.getaddrinfo(
+            web.host, web.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address, family=family, backlog=64)
+    except OSError as error:
+        raise cannot_listen(web, error, "--web ADDRESS:PORT") from error
+
+
+def _leave_and_come_back(listening: socket.socket | None) -> None:
     """Run this same command in namespaces of its own, and end with its exit code."""
     try:
-        sys.exit(run_inside(sys.argv[sys.argv.index("lab") + 1 :]))
+        sys.exit(run_inside(sys.argv[sys.argv.index("lab") + 1 :], listening))
     except CannotIsolateError as error:
         raise Failure(str(error), Exit.CANNOT_RUN) from error
     except InterruptedEarlyError:
@@ -212,7 +248,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _play(
-    options: Options, play: Callable[[Lab], None], name: str, *, live: bool, keep: bool
+    options: Options, play: Callable[[Lab], None], name: str, *, live: bool, keep: bool, web: bool
 ) -> tuple[Lab, list[Row], str, dict[str, Any]]:
     from rich.console import Console  # noqa: PLC0415 - rich only for people
 
@@ -221,7 +257,15 @@ def _play(
     console = Console()
     title = f"roost lab: {name}, {options.nodes} nodes, profile {options.profile}"
     view = View(console, title) if live and console.is_terminal else None
-    lab = Lab(options, _FOLDER, view.update if view else (_narrator(console) if live else _silent))
+    watching = [view.update if view else (_narrator(console) if live else _silent)]
+
+    def watch(lab: Lab) -> None:
+        for each in watching:
+            each(lab)
+
+    lab = Lab(options, _FOLDER, watch)
+    if web:
+        watching.append(_serve(lab))
     with view or nullcontext():
         lab.start()
         play(lab)
@@ -233,6 +277,20 @@ def _play(
     found = rows(lab.events, seen)
     picture = draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
     return lab, found, picture, elsewhere(lab.events, seen)
+
+
+def _serve(lab: Lab) -> Callable[[Lab], None]:
+    """Serve the lab's page, tell where, and return what keeps it up to date."""
+    from roost.lab.web import LabPage  # noqa: PLC0415 - only who wants it loads a server
+
+    page = LabPage(lab, handed_in())
+    page.start()
+    click.echo(page.address, err=True)
+    return page.update
+
+
+def _wait_for_clicks(_lab: Lab) -> None:
+    """Do nothing: what happens is ordered from the page."""
 
 
 def _tell_of_keeping(*, live: bool) -> None:

@@ -13,7 +13,7 @@ from roost.kubernetes.client import Api, ApiError
 from roost.kubernetes.kinds import ACCESS_REVIEWS, TOKEN_REVIEWS
 from roost.observe.quiet import Once
 from roost.protocols.bounded import remember
-from roost.runtime.http import Handler, Request, Response
+from roost.runtime.http import Handler, Request, Response, Stream
 
 __all__ = ["Access"]
 
@@ -38,7 +38,7 @@ class Access:
     def guard(self, handler: Handler, path: str) -> Handler:
         """Return `handler`, before which who asks for `path` has to show a token that may `get` it."""
 
-        async def guarded(request: Request) -> Response:
+        async def guarded(request: Request) -> Response | Stream:
             if request.path != path:
                 return await handler(request)
             status = await self.judge(request.token, path)

@@ -7,7 +7,8 @@ best whether an answer that was lost may be asked for again.
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -145,24 +146,32 @@ class Api:
         """
         target = _with_query(path, {"watch": "true", "allowWatchBookmarks": "true", **query})
         rest = b""
+        async with aclosing(self.stream(target, on_open)) as parts:
+            async for chunk in parts:
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _MOST_LINE:
+                    raise ApiError(0, f"a watch event of more than {_MOST_LINE >> 20} MiB")
+                for line in lines:
+                    yield _event(line)
+
+    async def stream(
+        self, target: str, on_open: Callable[[], None] = lambda: None, silence: float = _SILENCE
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield what is at `target` in the parts in which it comes; `silence` seconds without any fail."""
         self.requests += 1
         try:
             async with self._pool.stream(
                 "GET",
                 self._credentials.server + target,
                 headers=await self._headers(""),
-                extensions={"timeout": _timeout(_SILENCE)},
+                extensions={"timeout": _timeout(silence)},
             ) as response:
                 self._answered()
                 if response.status != 200:
                     raise _error(response.status, await _read(response))
                 on_open()
                 async for chunk in response.aiter_stream():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    if len(rest) > _MOST_LINE:
-                        raise ApiError(0, f"a watch event of more than {_MOST_LINE >> 20} MiB")
-                    for line in lines:
-                        yield _event(line)
+                    yield chunk
         except HTTP_FAILURES as error:
             raise self._lost(error) from error
 

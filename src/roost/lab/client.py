@@ -1,9 +1,9 @@
 """Pings every address on a fixed beat and notes who answered which ping.
 
 `python -m roost.lab.client FILE INTERVAL PORT ADDRESS...`: runs until stdin is closed, prints one JSON line
-every 0.1 s (address -> node that answered last, pings answered of those sent since the line before), and
-at the end writes all pings to FILE (see `roost.lab.records`). Times are CLOCK_MONOTONIC seconds, the same
-for every process of this machine.
+every 0.1 s (address -> node that answered last, pings answered, and sent, since the line before, and the
+silences that ended or go on: [since when, seconds]), and at the end writes all pings to FILE (see
+`roost.lab.records`). Times are CLOCK_MONOTONIC seconds, the same for every process of this machine.
 """
 
 import contextlib
@@ -20,6 +20,8 @@ __all__ = ["main"]
 
 _LINE: Final = 0.1  # seconds between two lines for the live view
 _NOBODY: Final = ""
+_KEPT: Final = 1_000_000  # pings of each address: half an hour at 2 ms; of a longer lab, the last ones
+_LATE: Final = 0.02  # seconds that an answer may take until silence is told of
 
 
 class _Target:
@@ -35,13 +37,18 @@ class _Target:
         self.last = _NOBODY
         self._reported = (0, 0)
         self._answers = 0
+        self._dropped = 0  # pings that are not kept any more; numbers count all
+        self._newest = -1  # the newest ping that was answered
+        self._silences: list[tuple[float, float]] = []
 
     def ping(self) -> None:
         self.sent.append(time.monotonic())
         self.answered.append(_NOBODY)
         # An error says that no neighbour answers for it now: this ping is lost, and counted as such.
         with contextlib.suppress(OSError):
-            self.socket.sendto(struct.pack("!Q", len(self.sent) - 1), self._to)
+            self.socket.sendto(struct.pack("!Q", self._dropped + len(self.sent) - 1), self._to)
+        if len(self.sent) > _KEPT:
+            self._forget(_KEPT // 2)
 
     def read(self) -> None:
         while True:
@@ -51,14 +58,34 @@ class _Target:
                 return
             except OSError:
                 continue  # an ICMP error for an earlier ping
-            number = struct.unpack("!Q", data[:8])[0] if len(data) >= 8 else len(self.sent)
-            if number < len(self.sent) and not self.answered[number]:
+            number = struct.unpack("!Q", data[:8])[0] - self._dropped if len(data) >= 8 else -1
+            if 0 <= number < len(self.sent) and not self.answered[number]:
                 self.last = self.answered[number] = data[8:].decode("ascii", "replace")
                 self._answers += 1
+                self._heard(number)
 
-    def report(self) -> tuple[str, int, int]:
-        before, self._reported = self._reported, (self._answers, len(self.sent))
-        return self.last, self._answers - before[0], len(self.sent) - before[1]
+    def report(self) -> tuple[str, int, int, list[tuple[float, float]]]:
+        count = self._dropped + len(self.sent)
+        before, self._reported = self._reported, (self._answers, count)
+        silences, self._silences = self._silences, []
+        if self._newest + 1 < len(self.sent):
+            begin = self.sent[self._newest + 1]
+            if (seconds := time.monotonic() - begin) > _LATE:
+                silences.append((begin, seconds))
+        return self.last, self._answers - before[0], count - before[1], silences
+
+    def _forget(self, count: int) -> None:
+        """Keep the oldest pings no more."""
+        del self.sent[:count], self.answered[:count]
+        self._dropped += count
+        self._newest = max(-1, self._newest - count)
+
+    def _heard(self, number: int) -> None:
+        """Note the silence before the answer to ping `number`: from the first ping lost, as in reports."""
+        if number > self._newest + 1:
+            begin = self.sent[self._newest + 1]
+            self._silences.append((begin, self.sent[number] - begin))
+        self._newest = max(self._newest, number)
 
 
 def main(file: Path, interval: float, port: int, addresses: list[str]) -> None:

@@ -9,15 +9,17 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CannotIsolateError", "InterruptedEarlyError", "inside", "run_inside"]
+__all__ = ["CannotIsolateError", "InterruptedEarlyError", "handed_in", "inside", "run_inside"]
 
 _MARK: Final = "ROOST_LAB_INSIDE"
+_SOCKET: Final = "ROOST_LAB_SOCKET"
 _PR_SET_PDEATHSIG: Final = 1
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 _TOOLS: Final = {
@@ -42,8 +44,15 @@ def inside() -> bool:
     return os.environ.get(_MARK) == "1"
 
 
-def run_inside(arguments: Sequence[str]) -> int:
+def handed_in() -> socket.socket:
+    """Return the socket that was given to `run_inside`: it listens outside, where browsers are."""
+    return socket.socket(fileno=int(os.environ[_SOCKET]))
+
+
+def run_inside(arguments: Sequence[str], listening: socket.socket | None = None) -> int:
     """Run `roost lab ARGUMENTS` inside, pass SIGINT and SIGTERM on, and return its exit code.
+
+    A socket keeps the network namespace that it was made in: `listening` goes on listening outside.
 
     Raises CannotIsolateError, and InterruptedEarlyError when a signal came before anything was begun inside.
     """
@@ -58,8 +67,16 @@ def run_inside(arguments: Sequence[str]) -> int:
     _try(namespaces, path)
     command = ["unshare", *namespaces, sys.executable, "-m", "roost", "lab", *arguments]
     environment = os.environ | {_MARK: "1", "PATH": path}
+    descriptors = [listening.fileno()] if listening is not None else []
+    if listening is not None:
+        environment[_SOCKET] = str(listening.fileno())
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # until there is somebody to pass them on to
-    process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no threads yet
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        pass_fds=descriptors,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads yet
+    )
     ended_early = False
 
     def pass_on(number: int, _frame: object) -> None:

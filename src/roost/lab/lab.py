@@ -8,16 +8,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ipaddress import IPv4Network
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import yaml
 
 from roost.lab.fabric import Fabric, Host, LabError
 from roost.lab.records import Pings, load
+from roost.protocols.bounded import remember
 from roost.runtime.http_client import get, request
 
 __all__ = ["Client", "Coming", "Event", "Lab", "Node", "Options"]
@@ -29,6 +32,8 @@ _TICK: Final = 0.05  # seconds between two looks at what the clients say
 _ON_LINK: Final = 50  # service addresses among the nodes' own
 _ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
 _HISTORY: Final = 60  # tenths of a second kept for the live view
+_SILENCES: Final = 4096  # remembered of a client
+_OF_THE_PROCESS: Final = ("killed", "stopped", "frozen", "draining")  # over once another is started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +73,11 @@ class Coming:
 
 @dataclass(eq=False)
 class Node:
-    """A host with an echo service and a speaker; `state` is for the view."""
+    """A host with an echo service and a speaker; `faults` is what was done to it and lasts."""
 
     host: Host
     folder: Path
-    state: str = "up"
+    faults: dict[str, None] = field(default_factory=dict)
     speaker: subprocess.Popen[bytes] | None = None
     echo: subprocess.Popen[bytes] | None = None
 
@@ -86,13 +91,24 @@ class Node:
         """Where its speaker answers questions."""
         return self.folder / f"{self.name}.sock"
 
+    @property
+    def state(self) -> str:
+        """What is wrong with it, for people."""
+        return ", ".join(self.faults) or "up"
+
+    @property
+    def runs(self) -> bool:
+        """Whether its speaker's process is there."""
+        return self.speaker is not None and self.speaker.poll() is None
+
     def start(self) -> None:
         """Start the speaker."""
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.speaker = self.host.spawn(
                 "roost", "speaker", "--config", str(self.folder / f"{self.name}.yaml"), log=log
             )
-        self.state = "up"
+        for fault in _OF_THE_PROCESS:
+            self.faults.pop(fault, None)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the speaker."""
@@ -114,13 +130,19 @@ class Node:
 
 @dataclass(eq=False)
 class Client:
-    """A host that pings; `seen` is address -> (who answered last, answered, sent) in the last 0.1 s."""
+    """A host that pings; `seen` is address -> (who answered last, answered, sent) in the last 0.1 s.
+
+    `lines` counts these tenths. `silences` has the times without an answer, those that go on among them:
+    (address, since when in CLOCK_MONOTONIC seconds) -> seconds.
+    """
 
     host: Host
     file: Path
     process: subprocess.Popen[bytes]
     seen: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     history: dict[str, deque[tuple[str, int, int]]] = field(default_factory=dict)
+    lines: int = 0
+    silences: dict[tuple[str, float], float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -131,13 +153,14 @@ class Client:
         """Follow what the client says until it ends; runs in a thread of its own."""
         assert self.process.stdout is not None  # noqa: S101 - spawned with a pipe
         for line in self.process.stdout:
-            seen = {
-                address: (str(last), int(ok), int(sent))
-                for address, (last, ok, sent) in json.loads(line).items()
-            }
+            told = json.loads(line)
+            seen = {address: (str(last), int(ok), int(sent)) for address, (last, ok, sent, _) in told.items()}
             for address, entry in seen.items():
                 self.history.setdefault(address, deque(maxlen=_HISTORY)).append(entry)
+                for begin, seconds in told[address][3]:
+                    remember(self.silences, (address, float(begin)), float(seconds), _SILENCES)
             self.seen = seen
+            self.lines += 1
 
     def end(self) -> None:
         """Ask for the end of the pinging."""
@@ -162,6 +185,7 @@ class Lab:
         self.options = options
         self.events: list[Event] = []
         self.coming = Coming("")
+        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._on_tick = on_tick
         self._folder = folder
         self.services = [_service(n, options) for n in range(options.vips)]
@@ -209,35 +233,35 @@ class Lab:
 
     def cut(self, node: str) -> Event:
         """Block the node's port silently."""
-        return self._change("cut", node, self.fabric.cut, "cut")
+        return self._change("cut", node, self.fabric.cut, begins="cut")
 
     def heal(self, node: str) -> Event:
         """Let the node's port forward again."""
-        return self._change("healed", node, self.fabric.heal, "up")
+        return self._change("healed", node, self.fabric.heal, ends="cut")
 
     def unplug(self, node: str) -> Event:
         """Pull the node's cable."""
-        return self._change("unplugged", node, self.fabric.unplug, "unplugged")
+        return self._change("unplugged", node, self.fabric.unplug, begins="unplugged")
 
     def plug(self, node: str) -> Event:
         """Put the node's cable back."""
-        return self._change("plugged in", node, self.fabric.plug, "up")
+        return self._change("plugged in", node, self.fabric.plug, ends="unplugged")
 
     def kill(self, node: str) -> Event:
         """Kill the node's speaker with SIGKILL; the node itself lives."""
-        return self._signal("killed", node, signal.SIGKILL, "killed")
+        return self._signal("killed", node, signal.SIGKILL, begins="killed")
 
     def stop(self, node: str) -> Event:
         """Ask the node's speaker to hand over and leave."""
-        return self._signal("planned stop", node, signal.SIGTERM, "stopped")
+        return self._signal("planned stop", node, signal.SIGTERM, begins="stopped")
 
     def freeze(self, node: str) -> Event:
         """Stop the node's speaker with SIGSTOP."""
-        return self._signal("frozen", node, signal.SIGSTOP, "frozen")
+        return self._signal("frozen", node, signal.SIGSTOP, begins="frozen")
 
     def thaw(self, node: str) -> Event:
         """Let the frozen speaker go on."""
-        return self._signal("thawed", node, signal.SIGCONT, "up")
+        return self._signal("thawed", node, signal.SIGCONT, ends="frozen")
 
     def restart(self, node: str) -> Event:
         """Start the node's speaker again after it was killed or stopped."""
@@ -251,30 +275,30 @@ class Lab:
         """Ask the node, through its own speaker, to give away what it leads."""
         event = self.note("drained", node)
         request("POST", self.nodes[node].socket, f"/v1/drain/{node}?wish=true")
-        self.nodes[node].state = "draining"
+        self.nodes[node].faults["draining"] = None
         return event
 
     def undrain(self, node: str) -> Event:
         """Let the node lead again."""
         event = self.note("drain undone", node)
         request("POST", self.nodes[node].socket, f"/v1/drain/{node}?wish=false")
-        self.nodes[node].state = "up"
+        self.nodes[node].faults.pop("draining", None)
         return event
 
     def mute(self, node: str) -> Event:
         """Lose what the node sends, while it hears everything."""
-        return self._change("muted", node, self.fabric.mute, "muted")
+        return self._change("muted", node, self.fabric.mute, begins="muted")
 
     def unmute(self, node: str) -> Event:
         """Let what the node sends pass again."""
-        return self._change("unmuted", node, self.fabric.unmute, "up")
+        return self._change("unmuted", node, self.fabric.unmute, ends="muted")
 
     def split(self, nodes: Sequence[str]) -> Event:
         """Put nodes, and the last client, on a LAN of their own."""
         event = self.note("split off", nodes[0], self.addresses)  # each client loses somebody
         self.fabric.split(self._other_side(nodes))
         for node in nodes:
-            self.nodes[node].state = "split off"
+            self.nodes[node].faults["split off"] = None
         return event
 
     def join(self, nodes: Sequence[str]) -> Event:
@@ -282,7 +306,7 @@ class Lab:
         event = self.note("joined", nodes[0], self.addresses)
         self.fabric.join(self._other_side(nodes))
         for node in nodes:
-            self.nodes[node].state = "up"
+            self.nodes[node].faults.pop("split off", None)
         return event
 
     def deafen(self) -> None:
@@ -333,6 +357,10 @@ class Lab:
         while time.monotonic() < end:
             self._pass()
 
+    def order(self, do: Callable[[], None]) -> None:
+        """Have `do` called while time passes; any thread may say so."""
+        self._orders.put(do)
+
     def keep(self) -> None:
         """Let time pass until a signal ends it."""
         self.coming = Coming("Ctrl-C ends the lab and tells what the clients saw")
@@ -351,21 +379,34 @@ class Lab:
     def _together(self) -> bool:
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
 
-    def _change(self, label: str, node: str, change: Callable[[Host], None], state: str) -> Event:
+    def _change(
+        self, label: str, node: str, change: Callable[[Host], None], *, begins: str = "", ends: str = ""
+    ) -> Event:
         event = self.note(label, node)
         change(self.nodes[node].host)
-        self.nodes[node].state = state
+        self._mark(node, begins, ends)
         return event
 
-    def _signal(self, label: str, node: str, number: signal.Signals, state: str) -> Event:
+    def _signal(
+        self, label: str, node: str, number: signal.Signals, *, begins: str = "", ends: str = ""
+    ) -> Event:
         event = self.note(label, node)
         self.nodes[node].signal(number)
-        self.nodes[node].state = state
+        self._mark(node, begins, ends)
         return event
 
-    def _pass(self) -> None:
+    def _mark(self, node: str, begins: str, ends: str) -> None:
+        faults = self.nodes[node].faults
+        if begins:
+            faults[begins] = None
+        faults.pop(ends, None)
         self._on_tick(self)
-        time.sleep(_TICK)
+
+    def _pass(self) -> None:
+        """Let a moment pass, or do what was ordered meanwhile."""
+        self._on_tick(self)
+        with suppress(Empty):
+            self._orders.get(timeout=_TICK)()
 
     def _start_client(self, host: Host) -> None:
         file = self._folder / f"{host.name}.json"

@@ -8,6 +8,7 @@ No verdict is made here.
 import asyncio
 import logging
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -19,6 +20,7 @@ from roost.decide.effects import Target
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.link import Link
+from roost.observe.round_trips import RoundTrip, RoundTrips
 from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
@@ -33,6 +35,7 @@ _NEIGHBOURS: Final = Path("/proc/net/arp")
 _ECHO_REPLY6: Final = b"\x81"
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
+_Question = tuple[int, IPAddress, ProbeKind]  # the link, whom, how
 OnAnswer = Callable[[int, IPAddress, bytes, ProbeKind, float], None]
 
 
@@ -51,6 +54,7 @@ class Probes:
         self._turn = 0
         self._own: frozenset[IPAddress] = frozenset()
         self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
+        self._trips: RoundTrips[_Question] | None = None
 
     def use(self, links: Sequence[Link]) -> None:
         """Ask on these links from now on. Raises CapabilityError."""
@@ -65,10 +69,29 @@ class Probes:
         self._own = frozenset(target.address for target in targets)
         self._open()
 
+    def measure(self, *, on: bool) -> None:
+        """Measure round trips from now on, or no more; nothing is asked for that."""
+        self._trips = RoundTrips() if on else None
+        for each in self._sockets.values():
+            each.stamp(on=on)
+
+    def round_trips(self) -> Mapping[str, Mapping[ProbeKind, RoundTrip]]:
+        """Return those of the peers' hosts while they are measured, by peer and kind of question."""
+        if self._trips is None:
+            return {}
+        names = {(each.link, each.address): each.name for each in self._targets if not each.process}
+        self._trips.keep(frozenset((*where, kind) for where in names for kind in ProbeKind))
+        found: dict[str, dict[ProbeKind, RoundTrip]] = {}
+        for (link, address, kind), trip in self._trips.look(time.time()):
+            found.setdefault(names[link, address], {})[kind] = trip
+        return found
+
     def ask(self, target: Target, kind: ProbeKind) -> None:
         """Ask one target once."""
         link = self._links.get(target.link)
         if link is not None and target.link in self._sockets:
+            if self._trips is not None:
+                self._trips.asked((target.link, target.address, kind), time.time())
             self._send(link, target.address, target.mac, kind, anonymous=target.process)
 
     def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]], kind: ProbeKind, count: int) -> None:
@@ -109,6 +132,8 @@ class Probes:
             try:
                 heard = partial(self._heard, index)
                 self._sockets[index] = PacketSocket(self._links[index], program, heard, waking=False)
+                if self._trips is not None:
+                    self._sockets[index].stamp(on=True)
             except OSError as error:  # gone since netlink told of it; it will tell that too
                 _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
 
@@ -133,6 +158,8 @@ class Probes:
         except PacketError:
             return
         if frame.destination == self._links[index].mac and mac == frame.source:
+            if self._trips is not None and (arrived := self._sockets[index].arrived) is not None:
+                self._trips.answered((index, address, kind), arrived)
             self._on_answer(index, address, mac, kind, asyncio.get_running_loop().time())
 
 

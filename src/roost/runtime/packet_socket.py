@@ -28,6 +28,8 @@ _RECEIVE_BUFFER: Final = 1 << 20  # bytes
 
 _SOL_PACKET: Final = 263
 _SO_ATTACH_FILTER: Final = 26
+_SO_TIMESTAMPNS: Final = 35
+_TIMESPEC: Final = struct.Struct("@ll")
 _PACKET_ADD_MEMBERSHIP: Final = 1
 _PACKET_DROP_MEMBERSHIP: Final = 2
 _PACKET_MR_MULTICAST: Final = 0
@@ -68,6 +70,10 @@ class PacketSocket:
     ) -> None:
         self._index = link.index
         self._on_frame = on_frame
+        self._stamps = False
+        self.arrived: float | None = (
+            None  # of the frame that `on_frame` gets: wall-clock seconds, by the kernel
+        )
         self._groups: dict[IPv6Address, socket.socket] = {}
         self._joiners: list[tuple[socket.socket, set[IPv6Address]]] = []
         try:
@@ -95,6 +101,12 @@ class PacketSocket:
         buffer = ctypes.create_string_buffer(code, len(code))
         descriptor = struct.pack("HP", len(program), ctypes.addressof(buffer))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, descriptor)
+
+    def stamp(self, *, on: bool) -> None:
+        """Let the kernel note when each frame came in, or no more; see `arrived`."""
+        self._stamps = on
+        self.arrived = None
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, int(on))
 
     def set_groups(self, addresses: Collection[IPv6Address]) -> None:
         """Be a member of the solicited-node groups of `addresses` and of no others."""
@@ -131,12 +143,22 @@ class PacketSocket:
         """Read what has arrived; also called by the event loop whenever something has."""
         for _ in range(_BATCH):
             try:
-                frame = self._socket.recv(_LARGEST)
+                frame = self._receive() if self._stamps else self._socket.recv(_LARGEST)
             except BlockingIOError:
                 return
             except OSError:  # ENETDOWN is reported once when the link goes down; netlink tells the rest
                 return
             self._on_frame(frame)
+
+    def _receive(self) -> bytes:
+        """Read one frame and when it came."""
+        frame, told, _flags, _from = self._socket.recvmsg(_LARGEST, socket.CMSG_SPACE(_TIMESPEC.size))
+        self.arrived = None
+        for level, kind, data in told:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+                self.arrived = seconds + nanoseconds / 1e9
+        return frame
 
     def received(self) -> int:
         """Return how many frames passed the filter since the last call, whether there was room or not."""

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from roost.observe.web.answers import with_page
+from roost.observe.web.hub import Hub
 from roost.protocols.machine import Endpoint
 from roost.runtime.bind import address_to_come, is_missing
 from roost.runtime.http import Handler, HttpServer
@@ -26,16 +28,16 @@ class Secured:
 
 
 class Listening:
-    """Shows `views` at a unix socket, where wishes are taken too, and at the TCP endpoints of `status`.
+    """Shows `views`, and the page of `hub`, at a unix socket, where wishes are taken too, and over TCP.
 
     Probes of the same host stay plain HTTP where `secured` is set.
     """
 
-    def __init__(self, views: Views, status: StatusConfig, secured: Secured | None = None) -> None:
+    def __init__(self, views: Views, hub: Hub, status: StatusConfig, secured: Secured | None = None) -> None:
         self._status = status
         self._tls = secured.tls if secured else None
-        remote = Api(views, may_change=False).handle
-        self._local = HttpServer(Api(views, may_change=True).handle)
+        remote = with_page(hub, Api(views, may_change=False).handle)
+        self._local = HttpServer(with_page(hub, Api(views, may_change=True).handle))
         self._remote = HttpServer(secured.guard(remote) if secured else remote)
         self._late: set[asyncio.Task[None]] = set()
 

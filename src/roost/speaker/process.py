@@ -23,6 +23,7 @@ from roost.runtime.netns_lock import NamespaceInUseError, lock_namespace
 from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
 from roost.speaker.listening import Listening, Secured
+from roost.speaker.live import Live
 from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
@@ -77,7 +78,8 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signals.handle(loop, number, asked_to_stop)
     with _alone():
-        listening = Listening(SpeakerViews(speaker), speaker.config.status, secured)
+        live = Live(speaker)
+        listening = Listening(SpeakerViews(speaker), live.hub, speaker.config.status, secured)
         try:
             with _or_cannot_run():
                 await listening.open()
@@ -85,6 +87,7 @@ async def serve(
             if not stop.is_set():
                 await _announce(speaker, stop, hurry, beside)
         finally:
+            live.close()
             await listening.close()
     _log.info("left")
 

@@ -99,6 +99,7 @@ class Speaker:
         self.environment = Environment(source)
         self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
+        self.on_members: Callable[[], None] = lambda: None  # called when a member or its verdict changes
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.cluster = self._make_cluster(config)
         self.links = LinkWatcher(self._on_links)
@@ -374,6 +375,7 @@ class Speaker:
         self._tell(self.decider.set_members, members)
         self.announcer.meet(frozenset(self.decider.state.address_book.names))
         self._look_at_peers()
+        self.on_members()
 
     def _look_at_peers(self) -> None:
         peers = [each for each in self.cluster.members() if each.name != self.name]

@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from roost import __version__
 from roost.decide.members import ClusterMember
@@ -25,6 +26,8 @@ from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import vrrp_view
 
 __all__ = ["SpeakerViews"]
+
+_CLIENTS: Final = 20  # named of those that asked for a service
 
 
 class SpeakerViews:
@@ -110,6 +113,7 @@ class SpeakerViews:
             "checks": check_views(speaker, ranking.service.name),
             "vrrp": vrrp_view(speaker, ranking.service.name),
             "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
+            **self._clients(ranking.service),
         }
 
     def what_if(
@@ -263,6 +267,18 @@ class SpeakerViews:
             if address in passing_on.onward.onward
             for node, holder in sorted(passing_on.holders.of(address).items())
         ]
+
+    def _clients(self, service: Service) -> dict[str, Any]:
+        """Who asked for the service's addresses, the latest first: some, and how many are known."""
+        table = self._speaker.decider.state.clients.table
+        known = {each.client: each.mac for each in table.of(service.addresses)}
+        return {
+            "clients": [
+                {"address": canonical(client), "mac": mac.hex(":")}
+                for client, mac in islice(known.items(), _CLIENTS)
+            ],
+            "clients_known": len(known),
+        }
 
     def _doubts(self) -> list[str]:
         if not self._speaker.decider.state.isolation.isolated:

@@ -44,7 +44,9 @@ def test_a_token_that_may_read_opens_metrics_alone() -> None:
         guarded = Access(reviews).guard(handler, "/metrics")  # type: ignore[arg-type]
 
         async def status(token: str, path: str = "/metrics") -> int:
-            return (await guarded(Request("GET", path, token=token))).status
+            answer = await guarded(Request("GET", path, token=token))
+            assert isinstance(answer, Response)
+            return answer.status
 
         assert await status("", "/healthz") == 200
         assert await status("") == 401

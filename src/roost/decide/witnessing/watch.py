@@ -74,6 +74,11 @@ class Watch:
         """How many of the watched kernels have answered, so that their silence means something."""
         return len(self._kernels.proven_subjects) if self._kernels is not None else 0
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """The peers that it falls to this node to watch."""
+        return self._watched
+
     def unproven(self) -> frozenset[str]:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
         return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
