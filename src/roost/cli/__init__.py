@@ -16,6 +16,7 @@ _COMMANDS = {
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
     "top": "The same live: nodes, addresses, traffic, failovers and events.",
+    "doctor": "Find what is wrong on this host, on its LAN and in its cluster.",
     "forget": "Miss a lost member no more, on all nodes.",
     "drain": "Hand over everything that a node leads, and see its packets end.",
     "sim": "Simulate a cluster: how soon the dead are found, and campaigns of faults against its rules.",
