@@ -142,9 +142,9 @@ def _reverse_path_drops() -> int:
 
 
 def _features() -> Mapping[str, str]:
-    """Return what was tried and why it is refused, "" where it is not."""
+    """Return what was tried and why it is refused, "" where it is not; what only lacks a right is there."""
     return {
-        "nftables": _refusal(_ask_nftables),
+        "nftables": _refusal(_ask_nftables, beside=errno.EPERM),
         "bpf": _refusal(_make_map),
         "packet sockets": _refusal(_open_packet_socket, beside=errno.EPERM),
     }

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -80,8 +80,8 @@ class _Asker:
 class Inquiry:
     """What to ask for, and as whom.
 
-    `own` is this node's name, `me` how it gossips (None: it does not), `known` are the nodes, this one perhaps
-    among them, `led` are those of the `addresses` that are answered here.
+    `own` is this node's name, `me` how it gossips (None: it does not), `known` are the nodes, perhaps with
+    this one among them, `led` are those of the `addresses` that are answered here.
     """
 
     own: str
@@ -162,45 +162,62 @@ def _peer(known: Known, askers: Sequence[_Asker], heard: Gossip, *, burst: bool)
         return Peer(name=name, address=endpoint.host, gossip=heard, clock=_clock(host))
     own = next(each.ip for each in asker.link.addresses if host in each.network)
     found = _Answers(asker, own, host)
-    broadcast = found.question(ethernet.BROADCAST if host.version == 4 else None)
+    broadcast = found.by_all()
     mac = found.mac or next(iter(macs), None) or _neighbour(host)
-    if mac is None:
-        return Peer(
-            name=name,
-            address=endpoint.host,
-            link=asker.link.name,
-            gossip=heard,
-            broadcast=broadcast,
-            clock=_clock(host),
-        )
-    mtu = asker.link.mtu
-    many = found.burst(mac) if burst and host.version == 4 else (Tally(0, 0), Tally(0, 0))
-    return Peer(
+    asked = Peer(
         name=name,
         address=endpoint.host,
         link=asker.link.name,
         gossip=heard,
         broadcast=broadcast,
-        unicast=found.question(mac),
+        clock=_clock(host),
+    )
+    if mac is None:
+        return asked
+    unicast = found.alone(mac)
+    if broadcast.silent and unicast.silent:  # what inspects may drop questions without a sender
+        broadcast, unicast = found.with_sender(mac)
+    many = found.burst(mac) if burst and host.version == 4 else (Tally(0, 0), Tally(0, 0))
+    mtu = asker.link.mtu
+    return replace(
+        asked,
+        broadcast=broadcast,
+        unicast=unicast,
         echo=found.echo(mac, 8),
         full_echo=found.echo(mac, mtu - _HEADERS[host.version]),
         mtu=mtu,
         burst=many[0],
         after_burst=many[1],
-        clock=_clock(host),
     )
 
 
 class _Answers:
-    """Questions to one host; `mac` is the address that it answered from."""
+    """Questions to one host; `mac` is the address that it answered from.
+
+    A speaker here asks it all the time. So as not to take its answers for ours, we ask without a sender: the
+    answer of ARP is then to nobody (RFC 5227), that of ND to all nodes (RFC 4862).
+    """
 
     def __init__(self, asker: _Asker, own: IPAddress, host: IPAddress) -> None:
         self._asker, self._own, self._host = asker, own, host
         self.mac: bytes | None = None
 
-    def question(self, to: bytes | None, tries: int = _TRIES) -> Tally:
-        """Ask for the host's address at the hardware address `to`; None: its solicited-node group."""
-        return self._asker.tally(self._frame(to), self._is_answer, tries)
+    def by_all(self) -> Tally:
+        """Ask all for the host's address; for IPv6 those of its solicited-node group."""
+        return self._asker.tally(_probe(self._asker.link, self._host), self._is_to_nobody)
+
+    def alone(self, mac: bytes) -> Tally:
+        """Ask the host itself, at its hardware address."""
+        if isinstance(self._host, IPv4Address):
+            return self._asker.tally(arp.probe(self._asker.link.mac, self._host, mac), self._is_to_nobody)
+        return self._asker.tally(self._question(mac), self._is_answer)
+
+    def with_sender(self, mac: bytes) -> tuple[Tally, Tally]:
+        """Ask as a host of this LAN does: all, then the host itself."""
+        group = ndp.solicited_node_mac(self._host) if isinstance(self._host, IPv6Address) else None
+        frames = self._question(group or ethernet.BROADCAST), self._question(mac)
+        to_all, alone = (self._asker.tally(each, self._is_answer) for each in frames)
+        return to_all, alone
 
     def echo(self, mac: bytes, size: int) -> Tally:
         """Ask for an echo of so many bytes of data."""
@@ -217,37 +234,49 @@ class _Answers:
 
     def burst(self, mac: bytes) -> tuple[Tally, Tally]:
         """Ask many times in less than a second; return what was answered, and the echoes after that."""
-        frame, answered = self._frame(mac), 0
+        assert isinstance(self._host, IPv4Address)  # noqa: S101 - the caller looks
+        frame, answered = arp.probe(self._asker.link.mac, self._host, mac), 0
         for _ in range(_BURST):
             self._asker.send(frame)
-            answered += sum(map(self._is_answer, self._asker.heard(time.monotonic() + _BURST_APART)))
-        answered += sum(map(self._is_answer, self._asker.heard(time.monotonic() + _WAIT)))
+            answered += sum(map(self._is_to_nobody, self._asker.heard(time.monotonic() + _BURST_APART)))
+        answered += sum(map(self._is_to_nobody, self._asker.heard(time.monotonic() + _WAIT)))
         return Tally(_BURST, min(answered, _BURST)), self.echo(mac, 8)
 
-    def _frame(self, to: bytes | None) -> bytes:
+    def _question(self, to: bytes) -> bytes:
         mac, own, host = self._asker.link.mac, self._own, self._host
         if isinstance(own, IPv4Address) and isinstance(host, IPv4Address):
-            return arp.question(mac, own, host, to or ethernet.BROADCAST)
+            return arp.question(mac, own, host, to)
         assert isinstance(own, IPv6Address)  # noqa: S101 - one subnet holds both
         assert isinstance(host, IPv6Address)  # noqa: S101
-        return ndp.solicitation_frame(mac, host) if to is None else ndp.question(mac, own, host, to)
+        return ndp.question(mac, own, host, to)
 
     def _is_answer(self, frame: ethernet.Frame) -> bool:
-        if _claimed(frame) != self._host:
+        return self._is_from_host(frame, _claimed(frame))
+
+    def _is_to_nobody(self, frame: ethernet.Frame) -> bool:
+        return self._is_from_host(frame, _claimed(frame, to_nobody=True))
+
+    def _is_from_host(self, frame: ethernet.Frame, claimed: IPAddress | None) -> bool:
+        if claimed != self._host:
             return False
         self.mac = frame.source
         return True
 
 
-def _claimed(frame: ethernet.Frame) -> IPAddress | None:
-    """Return the address that a frame says is at its sender's, None for any other frame."""
+def _claimed(frame: ethernet.Frame, *, to_nobody: bool = False) -> IPAddress | None:
+    """Return the address that an answer says is at its sender's, None for any other frame.
+
+    `to_nobody`: only that of an answer to a question without a sender.
+    """
     with contextlib.suppress(PacketError):
         if frame.ethertype == ethernet.ARP:
             packet = arp.parse(frame.payload)
-            return packet.sender if packet.operation == arp.REPLY else None
+            fits = packet.operation == arp.REPLY and not (to_nobody and int(packet.target))
+            return packet.sender if fits else None
         if frame.ethertype == ethernet.IPV6:
             message = ndp.parse(frame.payload)
-            return message.target if isinstance(message, ndp.Advertisement) else None
+            fits = isinstance(message, ndp.Advertisement) and not (to_nobody and message.solicited)
+            return message.target if fits else None
     return None
 
 
