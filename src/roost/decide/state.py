@@ -29,6 +29,7 @@ from roost.decide.standing.drain import Drain
 from roost.decide.standing.inability import Inability
 from roost.decide.standing.isolation import Isolation
 from roost.decide.standing.standing import Standing
+from roost.decide.standing.tracking import Tracking
 from roost.decide.succession import Succession
 from roost.decide.vouching import Vouching
 from roost.decide.witnessing.watch import Watch
@@ -95,6 +96,7 @@ class State:
         self.isolation = Isolation()
         self.standing = Standing()
         self.inability = Inability(me)
+        self.tracking = Tracking(me)
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.

@@ -36,8 +36,12 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
 def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
     place = _of(ranking, candidate.node.name)
+    leads = ranking.leader == candidate.node.name
+    if place is not None and not place.fitness.fit and candidate.verdict.active:
+        told = f"unfit ({place.fitness.why})"
+        return f"leads although it is {told}: no node is fit" if leads else told
     if barred := impediment(candidate):
-        if ranking.leader == candidate.node.name:
+        if leads:
             return f"leads although it is {barred.detail}: no other node can"
         return f"cannot lead: {barred.detail}"
     leader = _of(ranking, ranking.leader) if ranking.leader else None
@@ -48,7 +52,8 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
 
 def _why_behind(place: Place, leader: Place) -> str:
     if place.score != leader.score:
-        return f"less preferred than {leader.node} ({place.score} < {leader.score})"
+        told = f": {place.fitness.why}" if place.fitness.weight else ""
+        return f"less preferred than {leader.node} ({place.score} < {leader.score}){told}"
     if leader.preferred:
         return f"the service prefers {leader.node}"
     if place.shunned:
@@ -68,6 +73,7 @@ def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) 
         "evidence": candidate.evidence,
         "score": place.score,
         "credits": [{"advertisement": each.advertisement, "weight": each.weight} for each in place.credits],
+        "fitness": {"fit": place.fitness.fit, "weight": place.fitness.weight, "why": place.fitness.why},
         "digest": place.digest.hex(),
         "why": why_placed(ranking, candidate),
     }

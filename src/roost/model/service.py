@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roost.model.address import IPAddress
+from roost.model.check import Check
 from roost.model.node import Node
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
@@ -89,7 +90,8 @@ class Service:
 
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
-    name that people know it by, where that is another one.
+    name that people know it by, where that is another one. `track` is what has to be well on a node for it
+    to lead.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Service:
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    track: tuple[Check, ...] = ()
 
     @property
     def elected_on(self) -> IPAddress:

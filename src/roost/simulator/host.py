@@ -81,6 +81,7 @@ class Host:
         self.lateness = 0.0  # seconds that a slow interpreter is busy at a time, at most
         self.frozen = self.paused = self.stopped = self.blinded = 0  # faults that say so
         self.gossip_mute = self.gossip_deaf = 0
+        self.sick: set[str] = set()  # services whose check fails here
         self.slow: list[float] = []
         self.join: tuple[Endpoint, ...] = ()
         self._link = Link(
@@ -225,6 +226,15 @@ class Host:
         if self.process is not None and not self.blinded:
             self.process.take(Queue.EVENTS, lambda now: self._decider_wants(desired, why, now))
 
+    def feel(self, service: str, *, sick: bool) -> None:
+        """Let the check of a service fail from now on, or be well."""
+        if sick:
+            self.sick.add(service)
+        else:
+            self.sick.discard(service)
+        if self.process is not None:
+            self.process.hands.look_at_checks()
+
     def trouble(self, *, troubled: bool) -> None:
         """Let the source of services fail, or work again."""
         process = self.process
@@ -292,12 +302,14 @@ class Host:
     # -- frames --------------------------------------------------------------------------------------
 
     def hear_question(self, question: Question) -> None:
-        """Take an ARP request: the kernel's for the host's own address, else the process's."""
+        """Take an ARP request: the kernel's for the host's own address, and where it has the responder."""
         if self.paused:
             return
         if question.target == self.address:
             self.reply(Claim(self.address, self.mac, gratuitous=False), question)
         elif self.process is not None:
+            if self.kernel.answers:
+                self.process.hands.reply(question)
             self.process.take(Queue.FRAMES, partial(self.process.question, question))
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:

@@ -70,7 +70,12 @@ class Process:
         self.swim = Swim(config, packets, chance)
         self.decider = make(facts, chance)
         self.lifelines = Lifelines(
-            self._clock, chance, find=host.find, passes=host.passes, gone=self._process_gone
+            self._clock,
+            chance,
+            find=host.find,
+            passes=host.passes,
+            gone=self.decider.process_gone,
+            running=partial(self.take, Queue.EVENTS),
         )
         self.streams = Streams(self, self._clock, chance)
         self.hands = Hands(self)
@@ -161,7 +166,8 @@ class Process:
         """Answer an ARP request for a service address if this node does, and take note of who asks."""
         if asked.target not in self.hands.noticed:
             return
-        self.hands.reply(asked)
+        if not self.host.kernel.answers:
+            self.hands.reply(asked)
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
 
@@ -203,9 +209,6 @@ class Process:
             self.roster.note(word, self.swim.members, now)
             self.note_members()
         self.decider.hear(word, now)
-
-    def _process_gone(self, name: str) -> None:
-        self.take(Queue.EVENTS, partial(self.decider.process_gone, name))
 
     def _leave(self, now: float) -> None:
         self.decider.leave(now)

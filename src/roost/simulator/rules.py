@@ -6,6 +6,7 @@ being noticed: no packet of its own disturbs the run.
     silence   nobody answers for longer than the bound although one and the same node could all the time
     two       two nodes answer for longer than the bound
     rest      some time after the last fault, not exactly one node answers where one can
+    fittest   then a node answers that is unfit, although one that is fit could
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
     broken    the same breaks a client's connection
@@ -104,6 +105,7 @@ class Judge:
         self._planned_moves = list(lone_moves(world.schedule, bounds))
         self._planned: _Planned | None = None
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
+        self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
         now = world.clock.now
         self._watched = {
             (switch, address): _Watched(now)
@@ -172,11 +174,11 @@ class Judge:
     def _state(self, host: Host) -> _Seen:
         """Return what a host answers, what it could answer, and which observers it talks with."""
         process = host.process
-        if process is None or not host.runs:
+        if process is None or not (host.runs or (host.kernel.answers and host.awake)):
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
         talks = tuple([lan.reaches(switch, host.port) for switch in range(lan.switches)])
-        able = frozenset() if process.leaving else process.able()
+        able = process.able() if host.runs and not process.leaving else frozenset()
         return host, process.answering(), able, talks
 
     def _take(self, seen: Sequence[_Seen], offered: frozenset[IPAddress], now: float) -> None:
@@ -230,6 +232,9 @@ class Judge:
             told = " and ".join(sorted(watched.who)) or "nobody"
             able = ", ".join(sorted(watched.able)) or "nobody"
             self._break("rest", f"{_place(key)}: {told} answers, able: {able}")
+        if watched.who and (fit := self._fit(key[1], watched)) and not fit & watched.who:
+            told = f"{' and '.join(sorted(watched.who))} answers and is unfit, fit: {', '.join(sorted(fit))}"
+            self._break("fittest", f"{_place(key)}: {told}")
         if quiet < self._bounds.still or len(watched.who) != 1:
             return
         moved = watched.settled is not None and watched.settled != watched.who
@@ -237,6 +242,11 @@ class Judge:
             told = f"{', '.join(watched.settled or ())} to {', '.join(watched.who)}"
             self._break("move", f"{_place(key)}: from {told}, and nothing has happened")
         watched.settled = watched.who
+
+    def _fit(self, address: IPAddress, watched: _Watched) -> frozenset[str]:
+        """Return who could answer, and is fit to."""
+        service, hosts = self._tracked.get(address, ""), self._world.hosts
+        return frozenset(name for name in watched.able if service not in hosts[name].sick)
 
     def _is_unwell(self, watched: _Watched, now: float) -> bool:
         """Tell whether not exactly one answers; two may for a moment, when a node that has waited leads."""
@@ -248,7 +258,7 @@ class Judge:
     def _note_words(self, now: float) -> None:
         """See whether a node says something else of its own standing: that moves leads, with a cause."""
         words = tuple(
-            (told.waits, told.blind, told.outdated, told.draining)
+            (told.waits, told.blind, told.outdated, told.draining, told.unfit)
             for host in self._world.hosts.values()
             if host.process is not None
             for told in (host.process.hands.metadata,)

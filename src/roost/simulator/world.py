@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
@@ -71,6 +72,7 @@ class World:
             host.join = tuple(other.endpoint for other in self.hosts.values() if other is not host)
             host.kernel.passed_on = frozenset(spec.ip for spec in schedule.services if spec.endpoints)
             host.kernel.counts = schedule.connections
+            host.kernel.answers = schedule.kernel
             host.desired = self._desired(host.name)
             host.boot(_TOGETHER * self._chance(f"boot {host.name}").random())
         for fault in schedule.faults:
@@ -200,4 +202,5 @@ def _service(spec: ServiceSpec) -> Service:
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
+        track=(Check(Interface(spec.name)),) if spec.tracked else (),
     )

@@ -5,10 +5,11 @@ from ipaddress import ip_address
 
 from hypothesis import strategies as st
 
+from roost.model.fitness import Fitness
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, LabelSelector, Preference, Service
 
-__all__ = ["EVERYWHERE", "alive", "candidates", "prefer", "service", "services"]
+__all__ = ["EVERYWHERE", "alive", "candidates", "fitnesses", "prefer", "service", "services"]
 
 EVERYWHERE = Advertisement("everywhere")
 
@@ -55,6 +56,10 @@ _nodes = st.builds(
     labels=_labels,
     network_unavailable=st.sampled_from([False, False, False, True]),
     excluded=st.sampled_from([False, False, False, True]),
+)
+_fitness = st.builds(Fitness, st.booleans(), st.sampled_from([0, 0, -2, 5]))
+fitnesses = st.dictionaries(
+    st.sampled_from(["s1", "s2", "s3", "s4"]), st.dictionaries(_names, _fitness, max_size=4), max_size=3
 )
 services = st.lists(_services, max_size=4, unique_by=lambda each: each.name)
 candidates = st.lists(
