@@ -17,6 +17,7 @@ _COMMANDS = {
     "status": "Show what is wrong, who leads what, and the members of the cluster.",
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
+    "doctor": "Find what is wrong on this host, on its LAN and in its cluster.",
     "top": "Show nodes, addresses, traffic, failovers and events live.",
     "dashboard": "Show a whole cluster as a page, live.",
     "forget": "Miss a lost member no more, on all nodes.",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from roost.cli.exits import Exit, Failure
 
-__all__ = ["ask_cluster", "is_known", "wish_drain"]
+__all__ = ["ask_cluster", "is_known", "proxy_configuration", "wish_drain"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,11 @@ def is_known() -> bool:
 def ask_cluster(target: str) -> Any:
     """Return what the first speaker that answers says at `target`; ends the command on failure."""
     return _run(_ask(target))
+
+
+def proxy_configuration() -> str:
+    """Return the text of kubeadm's ConfigMap kube-proxy, "" where there is none or no right to read it."""
+    return _run(_proxy_configuration())
 
 
 def wish_drain(node: str, *, wish: bool) -> None:
@@ -75,3 +80,18 @@ async def _annotate(node: str, *, wish: bool) -> None:
         raise Failure(f"node {node}: {error}", Exit.INVALID) from error
     finally:
         await api.close()
+
+
+async def _proxy_configuration() -> str:
+    from roost.kubernetes.client import Api, ApiError  # noqa: PLC0415
+    from roost.kubernetes.credentials import find  # noqa: PLC0415
+    from roost.kubernetes.kinds import CONFIG_MAPS  # noqa: PLC0415
+
+    api = Api(find())
+    try:
+        found = await api.get(CONFIG_MAPS.path("kube-system", "kube-proxy"))
+    except ApiError:
+        return ""
+    finally:
+        await api.close()
+    return str((found.get("data") or {}).get("config.conf", ""))

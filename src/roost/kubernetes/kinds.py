@@ -8,6 +8,7 @@ __all__ = [
     "ACCESS_REVIEWS",
     "ADVERTISEMENTS",
     "COMMUNITIES",
+    "CONFIG_MAPS",
     "DEFINITIONS",
     "DEPLOYMENTS",
     "EVENTS",
@@ -28,6 +29,7 @@ __all__ = [
 _CORE: Final = "api/v1"
 _METALLB: Final = "apis/metallb.io/v1beta1"
 
+CONFIG_MAPS: Final = Resource(_CORE, "configmaps")
 EVENTS: Final = Resource(_CORE, "events")
 NAMESPACES: Final = Resource(_CORE, "namespaces")
 NODES: Final = Resource(_CORE, "nodes")

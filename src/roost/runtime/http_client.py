@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NotASpeakerError", "get", "request"]
+__all__ = ["NotASpeakerError", "get", "read_text", "request"]
 
 
 class NotASpeakerError(Exception):
@@ -41,5 +41,15 @@ def request(method: str, path: Path, target: str, timeout: float = 5.0) -> tuple
         return response.status, json.loads(response.read())
     except ValueError as error:
         raise NotASpeakerError(f"what listens at {path} is no Roost speaker") from error
+    finally:
+        connection.close()
+
+
+def read_text(path: Path, target: str, timeout: float = 5.0) -> str:
+    """GET `target` and return its text as it is. Raises OSError or http.client.HTTPException."""
+    connection = _UnixConnection(path, timeout)
+    try:
+        connection.request("GET", target)
+        return connection.getresponse().read().decode(errors="replace")
     finally:
         connection.close()

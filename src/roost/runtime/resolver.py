@@ -8,7 +8,7 @@ import threading
 from roost.protocols.machine import Endpoint
 from roost.runtime.bind import endpoint_of
 
-__all__ = ["resolve"]
+__all__ = ["resolve", "resolve_now"]
 
 
 async def resolve(host: str, port: int) -> list[Endpoint]:
@@ -44,3 +44,9 @@ def _look_up(host: str, port: int) -> tuple[list[Endpoint] | None, Exception | N
         return None, OSError(str(error))
     endpoints = (endpoint_of((str(info[4][0]), int(info[4][1]))) for info in infos)
     return list(dict.fromkeys(endpoints)), None
+
+
+def resolve_now(endpoint: Endpoint) -> list[Endpoint]:
+    """Return the same for those who have no event loop; nothing when the name does not resolve."""
+    found, _ = _look_up(endpoint.host, endpoint.port)
+    return found or []

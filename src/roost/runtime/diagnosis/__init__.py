@@ -1,0 +1,1 @@
+"""Gathers facts of a host, its LAN and its peers for `roost.model.diagnosis`; changes nothing anywhere."""
