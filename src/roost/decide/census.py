@@ -57,6 +57,7 @@ class Census:
         return replace(
             base or Node(member.name, registered=False),
             speaker=roost or self.known is not None,
+            shares=roost,
             can_announce=bool(self.own) if mine else bool(told.macs) or not roost,
             interfaces=self.own if mine else told.interfaces,
             networks=told.networks,

@@ -15,6 +15,7 @@ from roost.model.address import canonical
 from roost.model.eligibility import Credit, Exclusion, credits_of, exclusion_of
 from roost.model.node import Node
 from roost.model.service import Service
+from roost.model.sharing import Weights
 
 __all__ = ["Place", "Ranking", "digest", "place_digest", "rank"]
 
@@ -51,14 +52,26 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, else the first that is reluctant, or None. A position
-    counts from 1: the index in `places` plus one.
+    `leader` is the first placed node that is active, else the first that is reluctant, or None. `sharers` are
+    all of those, where the service is shared. A position counts from 1: the index in `places` plus one.
     """
 
     service: Service
     places: tuple[Place, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     leader: str | None = None
+    sharers: tuple[str, ...] = ()
+
+    @property
+    def answerers(self) -> tuple[str, ...]:
+        """Who answers: the leader, or all that share."""
+        return self.sharers or ((self.leader,) if self.leader is not None else ())
+
+    @property
+    def weights(self) -> Weights:
+        """What the placed nodes weigh, by name; nothing where the service is not shared."""
+        sharing = self.service.sharing
+        return sharing.weights_of(place.node for place in self.places) if sharing is not None else ()
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
@@ -73,9 +86,13 @@ class Ranking:
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
         """Return the same order, led by the first node in it of the first of `groups` that has one."""
-        found = (place.node for group in groups for place in self.places if group(place.node))
-        leader = next(found, None)
-        return self if leader == self.leader else replace(self, leader=leader)
+        found = (tuple(place.node for place in self.places if group(place.node)) for group in groups)
+        first = next((names for names in found if names), ())
+        leader = first[0] if first else None
+        sharers = first if self.service.sharing is not None else ()
+        if (leader, sharers) == (self.leader, self.sharers):
+            return self
+        return replace(self, leader=leader, sharers=sharers)
 
     def with_nodes(self, changed: Mapping[str, Node | None]) -> "Ranking":
         """Return the order after `changed` nodes came, changed or (None) went; it has no leader yet."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from roost.model.address import IPAddress
 from roost.model.node import Node
+from roost.model.sharing import Sharing
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
 
@@ -89,7 +90,8 @@ class Service:
 
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
-    name that people know it by, where that is another one.
+    name that people know it by, where that is another one. With `sharing` all nodes that may lead it answer,
+    each its own askers.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Service:
     health_port: int = 0
     apart_from: IPAddress | None = None
     part_of: str = ""
+    sharing: Sharing | None = None
 
     @property
     def elected_on(self) -> IPAddress:
