@@ -25,6 +25,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.publishing import Publishing
 from roost.decide.questions import Questions
 from roost.decide.settings import DeciderSettings
+from roost.decide.sharing.sharers import Sharers
 from roost.decide.standing.isolation import has_carrier
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
@@ -72,8 +73,9 @@ class Decider:
         self.passing_on = PassingOn(state)
         self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
-        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on)
-        self._conflicts = Conflicts(state, self._leading, self._publishing)
+        self._sharers = Sharers(state, self._publishing)
+        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on, self._sharers)
+        self._conflicts = Conflicts(state, self._leading, self._publishing, self._sharers)
         self._absence = Absence(state, self._leading, self._publishing)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
@@ -386,6 +388,7 @@ class Decider:
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
         self._questions.wake(now)
+        self._sharers.wake(now)
         self._wake_standing(now)
         self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
@@ -421,6 +424,7 @@ class Decider:
                 state.announcing,
                 state.own_connections,
                 state.holders,
+                self._sharers,
             )
             self._due = soonest([each.next_wake() for each in parts])
             self._stale = False

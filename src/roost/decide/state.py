@@ -25,6 +25,9 @@ from roost.decide.readiness import Readiness
 from roost.decide.rejoining import Rejoining
 from roost.decide.settings import DeciderSettings
 from roost.decide.settling import Settling
+from roost.decide.sharing.presence import Presence
+from roost.decide.sharing.roll_call import RollCall
+from roost.decide.sharing.shares import Shares
 from roost.decide.standing.drain import Drain
 from roost.decide.standing.inability import Inability
 from roost.decide.standing.isolation import Isolation
@@ -69,8 +72,10 @@ class State:
         self.fates = FateBook(me)
         # Who leads, and what speaks for or against answering here.
         self.election = Election()
-        self.plan = Plan(me, self.election)
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
+        self.presence = Presence()
+        self.roll_call = RollCall(budget)
+        self.plan = Plan(me, self.election, Shares(me, self.presence, self.roll_call, self.witnesses_of))
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
         self.yielding = Yielding(budget=budget)
@@ -86,6 +91,7 @@ class State:
             delivered=self.delivery,
             readiness=self.readiness,
             links=lambda: self.announcing_links,
+            me=me,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
@@ -99,7 +105,7 @@ class State:
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
         self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, budget)
-        self.clients = Clients(me, self.plan.lead, lambda: frozenset(self.address_book.names))
+        self.clients = Clients(me, self.plan.answerers, lambda: frozenset(self.address_book.names))
         # Connections that outlive the move of their address.
         self.holders = Holders(me)
         self.own_connections = Own(me)
@@ -122,6 +128,11 @@ class State:
         """Tell whether `peer` was lost a moment ago: what it holds of others is from before that."""
         return now - self.came.get(peer, now) < _JUST
 
+    def witnesses_of(self, name: str) -> frozenset[str]:
+        """Return who watches a node that this one watches, itself among them."""
+        others = self.watch.duties.get(name)
+        return frozenset() if others is None else others | {self.me}
+
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""
         verdict = self.verdict(name)
@@ -133,8 +144,9 @@ class State:
 
     def foreign_leader(self, address: IPAddress) -> str | None:
         """Return who leads `address`, if that node runs another speaker, whose MACs nobody gossips."""
-        leader = self.plan.lead(address).node
-        if leader in (None, self.me):
+        lead = self.plan.lead(address)
+        leader = lead.node
+        if leader in (None, self.me) or lead.sharers:
             return None
         member = next((each for each in self.members if each.name == leader), None)
         return leader if member and not member.metadata.version else None

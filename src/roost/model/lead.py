@@ -18,8 +18,8 @@ __all__ = ["Lead", "lead"]
 class Lead:
     """Node `node` leads `address` (None: nobody), `standbys` are next, best first; `why` for people.
 
-    `service` is the name of the one whose ranking decides. Of a shared address `sharers` all answer, `node` is
-    the first of them, and nobody stands by; `weights` are those of all nodes that may.
+    `service` is the name of the one whose ranking decides. Of a shared address all `sharers` answer, `node`
+    is the first of them, and nobody stands by; `weights` are those of all nodes that may.
     """
 
     address: IPAddress
@@ -52,7 +52,7 @@ def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
         else f"first of those that can lead {name}"
     )
     if len(ordered) > 1:
-        why += f", which decides for {len(ordered)} services that have the address"
+        why += f", which decides for {len(ordered)} services that share the address"
     if shared:
         return Lead(address, deciding.leader, (), name, why, deciding.sharers, deciding.weights)
     return Lead(address, deciding.leader, standbys, name, why)

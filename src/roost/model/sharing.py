@@ -4,8 +4,8 @@ The asker's hardware address and the service address give a slot, and each slot 
 weighted rendezvous (highest random weight): the first one in it that is there answers. So all nodes agree
 without a message, and a node that goes gives exactly its own slots to the others.
 
-It is the hardware address that counts and never the IP address: a host has one neighbour entry for an address,
-whatever addresses it has itself.
+It is the hardware address that counts and never the IP address: a host has one neighbour entry for an
+address, whatever addresses it has itself.
 """
 
 import struct

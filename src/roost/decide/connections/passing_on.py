@@ -11,7 +11,7 @@ stand behind this one. So a node passes on once what came from a client, and onc
 while two nodes believe to lead.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -23,6 +23,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.state import State
 from roost.decide.witnessing.targets import kernel_target
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
 from roost.model.event import Event, Happening
 from roost.model.flow import Flow
 from roost.model.node import Verdict
@@ -63,7 +64,30 @@ class PassingOn:
             self._seen.add(address)
             self.holders.presume(address, before, now, keep)
 
-    def answers(self, before: Collection[IPAddress], after: Collection[IPAddress], now: float) -> None:
+    def shares_moved(
+        self, address: IPAddress, before: Collection[str], after: Collection[str], now: float
+    ) -> None:
+        """Follow that other nodes share `address` than before, or by other weights.
+
+        Clients stay where they are and find another node when they ask anew: each may have connections at
+        any other. Who is there says whether it has some.
+        """
+        keep = self._state.settings.keep_connections
+        if not keep:
+            return
+        self._seen.add(address)
+        for name in {*before, *after} - {self._state.me}:
+            if name in after:
+                if name not in self.holders.of(address):
+                    self.holders.guess(address, name, now)
+            elif self._state.verdict(name) not in {None, *_LOST}:
+                self.holders.presume(address, name, now, keep)
+        if self._state.me in after:
+            self._own.share([address], now, keep)
+
+    def answers(
+        self, before: Collection[IPAddress], after: Mapping[IPAddress, Announcement], now: float
+    ) -> None:
         """Follow what is answered here: before anything new is, the host has to know where the rest goes."""
         keep = self._state.settings.keep_connections
         if not keep:
@@ -71,7 +95,7 @@ class PassingOn:
         new = [each for each in after if each not in before]
         for address in new:
             self._guess(address, now)
-        self._own.regain(new, now)
+        self._own.regain([each for each in new if after[each].share is None], now)
         lost = [each for each in before if each not in after and each in self._state.plan.known]
         self._own.lose(lost, now, keep)
         self._put(after)
@@ -187,8 +211,8 @@ class PassingOn:
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
-        leader = self._state.plan.lead(address).node
-        names = {*self.holders.of(address), *([leader] if leader else [])}
+        lead = self._state.plan.lead(address)
+        names = {*self.holders.of(address), *([lead.node] if lead.node and not lead.sharers else [])}
         return names - {self._state.me}
 
     def _is_gone(self, name: str) -> bool:
@@ -214,7 +238,10 @@ class PassingOn:
         for address, onward in wanted.onward.items():
             before = self.onward.onward.get(address)
             if before is None and onward.first is not None and address in self._state.answers.now:
-                new.setdefault(", ".join(sorted(self.holders.of(address))), []).append(address)
+                holders = self.holders.of(address)
+                named = sorted(name for name, each in holders.items() if not each.guessed)
+                if named or address not in self._state.plan.shared:
+                    new.setdefault(", ".join(named or sorted(holders)), []).append(address)
         text = "passing connections on that others hold"
         for names, addresses in new.items():
             if len(addresses) == 1:
