@@ -30,7 +30,7 @@ _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
 # All other verdicts follow from what was seen on the wire, or said by the node itself.
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
-_UNTIL_TOLD: Final = 1.0  # seconds until all who share an address know that one does no more
+_UNTIL_TOLD: Final = 0.8  # seconds until all who share an address know that one does no more
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 

@@ -22,6 +22,7 @@ _VERSION: Final = 1
 _FIRST: Final = 4.0  # seconds of peace at the start: the cluster finds itself
 _REST: Final = 17.0  # seconds of peace after the last fault, in which it has to come to rest
 _AFTER: Final = 8.0  # seconds after the planned move at the end
+_SHARED: Final = 0.5  # of the services, where any are shared
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
 
@@ -118,13 +119,15 @@ class Fault:
 class ServiceSpec:
     """A service: its address, the nodes that may announce it (empty: all), those with an endpoint.
 
-    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address.
+    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. With
+    `shared` all these nodes answer, each its own askers.
     """
 
     name: str
     address: str
     nodes: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    shared: bool = False  # older files have none
 
     @property
     def ip(self) -> IPAddress:
@@ -179,7 +182,8 @@ class Schedule:
 
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
-    return ServiceSpec(row["name"], row["address"], tuple(row["nodes"]), tuple(row["endpoints"]))
+    nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, bool(row.get("shared", False)))
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -240,7 +244,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         switches,
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
-        services,
+        _some_shared(services, seed),
         (*drawn, planned),
         round(last + _AFTER, 3),
         connections=True,
@@ -255,6 +259,13 @@ def _draw_service(number: int, names: tuple[str, ...], chance: random.Random) ->
     if lot < 0.15:
         return ServiceSpec(name, address, nodes=some)
     return ServiceSpec(name, address, endpoints=some) if lot < 0.35 else ServiceSpec(name, address)
+
+
+def _some_shared(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceSpec, ...]:
+    """Share some of the services in half of all runs; drawn apart, so that a seed keeps its faults."""
+    chance = random.Random(f"shared {seed}")  # noqa: S311 - a simulation
+    share = chance.choice((0.0, _SHARED))
+    return tuple(replace(each, shared=chance.random() < share) for each in services)
 
 
 def _spread(span: tuple[float, float], chance: random.Random) -> float:

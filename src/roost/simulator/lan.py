@@ -19,7 +19,7 @@ _UPLINK: Final = "uplink"
 
 
 class Question(NamedTuple):
-    """An ARP request for `target`; an `asker` of None is a probe, which teaches nobody anything.
+    """An ARP request for `target`, `direct` if to one station; a probe has no `asker` and teaches nobody.
 
     `mac` (6 bytes) and `port` are the asker's. A named tuple: millions are made.
     """
@@ -29,6 +29,7 @@ class Question(NamedTuple):
     mac: bytes
     port: "Port"
     answered: Callable[["Claim"], None] | None = None  # hears the answer, too
+    direct: bool = False
 
 
 class Claim(NamedTuple):

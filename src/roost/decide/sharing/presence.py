@@ -61,4 +61,4 @@ class Presence:
         """When `wake` is wanted next, or None while nobody counts."""
         if self._ask is None:
             return None
-        return min(self._ask, *self._until.values())
+        return min([self._ask, *self._until.values()])

@@ -52,6 +52,14 @@ class RollCall:
             elif not known.asked:
                 known.due = min(known.due, now)
 
+    def take_for_mute(self, addresses: Iterable[IPAddress], name: str, now: float) -> list[IPAddress]:
+        """Take that node `name` answers for none of these; return those of which that is news."""
+        news = [each for each in addresses if name not in self.mute(each)]
+        for address in news:
+            self._mute[address] = self.mute(address) | {name}
+            self._calls.setdefault(address, _Call(now + _AGAIN))
+        return news
+
     def heard(self, address: IPAddress, name: str) -> None:
         """Take that node `name` answers for `address`."""
         if (call := self._calls.get(address)) is not None:

@@ -71,8 +71,9 @@ class Sharers:
         if asked:
             self._state.outbox.put(Ask(tuple(asked)))
         mute = {name for address in changed for name in self._state.roll_call.mute(address)}
-        # Whose process does not answer for one is asked for all.
-        self.call_all([name for name in mute if self._state.watch.evidence(name, now).process is False], now)
+        for name in mute:  # whose process does not answer is mute for all
+            if self._state.watch.evidence(name, now).process is False:
+                changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
         self._look_again({*changed, *self._shared_by(over)}, now)
 
     def next_wake(self) -> float | None:
