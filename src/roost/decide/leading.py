@@ -30,7 +30,7 @@ _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
 # All other verdicts follow from what was seen on the wire, or said by the node itself.
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})
-_UNTIL_TOLD: Final = 0.8  # seconds until all who share an address know that one does no more
+_UNTIL_TOLD: Final = 0.5  # seconds until all who share an address know that one does no more
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -374,7 +374,6 @@ class Leading:
         for move in moves:
             if move.left or move.joined:
                 self._record_shares(move, why, now)
-            if move.old_leader == move.new_leader:
                 continue
             reason = why or census.reason(move, before or {}, self._state.election.candidates)
             facts: dict[str, object] = {
@@ -399,6 +398,7 @@ class Leading:
             "service": move.service,
             "left": sorted(move.left),
             "joined": sorted(move.joined),
+            "to": move.new_leader,
             "why": why or gone or "others may lead it now",
         }
         silent = [now - at for name in move.left if (at := self._state.watch.last_heard(name)) is not None]

@@ -40,12 +40,8 @@ class Sharers:
             if service in rankings and not names.isdisjoint(self._state.watch.duties):
                 self._state.roll_call.call(rankings[service].service.addresses, now)
         self._joined.clear()
-        gone = [
-            name
-            for name in tuple(self._state.presence.nodes)
-            if self._state.verdict(name) not in _UNWITNESSED and self._state.presence.gone(name)
-        ]
-        self._look_again(self._shared_by(gone), now)
+        changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
+        self._look_again(self._shared_by(changed), now)
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still give one."""
@@ -58,8 +54,7 @@ class Sharers:
     def heard(self, address: IPAddress, name: str, now: float) -> None:
         """Hear that node `name` answers for a shared address."""
         self._state.roll_call.heard(address, name)
-        lost = self._state.verdict(name) in _UNWITNESSED
-        if lost and self._state.presence.heard(name, now):
+        if self._state.is_lost(name) and self._state.presence.heard(name, now):
             self._look_again(self._shared_by([name]), now)
 
     def wake(self, now: float) -> None:
@@ -80,6 +75,12 @@ class Sharers:
         """When `wake` is wanted next, or None."""
         due = [self._state.presence.next_wake(), self._state.roll_call.next_wake()]
         return min((each for each in due if each is not None), default=None)
+
+    def _is_known_now(self, name: str) -> bool:
+        """Tell whether a lost node does not count as there any more: it is back, or was found gone."""
+        if not self._state.is_lost(name):
+            return self._state.presence.back(name)
+        return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
         for name in names:
