@@ -396,8 +396,8 @@ class Leading:
         gone = "; ".join(f"{each.node} is {each.detail}" for each in left.values() if each is not None)
         facts: dict[str, object] = {
             "service": move.service,
-            "left": sorted(move.left),
-            "joined": sorted(move.joined),
+            "left": ", ".join(sorted(move.left)),
+            "joined": ", ".join(sorted(move.joined)),
             "to": move.new_leader,
             "why": why or gone or "others may lead it now",
         }

@@ -19,6 +19,7 @@ from roost.kubernetes.resources import (
     KubeService,
     addresses_in,
 )
+from roost.kubernetes.sharing import sharing_of
 from roost.model.address import IPAddress, canonical
 from roost.model.node import Node
 from roost.model.pool import Pool
@@ -117,6 +118,7 @@ def _desired_service(service: KubeService, endpoints: Iterable[Endpoints], polic
             if protocol in _PROTOCOLS
         ),
         health_port=service.health_port if service.local else 0,
+        sharing=sharing_of(service.annotations),
     )
 
 
@@ -142,7 +144,8 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
     """Return the services by name, those that share an address with one set of endpoint nodes.
 
     Their sets are equal in the end; while endpoints come and go one by one they are not, and one address
-    must not have two leaders meanwhile. For the same reason they prefer the node of the first by name.
+    must not have two leaders meanwhile. For the same reason they prefer the node of the first by name, and
+    are shared by many nodes where that one is.
     """
     found = {service.name: service for service in sorted(services, key=lambda service: service.name)}
     by_address: defaultdict[IPAddress, list[Service]] = defaultdict(list)
@@ -159,6 +162,7 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
                 service,
                 endpoint_nodes=None if service.endpoint_nodes is None else common,
                 preferred=group[0].preferred,
+                sharing=group[0].sharing,
             )
     return tuple(found.values())
 
@@ -188,7 +192,11 @@ def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
         local = None if service.endpoint_nodes is None else sorted(service.endpoint_nodes)
         addresses = [canonical(address) for address in service.addresses]
         apart = service.apart_from and canonical(service.apart_from)
-        total ^= _number((service.name, addresses, rules, local, service.withheld, service.preferred, apart))
+        facts: tuple[object, ...] = (
+            *(service.name, addresses, rules, local, service.withheld, service.preferred, apart),
+            *(() if service.sharing is None else (service.sharing,)),
+        )
+        total ^= _number(facts)
     for node in nodes.values():
         total ^= _number(
             (node.name, sorted(node.labels.items()), node.network_unavailable, node.excluded, node.ready)

@@ -21,6 +21,8 @@ __all__ = [
     "OUT_OF_SERVICE_TAINT",
     "POOL_ANNOTATION",
     "PREFERRED_ANNOTATION",
+    "SHARING_ANNOTATION",
+    "WEIGHTS_ANNOTATION",
     "Endpoints",
     "KubeNode",
     "KubePod",
@@ -46,6 +48,8 @@ POOL_ANNOTATION: Final = "metallb.io/ip-allocated-from-pool"
 DRAIN_ANNOTATION: Final = "roost.io/drain"
 PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
 APART_ANNOTATION: Final = "roost.io/addresses-apart"
+SHARING_ANNOTATION: Final = "roost.io/sharing"
+WEIGHTS_ANNOTATION: Final = "roost.io/sharing-weights"
 _FAMILIES: Final = MappingProxyType({"IPv4": 4, "IPv6": 6})
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 

@@ -34,6 +34,7 @@ from roost.kubernetes.resources import (
     parse_pod,
     parse_service,
 )
+from roost.kubernetes.sharing import why_not_shared
 from roost.model.complaint import Complaint
 from roost.model.node import Node
 from roost.model.service import DesiredState, Service
@@ -98,6 +99,7 @@ class KubernetesSource:
         self._proxy = ProxyHealth()
         self._by_service: defaultdict[str, dict[str, Endpoints]] = defaultdict(dict)
         self._built: dict[str, tuple[Service, ...]] = {}
+        self._wrong: dict[str, str] = {}  # Services whose annotations are wrong -> why
         self._facts: dict[str, Node] = {}
         self._dirty: set[str] = set()
         self._config_dirty = True
@@ -160,8 +162,10 @@ class KubernetesSource:
         local: Sequence[tuple[str, IPv4Interface | IPv6Interface]],  # noqa: ARG002 - the protocol's
         links: Collection[str],  # noqa: ARG002
     ) -> tuple[Complaint, ...]:
-        """Return nothing: what a Service wants does not depend on this host."""
-        return ()
+        """Return which annotations of Roost's own are wrong: nothing of a Service depends on this host."""
+        return tuple(
+            Complaint("warning", f"{key}: {why}", service=key) for key, why in sorted(self._wrong.items())
+        )
 
     def serving_nodes(self, service: str) -> frozenset[str] | None:
         """Return the nodes with an endpoint that can serve; None when one is on no node."""
@@ -270,6 +274,10 @@ class KubernetesSource:
         service = self._services.items.get(key)
         slices = self._by_service.get(key, {}).values()
         built = () if service is None else desired_services(service, slices, self._policy)
+        if service is not None and built and (why := why_not_shared(service.annotations)):
+            self._wrong[key] = why
+        else:
+            self._wrong.pop(key, None)
         if built:
             self._built[key] = built
         else:

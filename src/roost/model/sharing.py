@@ -18,9 +18,21 @@ from typing import Final, Literal
 
 from roost.model.address import IPAddress
 
-__all__ = ["NO_SLOTS", "SLOTS", "Share", "Sharing", "Table", "Weights", "lent_slots", "slot_of", "table"]
+__all__ = [
+    "NO_SLOTS",
+    "SLOTS",
+    "WEIGHT_LIMIT",
+    "Share",
+    "Sharing",
+    "Table",
+    "Weights",
+    "lent_slots",
+    "slot_of",
+    "table",
+]
 
 SLOTS: Final = 4096
+WEIGHT_LIMIT: Final = 1000
 NO_SLOTS: Final = bytes(SLOTS // 8)
 _UNIFORM: Final = 2.0**52
 _LAST: Final = 1e18  # so much later come nodes of weight 0: only where nobody else is

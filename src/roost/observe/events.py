@@ -45,7 +45,7 @@ class Events:
 
     def happened(self, event: Event) -> None:
         """Publish an event."""
-        if event.what is Happening.LEAD_MOVED:
+        if event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED):
             self._gather(event)
         else:
             self.flush()
@@ -69,7 +69,10 @@ class Events:
     def _gather(self, event: Event) -> None:
         is_first = not self._moves
         facts = event.facts
-        alike = (event.level, facts.get("from"), facts.get("to"), facts.get("why"))
+        alike = (
+            *(event.what, event.level, facts.get("from"), facts.get("to"), facts.get("why")),
+            *(str(facts.get("left")), str(facts.get("joined"))),
+        )
         self._moves.setdefault(alike, []).append(event)
         if is_first:
             self._soon(self.flush)

@@ -78,6 +78,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         # Single addresses.
         "no leader": Kind(_CRITICAL, "`roost explain ADDRESS` says what each node lacks"),
         "stood in": Kind(_WARNING, "compare that node's services with this one's: most likely it lacks it"),
+        "not shared": Kind(
+            _WARNING, "give it a pool that those speakers do not announce, or have one node lead it"
+        ),
         "yielded": Kind(_WARNING, "look why gossip does not reach who answers for it"),
         "claimed by a peer": Kind(
             _WARNING, "compare the services of both, and look at the gossip between them"

@@ -212,6 +212,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
             nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
             yield from _grouped("no leader", nobody)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
+        yield from _grouped("not shared", dict(_not_shared(speaker)))
         why = speaker.decider.why
         yield from _grouped(
             "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
@@ -269,6 +270,17 @@ def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
         leader = speaker.decider.state.plan.lead(address).node
         if leader is not None and leader != speaker.name:
             yield canonical(address), f"its leader {leader} does not answer for it, and {who} does instead"
+
+
+def _not_shared(speaker: Speaker) -> Iterator[tuple[str, str]]:
+    """Tell of shared services beside speakers that know only leaders: these answer everybody."""
+    for ranking in speaker.decider.state.election.rankings.values():
+        foreign = [each.node for each in ranking.exclusions if each.reason is Reason.CANNOT_SHARE]
+        if foreign:
+            yield (
+                _named(ranking),
+                f"the speakers of {', '.join(foreign)} cannot share it, and may answer everybody",
+            )
 
 
 def _undeliverable(speaker: Speaker) -> Iterator[Problem]:

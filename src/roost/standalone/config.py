@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
+from roost.model.sharing import Sharing
 from roost.settings import SpeakerSettings
 from roost.standalone.problems import Spot
 
@@ -27,13 +28,14 @@ class NodeSelection:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """A service of the file; None for `nodes` and `interfaces` allows all."""
+    """A service of the file; None for `nodes` and `interfaces` allows all, for `sharing` is one leader."""
 
     name: str
     addresses: tuple[IPAddress, ...]
     nodes: NodeSelection | None = None
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
+    sharing: Sharing | None = None
 
     def desired(self) -> Service:
         """Return the service as the election takes it, with one advertisement that bears its name."""
@@ -44,14 +46,28 @@ class ServiceConfig:
             selectors=(LabelSelector(match_labels=selection.labels),) if selection.labels else (),
             interfaces=self.interfaces,
         )
-        return Service(self.name, self.addresses, (advertisement,), deliver="local", ports=self.ports)
+        return Service(
+            self.name,
+            self.addresses,
+            (advertisement,),
+            deliver="local",
+            ports=self.ports,
+            sharing=self.sharing,
+        )
 
     def plain(self) -> list[object]:
         """Return all of it as JSON-able data, the same for the same meaning."""
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]
-        return [self.name, addresses, nodes, self.interfaces and sorted(self.interfaces), ports]
+        plain: list[object] = [
+            self.name,
+            addresses,
+            nodes,
+            self.interfaces and sorted(self.interfaces),
+            ports,
+        ]
+        return plain if self.sharing is None else [*plain, [self.sharing.by, sorted(self.sharing.weights)]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,6 +183,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         addresses=tuple(section.addresses),
         nodes=_selection(section.nodes) if section.nodes else None,
         interfaces=_tuple(section.interfaces),
+        sharing=section.sharing.desired() if section.sharing is not None else None,
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),

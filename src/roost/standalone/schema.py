@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from roost.model.address import IPAddress
+from roost.model.sharing import WEIGHT_LIMIT, Sharing
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
@@ -24,6 +25,7 @@ __all__ = [
     "NodesSection",
     "Section",
     "ServiceSection",
+    "SharingSection",
     "all_keys",
     "keys_at",
 ]
@@ -85,6 +87,14 @@ def _election(value: Any) -> Any:
     return values.choice("hash", later=("vrrp",))(value)
 
 
+def _sharing(value: Any) -> Any:
+    """Bring the words into the long form; None is one leader."""
+    if isinstance(value, dict):
+        return value
+    word = values.choice("leader", "per-client")(value)
+    return None if word == "leader" else {}
+
+
 def _backends(_: Any) -> NoReturn:
     raise values.not_yet(
         "balancing to backends", "remove the key and run the server on every node (deliver: local)"
@@ -129,6 +139,20 @@ class PortSection(Section):
     protocol: Annotated[str, PlainValidator(values.choice("TCP", "UDP", "SCTP"))] = "TCP"
 
 
+class SharingSection(Section):
+    """How all nodes of a service answer for its addresses."""
+
+    by: Annotated[str, PlainValidator(values.choice("client", later=("connection",)))] = "client"
+    weights: Annotated[
+        dict[_Name, Annotated[int, PlainValidator(values.integer(0, WEIGHT_LIMIT))]],
+        AfterValidator(_at_least_one),
+    ] = {}
+
+    def desired(self) -> Sharing:
+        """Return it as the election takes it."""
+        return Sharing("client", tuple(sorted(self.weights.items())))
+
+
 class ServiceSection(Section):
     """A service and its addresses."""
 
@@ -137,7 +161,7 @@ class ServiceSection(Section):
     nodes: Annotated[NodesSection | None, BeforeValidator(_names_or_labels)] = None
     interfaces: _Patterns | None = None
     election: Annotated[str, PlainValidator(_election)] = "hash"
-    sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
+    sharing: Annotated[SharingSection | None, BeforeValidator(_sharing)] = None
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
     ports: list[PortSection] = []
     backends: Annotated[None, PlainValidator(_backends)] = None
