@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.output import shared_by
 from roost.cli.screen import Screen
 
 __all__ = ["command"]
@@ -46,6 +47,12 @@ def command(
         _draw(answer, Screen())
 
 
+def _who(move: dict[str, Any], when: str) -> str | None:
+    shares = move.get("shares")
+    leader: str | None = move[when]
+    return leader if shares is None else shared_by(shares[when])
+
+
 def _draw(answer: dict[str, Any], screen: Screen) -> None:
     if not answer["moves"]:
         screen.line("nothing would move")
@@ -56,8 +63,8 @@ def _draw(answer: dict[str, Any], screen: Screen) -> None:
             (
                 move["service"],
                 " ".join(move["addresses"]),
-                move["before"] or "nobody",
-                move["after"] or ("nobody", "bold red"),
+                _who(move, "before") or "nobody",
+                _who(move, "after") or ("nobody", "bold red"),
                 move["why"],
             )
             for move in answer["moves"]

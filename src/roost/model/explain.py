@@ -15,18 +15,24 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
     """Return every node's place for a service, or why it is out, as JSON-able data.
 
     `candidates` are those that the ranking was made of. Digests are hexadecimal; positions count from
-    1; `interfaces` are the patterns that the leader may use, None for all.
+    1; `interfaces` are the patterns that the leader may use, None for all. Where the service is shared,
+    `share` is the part of all askers that a node answers, `weight` what it weighs; else both are None.
     """
-    service = ranking.service
+    service, weights, parts = ranking.service, dict(ranking.weights), ranking.parts
     leader = candidates[ranking.leader].node if ranking.leader else None
     return {
         "service": service.name,
         "addresses": [canonical(address) for address in service.addresses],
         "elected_on": canonical(service.elected_on),
         "leader": ranking.leader,
+        "sharing": None if service.sharing is None else {"by": service.sharing.by},
         "interfaces": interfaces_of(service, leader) if leader else [],
         "places": [
             _place(position, place, ranking, candidates[place.node])
+            | {
+                "share": parts.get(place.node, 0.0) if weights else None,
+                "weight": weights.get(place.node),
+            }
             for position, place in enumerate(ranking.places, 1)
         ],
         "exclusions": [_exclusion(exclusion) for exclusion in ranking.exclusions],
@@ -37,9 +43,13 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
     place = _of(ranking, candidate.node.name)
     if barred := impediment(candidate):
+        if candidate.node.name in ranking.sharers:
+            return f"answers its share although it is {barred.detail}: no other node can"
         if ranking.leader == candidate.node.name:
             return f"leads although it is {barred.detail}: no other node can"
         return f"cannot lead: {barred.detail}"
+    if candidate.node.name in ranking.sharers:
+        return "answers its share"
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:
         return ""

@@ -15,7 +15,7 @@ from roost.model.address import canonical
 from roost.model.eligibility import Credit, Exclusion, credits_of, exclusion_of
 from roost.model.node import Node
 from roost.model.service import Service
-from roost.model.sharing import Weights
+from roost.model.sharing import Weights, table
 
 __all__ = ["Place", "Ranking", "digest", "place_digest", "rank"]
 
@@ -72,6 +72,11 @@ class Ranking:
         """What the placed nodes weigh, by name; nothing where the service is not shared."""
         sharing = self.service.sharing
         return sharing.weights_of(place.node for place in self.places) if sharing is not None else ()
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Which part of all askers each node answers of those that share the service; else nothing."""
+        return dict(table(self.weights, frozenset(self.sharers)).parts) if self.sharers else {}
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""

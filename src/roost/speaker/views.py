@@ -87,6 +87,7 @@ class SpeakerViews:
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": rfc3339(change.since),
             "change": change.why,
+            "mute": self._mute(ranking),
             "passing_on": self._passing_on(ranking.service),
             "problems": self._problems(ranking.service, dead_ends(speaker)),
         }
@@ -100,20 +101,7 @@ class SpeakerViews:
         found = what_if(
             services, election.candidates.values(), down=down, add=add, drain=drain, address=address
         )
-        return {
-            "moves": [
-                {
-                    "service": move.service.name,
-                    "addresses": [canonical(each) for each in move.service.addresses],
-                    "before": move.before,
-                    "after": move.after,
-                    "why": move.why,
-                }
-                for move in found.moves
-            ],
-            "staying": found.staying,
-            "total": found.total,
-        }
+        return found.as_data()
 
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
         """How far `node` is with draining, after passing on the wish.
@@ -212,6 +200,7 @@ class SpeakerViews:
             "name": service.name,
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
+            "shares": self._shares(ranking),
             "since": rfc3339(change.since),
             "change": change.why,
             "answering": bool(answering),
@@ -220,6 +209,18 @@ class SpeakerViews:
             "passing_on": self._passing_on(service),
             "problems": self._problems(service, dead),
         }
+
+    def _shares(self, ranking: Ranking) -> dict[str, float] | None:
+        """Which part of all askers each node answers, as this node sees it; None where one node leads."""
+        if not ranking.weights:
+            return None
+        plan = self._speaker.decider.state.plan
+        return plan.shares.parts(plan.lead(ranking.service.addresses[0]))
+
+    def _mute(self, ranking: Ranking) -> list[str]:
+        """Who shares the service and does not answer, so that others stand in."""
+        shares = self._speaker.decider.state.plan.shares
+        return sorted({name for each in ranking.service.addresses for name in shares.mute(each)})
 
     def _passing_on(self, service: Service) -> list[dict[str, Any]]:
         """Who holds connections of the service that this node passes on; None: how many it has yet to say."""
@@ -239,6 +240,12 @@ class SpeakerViews:
             speaker.delivery.undeliverable[each]
             for each in service.addresses
             if each in speaker.delivery.undeliverable
+        ]
+        shares = speaker.decider.state.plan.shares
+        problems += [
+            f"{canonical(address)}: {', '.join(mute)} does not answer its share, and others stand in"
+            for address in service.addresses
+            if (mute := sorted(shares.mute(address)))
         ]
         problems += [
             f"{canonical(address)} is {speaker.decider.why(address)}"
