@@ -85,8 +85,8 @@ class Plan:
         lead = self.lead(address)
         if lead.sharers:
             self.shared[address] = None
-        if lead.is_answered_by(self._me):
-            share = self.shares.of_this_node(lead) if lead.sharers else None
+        share = self.shares.of_this_node(lead) if lead.sharers else None
+        if share is not None or (lead.node == self._me and not lead.sharers):
             self.leading[address] = replace(self._announcement(address), share=share)
         elif lead.node is not None:
             self.passed_on.add(address)
@@ -98,7 +98,7 @@ class Plan:
             for ranking in self._election.rankings_of(address)
             if self._me in ranking.answerers and ranking.service.name not in self._refused
         ]
-        whole, *others = wanted
+        whole, *others = wanted or [Announcement()]  # a reserve has no lead
         for other in others:
             whole = whole.joined(other)
         return whole

@@ -3,6 +3,7 @@
 What lives here: state. What it must not hold: a decision.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from roost.decide.address_book import AddressBook
@@ -34,10 +35,12 @@ from roost.decide.standing.isolation import Isolation
 from roost.decide.standing.standing import Standing
 from roost.decide.succession import Succession
 from roost.decide.vouching import Vouching
+from roost.decide.witnessing.duties import duties
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress
 from roost.model.election import Election
+from roost.model.lead import Lead
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
@@ -62,6 +65,7 @@ class State:
         self.desired = DesiredState()
         self.refused: frozenset[str] = frozenset()  # services that this host cannot run
         self.members: tuple[ClusterMember, ...] = ()
+        self._duties: tuple[tuple[ClusterMember, ...], Mapping[str, frozenset[str]]] = ((), {})
         self.came: dict[str, float] = {}  # active members -> since when they are
         self.links: tuple[Link, ...] = ()
         self.announcing_links: tuple[Link, ...] = ()  # by index
@@ -75,7 +79,9 @@ class State:
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
         self.presence = Presence()
         self.roll_call = RollCall(budget)
-        self.plan = Plan(me, self.election, Shares(me, self.presence, self.roll_call, self.witnesses_of))
+        self.plan = Plan(
+            me, self.election, Shares(me, self.presence, self.roll_call, self.witnesses_of, self.reserves)
+        )
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
         self.yielding = Yielding(budget=budget)
@@ -128,10 +134,27 @@ class State:
         """Tell whether `peer` was lost a moment ago: what it holds of others is from before that."""
         return now - self.came.get(peer, now) < _JUST
 
+    @property
+    def duties(self) -> Mapping[str, frozenset[str]]:
+        """Whom this node watches, each with its other witnesses."""
+        if self._duties[0] is not self.members:
+            self._duties = (
+                self.members,
+                duties(self.me, {each.name for each in self.members if each.is_roost}),
+            )
+        return self._duties[1]
+
     def witnesses_of(self, name: str) -> frozenset[str]:
         """Return who watches a node that this one watches, itself among them."""
-        others = self.watch.duties.get(name)
+        others = self.duties.get(name)
         return frozenset() if others is None else others | {self.me}
+
+    def reserves(self, lead: Lead) -> list[str]:
+        """Return who may lead, and would rather not, in order."""
+        ranking = self.election.rankings.get(lead.service)
+        places = ranking.places if ranking is not None else ()
+        verdicts = ((place.node, self.verdict(place.node)) for place in places)
+        return [name for name, verdict in verdicts if verdict is not None and verdict.reluctant]
 
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""

@@ -19,6 +19,7 @@ from typing import Final, Literal
 from roost.model.address import IPAddress
 
 __all__ = [
+    "ALL_SLOTS",
     "NO_SLOTS",
     "SLOTS",
     "WEIGHT_LIMIT",
@@ -34,6 +35,7 @@ __all__ = [
 SLOTS: Final = 4096
 WEIGHT_LIMIT: Final = 1000
 NO_SLOTS: Final = bytes(SLOTS // 8)
+ALL_SLOTS: Final = b"\xff" * (SLOTS // 8)
 _UNIFORM: Final = 2.0**52
 _LAST: Final = 1e18  # so much later come nodes of weight 0: only where nobody else is
 _ORDERS_KEPT: Final = 32  # some 0.4 MB each

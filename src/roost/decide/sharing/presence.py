@@ -11,8 +11,8 @@ __all__ = ["Presence"]
 
 _PATIENCE: Final = 0.1  # seconds, as for an address that gossip alone has lost the leader of
 _AT: Final = 0.055  # seconds between the first two questions: one frame may be lost
-_HEARD: Final = 0.7  # seconds that an answer counts
-_INTERVAL: Final = 0.25  # seconds between two questions from then on
+_HEARD: Final = 0.4  # seconds that an answer counts
+_INTERVAL: Final = 0.15  # seconds between two questions from then on
 
 
 class Presence:

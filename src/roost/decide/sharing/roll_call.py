@@ -52,18 +52,26 @@ class RollCall:
             elif not known.asked:
                 known.due = min(known.due, now)
 
-    def take_for_mute(self, addresses: Iterable[IPAddress], name: str, now: float) -> list[IPAddress]:
-        """Take that node `name` answers for none of these; return those of which that is news."""
+    def take_for_mute(
+        self, addresses: Iterable[IPAddress], name: str, now: float, after: float = _AGAIN
+    ) -> list[IPAddress]:
+        """Take that node `name` answers for none of these, and ask `after` so many seconds.
+
+        Return those of which that is news.
+        """
         news = [each for each in addresses if name not in self.mute(each)]
         for address in news:
             self._mute[address] = self.mute(address) | {name}
-            self._calls.setdefault(address, _Call(now + _AGAIN))
+            self._calls.setdefault(address, _Call(now + after))
         return news
 
-    def heard(self, address: IPAddress, name: str) -> None:
-        """Take that node `name` answers for `address`."""
-        if (call := self._calls.get(address)) is not None:
+    def heard(self, address: IPAddress, name: str, now: float) -> None:
+        """Take that node `name` answers for `address`; who was mute is called for at once."""
+        call = self._calls.get(address)
+        if call is not None and call.asked:
             call.heard.add(name)
+        elif call is not None and name in self.mute(address):
+            call.due = now
 
     def wake(
         self, now: float, expected: Callable[[IPAddress], frozenset[str]]

@@ -13,6 +13,7 @@ from roost.model.node import Verdict
 
 __all__ = ["Sharers"]
 
+_FIRST_LOOK: Final = 0.02  # seconds until who comes is asked for
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})  # gossip alone has lost it
 
 
@@ -22,24 +23,23 @@ class Sharers:
     def __init__(self, state: State, publishing: Publishing) -> None:
         self._state = state
         self._publishing = publishing
-        self._joined: dict[str, set[str]] = {}  # service -> who shares it since a moment ago
 
     def take(self, moves: Iterable[Move], now: float) -> None:
-        """Follow who shares no more, before anything is worked out from it, and who does from now on."""
+        """Follow who shares no more, and who does from now on, before anything is worked out from it.
+
+        Who comes is mute until it is heard: it may have to ask, or to wait, before it answers.
+        """
+        rankings = self._state.election.rankings
         for move in moves:
-            for name in move.joined - {self._state.me}:
-                self._joined.setdefault(move.service, set()).add(name)
+            for name in move.joined & self._state.duties.keys():
+                addresses = rankings[move.service].service.addresses
+                self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
             for name in move.left - {self._state.me}:
                 if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
                     self._state.presence.doubt(name, now)
 
     def follow(self, now: float) -> None:
-        """Look whether newcomers answer, and forget who is lost no more, or was found gone on the wire."""
-        rankings = self._state.election.rankings
-        for service, names in self._joined.items():
-            if service in rankings and not names.isdisjoint(self._state.watch.duties):
-                self._state.roll_call.call(rankings[service].service.addresses, now)
-        self._joined.clear()
+        """Forget who is lost no more, or was found gone on the wire."""
         changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
         self._look_again(self._shared_by(changed), now)
 
@@ -53,7 +53,7 @@ class Sharers:
 
     def heard(self, address: IPAddress, name: str, now: float) -> None:
         """Hear that node `name` answers for a shared address."""
-        self._state.roll_call.heard(address, name)
+        self._state.roll_call.heard(address, name, now)
         if self._state.is_lost(name) and self._state.presence.heard(name, now):
             self._look_again(self._shared_by([name]), now)
 
@@ -84,12 +84,12 @@ class Sharers:
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
         for name in names:
-            if name in self._state.watch.duties:
+            if name in self._state.duties:
                 self._state.roll_call.call(islice(self._all_of(name), most), now)
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
-        return frozenset(self._state.plan.lead(address).sharers) & self._state.watch.duties.keys()
+        return frozenset(self._state.plan.lead(address).sharers) & self._state.duties.keys()
 
     def _for_the_lost(self) -> frozenset[IPAddress]:
         """Return one address for each lost node that may answer."""

@@ -1,18 +1,22 @@
 """What this node answers of a shared address, and who answers whom, as far as it knows. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from roost.decide.sharing.presence import Presence
 from roost.decide.sharing.roll_call import RollCall
 from roost.model.address import IPAddress
 from roost.model.lead import Lead
-from roost.model.sharing import NO_SLOTS, Share, Table, lent_slots, slot_of, table
+from roost.model.sharing import ALL_SLOTS, NO_SLOTS, Share, Table, lent_slots, slot_of, table
 
 __all__ = ["Shares"]
 
 
 class Shares:
-    """The shares as node `me` sees them; `witnesses(name)` are who would know that `name` is mute."""
+    """The shares as node `me` sees them.
+
+    `witnesses(name)` are who would know that `name` is mute, `reserves(lead)` who would rather not take part,
+    in order.
+    """
 
     def __init__(
         self,
@@ -20,11 +24,13 @@ class Shares:
         presence: Presence | None = None,
         roll_call: RollCall | None = None,
         witnesses: Callable[[str], frozenset[str]] = lambda _: frozenset(),
+        reserves: Callable[[Lead], Sequence[str]] = lambda _: (),
     ) -> None:
         self._me = me
         self._presence = presence or Presence()
         self._roll_call = roll_call or RollCall()
         self._witnesses = witnesses
+        self._reserves = reserves
 
     def table(self, lead: Lead) -> Table:
         """Return who answers whom, where `lead` is of a shared address."""
@@ -32,9 +38,13 @@ class Shares:
         return table(lead.weights, frozenset(lead.sharers) | lost_but_heard)
 
     def of_this_node(self, lead: Lead) -> Share | None:
-        """Return what this node answers of a shared address, None where it takes no part."""
+        """Return what this node answers of a shared address, None where it takes no part.
+
+        Who would rather not take part does so where all others are mute.
+        """
         if self._me not in lead.sharers:
-            return None
+            alone = self._roll_call.mute(lead.address).issuperset(lead.sharers)
+            return Share(NO_SLOTS, ALL_SLOTS) if alone and self._me in self._reserves(lead)[:1] else None
         full = self.table(lead)
         mute = self._roll_call.mute(lead.address) & full.there
         knowing = frozenset((name, self._witnesses(name)) for name in mute)

@@ -63,7 +63,6 @@ class Watch:
         self._targets: dict[str, Target] = {}
         self._subjects: dict[tuple[int, IPAddress], list[str]] = {}  # of a shared address several
         self._listened: frozenset[Target] = frozenset()
-        self.duties: Mapping[str, frozenset[str]] = {}  # who is watched here -> its other witnesses
         self._watched: frozenset[str] = frozenset()
         self._suspected: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
@@ -114,7 +113,6 @@ class Watch:
         found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
         self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
         watched = duties(self._me, speakers.keys())
-        self.duties = watched
         self._watched = frozenset(watched)
         self._hold({name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None})
         kernels = {name: target for name in watched if (target := found.get(name))}
