@@ -84,7 +84,7 @@ class Own:
             connections, flows = (known.connections, known.flows) if known else (None, 0)
             self._lost[address] = _Lost(now, now + keep, connections, flows, shared=True)
             self._ended.pop(address, None)
-        self._plan(now)
+        self._again = now  # who has just come has to know at once
 
     def regain(self, addresses: Iterable[IPAddress], now: float) -> None:
         """Take addresses that are not another node's any more."""

@@ -189,11 +189,10 @@ class PassingOn:
         for flow, node in self.holders.flows():
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
-        me = self._state.me
         hops = _Hops(self._hop)
         for address in {*self.holders.addresses, *self._own.addresses}:
             names = self._others(address)
-            holders, behind = stations(me, names, {name for name in names if self._is_gone(name)})
+            holders, behind = self._stations(address, names)
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 hops.first(holders if takes_part else (), address),
@@ -208,6 +207,19 @@ class PassingOn:
             if onward != Onward():
                 found[address] = onward
         return found
+
+    def _stations(self, address: IPAddress, names: Collection[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """Return which of `names` a packet visits in which order, and which of them after this node.
+
+        Of those that share an address, one whose process is silent may only hang, and pass on as it was told
+        last. It comes first, since its clients have just moved, and after nobody who passes on to it.
+        """
+        if address not in self._state.plan.shared:
+            return stations(self._state.me, names, {name for name in names if self._is_gone(name)})
+        silent = {name for name in names if self._state.verdict(name) is Verdict.PROCESS_GONE}
+        gone = {name for name in names if self._is_gone(name)} - silent
+        holders, behind = stations(self._state.me, names, gone)
+        return sorted(holders, key=lambda name: name not in silent), behind
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
