@@ -75,17 +75,19 @@ class RollCall:
 
     def wake(
         self, now: float, expected: Callable[[IPAddress], frozenset[str]]
-    ) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
-        """Return (addresses to ask for now, those of which others are mute than before).
+    ) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[str]]:
+        """Return (addresses to ask for now, those of which others are mute than before, who was found mute).
 
         `expected` are those who should answer for an address.
         """
-        ask, changed = set[IPAddress](), set[IPAddress]()
+        ask, changed, found = set[IPAddress](), set[IPAddress](), set[str]()
         for address, call in list(self._calls.items()):
             if call.due > now:
                 continue
             if call.asked >= _ASKS:
-                if self._close(address, expected(address) - call.heard, now):
+                mute = expected(address) - call.heard
+                found |= mute
+                if self._close(address, mute, now):
                     changed.add(address)
             elif len(ask) < _BATCH and self._budget.take(now, urgent=True):
                 call.asked += 1
@@ -93,7 +95,7 @@ class RollCall:
                 ask.add(address)
             else:
                 call.due = now + max(_BREATH, self._budget.wait(now, urgent=True))
-        return frozenset(ask), frozenset(changed)
+        return frozenset(ask), frozenset(changed), frozenset(found)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is asked for."""

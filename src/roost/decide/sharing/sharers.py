@@ -60,12 +60,11 @@ class Sharers:
     def wake(self, now: float) -> None:
         """Ask for what is doubtful, and act on silence."""
         over, ask = self._state.presence.wake(now)
-        asked, changed = self._state.roll_call.wake(now, self._expected)
+        asked, changed, mute = self._state.roll_call.wake(now, self._expected)
         if ask:
             asked |= self._for_the_lost()
         if asked:
             self._state.outbox.put(Ask(tuple(asked)))
-        mute = {name for address in changed for name in self._state.roll_call.mute(address)}
         for name in mute:  # whose process does not answer is mute for all
             if self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
