@@ -44,6 +44,7 @@ from roost.model.lead import Lead
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
+from roost.model.sharing import Weights
 from roost.protocols.machine import Endpoint, Randomness
 from roost.protocols.witness.budget import Budget
 
@@ -79,9 +80,15 @@ class State:
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
         self.presence = Presence()
         self.roll_call = RollCall(budget)
-        self.plan = Plan(
-            me, self.election, Shares(me, self.presence, self.roll_call, self.witnesses_of, self.reserves)
+        shares = Shares(
+            me,
+            self.presence,
+            self.roll_call,
+            witnesses=self.witnesses_of,
+            reserves=self.reserves,
+            unknown=self.unknown,
         )
+        self.plan = Plan(me, self.election, shares)
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
         self.yielding = Yielding(budget=budget)
@@ -155,6 +162,20 @@ class State:
         places = ranking.places if ranking is not None else ()
         verdicts = ((place.node, self.verdict(place.node)) for place in places)
         return [name for name, verdict in verdicts if verdict is not None and verdict.reluctant]
+
+    def unknown(self, lead: Lead) -> Weights:
+        """Return who answers on the LAN, is not known to gossip, and may answer as far as is known."""
+        ranking = self.election.rankings.get(lead.service)
+        if ranking is None or ranking.service.sharing is None:
+            return ()
+        service = ranking.service
+        names = (
+            name
+            for name in self.presence.nodes - self.election.candidates.keys()
+            if any(each.covers(name, {}) for each in service.advertisements)
+            and (service.endpoint_nodes is None or name in service.endpoint_nodes)
+        )
+        return ranking.service.sharing.weights_of(names)
 
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""

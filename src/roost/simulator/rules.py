@@ -12,7 +12,7 @@ has to have exactly one answerer as others have.
     broken    the same breaks a client's connection
     loop      a node passes on twice what peers passed on to it
     verdict   a node is declared gone that is well, and another one could have told
-    flapping  a lead returns again and again to a node that gets lost each time
+    flapping  a lead returns again and again to a node that gets lost each time; a share may
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
@@ -137,7 +137,8 @@ class Judge:
         for name in before - {host.name for host, _, _, talks in seen if any(talks)}:
             returns.lose(name)  # by what befell itself: of a split it knows nothing
         able_since = self._able_since[key]
-        for name in who - before:
+        # To a shared address it returns without taking any client along.
+        for name in who - before if key[2] == ANYBODY else ():
             since = [when for each, when in able_since.items() if each != name]
             needed = not since or now - min(since) <= self._bounds.warm
             if returns.answers(name, now, needed=needed) > self._bounds.returns:

@@ -66,7 +66,7 @@ class Sharers:
         if asked:
             self._state.outbox.put(Ask(tuple(asked)))
         for name in mute:  # whose process does not answer is mute for all
-            if self._state.watch.evidence(name, now).process is False:
+            if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
         self._look_again({*changed, *self._shared_by(over)}, now)
 
@@ -74,6 +74,11 @@ class Sharers:
         """When `wake` is wanted next, or None."""
         due = [self._state.presence.next_wake(), self._state.roll_call.next_wake()]
         return min((each for each in due if each is not None), default=None)
+
+    def _wants_the_same(self, name: str) -> bool:
+        """Tell whether a node wants the same services, so that one without an answer tells of all."""
+        digest = self._state.desired.digest
+        return any(each.name == name and each.metadata.digest == digest for each in self._state.members)
 
     def _is_known_now(self, name: str) -> bool:
         """Tell whether a lost node does not count as there any more: it is back, or was found gone."""
@@ -104,6 +109,7 @@ class Sharers:
         return list(dict.fromkeys(each for name in names for each in self._all_of(name)))
 
     def _all_of(self, name: str) -> Iterator[IPAddress]:
-        for address in self._state.plan.shared:
-            if any(each == name for each, _ in self._state.plan.lead(address).weights):
+        plan = self._state.plan
+        for address in plan.shared:
+            if any(each == name for each, _ in plan.shares.weights(plan.lead(address))):
                 yield address

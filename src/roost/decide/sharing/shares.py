@@ -6,7 +6,7 @@ from roost.decide.sharing.presence import Presence
 from roost.decide.sharing.roll_call import RollCall
 from roost.model.address import IPAddress
 from roost.model.lead import Lead
-from roost.model.sharing import ALL_SLOTS, NO_SLOTS, Share, Table, lent_slots, slot_of, table
+from roost.model.sharing import ALL_SLOTS, NO_SLOTS, Share, Table, Weights, lent_slots, slot_of, table
 
 __all__ = ["Shares"]
 
@@ -15,7 +15,7 @@ class Shares:
     """The shares as node `me` sees them.
 
     `witnesses(name)` are who would know that `name` is mute, `reserves(lead)` who would rather not take part,
-    in order.
+    in order, and `unknown(lead)` whom gossip does not know and who answers all the same.
     """
 
     def __init__(
@@ -23,19 +23,28 @@ class Shares:
         me: str,
         presence: Presence | None = None,
         roll_call: RollCall | None = None,
+        *,
         witnesses: Callable[[str], frozenset[str]] = lambda _: frozenset(),
         reserves: Callable[[Lead], Sequence[str]] = lambda _: (),
+        unknown: Callable[[Lead], Weights] = lambda _: (),
     ) -> None:
         self._me = me
         self._presence = presence or Presence()
         self._roll_call = roll_call or RollCall()
         self._witnesses = witnesses
         self._reserves = reserves
+        self._unknown = unknown
 
     def table(self, lead: Lead) -> Table:
         """Return who answers whom, where `lead` is of a shared address."""
-        lost_but_heard = self._presence.nodes & {name for name, _ in lead.weights}
-        return table(lead.weights, frozenset(lead.sharers) | lost_but_heard)
+        weights = self.weights(lead)
+        lost_but_heard = self._presence.nodes & {name for name, _ in weights}
+        return table(weights, frozenset(lead.sharers) | lost_but_heard)
+
+    def weights(self, lead: Lead) -> Weights:
+        """Return what all nodes weigh that may answer."""
+        unknown = self._unknown(lead) if self._presence.nodes else ()
+        return tuple(sorted((*lead.weights, *unknown))) if unknown else lead.weights
 
     def of_this_node(self, lead: Lead) -> Share | None:
         """Return what this node answers of a shared address, None where it takes no part.
@@ -48,7 +57,7 @@ class Shares:
         full = self.table(lead)
         mute = self._roll_call.mute(lead.address) & full.there
         knowing = frozenset((name, self._witnesses(name)) for name in mute)
-        lent = lent_slots(lead.weights, full.there, knowing, self._me) if mute else NO_SLOTS
+        lent = lent_slots(self.weights(lead), full.there, knowing, self._me) if mute else NO_SLOTS
         return Share(full.slots_of(self._me), lent)
 
     def answerers(self, lead: Lead, mac: bytes) -> tuple[str, ...]:
