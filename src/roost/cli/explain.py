@@ -30,7 +30,7 @@ def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
 
 
 def _draw(explanation: dict[str, Any], screen: Screen) -> None:
-    shared = explanation["sharing"] is not None
+    shared = explanation.get("sharing") is not None
     shares = {each["node"]: each["share"] for each in explanation["places"] if shared and each["share"]}
     leader = shared_by(shares) if shared else explanation["leader"]
     who: Cell = (leader, "bold") if leader else ("nobody", "bold red")
@@ -62,7 +62,7 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         screen.line(("out: ", "dim"), f"{exclusion['node']}: {exclusion['why']}", indent=4)
     if unproven := explanation["judged_by_swim_alone"]:
         screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
-    for name in explanation["mute"]:
+    for name in explanation.get("mute", ()):
         screen.line((f"{name} does not answer its share: those that watch it stand in", "yellow"), indent=4)
     for holder in explanation["passing_on"]:
         screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)

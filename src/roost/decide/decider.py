@@ -388,12 +388,12 @@ class Decider:
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
         self._questions.wake(now)
-        self._sharers.wake(now)
         self._wake_standing(now)
         self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
             self._leading.check_some_of([each.name for each in vouched], now)
+        self._sharers.wake(now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

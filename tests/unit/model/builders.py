@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, LabelSelector, Preference, Service
+from roost.model.sharing import Sharing
 
 __all__ = ["EVERYWHERE", "alive", "candidates", "prefer", "service", "services"]
 
@@ -14,13 +15,18 @@ EVERYWHERE = Advertisement("everywhere")
 
 
 def service(
-    address: str, *advertisements: Advertisement, name: str = "web", endpoints: set[str] | None = None
+    address: str,
+    *advertisements: Advertisement,
+    name: str = "web",
+    endpoints: set[str] | None = None,
+    sharing: Sharing | None = None,
 ) -> Service:
     return Service(
         name,
         tuple(ip_address(text) for text in address.split()),
         advertisements or (EVERYWHERE,),
         endpoint_nodes=None if endpoints is None else frozenset(endpoints),
+        sharing=sharing,
     )
 
 
@@ -48,6 +54,7 @@ _services = st.builds(
     addresses=st.integers(1, 9).map(lambda last: (ip_address(f"192.0.2.{last}"),)),
     advertisements=st.lists(_advertisements, max_size=3).map(tuple),
     endpoint_nodes=st.none() | st.frozensets(_names),
+    sharing=st.sampled_from([None, None, None, Sharing()]),
 )
 _nodes = st.builds(
     Node,
