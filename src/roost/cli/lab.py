@@ -48,7 +48,7 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
 @click.option(
     "--vips", type=click.IntRange(1, 1000), default=4, show_default=True, help="Services, an address each."
 )
-@click.option("--clients", type=click.IntRange(1, 10), default=2, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--ipv6", is_flag=True, help="Give every service an IPv6 address too.")
 @click.option(
     "--profile", type=click.Choice(["lan", "default", "fast"]), default="default", show_default=True
@@ -83,6 +83,7 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
     type=click.IntRange(2, 100_000),
     help="ARP packets a second and node for probing (membership.arpRate).",
 )
+@click.option("--shared", is_flag=True, help="All nodes answer for each address (sharing: per-client).")
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option(
@@ -140,6 +141,7 @@ def _run(
     kubernetes: bool,
     fabric: tuple[str, ...],
     arp_rate: int | None,
+    shared: bool,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -160,6 +162,7 @@ def _run(
         inspects="arp-inspection" in fabric,
         proxies="arp-proxy" in fabric,
         arp_rate=arp_rate,
+        shared=shared,
     )
     play = DRILLS[drill] if drill else story
     name = drill or "story"
@@ -176,6 +179,7 @@ def _run(
             "profile": profile,
             "fabric": sorted(set(fabric)),
             "arp_rate": arp_rate,
+            "shared": shared,
             "ports_shut": len(ports_shut),
         }
         click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))

@@ -9,7 +9,6 @@ from roost.decide.effects import Answer
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
-from roost.model.sharing import Share
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Publishing"]
@@ -25,7 +24,6 @@ class Publishing:
         self._state = state
         self._passing_on = passing_on
         self._left: dict[IPAddress, float] = {}  # -> when it was answered here last
-        self._shares: dict[IPAddress, Share] = {}  # as they were answered last
 
     def answered_of_late(self, address: IPAddress, now: float) -> bool:
         """Tell whether `address` was answered here a moment ago."""
@@ -50,7 +48,9 @@ class Publishing:
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
         changed = {each: how for each, how in after.items() if before.get(each) != how}
         self._announce(
-            [each for each, how in changed.items() if how.share is None], self._inherited(changed), now
+            [each for each, how in changed.items() if how.share is None],
+            self._inherited(before, changed),
+            now,
         )
 
     def announce(self, addresses: Collection[IPAddress], now: float) -> None:
@@ -63,20 +63,22 @@ class Publishing:
         ]
         self._announce([each for each in addresses if each not in shares], own, now)
 
-    def _inherited(self, changed: Mapping[IPAddress, Announcement]) -> list[Sighting]:
+    def _inherited(
+        self, before: Mapping[IPAddress, Announcement], changed: Mapping[IPAddress, Announcement]
+    ) -> list[Sighting]:
         """Return the clients of shared addresses that were another's until now: one that went, or gave way.
 
         Who comes, or comes back, takes nobody away from the others: a client that asks anew finds it.
         """
-        known = {each: before for each in changed if (before := self._shares.get(each)) is not None}
-        now = {each: how.share for each, how in changed.items() if how.share is not None}
-        self._shares = {
-            each: share for each, share in self._shares.items() if each in self.now or each in self._left
-        } | now
+        shares = {
+            each: (old.share, how.share)
+            for each, how in changed.items()
+            if how.share is not None and (old := before.get(each)) is not None and old.share is not None
+        }
         return [
             sighting
-            for sighting in self._state.clients.table.of(known.keys() & now.keys())
-            if now[sighting.vip].is_new(sighting.mac, sighting.vip, known[sighting.vip])
+            for sighting in self._state.clients.table.of(shares)
+            if shares[sighting.vip][1].is_new(sighting.mac, sighting.vip, shares[sighting.vip][0])
             and self._state.address_book.name_of(sighting.mac) is None
         ]
 

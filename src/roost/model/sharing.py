@@ -81,9 +81,9 @@ class Share:
         return _has(self.slots, slot_of(mac, address))
 
     def is_new(self, mac: bytes, address: IPAddress, before: "Share") -> bool:
-        """Tell whether that host has become this node's own since `before`."""
+        """Tell whether that host has become this node's own since `before`, when it had others of its own."""
         slot = slot_of(mac, address)
-        return _has(self.own, slot) and not _has(before.own, slot)
+        return before.own != NO_SLOTS and _has(self.own, slot) and not _has(before.own, slot)
 
 
 class Table:
