@@ -81,9 +81,12 @@ class Share:
         return _has(self.slots, slot_of(mac, address))
 
     def is_new(self, mac: bytes, address: IPAddress, before: "Share") -> bool:
-        """Tell whether that host has become this node's own since `before`, when it had others of its own."""
+        """Tell whether that host has become this node's own since `before`.
+
+        Who had but stood in for all others has its own askers anew: they stay with whom they use.
+        """
         slot = slot_of(mac, address)
-        return before.own != NO_SLOTS and _has(self.own, slot) and not _has(before.own, slot)
+        return before.lent != ALL_SLOTS and _has(self.own, slot) and not _has(before.own, slot)
 
 
 class Table:
