@@ -12,10 +12,6 @@ RUN /opt/roost/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
     && /opt/roost/bin/pip uninstall -y pip setuptools
 
 FROM python:3.11-slim-bookworm
-# For --answer-ping, which keeps the kernel from forwarding the same pings. Not pinned: bookworm's only version is its
-# latest fix, and an older one is not to be had.
-# hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends nftables && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/roost /opt/roost
 COPY --chmod=0755 deploy/image/controller /controller
 COPY --chmod=0755 deploy/image/speaker /speaker

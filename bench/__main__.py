@@ -6,6 +6,7 @@ from importlib import import_module
 BENCHMARKS = {
     "failover": "silent death of the leader: Roost's profiles, keepalived, plain memberlist",
     "handover": "SIGTERM of the leader under 500 packets/s: packets lost",
+    "track": "the leader's server process ends: until a client's connections get elsewhere",
     "connections": "open TCP connections over planned moves and a killed speaker: broken, longest echo",
     "page": "failover and handover, written into docs/reference as a page with a plot",
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",

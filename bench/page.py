@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench import arp, connections, failover, handover
+from bench import arp, connections, failover, handover, track
 
 __all__ = ["main"]
 
@@ -26,14 +26,16 @@ def main(arguments: list[str]) -> None:
     cuts = failover.run(options.rounds)
     stops = handover.run(1)
     moves = connections.run(200)
+    tracked = track.run(options.rounds)
     (options.folder / "failover.svg").write_text(chart(cuts))
-    (options.folder / "measurements.md").write_text(page(cuts, stops, moves, arp.run()))
+    (options.folder / "measurements.md").write_text(page(cuts, stops, moves, tracked, arp.run()))
 
 
 def page(
     cuts: Sequence[Mapping[str, Any]],
     stops: Sequence[Mapping[str, Any]],
     moves: Sequence[Mapping[str, Any]],
+    tracked: Sequence[Mapping[str, Any]],
     answers: Sequence[Mapping[str, Any]],
 ) -> str:
     """Return the page in Markdown."""
@@ -51,6 +53,10 @@ def page(
             each["longest_echo_ms"],
         ]
         for each in moves
+    ]
+    ended = [
+        [each["who"], each["client_median_ms"], each["client_worst_ms"], each["announced_median_ms"]]
+        for each in tracked
     ]
     asked = [list(each.values()) for each in answers]
     return f"""# Measurements
@@ -81,6 +87,13 @@ TCP, half of them IPv6, each echoing ten times a second on hosts. Without `keepC
 refuses what it does not know, as keepalived's and MetalLB's do.
 
 {_table(["move", "keepConnections", "broken", "longest echo ms"], broken)}
+
+## Tracked processes
+
+The server's process on the leader ends, a client begins a connection every 2 ms: until one is answered by
+another node's server, over {tracked[0]["rounds"]} rounds, and until another node announces the address.
+
+{_table(["", "median ms", "worst ms", "announced median ms"], ended)}
 
 ## A question is answered
 

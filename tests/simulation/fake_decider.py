@@ -10,6 +10,7 @@ from roost.decide import effects as do
 from roost.decide.members import ClusterMember
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check, Result
 from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.node import Verdict
@@ -101,6 +102,9 @@ class FakeDecider:
         self._apply(now)
 
     def proxied(self, service_name: str, now: float) -> None:
+        pass
+
+    def checked(self, check: Check, result: Result, now: float) -> None:
         pass
 
     def process_gone(self, name: str, now: float) -> None:

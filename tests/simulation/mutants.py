@@ -76,6 +76,11 @@ def _no_standing_in(decider: Decider) -> None:
     _replace(decider.state.succession, expect=_nothing, stand_in=_nothing)
 
 
+def _no_fitness(decider: Decider) -> None:
+    """It tells how fit it is, and elects as if it had not heard of anybody's fitness."""
+    _replace(decider.state.tracking, news=dict)
+
+
 def _no_patrol(decider: Decider) -> None:
     _replace(decider.state.patrol, doubt=_nothing, look_again=_nothing)
 
@@ -96,5 +101,6 @@ MUTANTS: Final[Mapping[str, Callable[[Decider], None]]] = MappingProxyType(
         "no standing in": _no_standing_in,
         "no patrol": _no_patrol,
         "no isolation": _no_isolation,
+        "no fitness": _no_fitness,
     }
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from roost.decide.connections import passing_on
+from roost.decide.connections.passing_on import Row
 from roost.simulator.campaign import play
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
 from roost.simulator.product import make_decider
@@ -33,7 +34,7 @@ def test_planned_moves_in_a_chain_break_no_connection() -> None:
 
 
 def test_a_decider_that_passes_nothing_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passing_on, "stations", lambda _me, _others, _gone: ((), ()))
+    monkeypatch.setattr(passing_on, "stations", lambda *_names, **_states: Row((), (), ()))
     violation = play(moves(), make_decider).violation
     assert violation is not None
     assert violation.rule == "broken"

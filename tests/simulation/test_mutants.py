@@ -19,6 +19,7 @@ FOUND = [
     ("no yielding", "no-yielding", "two", 2),
     ("no standing in", "no-standing-in", "silence", 4),
     ("no patrol", "no-patrol", "two", 5),
+    ("no fitness", "no-fitness", "fittest", 4),
     ("one witness suffices", "one-witness", "verdict", 1),
 ]
 SCHEDULES = Path(__file__).parent.parent / "schedules"

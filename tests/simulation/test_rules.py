@@ -7,6 +7,7 @@ from tests.simulation.fake_decider import maker
 
 from roost.simulator.campaign import play
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
+from roost.simulator.product import make_decider
 from roost.simulator.rules import Bounds, lone_moves
 from roost.simulator.tables import largest
 
@@ -77,6 +78,24 @@ def test_planned_moves_are_judged_only_in_peace() -> None:
     assert list(lone_moves(schedule(drain, Fault("cut", 12.0, 1.0, "n2")), PATIENT)) == []
     assert list(lone_moves(schedule(Fault("cut", 4.0, 1.5, "n2"), drain), PATIENT)) == []
     assert list(lone_moves(schedule(Fault("cut", 3.0, 1.5, "n2"), drain), PATIENT)) == [drain]
+
+
+def sick(*names: str) -> Schedule:
+    """A run in which these nodes are unfit from some moment on."""
+    faults = [Fault("unfit", 5.0, 0.0, name, "sick", service="s0") for name in names]
+    return replace(schedule(*faults), services=(ServiceSpec("s0", "198.18.0.100", tracked=True),))
+
+
+def test_an_unfit_node_that_answers_at_rest_is_found() -> None:
+    runs = [sick("n2", "n3"), sick("n1", "n3"), sick("n1", "n2")]
+    assert [play(run, make_decider).violation for run in runs] == [None] * 3
+    found = [play(run, maker(), PATIENT).violation for run in runs]  # this one knows of no checks
+    assert [each.rule for each in found if each] == ["fittest"] * 2
+    assert found.count(None) == 1, "its leader was the one that is fit"
+
+
+def test_of_unfit_nodes_alone_one_answers() -> None:
+    assert play(sick("n1", "n2", "n3"), make_decider).violation is None
 
 
 def test_an_address_that_moves_for_no_reason_is_found() -> None:

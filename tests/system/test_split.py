@@ -87,7 +87,7 @@ def test_every_node_says_what_became_of_a_peer_and_what_shows_it(nodes: Lan) -> 
         members = [member for each in others for member in each.status()["members"]]
         about = [member for member in members if member["name"] == victim.name]
         return all(
-            member["verdict"] == "process gone" and "its process has ended" in member["evidence"]
+            member["verdict"] == "process gone" and "lifeline was closed" in member["evidence"]
             for member in about
         )
 

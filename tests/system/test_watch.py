@@ -58,7 +58,7 @@ def test_moves_come_with_reasons_and_a_restart_is_survived(tmp_path: Path) -> No
             other.wait()
             moved = seen(lambda event: event.get("from") == other.name)
             assert moved["to"] == asked.name
-            assert moved["why"].startswith(f"{other.name} is process gone: its process has ended")
+            assert moved["why"].startswith(f"{other.name}'s process is gone: its lifeline was closed")
             asked.signal(signal.SIGTERM)
             assert asked.wait() == 0
             assert seen(lambda event: "speaker" in event)["speaker"] == "lost"

@@ -94,22 +94,18 @@ class PingAnswerer:
         self._known = addresses
         self._spread()
 
-    async def prepared(self) -> None:
-        """Wait until the kernel leaves alone what was noticed so far, or cannot be told to."""
-        await self._dropper.settled()
-
-    async def close(self) -> None:
+    def close(self) -> None:
         """Fall silent, and let the kernel do again as it did."""
         for each in self._links.values():
             each.close()
         self._links.clear()
-        await self._dropper.close()
+        self._dropper.close()
 
     def _spread(self) -> None:
         for (_, name, _), answering in self._links.items():
             here = {address for address, how in self._answered.items() if how.allows(name)}
             answering.set(frozenset(here | self._followed) - self._own)
-        self._dropper.want({name for _, name, _ in self._links}, self._known - self._own)
+        self._dropper.want({index for index, _, _ in self._links}, self._known - self._own)
 
     def _may_answer(self, now: float) -> bool:
         return now <= self._until

@@ -15,7 +15,7 @@ _COMMANDS = {
     "status": "Show what is wrong, who leads what, and the members of the cluster.",
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
-    "top": "The same live: nodes, addresses, traffic, failovers and events.",
+    "top": "Show nodes, addresses, traffic, failovers and events live.",
     "forget": "Miss a lost member no more, on all nodes.",
     "drain": "Hand over everything that a node leads, and see its packets end.",
     "sim": "Simulate a cluster: how soon the dead are found, and campaigns of faults against its rules.",
@@ -28,6 +28,11 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without loading them, and whole lines of theirs."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:

@@ -13,7 +13,7 @@ import click
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
 from roost.kubernetes.manifests import check, is_manifest, read
-from roost.standalone import Problem, SpeakerConfig, environment_problems, load, why_elsewhere
+from roost.standalone import Problem, SpeakerConfig, absences, environment_problems, load, why_elsewhere
 
 __all__ = ["command"]
 
@@ -75,7 +75,8 @@ def _hold_against_host(config: SpeakerConfig) -> _Fit:
         return _Fit(why_not=f"they cannot be read ({error})")
     if why_not := why_elsewhere(config, local, socket.gethostname()):
         return _Fit(why_not=why_not)
-    return _Fit(environment_problems(config, local, links), held=True)
+    found = (*environment_problems(config, local, links), *absences(config, links))
+    return _Fit(found, held=True)
 
 
 def _read(file: Path) -> bytes | None:

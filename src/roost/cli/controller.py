@@ -10,7 +10,8 @@ import click
 
 from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
-from roost.cli.metallb_options import accepted, log_level, metrics_options, switch
+from roost.cli.metallb_options import accepted, metrics_options, switch
+from roost.cli.options import log_options, metallb_metrics_option, pod_name_option
 from roost.observe.logs import configure
 
 __all__ = ["command"]
@@ -32,7 +33,7 @@ __all__ = ["command"]
 )
 @click.option("--remove-finalizers", is_flag=True,
               help="Take Roost's finalizers off all Services, and end.")  # fmt: skip
-@click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name.")
+@pod_name_option
 @click.option("--ml-secret-name", envvar="METALLB_ML_SECRET_NAME", default="",
               help="Secret to make for the speakers' gossip.")  # fmt: skip
 @click.option("--deployment", envvar="METALLB_DEPLOYMENT", default="", help="Owner of that Secret.")
@@ -40,7 +41,7 @@ __all__ = ["command"]
               help="TCP port for metrics, 0 for none.")  # fmt: skip
 @click.option("--health-probe-port", "health_port", type=int, default=17472, show_default=True,
               help="TCP port for /healthz, /readyz and /metrics, 0 for none.")  # fmt: skip
-@switch("--metallb-metrics", "Show metrics under MetalLB's names, too.")
+@metallb_metrics_option
 @click.option("--webhook-mode", "webhook", default="enabled", show_default=True,
               type=click.Choice(["enabled", "disabled", "onlywebhook"]),
               help="Whether changes of the configuration are checked when they are made.")  # fmt: skip
@@ -50,8 +51,7 @@ __all__ = ["command"]
               show_default=True)  # fmt: skip
 @click.option("--webhook-secret", "certificate_secret", default="metallb-webhook-cert", show_default=True)
 @switch("--disable-cert-rotation", "Leave the webhook's certificates to somebody else.")
-@click.option("--log-level", type=log_level, default="info", show_default=True)
-@click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
+@log_options
 @metrics_options
 @accepted("--webhook-http2", "--pprof-bind-address", "--tls-cipher-suites", "--tls-curve-preferences")
 def command(

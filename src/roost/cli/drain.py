@@ -9,6 +9,7 @@ import click
 
 from roost.cli.client import ask, asks_cluster, json_option, socket_option
 from roost.cli.cluster import wish_drain
+from roost.cli.completion import complete_nodes
 from roost.cli.exits import Exit, Failure
 from roost.cli.screen import Screen
 
@@ -19,7 +20,7 @@ _QUIET: Final = 1.0  # seconds without packets after which a node is drained
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=complete_nodes)
 @click.option("--undo", is_flag=True, help="Let the node lead again.")
 @click.option(
     "--deadline",
@@ -49,6 +50,8 @@ def _watch(node: str, deadline: float, path: Path | None, *, undo: bool, quiet: 
     screen = None if quiet else Screen()
     wish = "false" if undo else "true"
     if asks_cluster(path):
+        if not undo:
+            ask(path, "drain", node)  # a node that cannot be drained is refused before anything is written
         wish_drain(node, wish=not undo)
     end = time.monotonic() + deadline
     line = ""

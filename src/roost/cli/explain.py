@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.completion import complete_vips
 from roost.cli.output import passed_on, shared_by
 from roost.cli.screen import Cell, Screen, verdict
 
 __all__ = ["command"]
 
+_STATES = {"well": "green", "failing": "red"}
+
 
 @click.command()
-@click.argument("vip")
+@click.argument("vip", shell_complete=complete_vips)
 @socket_option
 @json_option
 def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
@@ -60,6 +63,7 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
     )
     for exclusion in explanation["exclusions"]:
         screen.line(("out: ", "dim"), f"{exclusion['node']}: {exclusion['why']}", indent=4)
+    _checks(explanation.get("checks", []), screen)
     if unproven := explanation["judged_by_swim_alone"]:
         screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
     for name in explanation.get("mute", ()):
@@ -68,3 +72,26 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)
     for problem in explanation["problems"]:
         screen.line((problem, "yellow"), indent=4)
+
+
+def _checks(checks: list[dict[str, Any]], screen: Screen) -> None:
+    """Show what this node checks, and what a failing check said last."""
+    if not checks:
+        return
+    screen.line()
+    screen.table(
+        ("check here", "state", "since", "weight", "last result"),
+        [
+            (
+                each["check"],
+                (each["state"], _STATES.get(each["state"], "")),
+                screen.moment(each["since"]) if each["since"] else "",
+                "" if each["weight"] is None else str(each["weight"]),
+                each["why"] + (f" ({each['against']} in a row)" if each["against"] else ""),
+            )
+            for each in checks
+        ],
+    )
+    for each in checks:
+        if each["state"] == "failing" and each["output"]:
+            screen.line((f"{each['check']} said: ", "dim"), each["output"].splitlines()[-1], indent=4)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from roost.cli.client import ask, asks_cluster, json_option, socket_option
+from roost.cli.completion import complete_lost
 from roost.cli.exits import Exit, Failure
 from roost.cli.screen import clean
 
@@ -13,7 +14,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("node")
+@click.argument("node", shell_complete=complete_lost)
 @socket_option
 @json_option
 def command(node: str, socket_path: Path | None, *, as_json: bool) -> None:

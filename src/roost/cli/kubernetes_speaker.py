@@ -12,6 +12,7 @@ import yaml
 from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
 from roost.cli.metallb_options import accepted, metrics_options, switch
+from roost.cli.options import metallb_metrics_option, pod_name_option, profile_option
 
 if TYPE_CHECKING:
     from roost.protocols.memberlist.profile import Profile
@@ -36,14 +37,7 @@ _OPTIONS: Final = (
         help="Folder with the gossip secret.",
     ),
     switch("--ml-wan-config", "Gossip with memberlist's timers for wide areas."),
-    click.option(
-        "--profile",
-        type=click.Choice(["lan", "default", "fast"]),
-        envvar="ROOST_PROFILE",
-        default="default",
-        show_default=True,
-        help="How quickly a lost node is noticed.",
-    ),
+    profile_option(envvar="ROOST_PROFILE"),
     click.option(
         "--arp-rate",
         type=click.IntRange(min=0),
@@ -75,7 +69,7 @@ _OPTIONS: Final = (
         help="Seconds between gratuitous ARP and unsolicited ND of what is announced, 0 for none.",
     ),
     switch("--ignore-exclude-lb", "Announce from nodes labelled out of load balancing, too."),
-    click.option("--pod-name", envvar="METALLB_POD_NAME", default="", help="This pod's name."),
+    pod_name_option,
     click.option(
         "--port",
         type=int,
@@ -83,7 +77,7 @@ _OPTIONS: Final = (
         show_default=True,
         help="TCP port for metrics and status, 0 for none.",
     ),
-    switch("--metallb-metrics", "Show metrics under MetalLB's names, too."),
+    metallb_metrics_option,
     click.option(
         "--health-probe-port",
         type=int,

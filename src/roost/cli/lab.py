@@ -14,6 +14,7 @@ import click
 
 from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.exits import Exit, Failure
+from roost.cli.options import profile_option
 from roost.cli.output import look_for_room, write
 from roost.lab.drills import DRILLS, LASTING, story
 from roost.lab.fabric import LabError
@@ -50,9 +51,7 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
 )
 @click.option("--clients", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--ipv6", is_flag=True, help="Give every service an IPv6 address too.")
-@click.option(
-    "--profile", type=click.Choice(["lan", "default", "fast"]), default="default", show_default=True
-)
+@profile_option()
 @click.option(
     "--interval",
     type=click.FloatRange(0.5, 1000),

@@ -50,5 +50,6 @@ def write(path: Path, text: str) -> None:
 def passed_on(holder: Mapping[str, Any]) -> str:
     """Return a clause on a node that holds connections, and how many, as far as it has told."""
     many = holder["connections"]
-    told = "connections, not counted yet" if many is None else f"{many} connections"
+    counted = "1 connection" if many == 1 else f"{many} connections"
+    told = "connections, not counted yet" if many is None else counted
     return f"passing on to {holder['node']}: {told}"

@@ -11,6 +11,7 @@ import click
 from roost.cli.campaign import FAILED, replay, run_campaign, same_every_time
 from roost.cli.client import json_option
 from roost.cli.combinations import refuse_all_but, refuse_beside
+from roost.cli.options import profile_option
 from roost.cli.output import look_for_room, write
 from roost.protocols.witness.machine import TIMINGS
 from roost.simulator.plot import draw
@@ -23,12 +24,7 @@ _NODES = 3
 
 @click.command()
 @click.option("--nodes", type=click.IntRange(2, 1000), help="Default: 3, and 2 to 5 in a campaign.")
-@click.option(
-    "--profile",
-    type=click.Choice(sorted(PROFILES)),
-    default="default",
-    show_default=True,
-)
+@profile_option(sorted(PROFILES))
 @click.option(
     "--fault", type=click.Choice(FAULTS), default="cut", show_default=True, help="What befalls a node."
 )

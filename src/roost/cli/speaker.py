@@ -9,7 +9,7 @@ import click
 from roost.cli.combinations import refuse_all_but
 from roost.cli.exits import Exit, Failure
 from roost.cli.kubernetes_speaker import announce_cluster, kubernetes_options, refuse_contradictions
-from roost.cli.metallb_options import log_level
+from roost.cli.options import log_options
 from roost.observe.logs import configure
 
 __all__ = ["command"]
@@ -27,8 +27,7 @@ _log = logging.getLogger("roost.speaker")
 )
 @click.option("--kubernetes", is_flag=True, help="Announce the Services of a Kubernetes cluster instead.")
 @kubernetes_options
-@click.option("--log-level", type=log_level, default="info", show_default=True)
-@click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
+@log_options
 def command(
     path: Path | None,
     log_level: str,

@@ -173,8 +173,21 @@ def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
         screen.moment(service["since"]),
         here,
         " ".join("-" if each is None else str(each) for each in service["connections"].values()),
-        "; ".join([*map(passed_on, service["passing_on"]), *service["problems"]]),
+        "; ".join(_notes(service)),
     ]
+
+
+def _notes(service: dict[str, Any]) -> list[str]:
+    fitness = _fitness(service.get("fitness"))
+    return [*fitness, *map(passed_on, service["passing_on"]), *service["problems"]]
+
+
+def _fitness(fitness: dict[str, Any] | None) -> list[str]:
+    """Return what this node's checks say, where that is not simply that it is fit."""
+    if fitness is None:
+        return []
+    weight = [f"weight {fitness['weight']} here"] if fitness["weight"] else []
+    return weight if fitness["fit"] else [f"unfit here: {fitness['why']}", *weight]
 
 
 def _member(member: dict[str, Any], screen: Screen) -> list[Cell]:

@@ -1,25 +1,29 @@
 """`roost what-if`: what would move, asked of the speaker's own election."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from roost.cli.client import ask, json_option, socket_option
+from roost.cli.completion import Complete, complete_lost, complete_nodes, complete_vips
 from roost.cli.output import shared_by
 from roost.cli.screen import Screen
 
 __all__ = ["command"]
 
 
+def _nodes(name: str, complete: Complete, about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(name, multiple=True, metavar="NODE", help=about, shell_complete=complete)
+
+
 @click.command()
-@click.argument("vip", required=False)
-@click.option("--down", multiple=True, metavar="NODE", help="As if NODE died; may be repeated.")
-@click.option(
-    "--add", multiple=True, metavar="NODE", help="As if a NODE without labels came; may be repeated."
-)
-@click.option("--drain", multiple=True, metavar="NODE", help="As if NODE was drained; may be repeated.")
+@click.argument("vip", required=False, shell_complete=complete_vips)
+@_nodes("--down", complete_nodes, "As if NODE died; may be repeated.")
+@_nodes("--add", complete_lost, "As if a NODE without labels came; may be repeated.")
+@_nodes("--drain", complete_nodes, "As if NODE was drained; may be repeated.")
 @socket_option
 @json_option
 def command(

@@ -11,7 +11,7 @@ from roost.decide.effects import Announce, Correct
 from roost.decide.gratuitous import ROUNDS, GratuitousSchedule
 from roost.model.address import IPAddress
 from roost.protocols.machine import Effect, soonest
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Announcing"]
@@ -31,13 +31,12 @@ _FRAMES: Final = 2  # for an address, or a client, on one link
 class Announcing:
     """`rate` gratuitous frames per second over everything, `refresh` seconds between repeats (None: none).
 
-    What is sent is taken from `budget`, so that questions wait for it, and is little where that has a limit;
-    None: there is none.
+    What is sent is taken from `budget`, so that questions wait for it, and is little where that has a limit.
     """
 
-    def __init__(self, rate: float, refresh: float | None, budget: Budget | None = None) -> None:
+    def __init__(self, rate: float, refresh: float | None, budget: Budget = UNLIMITED) -> None:
         self.defences = 0
-        self._budget = budget or Budget(None)
+        self._budget = budget
         self._claims = ClaimBook()
         sparing = self._budget.limited
         self._rounds = GratuitousSchedule[IPAddress](

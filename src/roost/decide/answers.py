@@ -63,6 +63,10 @@ class Answers:
         """Return what this node would answer for if nothing spoke against it."""
         return {*self._plan.leading, *self._succession.stood_in, *self._handover.held}
 
+    def takes_over(self, address: IPAddress) -> bool:
+        """Tell whether this node may begin to answer for `address`: one that hears nobody may not."""
+        return self.only is None or address in self.only
+
     def consider(self, addresses: set[IPAddress] | None = None) -> bool:
         """Look at `addresses` anew (None: at all); tells whether anything is answered otherwise now."""
         changed = False
@@ -118,7 +122,7 @@ class Answers:
 
     def _obstacle(self, address: IPAddress, announcement: Announcement) -> str:
         """Return what keeps this node from answering for what it leads, or ""."""
-        if self.only is not None and address not in self.only:
+        if not self.takes_over(address):
             return "this node hears nobody and takes over nothing"
         holder = self._yielding.holder(address)
         elsewhere = any(announcement.allows(link.name) for link in self._links())

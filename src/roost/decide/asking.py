@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["Asking"]
 
@@ -41,11 +41,11 @@ class _Question:
 class Asking:
     """The addresses that this node would answer for, and asks for first; times are seconds.
 
-    What `budget` does not allow yet is asked for later, and waits as much longer; None: there is no limit.
+    What `budget` does not allow yet is asked for later, and waits as much longer.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self._budget = budget or Budget(None)
+    def __init__(self, budget: Budget = UNLIMITED) -> None:
+        self._budget = budget
         self._open: dict[IPAddress, _Question] = {}
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 

@@ -3,14 +3,23 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Final
 
 from roost.decide.members import ClusterMember
 from roost.decide.plan import Plan
 from roost.model.address import IPAddress
 from roost.model.election import Election, Move
+from roost.model.fitness import FIT, Fitness
 from roost.model.node import Candidate, Node, Verdict
 
 __all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
+
+_ARRIVALS: Final = {
+    Verdict.DRAINING: "the drain of {} was ended, and it stands first",
+    Verdict.DAMPED: "{} may lead again and stands first",
+    Verdict.NOT_READY: "{} is ready again and stands first",
+    Verdict.OUTDATED: "{} hears of changes again and stands first",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def _wish(member: ClusterMember) -> tuple[Verdict, str] | None:
     if told.draining:
         return Verdict.DRAINING, "asked for by an operator"
     if told.deaf:
-        return Verdict.DAMPED, "it hears nobody on its links, though gossip reaches it"
+        return Verdict.DAMPED, "by its own word it hears nobody on its links"
     if told.outdated:
         return Verdict.OUTDATED, "it does not hear of changes, and others do"
     if told.waits:
@@ -127,16 +136,48 @@ def led_by_peers(
     return led
 
 
-def reason(move: Move, before: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> str:
-    """One clause on why the lead moved: the old leader's fate, or the new one's arrival."""
-    old = now.get(move.old_leader) if move.old_leader else None
-    if old is not None and not old.verdict.active:
-        return f"{move.old_leader} is {old.verdict.value}" + (f": {old.evidence}" if old.evidence else "")
-    if move.old_leader and old is None:
-        return f"{move.old_leader} is no longer known"
+def reason(
+    move: Move,
+    before: Mapping[str, Candidate],
+    now: Mapping[str, Candidate],
+    fitness: Mapping[str, Fitness] = MappingProxyType({}),
+    *,
+    isolated: bool = False,
+) -> str:
+    """One clause on why the lead moved: the old leader's fate, or the new one's arrival.
+
+    `fitness` is how well nodes serve that service, of those that do not simply. A node that is `isolated`
+    cannot know the fate of others.
+    """
+    if move.old_leader and (fate := _fate(move.old_leader, now.get(move.old_leader), isolated=isolated)):
+        return fate
     if move.new_leader is None:
         return "no node can lead it"
-    known = before.get(move.new_leader)
+    return _of_fitness(move, fitness) or _of_arrival(move.new_leader, before)
+
+
+def _of_fitness(move: Move, fitness: Mapping[str, Fitness]) -> str:
+    if move.new_leader and not fitness.get(move.new_leader, FIT).fit:
+        return f"no node is fit, and {move.new_leader} stands first"
+    if move.old_leader and not (told := fitness.get(move.old_leader, FIT)).fit:
+        return f"{move.old_leader} is unfit: {told.why}"
+    return ""
+
+
+def _of_arrival(name: str, before: Mapping[str, Candidate]) -> str:
+    known = before.get(name)
     if known is None or not known.verdict.active:
-        return f"{move.new_leader} came and stands first"
-    return f"{move.new_leader} stands first now"
+        was = known.verdict if known else Verdict.DEAD
+        return _ARRIVALS.get(was, "{} came and stands first").format(name)
+    return f"{name} stands first now"
+
+
+def _fate(name: str, candidate: Candidate | None, *, isolated: bool) -> str:
+    """Return why the node `name` leads no more, "" where nothing is wrong with it."""
+    if candidate is None:
+        return f"{name} is no longer known"
+    if candidate.verdict.lost and isolated:
+        return f"this node hears nobody, and cannot know whether {name} lives"
+    if not candidate.verdict.active:
+        return candidate.verdict.of(name) + (f": {candidate.evidence}" if candidate.evidence else "")
+    return "" if candidate.node.can_announce else f"{name} has no interface that can announce"

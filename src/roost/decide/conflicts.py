@@ -126,7 +126,11 @@ class Conflicts:
         """Ask for an address that somebody claims: who cannot hear questions must not have it."""
         if peer is None and address in self._state.answers.now:
             self._note_claim(address, mac, interface, None, now)
-        if address not in self._state.answers.wanted() or now < self._challenged.get(address, now):
+        if address not in self._state.answers.wanted():
+            if peer is not None and not self._state.is_lost(peer):
+                self._leading.note_answerer(address, peer, now)  # its leader is not to be judged by that one
+            return
+        if now < self._challenged.get(address, now):
             return
         remember(self._challenged, address, now + _CHALLENGE, _CHALLENGES)
         if self._state.budget.take(now, urgent=True):

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from roost.decide import census
 from roost.decide.absence import Absence
+from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
@@ -31,6 +32,7 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check, Result
 from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
 from roost.model.flow import Flow
@@ -42,6 +44,7 @@ from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
 from roost.protocols.words.fates import Fates
+from roost.protocols.words.fit import Fit
 from roost.protocols.words.held import Held, HeldFlows
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
@@ -79,6 +82,7 @@ class Decider:
         self._absence = Absence(state, self._leading, self._publishing)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
+        self._caring = Caring(state, self._leading, self._own_word)
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -125,7 +129,8 @@ class Decider:
     @property
     def stand_ins(self) -> Mapping[IPAddress, str]:
         """Who answers for addresses that their leader does not answer for, as far as it is heard here."""
-        here = dict.fromkeys(self._state.succession.stood_in, self._state.me)
+        stood_in = filter(self._state.answers.takes_over, self._state.succession.stood_in)
+        here = dict.fromkeys(stood_in, self._state.me)
         heard = {
             address: name
             for address, name in self._leading.stand_ins.items()
@@ -176,10 +181,12 @@ class Decider:
         if desired.nodes is not None:
             self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
-        moves = self._state.election.update_services(desired.services, prepared)
+        fitness = self._caring.take_services(now)
+        moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
         self._own_word.note_inability(now)
         self._leading.take_moves(moves, why, now)
         self._leading.refresh(now)
+        self._caring.tell(fitness, now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
@@ -259,6 +266,8 @@ class Decider:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
+            case Fit():
+                self._caring.hear(word, now)
             case Held() | HeldFlows():
                 self.passing_on.hear(word, now)
             case Fates():
@@ -309,6 +318,11 @@ class Decider:
             self._leading.refresh(now)
         self._leading.await_again(able_again, now)
 
+    def checked(self, check: Check, result: Result, now: float) -> None:
+        """Take the result of a check that has to be made."""
+        self._stale = True
+        self._caring.checked(check, result, now)
+
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
         self._stale = True
@@ -319,7 +333,7 @@ class Decider:
         self._stale = True
         if not self._state.lease.valid(now):
             return  # it ended while this one did not run, and may run again
-        evidence = "its process has ended: the lifeline was closed and its port is, too"
+        evidence = "its lifeline was closed, and its port is, too"
         self._state.outbox.put(Declare(Ground(name, Verdict.PROCESS_GONE, evidence)))
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
@@ -389,6 +403,7 @@ class Decider:
             self._absence.settle("nobody answered so far", now)
         self._questions.wake(now)
         self._wake_standing(now)
+        self._caring.wake(now)
         self.passing_on.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
@@ -418,6 +433,7 @@ class Decider:
                 state.patrol,
                 state.standing,
                 state.inability,
+                state.tracking,
                 state.vouching,
                 state.rejoining,
                 state.clients,
@@ -433,6 +449,7 @@ class Decider:
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
         self.passing_on.flush()
+        self._caring.look()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
         return self._state.outbox.take()

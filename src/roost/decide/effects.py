@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check
 from roost.model.event import Event
 from roost.model.flow import Flow
 from roost.model.link import Link
@@ -45,6 +46,7 @@ __all__ = [
     "Target",
     "Teach",
     "Tell",
+    "Track",
     "Vouch",
 ]
 
@@ -219,6 +221,13 @@ class AskProxy(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class Track(Effect):
+    """Make exactly these checks again and again; report each result."""
+
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Teach(Effect):
     """Let this host's kernel know where a client is: `link` is an index, `mac` 6 bytes."""
 
@@ -251,12 +260,16 @@ class NextHop:
 class Onward:
     """Where packets of connections go that this host does not know.
 
-    `first` takes what comes from anywhere, `upward` what a peer has passed on: None is nobody. `flows` are
-    UDP flows that a peer has named.
+    `first` takes what comes from clients, `upward` what a peer that stands before this node has passed on,
+    `led` what the leader has, which has the hardware addresses `leader` where it stands behind this node:
+    None is nobody. What any other peer has passed on is dropped: the two do not agree on who leads, and the
+    client sends it again. `flows` are UDP flows that a peer has named.
     """
 
     first: NextHop | None = None
     upward: NextHop | None = None
+    led: NextHop | None = None
+    leader: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -264,12 +277,13 @@ class Onward:
 class PassOn(Effect):
     """Pass on exactly this, before anything that follows is done; a connection begun here stays here.
 
-    `peers` are the hardware addresses that passed-on packets come from. This host's own connections are
-    remembered for `remember` seconds without a packet.
+    `peers` are the hardware addresses that passed-on packets come from, `before` those of peers that stand
+    before this node. This host's own connections are remembered for `remember` seconds without a packet.
     """
 
     onward: Mapping[IPAddress, Onward]
     peers: frozenset[bytes] = frozenset()
+    before: frozenset[bytes] = frozenset()
     remember: float = 600.0
 
 

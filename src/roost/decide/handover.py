@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["HOLD", "Handover"]
 
@@ -23,11 +23,11 @@ _ASK_INTERVAL: Final = 0.4  # seconds, from then on
 class Handover:
     """Tracks the addresses that this node still answers although another node leads them now.
 
-    What `budget` does not allow is asked for the next time; None: there is no limit.
+    What `budget` does not allow is asked for the next time.
     """
 
-    def __init__(self, hold: float = HOLD, budget: Budget | None = None) -> None:
-        self._budget = budget or Budget(None)
+    def __init__(self, hold: float = HOLD, budget: Budget = UNLIMITED) -> None:
+        self._budget = budget
         self._hold = hold
         self._held: dict[IPAddress, float] = {}  # -> until when
         self._next_ask: float | None = None

@@ -70,7 +70,9 @@ class Leading:
             leaving=self._state.leaving,
             unable=self._state.inability.by_node,
         )
-        moves = self._state.election.update_candidates(known.candidates(self._state.members))
+        tracking = self._state.tracking
+        tracking.presume(each.name for each in self._state.members if each.is_roost and each.metadata.unfit)
+        moves = self._state.election.update_candidates(known.candidates(self._state.members), tracking.news())
         self.take_moves(moves, "", now, before)
         peers = census.peers(self._state.members, self._state.me)
         self._state.outbox.extend(
@@ -85,6 +87,10 @@ class Leading:
             each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
         }
         self.doubt({name for name in self.stand_ins.values() if not self._state.may_lead(name)}, now)
+        unable = self._state.inability.by_node
+        self._doubt_answers(
+            [each for each, name in self.stand_ins.items() if each in unable.get(name, ())], now
+        )
         for name, address in self._led_by_peers.items():
             if before_led.get(name) != address:  # it has yet to show that it answers for this one
                 self._await(address, now)
@@ -279,7 +285,21 @@ class Leading:
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
-        for address in [each for each, name in self.stand_ins.items() if name in names]:
+                if self._state.me not in self._state.plan.lead(address).standbys:
+                    self._await_own(name, now)
+        self._doubt_answers([each for each, name in self.stand_ins.items() if name in names], now)
+
+    def _await_own(self, name: str, now: float) -> None:
+        """Look that one address of `name` is answered that this node would have to stand in for."""
+        for service in sorted(self._state.election.led_by(name)):
+            for address in self._state.election.rankings[service].service.addresses:
+                if self._state.me in self._state.plan.lead(address).standbys:
+                    self._await(address, now)
+                    return
+
+    def _doubt_answers(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Look that these are answered: who stood in for their leaders perhaps does no more."""
+        for address in addresses:
             del self.stand_ins[address]
             self._await(address, now)
 
@@ -294,12 +314,14 @@ class Leading:
         if peer is None or leader is None or peer == leader:
             self.stand_ins.pop(address, None)
             return
-        news = self.stand_ins.get(address) != peer
-        self.stand_ins[address] = peer
-        if not news:
+        if self.stand_ins.get(address) == peer:
             return
-        if self._state.watch.evidence(leader, now).process is False:
-            self.await_all_of([leader], now)  # two miss it now: what else it leads is asked for, too
+        first = not any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
+        self.stand_ins[address] = peer
+        process = self._state.watch.evidence(leader, now).process
+        if process is False or (process is None and first):
+            # Two miss it now, or one that watches it where this node does not: what else does it owe?
+            self.await_all_of([leader], now)
         if self._led_by_peers.get(leader) == address:
             self._watch(now)  # it may have yielded that one, and lives
 
@@ -375,7 +397,13 @@ class Leading:
             if move.left or move.joined:
                 self._record_shares(move, why, now)
                 continue
-            reason = why or census.reason(move, before or {}, self._state.election.candidates)
+            reason = why or census.reason(
+                move,
+                before or {},
+                self._state.election.candidates,
+                self._state.election.fitness.get(move.service, {}),
+                isolated=self._state.isolation.isolated,
+            )
             facts: dict[str, object] = {
                 "service": move.service,
                 "from": move.old_leader,
@@ -392,8 +420,11 @@ class Leading:
 
     def _record_shares(self, move: Move, why: str, now: float) -> None:
         candidates = self._state.election.candidates
+        fitness = self._state.election.fitness.get(move.service, {})
         left = {name: impediment(candidates[name]) for name in sorted(move.left) if name in candidates}
-        gone = "; ".join(f"{each.node} is {each.detail}" for each in left.values() if each is not None)
+        told = [f"{each.node} is {each.detail}" for each in left.values() if each is not None]
+        unfit = [name for name, each in left.items() if each is None and name in fitness]
+        gone = "; ".join([*told, *(f"{name} is unfit ({fitness[name].why})" for name in unfit)])
         facts: dict[str, object] = {
             "service": move.service,
             "left": ", ".join(sorted(move.left)),

@@ -40,8 +40,11 @@ class Meeting:
         self._state.came = {name: now if name in back else came.get(name, now) for name in active}
         for name in back:
             self._state.inability.came(name)
+            self._state.tracking.came(name)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
+        if back:
+            self._own_word.tell_fitness()
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
         well = frozenset(name for name in active if name not in suspected)
         self._state.yielding.identify(self._state.address_book.names)
@@ -50,8 +53,9 @@ class Meeting:
         self._state.vouching.follow(members, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
-        self._leading.await_all_of(self._others_wanted(before), now)
-        self._leading.doubt(set(_newly_suspected(members, before)), now)
+        others = self._others_wanted(before)
+        self._leading.await_all_of(others, now)
+        self._leading.doubt({*others, *_newly_suspected(members, before)}, now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:

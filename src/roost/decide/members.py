@@ -48,6 +48,10 @@ class ClusterMember:
         """Whether it takes part and runs Roost."""
         return self.verdict.active and bool(self.metadata.version)
 
+    def wants_others(self, digest: str) -> bool:
+        """Tell whether it wants other services than those with this digest, as far as it has said."""
+        return self.metadata.digest not in ("", digest)
+
 
 class Roster:
     """Grounds of verdicts, remembered as long as SWIM remembers the member."""

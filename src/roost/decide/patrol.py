@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["Patrol"]
 
@@ -22,11 +22,11 @@ _TOGETHER: Final = 8  # and for so many addresses at once
 class Patrol:
     """Goes round the addresses that are answered here, a few at a time; times are seconds.
 
-    What `budget` does not allow is asked for in the next round; None: there is no limit.
+    What `budget` does not allow is asked for in the next round.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self._budget = budget or Budget(None)
+    def __init__(self, budget: Budget = UNLIMITED) -> None:
+        self._budget = budget
         self._doubt = False
         self._hurried_until = -math.inf
         self._due: float | None = None

@@ -34,7 +34,7 @@ class Questions:
             self._leading.suspected.pop(address, None)
         awaited, mute = self._state.succession.wake(now)
         awaited = self._leading.still_doubtful(awaited, now)
-        for address in mute:
+        for address in filter(self._state.answers.takes_over, mute):
             who = self._state.succession.instead_of(address)
             self._state.outbox.happened(
                 Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
@@ -62,7 +62,7 @@ class Questions:
     def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         silent, ask = self._state.yielding.wake(now)
         self._publishing.reconsider(self._state.yielding.moved(), now)
-        for address in silent:
+        for address in filter(self._state.answers.takes_over, silent):
             self._state.outbox.happened(
                 Happening.TOOK_OVER, "its holder fell silent: taking it over", address
             )

@@ -33,6 +33,7 @@ from roost.decide.standing.drain import Drain
 from roost.decide.standing.inability import Inability
 from roost.decide.standing.isolation import Isolation
 from roost.decide.standing.standing import Standing
+from roost.decide.standing.tracking import Tracking
 from roost.decide.succession import Succession
 from roost.decide.vouching import Vouching
 from roost.decide.witnessing.duties import duties
@@ -114,6 +115,7 @@ class State:
         self.isolation = Isolation()
         self.standing = Standing()
         self.inability = Inability(me)
+        self.tracking = Tracking(me)
         self.drain = Drain(me, self.drained)
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
@@ -157,11 +159,10 @@ class State:
         return frozenset() if others is None else others | {self.me}
 
     def reserves(self, lead: Lead) -> list[str]:
-        """Return who may lead, and would rather not, in order."""
+        """Return who may lead and does not share: it would rather not, or is unfit; in order."""
         ranking = self.election.rankings.get(lead.service)
         places = ranking.places if ranking is not None else ()
-        verdicts = ((place.node, self.verdict(place.node)) for place in places)
-        return [name for name, verdict in verdicts if verdict is not None and verdict.reluctant]
+        return [each.node for each in places if each.node not in lead.sharers and self.may_lead(each.node)]
 
     def unknown(self, lead: Lead) -> Weights:
         """Return who answers on the LAN, is not known to gossip, and may answer as far as is known."""

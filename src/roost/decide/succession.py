@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["Succession"]
 
@@ -36,11 +36,11 @@ class _Awaited:
 class Succession:
     """The addresses that others lead now and that were not heard from since; times are seconds.
 
-    What `budget` does not allow yet is asked for later; None: there is no limit.
+    What `budget` does not allow yet is asked for later.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self._budget = budget or Budget(None)
+    def __init__(self, budget: Budget = UNLIMITED) -> None:
+        self._budget = budget
         self._awaited: dict[IPAddress, _Awaited] = {}
         self._mute: dict[IPAddress, str] = {}  # -> who leads it and was not heard
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap

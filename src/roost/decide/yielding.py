@@ -16,7 +16,7 @@ from heapq import nlargest
 from typing import Final
 
 from roost.model.address import IPAddress
-from roost.protocols.witness.budget import Budget
+from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["PATIENCE", "Holder", "Yielding"]
 
@@ -57,7 +57,7 @@ class Holder:
 class Yielding:
     """The addresses yielded, by holder; bounded by what this node would answer for.
 
-    What `budget` does not allow is asked for later, and is not missed meanwhile; None: there is no limit.
+    What `budget` does not allow is asked for later, and is not missed meanwhile.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Yielding:
         patience: float = PATIENCE,
         interval: float = _INTERVAL,
         at_once: int = 4,
-        budget: Budget | None = None,
+        budget: Budget = UNLIMITED,
     ) -> None:
-        self._budget = budget or Budget(None)
+        self._budget = budget
         self._at_once = at_once
         self._patience = patience
         self._interval = interval

@@ -14,7 +14,7 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -40,11 +40,11 @@ _HANDSHAKE: Final = 5.0  # seconds from a first SYN to the packet after it
 _CONNECTIONS: Final = 1 << 18  # remembered while passing on: a flood of SYNs must not fill it
 _TCP_FLAGS: Final = 13  # offset
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_L4PROTO, _LINK_TYPE = 16, 8  # NFT_META_*
+_LINK_TYPE: Final = 8  # NFT_META_IIFTYPE
+_NEEDS: Final = "nft_dup_ipv4, nft_dup_ipv6"
 _ETHERNET: Final = struct.pack("=H", 1)  # ARPHRD_ETHER
 _MAC: Final = nft.Field(9, 6)
 _PORT: Final = nft.Field(13, 2)
-_LINK: Final = nft.Field(20, 4, host_order=True)
 
 
 _Contents = list[tuple[nft.Set, Collection[tuple[bytes, bytes]]]]
@@ -86,7 +86,7 @@ class PassingOn:
 
     def start(self, remember: float) -> None:
         """Put the tables in place, empty: making them takes tens of milliseconds, filling them does not."""
-        self._wanted = PassOn({}, frozenset(), remember)
+        self._wanted = PassOn({}, remember=remember)
         self._apply(renew=True)
 
     def follow(self, wanted: PassOn) -> None:
@@ -111,7 +111,7 @@ class PassingOn:
             for table in self._tables:
                 table.follow(self._wanted, renew=renew)
         except OSError as error:
-            problem = f"connections cannot be passed on when an address moves: {_cause(error)}"
+            problem = f"connections cannot be passed on when an address moves: {nft.cause(error, _NEEDS)}"
             if problem != self.problem:
                 # Where a proxy delivers, the right to do this is an option.
                 _log.log(logging.INFO if self._tracked else logging.WARNING, "%s", problem)
@@ -123,7 +123,7 @@ class PassingOn:
         hops = {
             hop
             for onward in self._wanted.onward.values()
-            for hop in (onward.first, onward.upward, *onward.flows.values())
+            for hop in (onward.first, onward.upward, onward.led, *onward.flows.values())
             if hop is not None and hop.address.version == 6
         }
         for hop in hops:
@@ -144,7 +144,10 @@ class _Table:
         self._named = _Hops("named", flow, family.address)
         self._first = _Hops("first", (family.address,), family.address)
         self._upward = _Hops("upward", (family.address,), family.address)
+        self._led = _Hops("led", (family.address,), family.address)
         self._peers = nft.Set("peers", (_MAC,))
+        self._before = nft.Set("before", (_MAC,))
+        self._leaders = nft.Set("leaders", (_MAC, family.address))
         self._moved = nft.Set("moved", (family.address,))
         self._sets = (
             self._addresses,
@@ -152,7 +155,10 @@ class _Table:
             *self._named.sets,
             *self._first.sets,
             *self._upward.sets,
+            *self._led.sets,
             self._peers,
+            self._before,
+            self._leaders,
             self._moved,
         )
         self._filled: _Contents = []
@@ -168,7 +174,7 @@ class _Table:
     def follow(self, wanted: PassOn, *, renew: bool) -> None:
         """Pass on what concerns this family."""
         onward = {a: each for a, each in wanted.onward.items() if a.version == self._family.version}
-        contents = self._contents(onward, wanted.peers if onward else ())
+        contents = self._contents(onward, wanted)
         if contents == self._filled and not renew:
             return
         try:
@@ -197,27 +203,32 @@ class _Table:
         self._table.fill(contents, _LASTING)
         self._filled = contents
 
-    def _contents(self, onward: Mapping[IPAddress, Onward], peers: Iterable[bytes]) -> _Contents:
+    def _contents(self, onward: Mapping[IPAddress, Onward], wanted: PassOn) -> _Contents:
+        peers, before = (wanted.peers, wanted.before) if onward else ((), ())
         first = {address.packed: each.first for address, each in onward.items() if each.first}
         upward = {address.packed: each.upward for address, each in onward.items() if each.upward}
+        led = {address.packed: each.led for address, each in onward.items() if each.led}
+        leaders = [_mac_key(mac, address) for address, each in onward.items() for mac in sorted(each.leader)]
         named = {_flow_key(flow): hop for each in onward.values() for flow, hop in each.flows.items()}
         return [
             (self._addresses, [(address.packed, b"") for address in onward]),
             (self._peers, [(mac, b"") for mac in sorted(peers)]),
+            (self._before, [(mac, b"") for mac in sorted(before)]),
+            (self._leaders, [(key, b"") for key in leaders]),
             *self._first.filled(first),
             *self._upward.filled(upward),
+            *self._led.filled(led),
             *self._named.filled(named),
         ]
 
     def _chains(self, remember: float) -> tuple[nft.Chain, ...]:
         family = self._family
         priority = _AFTER_TRACKING if self._tracked else _FIRST_OF_ALL
-        to = self._to()
-        tcp, udp, icmp = (_protocol(each) for each in (TCP, UDP, family.icmp))
+        to, to_from = self._to(), self._to(2)  # the sender's hardware address takes two registers
+        tcp, udp, icmp = (nft.protocol(each) for each in (TCP, UDP, family.icmp))
         flow = self._flow()
         accept = nft.verdict(nft.ACCEPT)
         send = self._first.send(self._to)
-        send_upward = self._upward.send(self._to)
         ethernet = (nft.load_meta(_LINK_TYPE), nft.equals(_ETHERNET), nft.load_payload(0, 6, 6))
         from_peer = (*ethernet, nft.in_set(self._peers))
         from_elsewhere = (*ethernet, nft.in_set(self._peers, inverted=True))
@@ -256,16 +267,21 @@ class _Table:
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),
         )
+        uncertain = (*tcp, *to, nft.in_set(self._moved), drop)  # perhaps not all nodes know yet who holds it
         passed = nft.Chain(
             "passed",
             (
-                (*icmp, *error, *send_upward),
-                (*tcp, *send_upward, drop),
-                (*tcp, *to, nft.in_set(self._moved), drop),  # perhaps not all nodes know yet who holds it
+                (*ethernet, nft.in_set(self._before), nft.jump("upward")),
+                (*ethernet, *to_from, nft.in_set(self._leaders), nft.jump("led")),
+                (*tcp, drop),  # two do not agree on who leads
                 (accept,),
             ),
         )
-        return arrives, known, passed
+        upward, led = (
+            nft.Chain(name, ((*icmp, *error, *hops), (*tcp, *hops, drop), uncertain, (accept,)))
+            for name, hops in (("upward", self._upward.send(self._to)), ("led", self._led.send(self._to)))
+        )
+        return arrives, known, passed, upward, led
 
     def _to(self, at: int = 0) -> tuple[bytes, ...]:
         """Load the address into the registers from `at` on."""
@@ -287,7 +303,7 @@ class _Hops:
 
     def __init__(self, name: str, key: tuple[nft.Field, ...], address: nft.Field) -> None:
         self._to = nft.Set(name, key, (address,))
-        self._link = nft.Set(f"{name}_link", key, (_LINK,))
+        self._link = nft.Set(f"{name}_link", key, (nft.LINK,))
         self._behind = address.size // 4
         self.sets = (self._to, self._link)
 
@@ -305,21 +321,10 @@ class _Hops:
         return (*to, *link, nft.duplicate(0, self._behind))
 
 
-def _protocol(number: int) -> tuple[bytes, ...]:
-    return nft.load_meta(_L4PROTO), nft.equals(bytes([number]))
+def _mac_key(mac: bytes, address: IPAddress) -> bytes:
+    return mac + bytes(2) + address.packed
 
 
 def _flow_key(flow: Flow) -> bytes:
     ports = (struct.pack("!Hxx", port) for port in (flow.client_port, flow.port))
     return b"".join((flow.client.packed, next(ports), flow.address.packed, next(ports)))
-
-
-def _cause(error: OSError) -> str:
-    causes = {
-        errno.EPERM: "the process lacks CAP_NET_ADMIN",
-        errno.EACCES: "the process lacks CAP_NET_ADMIN",
-        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
-        errno.ENOENT: "the kernel lacks a part of nftables (nft_dup_ipv4, nft_dup_ipv6)",
-        errno.EOPNOTSUPP: "the kernel lacks a part of nftables",
-    }
-    return causes.get(error.errno or 0, str(error))

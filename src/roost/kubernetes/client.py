@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 import httpcore
 
 from roost.kubernetes.credentials import Credentials
+from roost.runtime.http_failures import HTTP_FAILURES
 
-__all__ = ["HTTP_FAILURES", "Api", "ApiError", "Resource"]
+__all__ = ["Api", "ApiError", "Resource"]
 
 _CONNECT: Final = 5.0  # seconds
 _ANSWER: Final = 10.0  # seconds
@@ -31,15 +32,6 @@ _MOST_LINE: Final = 16 << 20  # bytes of one watch event
 _MOST_BODY: Final = 256 << 20  # bytes of one answer
 _PATIENCE: Final = 3  # times that a request is repeated because the server asked for it
 _LONGEST_WAIT: Final = 30.0  # seconds to wait for a busy server, whatever it asks for
-
-HTTP_FAILURES: Final = (  # what httpcore raises when no whole answer comes
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ConnectionNotAvailable,
-    OSError,
-    TimeoutError,
-)
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"

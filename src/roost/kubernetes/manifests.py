@@ -67,21 +67,33 @@ def check(items: Sequence[Object]) -> tuple[list[Mistake], list[Mistake]]:
 
 
 def _check(items: Sequence[Object]) -> tuple[list[Mistake], list[Mistake]]:
-    errors = [mistake for item in items for mistake in _shape(item)]
-    if errors:
-        return errors, []
+    shapes = [list(_shape(item)) for item in items]
+    errors = [
+        mistake for item, found in zip(items, shapes, strict=True) for mistake in (*_unknown(item), *found)
+    ]
+    whole = [item for item, found in zip(items, shapes, strict=True) if not found]
     kinds = {
-        kind: [item for item in items if item["kind"] == kind and _is_metallb(item)]
+        kind: [item for item in whole if item["kind"] == kind and _is_metallb(item)]
         for kind in ("IPAddressPool", "L2Advertisement", "Community")
     }
-    namespaces = [parse_namespace(item) for item in items if item["kind"] == "Namespace"]
+    namespaces = [parse_namespace(item) for item in whole if item["kind"] == "Namespace"]
     _, mistakes = read_pools(kinds["IPAddressPool"], namespaces)
     labels = {
         str(item["metadata"]["name"]): item["metadata"].get("labels") or {} for item in kinds["IPAddressPool"]
     }
     _, more = read_advertisements(kinds["L2Advertisement"], labels)
     errors += [*mistakes, *more, *check_communities(kinds["Community"])]
-    return errors, list(_doubts(items, kinds, labels))
+    # Where objects are left out, the others cannot be held against them.
+    return errors, list(_doubts(items, kinds, labels)) if len(whole) == len(items) else []
+
+
+def _unknown(item: Object) -> Iterator[Mistake]:
+    """Yield the fields of an object of ours that its kind does not have."""
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if _is_metallb(item):
+        for field, cure in unknown_fields(str(item["kind"]), item):
+            yield Mistake(str(item["kind"]), str(name or "?"), field, "is not a known field", cure)
 
 
 def _shape(item: Object) -> Iterator[Mistake]:
@@ -94,8 +106,6 @@ def _shape(item: Object) -> Iterator[Mistake]:
         return
     if not _is_metallb(item):
         return
-    for field, cure in unknown_fields(kind, item):
-        yield Mistake(kind, name, field, "is not a known field", cure)
     if kind not in _STRINGS:
         return
     spec = item.get("spec", {})

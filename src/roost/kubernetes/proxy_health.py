@@ -8,7 +8,7 @@ from typing import Final
 
 import httpcore
 
-from roost.kubernetes.client import HTTP_FAILURES
+from roost.runtime.http_failures import HTTP_FAILURES
 
 __all__ = ["ProxyHealth"]
 

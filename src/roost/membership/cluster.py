@@ -39,6 +39,8 @@ _log = logging.getLogger("roost.membership")
 
 _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with full metadata
 _LEVELS: Final = {"update": logging.DEBUG}
+_MISSED: Final = frozenset({"suspect", "dead"})
+_UNKNOWN: Final = "not heard; this node is cut off itself, and cannot know whether it lives"
 _TOLD: Final = 64  # members that are told the grounds of a verdict
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
@@ -110,6 +112,7 @@ class Cluster:
         self._swim: Swim | None = None
         self._state = b""
         self._changed = False
+        self._isolated = False
         self._since = time.monotonic()
 
     async def start(self) -> None:
@@ -185,6 +188,7 @@ class Cluster:
 
     def isolate(self, *, isolated: bool) -> None:
         """Accuse nobody while this node is the one that is cut off."""
+        self._isolated = isolated
         if self._swim is not None and self._transport is not None:
             self._swim.isolate(isolated, self._loop.time())
             self._transport.flush()
@@ -254,7 +258,9 @@ class Cluster:
             case MemberChanged(kind, member, evidence, by):
                 facts = {"address": str(member.endpoint), "evidence": evidence}
                 # What a member says of itself changes often, and is told where it matters.
-                _log.log(_LEVELS.get(kind, logging.INFO), "member %s: %s", member.name, kind, extra=facts)
+                level = _LEVELS.get(kind, logging.INFO)
+                text = _UNKNOWN if self._isolated and kind in _MISSED else kind
+                _log.log(level, "member %s: %s", member.name, text, extra=facts)
                 if kind == "accused":
                     self._listener.accused(by)
                 self._note_change()

@@ -1,8 +1,9 @@
 """Who leads what, kept up to date at the cost of what moves.
 
-Theory of operation: a ranking changes only with a service or with a node's static facts. A verdict
-changes nothing but who leads, and only where the node leads now (it went) or stands before the leader
-(it came back). Both sets are indexed by node, so a death costs as many steps as services move.
+Theory of operation: a ranking changes only with a service, with a node's static facts, or with its own word
+on how well it serves that one. A verdict changes nothing but who leads, and only where the node leads now (it
+went) or stands before the leader (it came back). Both sets are indexed by node, so a death costs as many
+steps as services move.
 """
 
 from collections import defaultdict
@@ -10,15 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
+from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.fitness import FIT, Fitness
 from roost.model.lead import Lead, lead
 from roost.model.node import Candidate, Node
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
 from roost.model.sharing import table
 
-__all__ = ["Election", "Move", "Prepared"]
+__all__ = ["Election", "Fitnesses", "Move", "Prepared"]
+
+
+Fitnesses = Mapping[str, Mapping[str, Fitness]]  # service -> node -> how well it serves
+_ALL_FIT: Final[Mapping[str, Fitness]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Election:
     def __init__(self, services: Iterable[Service] = (), candidates: Iterable[Candidate] = ()) -> None:
         self._candidates: dict[str, Candidate] = {}
         self._rankings: dict[str, Ranking] = {}
+        self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
         self._led: defaultdict[str, set[str]] = defaultdict(set)
@@ -69,6 +77,11 @@ class Election:
     def candidates(self) -> Mapping[str, Candidate]:
         """Every known node, by its name; a live view."""
         return MappingProxyType(self._candidates)
+
+    @property
+    def fitness(self) -> Fitnesses:
+        """What nodes have said of how well they serve each service: service -> node -> that; a live view."""
+        return MappingProxyType(self._fitness)
 
     def led_by(self, node: str) -> frozenset[str]:
         """Return the names of the services that `node` leads, or shares."""
@@ -113,13 +126,19 @@ class Election:
         return Prepared(nodes, rankings)
 
     def update_services(
-        self, services: Iterable[Service], prepared: Prepared | None = None
+        self,
+        services: Iterable[Service],
+        prepared: Prepared | None = None,
+        fitness: Fitnesses | None = None,
     ) -> tuple[Move, ...]:
         """Take the wanted services, all of them; rank the new and the changed ones; return the moves.
 
         A service that is gone moves to nobody. One whose addresses changed under the same leader is
-        no move. What was `prepared` is ranked already, unless the nodes are others by now.
+        no move. What was `prepared` is ranked already, unless the nodes are others by now. Changes of
+        `fitness` count at once.
         """
+        for name, told in (fitness or {}).items():
+            self._take_fitness(name, told)
         wanted = {service.name: service for service in services}
         by_address: defaultdict[IPAddress, list[str]] = defaultdict(list)
         for name in sorted(wanted):
@@ -137,14 +156,21 @@ class Election:
                 if ranking is None or ranking.service != service:
                     ranking = rank(service, nodes)
                 moves.append(self._install(ranking))
+            elif fitness and name in fitness:
+                moves.append(self._install(known))
         return _real(moves)
 
-    def update_candidates(self, candidates: Iterable[Candidate]) -> tuple[Move, ...]:
-        """Take all known nodes with their verdicts, and return the moves.
+    def update_candidates(
+        self, candidates: Iterable[Candidate], fitness: Fitnesses | None = None
+    ) -> tuple[Move, ...]:
+        """Take all known nodes with their verdicts, and changes of `fitness`; return the moves.
 
         Changed static facts, a new node or a forgotten one rank that node anew in every service; a
-        changed verdict touches only the services that the node led or would lead.
+        changed verdict touches only the services that the node led or would lead, changed fitness only those
+        that it is about.
         """
+        for service, nodes in (fitness or {}).items():
+            self._take_fitness(service, nodes)
         old, self._candidates = self._candidates, {each.node.name: each for each in candidates}
         changed = {
             name: self._candidates[name].node if name in self._candidates else None
@@ -157,8 +183,15 @@ class Election:
         if changed:
             moves = [self._install(ranking.with_nodes(changed)) for ranking in tuple(self._rankings.values())]
         else:
-            moves = [self._install(self._rankings[name]) for name in self._unsettled(old)]
+            unsettled = self._unsettled(old) | ((fitness or {}).keys() & self._rankings.keys())
+            moves = [self._install(self._rankings[name]) for name in unsettled]
         return _real(moves)
+
+    def _take_fitness(self, service: str, nodes: Mapping[str, Fitness]) -> None:
+        known = {**self._fitness.get(service, {}), **nodes}
+        self._fitness[service] = known = {node: each for node, each in known.items() if each != FIT}
+        if not known:
+            del self._fitness[service]
 
     def _nodes(self) -> tuple[Node, ...]:
         return tuple(candidate.node for candidate in self._candidates.values())
@@ -178,6 +211,7 @@ class Election:
     def _install(self, ranking: Ranking) -> Move:
         name = ranking.service.name
         before = self._forget(name)
+        ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
         ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _ahead(ranking):

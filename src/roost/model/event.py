@@ -34,6 +34,8 @@ class Happening(Enum):
     HEARD_AGAIN = "heard again"
     DAMPED = "damped"
     DRAINING = "draining"
+    FITNESS = "fitness"
+    NOBODY_FIT = "nobody fit"
     FRESHNESS = "freshness"
     NAMESAKE = "namesake"
     PASSING_ON = "passing on"

@@ -42,14 +42,16 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
 def why_placed(ranking: Ranking, candidate: Candidate) -> str:
     """Return one clause on why a placed node leads, does not lead yet, or cannot lead now."""
     place = _of(ranking, candidate.node.name)
+    answers = candidate.node.name in ranking.answerers
+    does = "answers its share" if ranking.sharers else "leads"
+    if place is not None and not place.fitness.fit and candidate.verdict.active:
+        told = f"unfit ({place.fitness.why})"
+        return f"{does} although it is {told}: no node is fit" if answers else told
     if barred := impediment(candidate):
-        if candidate.node.name in ranking.sharers:
-            return f"answers its share although it is {barred.detail}: no other node can"
-        if ranking.leader == candidate.node.name:
-            return f"leads although it is {barred.detail}: no other node can"
-        return f"cannot lead: {barred.detail}"
-    if candidate.node.name in ranking.sharers:
-        return "answers its share"
+        told = f"{does} although it is {barred.detail}: no other node can"
+        return told if answers else f"cannot lead: {barred.detail}"
+    if ranking.sharers:
+        return does
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:
         return ""
@@ -78,6 +80,7 @@ def _place(position: int, place: Place, ranking: Ranking, candidate: Candidate) 
         "evidence": candidate.evidence,
         "score": place.score,
         "credits": [{"advertisement": each.advertisement, "weight": each.weight} for each in place.credits],
+        "fitness": {"fit": place.fitness.fit, "weight": place.fitness.weight, "why": place.fitness.why},
         "digest": place.digest.hex(),
         "why": why_placed(ranking, candidate),
     }

@@ -23,6 +23,10 @@ class Verdict(Enum):
     UNREACHABLE = "unreachable"
     DEAD = "dead"
 
+    def of(self, node: str) -> str:
+        """Return the clause that says it of `node`."""
+        return f"{node}'s process is gone" if self is Verdict.PROCESS_GONE else f"{node} is {self.value}"
+
     @property
     def active(self) -> bool:
         """Whether a node with this verdict is a candidate (MetalLB counts suspects too)."""

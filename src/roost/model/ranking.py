@@ -1,6 +1,7 @@
 """The order of nodes for one service: MetalLB's, so that both elect the same leader.
 
-Higher preference score first; equal scores by the SHA-256 of node and first address, ascending.
+Higher preference score first; equal scores by the SHA-256 of node and first address, ascending. Where nodes
+check whether they can serve, those that are unfit come after all others, and weights count in the score.
 Computed when inputs change, not when a node dies: a node that the detector holds for dead keeps its
 place, so its successor is known beforehand.
 """
@@ -13,6 +14,7 @@ from typing import Final
 
 from roost.model.address import canonical
 from roost.model.eligibility import Credit, Exclusion, credits_of, exclusion_of
+from roost.model.fitness import FIT, Fitness
 from roost.model.node import Node
 from roost.model.service import Service
 from roost.model.sharing import Weights, table
@@ -28,7 +30,7 @@ class Place:
     """A node that may lead a service, with all that its position follows from.
 
     `digest` is 32 bytes; `credits` say where a score other than 0 comes from. A `preferred` one goes before
-    others of its score, a `shunned` one after them.
+    others of its score, a `shunned` one after them. `fitness` is its own word on how well it can serve.
     """
 
     node: str
@@ -36,16 +38,22 @@ class Place:
     credits: tuple[Credit, ...] = ()
     preferred: bool = False
     shunned: bool = False
+    fitness: Fitness = FIT
 
     @property
     def score(self) -> int:
-        """The sum of the preferences' weights."""
-        return sum(credit.weight for credit in self.credits)
+        """The sum of the weights: of preferences, and of the node's own checks."""
+        return sum(credit.weight for credit in self.credits) + self.fitness.weight
 
     @property
-    def key(self) -> tuple[int, bool, bool, bytes]:
+    def key(self) -> tuple[bool, int, bool, bool, bytes]:
         """What nodes are sorted by, ascending."""
-        return -self.score, not self.preferred, self.shunned, self.digest
+        return not self.fitness.fit, -self.score, not self.preferred, self.shunned, self.digest
+
+    @property
+    def lasting_key(self) -> tuple[int, bool, bool, bytes]:
+        """The same without what the node says of itself, of which others may not have heard."""
+        return self.fitness.weight - self.score, not self.preferred, self.shunned, self.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +91,42 @@ class Ranking:
         return next((at for at, place in enumerate(self.places, 1) if place.node == node), None)
 
     def is_before(self, one: str, other: str) -> bool:
-        """Tell whether node `one` stands before `other`; by their hashes where one has no place."""
-        first, second = self.position(one), self.position(other)
-        if first is not None and second is not None:
-            return first < second
+        """Tell whether node `one` stands before `other`; by their hashes where one has no place.
+
+        How fit they are does not count: two that gossip does not connect would judge by different words.
+        """
+        keys = {place.node: place.lasting_key for place in self.places if place.node in (one, other)}
+        if one in keys and other in keys:
+            return keys[one] < keys[other]
         return place_digest(self.service, one) < place_digest(self.service, other)
 
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
-        """Return the same order, led by the first node in it of the first of `groups` that has one."""
-        found = (tuple(place.node for place in self.places if group(place.node)) for group in groups)
+        """Return the same order, led by the first node in it of the first of `groups` that has one.
+
+        Who is unfit leads only where none of the groups has anybody fit. A shared service is shared by all of
+        the group.
+        """
+        found = (
+            tuple(place.node for place in self.places if place.fitness.fit is fit and group(place.node))
+            for fit in (True, False)
+            for group in groups
+        )
         first = next((names for names in found if names), ())
         leader = first[0] if first else None
         sharers = first if self.service.sharing is not None else ()
         if (leader, sharers) == (self.leader, self.sharers):
             return self
         return replace(self, leader=leader, sharers=sharers)
+
+    def with_fitness(self, fitness: Mapping[str, Fitness]) -> "Ranking":
+        """Return the order with what nodes say of themselves; who says nothing is fit."""
+        if not fitness and all(place.fitness is FIT for place in self.places):
+            return self  # nobody checks anything: that is quick to see
+        if all(place.fitness == fitness.get(place.node, FIT) for place in self.places):
+            return self
+        places = [replace(place, fitness=fitness.get(place.node, FIT)) for place in self.places]
+        places.sort(key=lambda place: place.key)
+        return replace(self, places=tuple(places))
 
     def with_nodes(self, changed: Mapping[str, Node | None]) -> "Ranking":
         """Return the order after `changed` nodes came, changed or (None) went; it has no leader yet."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roost.model.address import IPAddress
+from roost.model.check import Check
 from roost.model.node import Node
 from roost.model.sharing import Sharing
 
@@ -91,7 +92,7 @@ class Service:
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
     name that people know it by, where that is another one. With `sharing` all nodes that may lead it answer,
-    each its own askers.
+    each its own askers. `track` is what has to be well on a node for it to lead.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Service:
     apart_from: IPAddress | None = None
     part_of: str = ""
     sharing: Sharing | None = None
+    track: tuple[Check, ...] = ()
 
     @property
     def elected_on(self) -> IPAddress:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from roost.model.address import canonical
-from roost.model.election import Election
+from roost.model.election import Election, Fitnesses
 from roost.model.eligibility import impediment
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
@@ -82,14 +82,18 @@ def what_if(
     add: Collection[str] = (),
     drain: Collection[str] = (),
     address: str | None = None,
+    fitness: Fitnesses | None = None,
 ) -> WhatIf:
     """Return what the election would do if nodes went `down`, came (`add`) or drained.
 
     A node to add that was lost comes back to life; an unknown one comes without labels. `address` limits the
-    answer to the service with that address or name. Raises UnknownNameError, and ContradictionError for a
-    node to add that is a member, or of which two things are supposed at once.
+    answer to the service with that address or name; `fitness` is what nodes say of themselves.
+
+    Raises UnknownNameError, and ContradictionError for a node to add that is a member, or of which two things
+    are supposed at once.
     """
-    election = Election(services, candidates)
+    election = Election(services)
+    election.update_candidates(candidates, fitness)
     before = dict(election.rankings)
     asked = _asked(election, address)
     election.update_candidates(_supposed(election.candidates, down, add, drain))

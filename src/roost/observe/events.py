@@ -22,6 +22,8 @@ _LEVELS: Final = {
 _CLAIMS: Final = 10.0  # seconds between two log lines about claims for one address
 _NAMED: Final = 8  # services in one line
 _LINES: Final = 16  # about claims for all addresses in that time
+_SUBJECTS: Final = {"service": "services", "address": "addresses"}  # what many events alike are about
+_TOGETHER: Final = 0.1  # seconds in which what happens to single addresses is one line
 
 Follower = Callable[[Event], None]
 
@@ -29,13 +31,15 @@ Follower = Callable[[Event], None]
 class Events:
     """Hands each event to all followers, and to the log, in the order in which it happened.
 
-    Claims may come at any rate, from ever new machines: the log gets some. Services whose lead moves from one
-    node to another for one reason are one line; `soon` calls a function once all has happened that does now.
+    Claims may come at any rate, from ever new machines: the log gets some. What happens to many services or
+    addresses, and is else the same, is one line. `later` calls a function after so many seconds; 0: once all
+    has happened that does now.
     """
 
-    def __init__(self, soon: Callable[[Callable[[], None]], object] = lambda call: call()) -> None:
-        self._soon = soon
-        self._moves: dict[tuple[object, ...], list[Event]] = {}
+    def __init__(self, later: Callable[[float, Callable[[], None]], object] = lambda _, call: call()) -> None:
+        self._later = later
+        self._gathering: Happening | None = None
+        self._gathered: dict[tuple[object, ...], list[Event]] = {}
         self._followers: list[Follower] = []
         self._quiet = Quiet(_CLAIMS, most=_LINES)
 
@@ -45,7 +49,7 @@ class Events:
 
     def happened(self, event: Event) -> None:
         """Publish an event."""
-        if event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED):
+        if event.what is not Happening.CLAIMED and event.facts.keys() & _SUBJECTS.keys():
             self._gather(event)
         else:
             self.flush()
@@ -54,28 +58,29 @@ class Events:
             follower(event)
 
     def flush(self) -> None:
-        """Log the moves that were gathered."""
-        moves, self._moves = self._moves, {}
-        for alike in moves.values():
+        """Log what was gathered."""
+        gathered, self._gathered = self._gathered, {}
+        for alike in gathered.values():
             first = alike[0]
             facts = dict(first.facts)
             if len(alike) > 1:
-                del facts["service"]
-                names = [str(each.facts["service"]) for each in alike]
+                subject = _subject(first)
+                del facts[subject]
+                names = [str(each.facts[subject]) for each in alike]
                 more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
-                facts = {"services": ", ".join([*names[:_NAMED], *more])} | facts
+                facts = {_SUBJECTS[subject]: ", ".join([*names[:_NAMED], *more])} | facts
             _log.log(_LEVELS[first.level], "%s", first.text, extra=facts)
 
     def _gather(self, event: Event) -> None:
-        is_first = not self._moves
-        facts = event.facts
-        alike = (
-            *(event.what, event.level, facts.get("from"), facts.get("to"), facts.get("why")),
-            *(str(facts.get("left")), str(facts.get("joined"))),
-        )
-        self._moves.setdefault(alike, []).append(event)
+        own = (_subject(event), "silent_s")
+        facts = str([fact for fact in event.facts.items() if fact[0] not in own])
+        if event.what is not self._gathering:
+            self.flush()
+        is_first = not self._gathered
+        self._gathering = event.what
+        self._gathered.setdefault((event.level, event.text, facts), []).append(event)
         if is_first:
-            self._soon(self.flush)
+            self._later(0.0 if event.what is Happening.LEAD_MOVED else _TOGETHER, self.flush)
 
     def _log(self, event: Event) -> None:
         suppressed = 0
@@ -85,3 +90,7 @@ class Events:
         if suppressed >= 0:
             facts = dict(event.facts) | ({"suppressed": suppressed} if suppressed else {})
             _log.log(_LEVELS[event.level], "%s", event.text, extra=facts)
+
+
+def _subject(event: Event) -> str:
+    return next(each for each in _SUBJECTS if each in event.facts)

@@ -70,7 +70,7 @@ class Reach:
         for name, member in known.items():
             self._follow_suspicion(name, suspect=member.verdict is Verdict.SUSPECT, now=now)
         self._suspected = {name: each for name, each in self._suspected.items() if name in known}
-        differ = {name for name, member in known.items() if _differs(member, digest)}
+        differ = {name for name, member in known.items() if member.is_roost and member.wants_others(digest)}
         self._differs = {name: self._differs.get(name, now) for name in differ}
 
     def fault(self, fault: Fault, now: float) -> None:
@@ -126,7 +126,3 @@ def _is_for_long(each: _Suspected, now: float) -> bool:
     if each.since is not None:
         return each.for_long or now - each.since >= _SUSPECTED
     return each.for_long and now - each.until < _WELL
-
-
-def _differs(member: ClusterMember, digest: str) -> bool:
-    return member.is_roost and member.metadata.digest not in ("", digest)

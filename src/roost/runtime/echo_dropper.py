@@ -5,115 +5,135 @@ the address, and tell the client of redirects and unreachable hosts beside the a
 frame before nftables drops it.
 """
 
-import asyncio
 import logging
-import re
+import math
+import socket
+import struct
 from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.runtime import nftables as nft
 
 __all__ = ["EchoDropper"]
 
 _log = logging.getLogger("roost.runtime")
 
-_TABLE: Final = "inet roost_ping"
-_TOGETHER: Final = 0.02  # seconds in which changes become one
-_NAME: Final = re.compile(r"[\w.@-]{1,15}")  # interfaces whose names nft takes between quotes
-_AGAIN: Final = 0.2  # seconds before the second try
-_PATIENCE: Final = 5.0  # seconds that nft may take
+_TABLE: Final = "roost_ping"
+_RAW: Final = -300  # NF_IP_PRI_RAW: before connection tracking
 
-_Dropped = tuple[frozenset[str], frozenset[IPAddress]]  # names of links, addresses
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What differs between IPv4 and IPv6: where the destination is, and how an echo request looks."""
+
+    version: int
+    family: int
+    address: nft.Field
+    target: int  # offset in bytes
+    protocol: int
+    request: int  # type
+
+
+_FAMILIES: Final = (
+    _Family(4, socket.AF_INET, nft.Field(7, 4), 16, socket.IPPROTO_ICMP, 8),
+    _Family(6, socket.AF_INET6, nft.Field(8, 16), 24, socket.IPPROTO_ICMPV6, 128),
+)
 
 
 class EchoDropper:
-    """Drops echo requests for some addresses that come in on some links; works beside the caller.
+    """Drops echo requests for some addresses that come in on some links, by a table for each family.
 
-    Where nft is missing or CAP_NET_ADMIN is, that is logged once and nothing is dropped.
+    Where nftables is missing or CAP_NET_ADMIN is, that is logged once and nothing is dropped. The kernel
+    takes the tables away with the process (Linux 5.12).
     """
 
     def __init__(self) -> None:
-        self._wanted: _Dropped = (frozenset(), frozenset())
-        self._done: _Dropped | None = None  # None: whatever an earlier process left
-        self._work: asyncio.Task[None] | None = None
+        self._tables = [_Table(family) for family in _FAMILIES]
         self._complained = False
 
-    def want(self, links: Collection[str], addresses: Collection[IPAddress]) -> None:
-        """Drop what comes in for exactly these `addresses` on the links with these names, soon."""
-        self._wanted = (frozenset(links), frozenset(addresses))
-        if self._wanted != self._done and (self._work is None or self._work.done()):
-            self._work = asyncio.get_running_loop().create_task(self._follow())
-
-    async def settled(self) -> None:
-        """Wait until what is wanted is in force, or cannot be."""
-        if self._work is not None:
-            await self._work
-
-    async def close(self) -> None:
-        """Drop nothing any more."""
-        self.want((), ())
-        await self.settled()
-
-    async def _follow(self) -> None:
-        while self._wanted != self._done:
-            if any(self._wanted):
-                await asyncio.sleep(_TOGETHER)
-            wanted = self._wanted
-            if await self._apply(_ruleset(*wanted)) and wanted == self._wanted:
-                await asyncio.sleep(_AGAIN)  # other programs change rules, too
-                if wanted == self._wanted and (why := await self._apply(_ruleset(*wanted))):
-                    self._complain(why)
-            self._done = wanted
-
-    async def _apply(self, ruleset: str) -> str:
-        """Tell nft; return why that failed, or ""."""
+    def want(self, links: Collection[int], addresses: Collection[IPAddress]) -> None:
+        """Drop what comes in for exactly these `addresses` on the links with these indexes from now on."""
         try:
-            async with asyncio.timeout(_PATIENCE):
-                nft = await asyncio.create_subprocess_exec(
-                    *("nft", "-f", "-"),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
-                )
-                _, said = await nft.communicate(ruleset.encode())
-        except TimeoutError:
-            return "nft took too long"
+            for table in self._tables:
+                table.follow(links, addresses)
         except OSError as error:
-            return f"nft: {error.strerror or error}"
-        text = said.decode("utf-8", "replace").partition("\n")[0]
-        return (text or f"nft ended with {nft.returncode}") if nft.returncode else ""
+            self._complain(error)
 
-    def _complain(self, why: str) -> None:
+    def close(self) -> None:
+        """Drop nothing any more."""
+        for table in self._tables:
+            table.close()
+
+    def _complain(self, error: OSError) -> None:
         if not self._complained:
             self._complained = True
             _log.warning(
                 "pings are answered, and the kernel forwards them as well, so that clients hear of redirects "
-                "and unreachable hosts beside the answers: %s; install nftables and grant CAP_NET_ADMIN",
-                why,
+                "and unreachable hosts beside the answers: %s",
+                nft.cause(error),
             )
 
 
-def _ruleset(links: Collection[str], addresses: Collection[IPAddress]) -> str:
-    """Return what puts exactly this in force in one step, whatever was there before."""
-    lines = [f"add table {_TABLE}", f"delete table {_TABLE}"]
-    names = sorted(f'"{link}"' for link in links if _NAME.fullmatch(link))
-    if not names or not addresses:
-        return "\n".join(lines)
-    lines += [
-        f"table {_TABLE} {{",
-        _set("links", "ifname", names),
-        _set("v4", "ipv4_addr", sorted(str(each) for each in addresses if each.version == 4)),
-        _set("v6", "ipv6_addr", sorted(str(each) for each in addresses if each.version == 6)),
-        "chain prerouting {",
-        "type filter hook prerouting priority raw; policy accept;",
-        "iifname @links ip daddr @v4 icmp type echo-request drop",
-        "iifname @links ip6 daddr @v6 icmpv6 type echo-request drop",
-        "}",
-        "}",
-    ]
-    return "\n".join(lines)
+class _Table:
+    """The table of one family; methods raise OSError."""
+
+    def __init__(self, family: _Family) -> None:
+        self._family = family
+        self._table = nft.NfTables(_TABLE, family.family)
+        self._links = nft.Set("links", (nft.LINK,))
+        self._addresses = nft.Set("addresses", (family.address,))
+        self._there = False
+        self._done: tuple[frozenset[int], frozenset[IPAddress]] = (frozenset(), frozenset())
+
+    def follow(self, links: Collection[int], addresses: Collection[IPAddress]) -> None:
+        """Drop exactly this from now on."""
+        mine = frozenset(each for each in addresses if each.version == self._family.version)
+        wanted = (frozenset(links), mine)
+        if wanted == self._done or not (self._there or all(wanted)):
+            return
+        try:
+            if not self._there:
+                self._table.replace((self._links, self._addresses), (self._chain(),))
+                self._there, self._done = True, (frozenset(), frozenset())
+            self._fill(*wanted)
+        except OSError:
+            self._there = False  # the next time begins anew
+            raise
+        self._done = wanted
+
+    def close(self) -> None:
+        """Take the table away."""
+        if self._there:
+            with suppress(OSError):
+                self._table.remove()
+        self._there, self._done = False, (frozenset(), frozenset())
+        self._table.close()
+
+    def _fill(self, links: frozenset[int], addresses: frozenset[IPAddress]) -> None:
+        before_links, before = self._done
+        if before_links == links and before <= addresses:  # many addresses come one by one
+            self._table.add(self._addresses, _packed(addresses - before), math.inf)
+        else:
+            indexes = [(struct.pack("=I", index), b"") for index in sorted(links)]
+            self._table.fill([(self._links, indexes), (self._addresses, _packed(addresses))], math.inf)
+
+    def _chain(self) -> nft.Chain:
+        family = self._family
+        requests = (
+            *nft.protocol(family.protocol),
+            nft.load_payload(2, 0, 1),
+            nft.equals(bytes([family.request])),
+            nft.load_payload(1, family.target, family.address.size),
+            nft.in_set(self._addresses),
+            nft.load_meta(nft.INCOMING),
+            nft.in_set(self._links),
+            nft.verdict(nft.DROP),
+        )
+        return nft.Chain("prerouting", (requests,), _RAW)
 
 
-def _set(name: str, kind: str, elements: Collection[str]) -> str:
-    content = f"elements = {{ {', '.join(elements)} }};" if elements else ""
-    return f"set {name} {{ type {kind}; {content} }}"
+def _packed(addresses: Collection[IPAddress]) -> list[tuple[bytes, bytes]]:
+    return [(address.packed, b"") for address in addresses]

@@ -4,6 +4,7 @@ A batch of changes is one transaction: packets meet all of it or nothing. No too
 """
 
 import errno
+import math
 import socket
 import struct
 from collections.abc import Collection, Iterable, Sequence
@@ -15,12 +16,15 @@ from roost.runtime.netlink import REQUEST, NetlinkSocket, attribute, message, ne
 __all__ = [
     "ACCEPT",
     "DROP",
+    "INCOMING",
+    "LINK",
     "Chain",
     "Field",
     "NfTables",
     "Set",
     "add_to_set",
     "between",
+    "cause",
     "counter",
     "differs",
     "duplicate",
@@ -31,6 +35,7 @@ __all__ = [
     "load_payload",
     "load_tracked",
     "masked",
+    "protocol",
     "value_from",
     "verdict",
 ]
@@ -61,9 +66,14 @@ class Field:
     host_order: bool = False
 
 
+LINK: Final = Field(20, 4, host_order=True)  # the index of one
+INCOMING: Final = 4  # NFT_META_IIF: the link that a packet came in on
+_PROTOCOL: Final = 16  # NFT_META_L4PROTO
+
+
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A named set whose elements end by themselves; with `data` a map.
+    """A named set whose elements may end by themselves; with `data` a map.
 
     `dynamic`: rules add to it, `size` elements at most.
     """
@@ -123,7 +133,10 @@ class NfTables:
         self._commit([(_NEW_TABLE, _CREATE, table), (_DELETE_TABLE, 0, table)])
 
     def fill(self, contents: Iterable[tuple[Set, Collection[tuple[bytes, bytes]]]], lasting: float) -> None:
-        """Give each set exactly these elements (key, data), for `lasting` seconds; all in one transaction."""
+        """Give each set exactly these elements (key, data), for `lasting` seconds; all in one transaction.
+
+        Infinitely many: until they are taken out.
+        """
         parts = []
         for to, elements in contents:
             parts.append((_DELETE_ELEMENTS, 0, attribute(1, self._name) + attribute(2, _text(to.name))))
@@ -162,6 +175,7 @@ class NfTables:
             attribute(3, _NUMBER.pack(flags)),
             attribute(4, _NUMBER.pack(_kind(of.key))),
             attribute(5, _NUMBER.pack(_size(of.key))),
+            attribute(13, _for_tools(of)),
             attribute(10, _NUMBER.pack(number)),
             nested(9, attribute(1, _NUMBER.pack(of.size))),
         ]
@@ -169,7 +183,6 @@ class NfTables:
             fields += [
                 attribute(6, _NUMBER.pack(_kind(of.data))),
                 attribute(7, _NUMBER.pack(_size(of.data))),
-                attribute(13, _for_tools(of.data[0])),
             ]
         return b"".join(fields)
 
@@ -184,7 +197,8 @@ class NfTables:
         self, to: Set, elements: Collection[tuple[bytes, bytes]], lasting: float
     ) -> list[tuple[int, int, bytes]]:
         head = attribute(1, self._name) + attribute(2, _text(to.name))
-        timeout = attribute(4, _LONG.pack(max(1, round(lasting * 1000))))
+        ends = lasting < math.inf
+        timeout = attribute(4, _LONG.pack(max(1, round(lasting * 1000)))) if ends else b""
         packed = [
             nested(1, _value(1, key), *([_value(2, data)] if to.data else []), timeout)
             for key, data in elements
@@ -193,6 +207,19 @@ class NfTables:
             (_NEW_ELEMENTS, _CREATE, head + nested(3, *packed[at : at + _CHUNK]))
             for at in range(0, len(packed), _CHUNK)
         ]
+
+
+def cause(error: OSError, part: str = "") -> str:
+    """Return what a system lacks that refuses a change; `part` names a part of nftables that it needs."""
+    lacks = "the kernel lacks a part of nftables" + (f" ({part})" if part else "")
+    causes = {
+        errno.EPERM: "the process lacks CAP_NET_ADMIN",
+        errno.EACCES: "the process lacks CAP_NET_ADMIN",
+        errno.EPROTONOSUPPORT: "the kernel has no nftables (CONFIG_NF_TABLES)",
+        errno.ENOENT: lacks,
+        errno.EOPNOTSUPP: lacks,
+    }
+    return causes.get(error.errno or 0, str(error))
 
 
 # -- expressions: registers hold 4 bytes each, and are counted from 0 ---------------------------------------
@@ -214,6 +241,11 @@ def load_meta(key: int, register: int = 0) -> bytes:
 def load_tracked(register: int = 0) -> bytes:
     """Load the state that connection tracking has found: a bit for each, in the host's order."""
     return _expression("ct", _register(1, register), attribute(2, _NUMBER.pack(0)))
+
+
+def protocol(number: int) -> tuple[bytes, ...]:
+    """Go on with this rule only for packets of this protocol."""
+    return load_meta(_PROTOCOL), equals(bytes([number]))
 
 
 def masked(mask: bytes, register: int = 0) -> bytes:
@@ -319,9 +351,10 @@ def _kind(fields: tuple[Field, ...]) -> int:
     return number
 
 
-def _for_tools(data: Field) -> bytes:
-    """Return what nft itself keeps with a map: the byte orders (libnftnl's NFTNL_UDATA_SET_*)."""
-    return struct.pack("=BBIBBI", 0, 4, 2, 1, 4, 1 if data.host_order else 2)
+def _for_tools(of: Set) -> bytes:
+    """Return what nft itself keeps with a set: the byte orders (libnftnl's NFTNL_UDATA_SET_*)."""
+    orders = (1 if fields[0].host_order else 2 for fields in (of.key, of.data) if fields)
+    return b"".join(struct.pack("=BBI", what, 4, order) for what, order in enumerate(orders))
 
 
 def _size(fields: tuple[Field, ...]) -> int:

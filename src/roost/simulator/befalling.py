@@ -41,6 +41,7 @@ class Befalling:
             "split": self._split,
             "move": self._move,
             "forget": self._forget,
+            "unfit": self._unfit,
         }
 
     def do(self, fault: Fault, by: int) -> None:
@@ -148,6 +149,10 @@ class Befalling:
     def _forget(self, _: Fault, by: int) -> None:
         for client in self._world.clients if by > 0 else ():
             client.forget()
+
+    def _unfit(self, fault: Fault, by: int) -> None:
+        if by > 0:
+            self._host(fault).feel(fault.service, sick=fault.way == "sick")
 
 
 def _put(levels: list[float], level: float, by: int) -> None:

@@ -84,7 +84,8 @@ class Connections:
                 visited.add(host.name)  # what came from a peer is not passed on twice
             hop = host.kernel.next_hop(flow.address, source)
             if hop is None:
-                return Outcome.REFUSED if self._answers(host) else Outcome.LOST
+                refused = host.kernel.refuses(flow.address, source) and self._answers(host)
+                return Outcome.REFUSED if refused else Outcome.LOST
             port, source, to = host.port, host.mac, hop
 
     def _host(self, port: Port, mac: bytes) -> Host | None:

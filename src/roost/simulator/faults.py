@@ -23,6 +23,7 @@ _FIRST: Final = 4.0  # seconds of peace at the start: the cluster finds itself
 _REST: Final = 17.0  # seconds of peace after the last fault, in which it has to come to rest
 _AFTER: Final = 8.0  # seconds after the planned move at the end
 _SHARED: Final = 0.5  # of the services, where any are shared
+_TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
 
@@ -86,9 +87,16 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "split": Kind("the switches lose each other", (0.1, 12.0), node=False),
         "move": Kind("the host appears at the other switch", (0.5, 8.0), share=0.3),
         "forget": Kind("the clients lose their neighbour tables", (0.0, 0.0), node=False, share=0.3),
+        "unfit": Kind(
+            "a check of the node fails from now on, or is well again",
+            (0.0, 0.0),
+            ways=("sick", "well"),
+            service=True,
+        ),
     }
 )
 PLANNED: Final = frozenset({"drain", "term"})
+_DRAWN_APART: Final = ("unfit",)  # so that what was drawn before there were any is drawn as it was
 _TWO_SWITCHES: Final = frozenset({"split", "move"})
 
 
@@ -119,15 +127,17 @@ class Fault:
 class ServiceSpec:
     """A service: its address, the nodes that may announce it (empty: all), those with an endpoint.
 
-    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. With
-    `shared` all these nodes answer, each its own askers.
+    With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. Where it
+    is `tracked` nodes check whether they can serve it. With `shared` all these nodes
+    answer, each its own askers.
     """
 
     name: str
     address: str
     nodes: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
-    shared: bool = False  # older files have none
+    tracked: bool = False
+    shared: bool = False
 
     @property
     def ip(self) -> IPAddress:
@@ -182,8 +192,9 @@ class Schedule:
 
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
+    tracked, shared = bool(row.get("tracked")), bool(row.get("shared"))  # older files are played without
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    return ServiceSpec(row["name"], row["address"], nodes, endpoints, bool(row.get("shared", False)))
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, shared)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -222,14 +233,16 @@ class _Swarm:
 def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "default") -> Schedule:
     """Return a schedule with so many faults, the last of them a planned move after a rest.
 
-    Without `nodes` there are two to five.
+    Changes of checks come on top. Without `nodes` there are two to five.
     """
     chance = random.Random(f"schedule {seed}")  # noqa: S311 - a simulation
     count = nodes or chance.choice((2, 3, 3, 3, 4, 4, 5))
     switches = chance.choice((1, 2))
     names = tuple(f"n{number + 1}" for number in range(count))
     services = tuple(_draw_service(number, names, chance) for number in range(chance.randint(3, 6)))
-    possible = [kind for kind in KINDS if switches > 1 or kind not in _TWO_SWITCHES]
+    possible = [
+        kind for kind in KINDS if kind not in _DRAWN_APART and (switches > 1 or kind not in _TWO_SWITCHES)
+    ]
     kinds = [kind for kind in possible if chance.random() < KINDS[kind].share] or [chance.choice(possible)]
     swarm = _Swarm(kinds, _spread((0.4, 4.0), chance), chance, names, services)
     at, drawn = _FIRST, []
@@ -238,6 +251,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         at += chance.expovariate(1 / swarm.pace)
     last = max((fault.end for fault in drawn), default=_FIRST) + _REST
     planned = Fault(chance.choice(sorted(PLANNED)), round(last, 3), 6.0, chance.choice(names))
+    services, checks = _draw_checks(seed, services, names, last - _REST)
     return Schedule(
         seed,
         count,
@@ -245,10 +259,39 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
         _some_shared(services, seed),
-        (*drawn, planned),
+        (*sorted((*drawn, *checks), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
     )
+
+
+def _draw_checks(
+    seed: int, services: tuple[ServiceSpec, ...], names: tuple[str, ...], until: float
+) -> tuple[tuple[ServiceSpec, ...], list[Fault]]:
+    """Return the services, some of them tracked now, and when checks fail or are well; in some runs only.
+
+    What they leave behind at the end lasts: somebody may be unfit when all has come to rest.
+    """
+    chance = random.Random(f"checks {seed}")  # noqa: S311 - a simulation
+    if chance.random() >= KINDS["unfit"].share or until <= _FIRST:
+        return services, []
+    tracked = [chance.random() < _TRACKED for _ in services]
+    found = tuple(replace(each, tracked=yes) for each, yes in zip(services, tracked, strict=True))
+    some = [each.name for each in found if each.tracked]
+    if not some:
+        return services, []
+    faults = [
+        Fault(
+            "unfit",
+            round(chance.uniform(_FIRST, until), 3),
+            0.0,
+            chance.choice(names),
+            chance.choice(("sick", "sick", "well")),
+            service=chance.choice(some),
+        )
+        for _ in range(chance.randint(2, 12))
+    ]
+    return found, faults
 
 
 def _draw_service(number: int, names: tuple[str, ...], chance: random.Random) -> ServiceSpec:

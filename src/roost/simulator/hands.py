@@ -13,6 +13,7 @@ from roost.decide import effects as do
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.model.check import Check, Interface, Result
 from roost.model.link import Link
 from roost.protocols.machine import Effect, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
@@ -32,6 +33,7 @@ __all__ = ["Hands"]
 _TOLD: Final = 64  # members that hear a ground directly
 _DELIVERY: Final = (0.001, 0.005)  # seconds to give the host other addresses
 _COUNT: Final = 0.5  # seconds between two counts of open connections
+_LOOK: Final = (0.001, 0.02)  # seconds until a check has its result
 _PROXY: Final = (0.02, 0.6)  # seconds until a proxy knows of new endpoints
 
 
@@ -53,6 +55,7 @@ class Hands:
         self._to_deliver: deque[frozenset[IPAddress]] = deque()  # one after the other, as asked for
         self._meta = encode_metadata(self.metadata)
         self._counted: frozenset[IPAddress] = frozenset()
+        self._checks: tuple[Check, ...] = ()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._process = process
         self._host = process.host
@@ -94,6 +97,7 @@ class Hands:
             do.Follow: self._follow,
             do.PassOn: self._pass_on,
             do.Count: self._count,
+            do.Track: self._track,
             do.Happened: self._happened,
         }
 
@@ -262,6 +266,20 @@ class Hands:
         flows = [flow for flow in self._host.kernel.sockets if flow.address in self._counted]
         self._process.take(Queue.EVENTS, partial(self._process.decider.counted, flows))
         self._host.clock.after(_COUNT, self._report)
+
+    def _track(self, effect: do.Track) -> None:
+        self._checks = effect.checks
+        self.look_at_checks()
+
+    def look_at_checks(self) -> None:
+        """Report how each check is, a moment later."""
+        self._process.later(_LOOK, self._report_checks)
+
+    def _report_checks(self) -> None:
+        for check in self._checks:
+            sick = isinstance(check.subject, Interface) and check.subject.name in self._host.sick
+            result = Result(not sick, "it fails" if sick else "it is well")
+            self._process.take(Queue.EVENTS, partial(self._process.decider.checked, check, result))
 
     def _happened(self, effect: do.Happened) -> None:
         facts = " ".join(f"{key}={value}" for key, value in effect.event.facts.items())

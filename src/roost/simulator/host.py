@@ -81,6 +81,7 @@ class Host:
         self.lateness = 0.0  # seconds that a slow interpreter is busy at a time, at most
         self.frozen = self.paused = self.stopped = self.blinded = 0  # faults that say so
         self.gossip_mute = self.gossip_deaf = 0
+        self.sick: set[str] = set()  # services whose check fails here
         self.slow: list[float] = []
         self.join: tuple[Endpoint, ...] = ()
         self._link = Link(
@@ -224,6 +225,15 @@ class Host:
         self.desired = desired
         if self.process is not None and not self.blinded:
             self.process.take(Queue.EVENTS, lambda now: self._decider_wants(desired, why, now))
+
+    def feel(self, service: str, *, sick: bool) -> None:
+        """Let the check of a service fail from now on, or be well."""
+        if sick:
+            self.sick.add(service)
+        else:
+            self.sick.discard(service)
+        if self.process is not None:
+            self.process.hands.look_at_checks()
 
     def trouble(self, *, troubled: bool) -> None:
         """Let the source of services fail, or work again."""

@@ -60,8 +60,19 @@ class Kernel:
         onward = self.onward.onward.get(address)
         if onward is None:
             return None
-        hop = onward.upward if source in self.onward.peers else onward.first
+        if source not in self.onward.peers:
+            hop = onward.first
+        elif source in self.onward.before:
+            hop = onward.upward
+        else:
+            hop = onward.led if source in onward.leader else None
         return hop.mac if hop is not None else None
+
+    def refuses(self, address: IPAddress, source: bytes) -> bool:
+        """Tell whether a packet from `source` that is passed on to nobody is refused, or else dropped."""
+        onward = self.onward.onward.get(address)
+        known = onward is None or source in self.onward.before or source in onward.leader
+        return known or source not in self.onward.peers
 
     def _count(self, sighting: Sighting) -> None:
         if not self._packets:

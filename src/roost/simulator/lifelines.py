@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from roost.protocols.machine import Endpoint
 from roost.simulator.clock import Clock
+from roost.simulator.inbox import Action
 
 if TYPE_CHECKING:
     from roost.simulator.host import Host
@@ -17,9 +18,10 @@ _NOTICED: Final = (0.0005, 0.002)  # seconds from a process's end to the refusal
 
 
 class Lifelines:
-    """The lines that `holder` holds; `gone(name)` is called when a peer's process has ended.
+    """The lines that a process holds; `gone(name, now)` is called when a peer's process has ended.
 
-    `find(endpoint)` gives the host at an endpoint, `passes(host)` tells whether TCP gets there and back.
+    `find(endpoint)` gives the host at an endpoint, `passes(host)` tells whether TCP gets there and back, and
+    `running(action)` does something once the process that holds the lines runs: only then it looks at them.
     """
 
     def __init__(
@@ -29,13 +31,15 @@ class Lifelines:
         *,
         find: Callable[[Endpoint], "Host | None"],
         passes: Callable[["Host"], bool],
-        gone: Callable[[str], None],
+        gone: Callable[[str, float], None],
+        running: Callable[[Action], None],
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._find = find
         self._passes = passes
         self._gone = gone
+        self._running = running
         self._peers: dict[str, Endpoint] = {}
         self._held: dict[str, int] = {}  # -> which process of that host the line goes to
         self._ticking = False
@@ -60,7 +64,7 @@ class Lifelines:
     def ended(self, host: "Host") -> None:
         """Hear that the process of a host has ended: its kernel closes the lines, if that gets through."""
         if host.name in self._held and self._passes(host):
-            self._clock.after(self._soon(), lambda: self._prove(host.name))
+            self._clock.after(self._soon(), lambda: self._look(host.name))
 
     def _tick(self) -> None:
         if not self._peers:
@@ -68,7 +72,7 @@ class Lifelines:
             return
         for name in self._peers:
             if name in self._held:
-                self._prove(name)
+                self._look(name)
             else:
                 self._attempt(name)
         self._clock.after(_RETRY, self._tick)
@@ -78,7 +82,10 @@ class Lifelines:
         if host is not None and host.listening and self._passes(host):
             self._held[name] = host.epoch
 
-    def _prove(self, name: str) -> None:
+    def _look(self, name: str) -> None:
+        self._running(lambda now: self._prove(name, now))
+
+    def _prove(self, name: str, now: float) -> None:
         """Find out whether the process at the other end of a line is still the one it was."""
         host = self._host(name)
         if host is None or not self._passes(host) or self._held.get(name) == host.epoch:
@@ -87,7 +94,7 @@ class Lifelines:
         if host.listening:
             self._attempt(name)
         else:
-            self._gone(name)
+            self._gone(name, now)
 
     def _host(self, name: str) -> "Host | None":
         endpoint = self._peers.get(name)

@@ -71,7 +71,12 @@ class Process:
         self.swim = Swim(config, packets, chance)
         self.decider = make(facts, chance)
         self.lifelines = Lifelines(
-            self._clock, chance, find=host.find, passes=host.passes, gone=self._process_gone
+            self._clock,
+            chance,
+            find=host.find,
+            passes=host.passes,
+            gone=self.decider.process_gone,
+            running=partial(self.take, Queue.EVENTS),
         )
         self.streams = Streams(self, self._clock, chance)
         self.hands = Hands(self)
@@ -204,9 +209,6 @@ class Process:
             self.roster.note(word, self.swim.members, now)
             self.note_members()
         self.decider.hear(word, now)
-
-    def _process_gone(self, name: str) -> None:
-        self.take(Queue.EVENTS, partial(self.decider.process_gone, name))
 
     def _leave(self, now: float) -> None:
         self.decider.leave(now)

@@ -7,6 +7,7 @@ has to have exactly one answerer as others have.
     silence   nobody answers for longer than the bound although one and the same node could all the time
     two       two nodes answer for longer than the bound
     rest      some time after the last fault, not exactly one node answers where one can
+    fittest   then a node answers that is unfit, although one that is fit could
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
     broken    the same breaks a client's connection
@@ -108,6 +109,7 @@ class Judge:
         self._planned: _Planned | None = None
         self._shared = frozenset(spec.ip for spec in world.schedule.services if spec.shared)
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
+        self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
         now = world.clock.now
         self._watched = {
             (switch, spec.ip, asker): _Watched(now)
@@ -233,6 +235,9 @@ class Judge:
             told = " and ".join(sorted(watched.who)) or "nobody"
             able = ", ".join(sorted(watched.able)) or "nobody"
             self._break("rest", f"{_place(key)}: {told} answers, able: {able}")
+        if watched.who and (fit := self._fit(key[1], watched)) and not fit & watched.who:
+            told = f"{' and '.join(sorted(watched.who))} answers and is unfit, fit: {', '.join(sorted(fit))}"
+            self._break("fittest", f"{_place(key)}: {told}")
         if quiet < self._bounds.still or len(watched.who) != 1:
             return
         moved = watched.settled is not None and watched.settled != watched.who
@@ -240,6 +245,11 @@ class Judge:
             told = f"{', '.join(watched.settled or ())} to {', '.join(watched.who)}"
             self._break("move", f"{_place(key)}: from {told}, and nothing has happened")
         watched.settled = watched.who
+
+    def _fit(self, address: IPAddress, watched: _Watched) -> frozenset[str]:
+        """Return who could answer, and is fit to."""
+        service, hosts = self._tracked.get(address, ""), self._world.hosts
+        return frozenset(name for name in watched.able if service not in hosts[name].sick)
 
     def _is_unwell(self, watched: _Watched, now: float) -> bool:
         """Tell whether not exactly one answers; two may for a moment, when a node that has waited leads."""
@@ -251,7 +261,7 @@ class Judge:
     def _note_words(self, now: float) -> None:
         """See whether a node says something else of its own standing: that moves leads, with a cause."""
         words = tuple(
-            (told.waits, told.blind, told.outdated, told.draining)
+            (told.waits, told.blind, told.outdated, told.draining, told.unfit)
             for host in self._world.hosts.values()
             if host.process is not None
             for told in (host.process.hands.metadata,)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from roost.decide.members import ClusterMember
 from roost.model.address import IPAddress
+from roost.model.check import Check, Result
 from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.service import DesiredState
@@ -38,6 +39,7 @@ class DecidingMachine(Protocol):
     def delivered(  # noqa: D102
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
     ) -> None: ...
+    def checked(self, check: Check, result: Result, now: float) -> None: ...  # noqa: D102
     def proxied(self, service: str, now: float) -> None: ...  # noqa: D102
     def process_gone(self, name: str, now: float) -> None: ...  # noqa: D102
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None: ...  # noqa: D102

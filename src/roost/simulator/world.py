@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from roost.model.address import IPAddress
+from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
 from roost.model.sharing import Sharing
 from roost.simulator.befalling import Befalling
@@ -203,4 +204,5 @@ def _service(spec: ServiceSpec) -> Service:
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
         sharing=Sharing() if spec.shared else None,
+        track=(Check(Interface(spec.name)),) if spec.tracked else (),
     )

@@ -20,6 +20,9 @@ class Views(Protocol):
     def status(self) -> Mapping[str, Any]:
         """Everything that `roost status` shows."""
 
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
+
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
 
@@ -71,7 +74,7 @@ class Api:
 
     def _post(self, request: Request) -> Response:
         if request.path.startswith("/v1/drain/"):
-            return self._drain(request, {"true": True, "false": False})
+            return self._drain(request)
         if request.path.startswith("/v1/forget/"):
             return _json(200, self._views.forget(request.path.removeprefix("/v1/forget/")))
         return _error(405, f"POST is not offered for {request.path}")
@@ -85,6 +88,7 @@ class Api:
             )
         routes: dict[str, Callable[[], Mapping[str, Any]]] = {
             "/v1/status": self._views.status,
+            "/v1/names": self._views.names,
             "/v1/traffic": self._views.traffic,
             "/v1/what-if": lambda: self._what_if(request.query),
             "/v1/events": lambda: self._views.events(_serial(request.query.get("since", []))),
@@ -94,13 +98,14 @@ class Api:
         if request.path.startswith("/v1/explain/"):
             return _json(200, self._views.explain(request.path.removeprefix("/v1/explain/")))
         if request.path.startswith("/v1/drain/"):
-            return self._drain(request, {})
+            return _json(200, self._views.drain(_drained(request), wish=None))
         return _error(404, f"nothing is at {request.path}")
 
-    def _drain(self, request: Request, wishes: Mapping[str, bool]) -> Response:
-        asked = next(iter(request.query.get("wish", [])), "")
-        node = request.path.removeprefix("/v1/drain/")
-        return _json(200, self._views.drain(node, wish=wishes.get(asked)))
+    def _drain(self, request: Request) -> Response:
+        asked = request.query.get("wish", [])
+        if asked not in (["true"], ["false"]):
+            return _error(400, "wish: has to be true (drain) or false (drain no more), once")
+        return _json(200, self._views.drain(_drained(request), wish=asked == ["true"]))
 
     def _what_if(self, query: Mapping[str, list[str]]) -> Mapping[str, Any]:
         return self._views.what_if(
@@ -109,6 +114,10 @@ class Api:
             drain=query.get("drain", []),
             address=next(iter(query.get("address", [])), None),
         )
+
+
+def _drained(request: Request) -> str:
+    return request.path.removeprefix("/v1/drain/")
 
 
 def _serial(values: list[str]) -> int:

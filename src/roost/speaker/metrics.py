@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from roost.model.address import canonical
 from roost.observe.metrics import Metric
+from roost.speaker.fitness import fitness_metrics
 from roost.speaker.problem_kinds import KINDS
 from roost.speaker.problems import problems
 from roost.speaker.speaker import Speaker
@@ -60,6 +61,7 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         "histogram",
         histogram=speaker.failovers,
     )
+    yield from fitness_metrics(speaker)
     yield _problem_metric(speaker)
     yield from _layer2_metrics(speaker)
     if speaker.config.metallb_metrics:

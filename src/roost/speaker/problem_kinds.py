@@ -77,6 +77,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "outdated": Kind(_WARNING, "look at the connection of that node to the API server"),
         # Single addresses.
         "no leader": Kind(_CRITICAL, "`roost explain ADDRESS` says what each node lacks"),
+        "nobody fit": Kind(_CRITICAL, "`roost explain SERVICE` on each node says which check fails, and why"),
+        "unfit": Kind(_WARNING, "`roost explain SERVICE` here says which check fails, and what it said last"),
         "stood in": Kind(_WARNING, "compare that node's services with this one's: most likely it lacks it"),
         "not shared": Kind(
             _WARNING, "give it a pool that those speakers do not announce, or have one node lead it"

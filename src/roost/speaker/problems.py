@@ -1,7 +1,7 @@
 """What is wrong as this node sees it: one line each, with the cure, first of all that people are shown."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,10 +14,11 @@ from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.memberlist.members import MEMBERS_LIMIT
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 
-__all__ = ["problems"]
+__all__ = ["problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
@@ -106,7 +107,8 @@ def _why_nobody(speaker: Speaker) -> tuple[str, str]:
     faults = {record.kind: record for record in speaker.faults.records}
     for kind in ("bad-packet", "stream"):
         if (record := faults.get(kind)) is not None:
-            why = f"packets from {record.source} are not understood ({record.detail})"
+            host = record.source.rpartition(":")[0]  # who connects does so from any port
+            why = f"packets from {host} are not understood ({record.detail})"
             return why, "compare keys and labels"
     if (record := faults.get("exchange-failed")) is not None:
         why = f"{record.source} does not answer ({record.detail})"
@@ -119,22 +121,26 @@ def _of_links(speaker: Speaker) -> Iterator[Problem]:
     if not speaker.decider.state.links:
         return  # before the first look
     links = [link for link in speaker.decider.state.links if not link.loopback]
-    failed = speaker.announcer.failed
     patterns = speaker.config.interfaces
     if patterns is None and all(why_silent(link, None) for link in links):
-        reasons = "; ".join(f"{link.name} {why_silent(link, None)}" for link in links[:_NAMED])
+        reasons = "; ".join(_silent(speaker, link) for link in links[:_NAMED])
         yield Problem("no interface", f"none can announce: {reasons or 'there is none'}")
     for pattern in patterns or ():
         fitting = [link for link in links if interface_allowed((pattern,), link.name)]
-        reasons = "; ".join(_silent(link, patterns, failed) for link in fitting[:_NAMED])
+        reasons = "; ".join(_silent(speaker, link) for link in fitting[:_NAMED])
         if not fitting:
             yield Problem("no interface", f"{pattern}: no link of this host has that name")
-        elif all(_silent(link, patterns, failed) for link in fitting):
+        elif all(_silent(speaker, link) for link in fitting):
             yield Problem("no interface", reasons)
 
 
-def _silent(link: Link, patterns: Iterable[str] | None, failed: Mapping[int, str]) -> str:
-    reason = why_silent(link, patterns) or failed.get(link.index, "")
+def why_not_announcing(speaker: Speaker, link: Link) -> str:
+    """Return why nothing is announced on `link`, "" where it is."""
+    return why_silent(link, speaker.config.interfaces) or speaker.announcer.failed.get(link.index, "")
+
+
+def _silent(speaker: Speaker, link: Link) -> str:
+    reason = why_not_announcing(speaker, link)
     return f"{link.name} {reason}" if reason else ""
 
 
@@ -162,7 +168,7 @@ def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
     look = "look at that host"
     if speaker.decider.state.watch.hears_lost(member.name):
         look = "its host answers on the LAN: start its speaker, or open the gossip port, UDP and TCP"
-    text = f"{member.name} is {member.verdict.value}: {member.evidence}"
+    text = f"{member.verdict.of(member.name)}: {member.evidence}"
     return Problem("lost member", text, f"{look}; `roost forget {member.name}` if it is not to come back")
 
 
@@ -196,7 +202,7 @@ def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Prob
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)
     if told.deaf:
-        yield Problem("cut off", f"{name} hears nobody on the LAN, though gossip reaches it")
+        yield Problem("cut off", f"{name} hears nobody on the LAN, by its own word")
     if told.blind or told.outdated:
         yield Problem("outdated", f"{name} does not hear of changes")
 
@@ -211,6 +217,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
             rankings = state.election.rankings.values()
             nobody = {_named(each): _why_no_leader(each) for each in rankings if _lacks_leader(each)}
             yield from _grouped("no leader", nobody)
+        yield from fitness_problems(speaker)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         yield from _grouped("not shared", dict(_not_shared(speaker)))
         why = speaker.decider.why

@@ -47,6 +47,7 @@ from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.metadata import MetadataError, encode
 from roost.protocols.words.sightings import Sighting
+from roost.runtime.checks.runner import Runner
 from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
@@ -80,7 +81,7 @@ class Speaker:
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
         self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
-        self.events = Events(lambda call: asyncio.get_running_loop().call_soon(call))
+        self.events = Events(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self.history = History(lambda: datetime.now(UTC))
         self.failovers = Histogram()  # from a lost leader's last sign of life to the announcement here
         self.faults = FaultLog(lambda: datetime.now(UTC))
@@ -113,6 +114,7 @@ class Speaker:
             lambda name: self._tell(self.decider.process_gone, name),
             self.decider.state.watch.counters,
         )
+        self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
         self._driver = Driver(self.decider, self._do, before_wake=self.probes.drain, failed=self._on_failure)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,6 +143,7 @@ class Speaker:
         now = self._loop.time()
         self.decider.set_members(self.cluster.members(), now)
         self.decider.set_links(self.links.links, now)
+        self.checks.take_links(self.links.links)
         self._hold_own(self.links.links)
         self._want("", now)
         if self.source.delivers_locally:
@@ -148,7 +151,6 @@ class Speaker:
         if self.pings is not None:
             self.pings.notice(self.decider.state.plan.known)
             self.pings.open(self.decider.state.announcing_links)
-            await self.pings.prepared()
         encode(self.decider.metadata(now))
         self._neighbours.start()
         if self.config.keep_connections and self.config.membership:
@@ -190,11 +192,12 @@ class Speaker:
         self.meters.close()
         self.counting.close()
         self.traffic.close()
+        self.checks.close()
         self._neighbours.close()
         self.announcer.close()
         self._responders.close()
         if self.pings is not None:
-            await self.pings.close()
+            self.pings.close()
         await self.cluster.stop()
         await self.links.stop()
         self.passing_on.close()
@@ -304,6 +307,7 @@ class Speaker:
 
     def _on_links(self, links: tuple[Link, ...]) -> None:
         self._tell(self.decider.set_links, links)
+        self.checks.take_links(links)
         self._hold_own(links)
         # What a lost interface means for each service follows from the line about it.
         if self.environment.look(links, quietly=bool(self.link_log.lost)):
@@ -422,6 +426,8 @@ class Speaker:
                 self.passing_on.follow(effect)
             case effects.Count(addresses):
                 self.counting.follow(addresses)
+            case effects.Track(checks):
+                self.checks.follow(checks)
             case effects.Teach(link, client, mac):
                 self._neighbours.learn(link, client, mac)
             case effects.AskProxy(service) if service.name not in self._asking:

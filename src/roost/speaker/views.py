@@ -10,15 +10,15 @@ from roost import __version__
 from roost.decide.members import ClusterMember
 from roost.model.address import canonical
 from roost.model.explain import explain
-from roost.model.link import why_silent
 from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
-from roost.speaker.problems import problems
+from roost.speaker.problems import problems, why_not_announcing
 from roost.speaker.speaker import Speaker
 
 __all__ = ["SpeakerViews"]
@@ -76,6 +76,16 @@ class SpeakerViews:
             },
         }
 
+    def names(self) -> Mapping[str, Any]:
+        """The names that an operator may type: of nodes, lost ones, services and addresses."""
+        state = self._speaker.decider.state
+        return {
+            "nodes": sorted(state.election.candidates),
+            "lost": sorted(state.fates.lost),
+            "services": sorted(state.election.rankings),
+            "addresses": [canonical(each) for each in sorted(state.plan.known, key=str)],
+        }
+
     def explain(self, key: str) -> Mapping[str, Any]:
         """The ranking of the service with the name or address `key`; raises UnknownNameError."""
         speaker = self._speaker
@@ -89,7 +99,8 @@ class SpeakerViews:
             "change": change.why,
             "mute": self._mute(ranking),
             "passing_on": self._passing_on(ranking.service),
-            "problems": self._problems(ranking.service, dead_ends(speaker)),
+            "checks": check_views(speaker, ranking.service.name),
+            "problems": [*self._doubts(), *self._problems(ranking.service, dead_ends(speaker))],
         }
 
     def what_if(
@@ -99,7 +110,13 @@ class SpeakerViews:
         election = self._speaker.decider.state.election
         services = [ranking.service for ranking in election.rankings.values()]
         found = what_if(
-            services, election.candidates.values(), down=down, add=add, drain=drain, address=address
+            services,
+            election.candidates.values(),
+            down=down,
+            add=add,
+            drain=drain,
+            address=address,
+            fitness=election.fitness,
         )
         return found.as_data()
 
@@ -184,7 +201,7 @@ class SpeakerViews:
             "labels": dict(member.metadata.labels),
             "macs": [mac.hex(":") for mac in member.metadata.macs],
             "roost": member.metadata.version or None,
-            "same_services": member.metadata.digest in ("", self._speaker.source.desired.digest),
+            "same_services": not member.wants_others(self._speaker.source.desired.digest),
         }
 
     def _services(self) -> list[dict[str, Any]]:
@@ -207,6 +224,7 @@ class SpeakerViews:
             "interfaces": sorted(interfaces),
             "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
             "passing_on": self._passing_on(service),
+            "fitness": fitness_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
 
@@ -231,6 +249,11 @@ class SpeakerViews:
             if address in passing_on.onward.onward
             for node, holder in sorted(passing_on.holders.of(address).items())
         ]
+
+    def _doubts(self) -> list[str]:
+        if not self._speaker.decider.state.isolation.isolated:
+            return []
+        return ["this node hears nobody, and cannot know which of the others live"]
 
     def _problems(self, service: Service, dead: Mapping[str, str]) -> list[str]:
         """What keeps the service from working as wanted on this node, one line each."""
@@ -258,11 +281,7 @@ class SpeakerViews:
         """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
         responders = speaker.announcer.responders
-        reasons = {
-            link.index: why_silent(link, speaker.config.interfaces)
-            or speaker.announcer.failed.get(link.index, "")
-            for link in speaker.decider.state.links
-        }
+        reasons = {link.index: why_not_announcing(speaker, link) for link in speaker.decider.state.links}
         return [
             {
                 "name": link.name,

@@ -6,8 +6,17 @@ as immutable values. What this package must not know: the running process.
 
 from roost.settings import diff
 from roost.standalone.config import SpeakerConfig
-from roost.standalone.environment import environment_problems, why_elsewhere
+from roost.standalone.environment import absences, environment_problems, why_elsewhere
 from roost.standalone.loader import Loaded, load
 from roost.standalone.problems import Problem
 
-__all__ = ["Loaded", "Problem", "SpeakerConfig", "diff", "environment_problems", "load", "why_elsewhere"]
+__all__ = [
+    "Loaded",
+    "Problem",
+    "SpeakerConfig",
+    "absences",
+    "diff",
+    "environment_problems",
+    "load",
+    "why_elsewhere",
+]

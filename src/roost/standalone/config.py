@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from roost.model.address import IPAddress, canonical
+from roost.model.check import Check
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
 from roost.model.sharing import Sharing
 from roost.settings import SpeakerSettings
@@ -36,6 +37,7 @@ class ServiceConfig:
     interfaces: tuple[str, ...] | None = None
     ports: tuple[Port, ...] = ()
     sharing: Sharing | None = None
+    track: tuple[Check, ...] = ()
 
     def desired(self) -> Service:
         """Return the service as the election takes it, with one advertisement that bears its name."""
@@ -53,10 +55,11 @@ class ServiceConfig:
             deliver="local",
             ports=self.ports,
             sharing=self.sharing,
+            track=self.track,
         )
 
     def plain(self) -> list[object]:
-        """Return all of it as JSON-able data, the same for the same meaning."""
+        """Return what nodes have to agree on as JSON-able data, the same for the same meaning."""
         nodes = self.nodes and [sorted(self.nodes.names), sorted(self.nodes.labels)]
         ports = sorted((port.port, port.protocol) for port in self.ports)
         addresses = [canonical(address) for address in self.addresses]

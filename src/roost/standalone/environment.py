@@ -8,8 +8,9 @@ from roost.model.address import IPAddress
 from roost.model.eligibility import interface_allowed
 from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.problems import Finding, Problem, Spot
+from roost.standalone.track import absent
 
-__all__ = ["LOOPBACK", "IPInterface", "environment_problems", "why_elsewhere"]
+__all__ = ["LOOPBACK", "IPInterface", "absences", "environment_problems", "why_elsewhere"]
 
 IPInterface = IPv4Interface | IPv6Interface
 
@@ -36,6 +37,19 @@ def environment_problems(
         ),
     ]
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+
+
+def absences(config: SpeakerConfig, links: Collection[str]) -> tuple[Problem, ...]:
+    """Return what checks need and this host lacks now, in the order of the file.
+
+    `links` names all interfaces. It is for who looks once: a speaker that runs tells how its checks are.
+    """
+    return tuple(
+        _problem("warning", config, f"services[{at}].track[{number}].{key}", finding)
+        for at, service in enumerate(config.services)
+        for number, check in enumerate(service.track)
+        for key, finding in absent(check, links)
+    )
 
 
 def why_elsewhere(

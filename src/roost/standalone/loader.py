@@ -25,6 +25,7 @@ from roost.standalone.exposure import exposures
 from roost.standalone.findings import Found, read_sections
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
+from roost.standalone.track import check_of
 
 __all__ = ["MAX_BYTES", "Loaded", "load"]
 
@@ -187,6 +188,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),
+        track=tuple(dict.fromkeys(map(check_of, section.track))),
     )
 
 
@@ -227,16 +229,18 @@ def _idle(config: SpeakerConfig, document: Document) -> Iterator[Found]:
 
 
 def _spots(document: Document) -> dict[str, Spot]:
-    """Return the places that checks against this host report on: addresses and interfaces."""
+    """Return the places that checks against this host report on: addresses, interfaces, what is tracked."""
     spots: dict[str, Spot] = {}
     services = document.get(("services",))
     listed: list[FieldPath] = [("interfaces",)]
     for at in range(len(services.value) if services else 0):
-        listed += [("services", at, "addresses"), ("services", at, "interfaces")]
+        listed += [("services", at, key) for key in ("addresses", "interfaces", "track")]
     for path in listed:
         node = document.get(path)
         for at, entry in enumerate(node.value if node else ()):
             spots[_field((*path, at))] = entry.spot
+            if isinstance(entry.value, dict):
+                spots |= {_field((*path, at, key)): below.spot for key, below in entry.value.items()}
     return spots
 
 

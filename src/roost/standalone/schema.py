@@ -9,8 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from roost.model.address import IPAddress
 from roost.model.sharing import WEIGHT_LIMIT, Sharing
@@ -18,6 +17,8 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
 from roost.settings import GRATUITOUS_RATE, KEEP_CONNECTIONS, RESPONDERS
 from roost.standalone import values
+from roost.standalone.section import Section
+from roost.standalone.track import TrackSection
 
 __all__ = [
     "FileSection",
@@ -104,14 +105,6 @@ def _backends(_: Any) -> NoReturn:
 _Patterns = Annotated[list[_Pattern], AfterValidator(_not_empty)]
 
 
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are errors, no value is converted, none shown in an error."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, alias_generator=to_camel
-    )
-
-
 class MembershipSection(Section):
     """Gossip with the other nodes."""
 
@@ -165,6 +158,7 @@ class ServiceSection(Section):
     deliver: Annotated[str, PlainValidator(values.choice("local", later=("forward",)))] = "local"
     ports: list[PortSection] = []
     backends: Annotated[None, PlainValidator(_backends)] = None
+    track: Annotated[list[TrackSection], AfterValidator(_at_least_one)] = []
 
 
 class StatusSection(Section):

@@ -39,3 +39,9 @@ def test_the_socket_of_a_dead_one_is_said_to_be_silent(folder: Path) -> None:
     done = CliRunner().invoke(main, ["status"])
     assert done.exit_code == 4
     assert "no speaker answers" in done.output
+
+
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    commands = CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
+    assert "drain " in commands
+    assert "..." not in commands

@@ -69,6 +69,21 @@ BROKEN = [
 ]
 
 
+def test_a_service_that_this_node_is_unfit_for_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = status()
+    for fitness, told in (
+        ({"fit": True, "weight": 0, "why": ""}, ""),
+        ({"fit": True, "weight": -50, "why": ""}, "weight -50 here"),
+        (
+            {"fit": False, "weight": 0, "why": "interface up1: it is down"},
+            "unfit here: interface up1: it is down",
+        ),
+    ):
+        said["services"][0]["fitness"] = fitness
+        line = next(line for line in shown(monkeypatch, said).splitlines() if line.startswith("web "))
+        assert line.endswith(f"3     {told}".rstrip())
+
+
 def test_connections_that_another_node_holds_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     said = status()
     said["services"][0]["passing_on"] = [{"address": "192.0.2.200", "node": "n2", "connections": 17}]

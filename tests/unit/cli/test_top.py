@@ -265,3 +265,17 @@ def test_on_80_columns_the_way_to_the_help_is_seen_and_a_key_is_one_line() -> No
     made.show("keys", HELP)
     page = text(made, 80, 30)
     assert all(line in page for line in HELP[: HELP.index("")])
+
+
+def test_the_help_and_the_keys_fit_a_terminal_of_80_columns() -> None:
+    made = model()
+    assert not text(made, 80)[-1].endswith("…")
+    made.show("keys", HELP)
+    shown = [line.rstrip() for line in text(made, 80)]
+    assert [line for line in HELP if line not in shown] == []
+
+
+def test_what_explains_nothing_says_so() -> None:
+    made = model()
+    press(made, "tab", "e")
+    assert "tab" in text(made)[-1]

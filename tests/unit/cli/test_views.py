@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from roost.cli import drain, explain, forget, what_if
+from roost.cli.exits import Exit, Failure
 
 HOSTILE = "[red]n2[/red] [/] \x1b[31m"
 PLAIN = "[red]n2[/red] [/] ?[31m"
@@ -32,6 +33,26 @@ EXPLANATION: dict[str, Any] = {
     "passing_on": [{"address": "192.0.2.200", "node": HOSTILE, "connections": 3}],
     "problems": [HOSTILE],
 }
+CHECKS: list[dict[str, Any]] = [
+    {
+        "check": HOSTILE,
+        "state": "failing",
+        "since": "2026-01-01T00:00:00Z",
+        "against": 2,
+        "weight": -50,
+        "why": HOSTILE,
+        "output": f"first\n{HOSTILE}",
+    },
+    {
+        "check": "b",
+        "state": "not known yet",
+        "since": None,
+        "against": 0,
+        "weight": None,
+        "why": "",
+        "output": "",
+    },
+]
 MOVES: dict[str, Any] = {
     "moves": [
         {
@@ -84,6 +105,15 @@ def test_a_what_if_of_a_shared_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "n1 50% n2 50%  n1 100%" in shown
 
 
+def test_checks_are_explained_with_what_they_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run(monkeypatch, explain, {**EXPLANATION, "checks": CHECKS}, "web")
+    assert "\x1b" not in shown
+    lines = [line for line in shown.splitlines() if PLAIN in line and "here" not in line]
+    assert f"{PLAIN}  failing        2026-01-01T00:00:00Z  -50     {PLAIN} (2 in a row)" in lines
+    assert f"{PLAIN} said: {PLAIN}" in lines
+    assert "b  " in shown
+
+
 def test_a_what_if(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run(monkeypatch, what_if, MOVES, "--down", "n1")
     assert "\x1b" not in shown
@@ -106,3 +136,20 @@ def test_with_a_cluster_nodes_are_deleted_not_forgotten(monkeypatch: pytest.Monk
     monkeypatch.setattr(forget, "asks_cluster", lambda _: True)
     done = CliRunner().invoke(forget.command, ["n2"])
     assert (done.exit_code, "delete the Node object" in done.stderr) == (1, True)
+
+
+def test_with_a_cluster_a_lost_node_is_refused_before_its_object_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wished: list[bool] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Failure("n2 is lost (dead): it leads nothing to drain", Exit.INVALID)
+
+    monkeypatch.setattr(drain, "asks_cluster", lambda _: True)
+    monkeypatch.setattr(drain, "ask", refuse)
+    monkeypatch.setattr(drain, "wish_drain", lambda _, *, wish: wished.append(wish))
+    assert CliRunner().invoke(drain.command, ["n2"]).exit_code == 1
+    assert wished == []
+    assert CliRunner().invoke(drain.command, ["n2", "--undo"]).exit_code == 1
+    assert wished == [False], "what was written is taken back, whatever the node"

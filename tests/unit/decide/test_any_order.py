@@ -12,9 +12,12 @@ from tests.unit.decide.one import One, address_of, web
 from roost.decide.effects import Announce, Ask, Isolate
 from roost.decide.join_target import parse_target
 from roost.model.address import IPAddress
+from roost.model.check import Check, Process, Result
+from roost.model.fitness import Fitness
 from roost.model.node import Verdict
 from roost.protocols.words.draining import Ask as AskToDrain
 from roost.protocols.words.draining import Progress
+from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
@@ -22,12 +25,15 @@ from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
 ADDRESSES = (address_of(1, 2, 3), address_of(2, 1, 3), address_of(3, 2, 1), address_of(2, 3, 1))
+CHECK, OTHER = Check(Process(name="haproxy")), Check(Process(name="postgres"), weight=-5, fall=2)
 WANTED = {
     "shared": web(ADDRESSES[0], ADDRESSES[1], name="a"),
     "overlap": web(ADDRESSES[1], name="b", endpoint_nodes=frozenset({"n1", "n3"})),
-    "local": web(ADDRESSES[2], name="c", deliver="local"),
+    "local": web(ADDRESSES[2], name="c", deliver="local", track=(CHECK, OTHER)),
+    "checked otherwise": web(ADDRESSES[2], name="c", deliver="local", track=(OTHER,)),
     "proxied": web(ADDRESSES[3], name="d", health_port=32000),
 }
+BEGUN = ("shared", "overlap", "local", "proxied")
 LINKS = {
     "one": (link(),),
     "unplugged": (link(carrier=False),),
@@ -41,6 +47,7 @@ TOLD: tuple[dict[str, Any], ...] = (
     {"digest": "same"},
     {"draining": True, "digest": "same"},
     {"waits": 2},
+    {"unfit": True},
     {"outdated": True, "blind": True},
     {"version": "", "macs": ()},
 )
@@ -51,6 +58,12 @@ some = st.frozensets(addresses)
 names = st.sampled_from(NAMES)
 wishes = st.frozensets(st.sampled_from(sorted(WANTED)))
 sightings = st.builds(Sighting, addresses, st.just(ADDRESSES[0] + 50), st.sampled_from([mac(90), mac(91)]))
+fit_rows = st.builds(
+    FitRow,
+    st.sampled_from("abcd"),
+    st.builds(Fitness, st.booleans(), st.sampled_from([0, -5])),
+    st.integers(0, 200_000),
+)
 words = st.one_of(
     st.builds(Ground, names, st.sampled_from(Verdict), st.just("")),
     st.builds(Statement, st.sampled_from(Kind), names, names),
@@ -58,6 +71,7 @@ words = st.one_of(
     st.builds(Progress, names, st.booleans(), st.just(0), st.just(0), st.just(1.0)),
     st.builds(Sightings, st.sampled_from(News), st.lists(sightings, max_size=3).map(tuple)),
     st.builds(Unable, names, some.map(tuple)),
+    st.builds(lambda name, row: Fit(name, (row,)), names, fit_rows),
     st.builds(lambda name, number: Macs(((name, (mac(number),)),)), names, st.integers(1, 5)),
 )
 
@@ -77,7 +91,7 @@ class AnyOrder(RuleBasedStateMachine):
         if joins:
             settings["join"] = (parse_target("192.0.2.12"), parse_target("peer.example"))
         peers = (2, 3) if gossips and started else ()
-        self.one = One(*WANTED.values(), peers=peers, settled=started, **settings)
+        self.one = One(*(WANTED[name] for name in BEGUN), peers=peers, settled=started, **settings)
         self.gossips = gossips
         self.woken = self.one.now
 
@@ -98,7 +112,8 @@ class AnyOrder(RuleBasedStateMachine):
         wanted=st.frozensets(st.sampled_from(sorted(WANTED))), refused=st.frozensets(st.sampled_from("abc"))
     )
     def want(self, wanted: frozenset[str], refused: frozenset[str]) -> None:
-        self.one.want(*(WANTED[name] for name in sorted(wanted)), refused=refused)
+        chosen = {WANTED[name].name: WANTED[name] for name in sorted(wanted)}
+        self.one.want(*chosen.values(), refused=refused)
 
     @rule(links=st.sampled_from(sorted(LINKS)))
     def plug(self, links: str) -> None:
@@ -147,6 +162,10 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(name=names, wish=st.sampled_from([True, False, None]))
     def wish(self, name: str, wish: bool | None) -> None:
         self.one.tell(self.one.decider.wish, name, wish)
+
+    @rule(check=st.sampled_from([CHECK, OTHER]), ok=st.booleans())
+    def check(self, check: Check, ok: bool) -> None:
+        self.one.tell(self.one.decider.checked, check, Result(ok, "by chance"))
 
     @rule(service=st.sampled_from("abcd"))
     def forward(self, service: str) -> None:

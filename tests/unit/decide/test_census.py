@@ -158,6 +158,8 @@ def test_the_address_of_a_peer_that_was_asked_for_stays_while_the_peer_leads_it(
     ("move", "text"),
     [
         (Move("web", "n2", "n1"), "n2 is dead: no ack"),
+        (Move("web", "n4", "n1"), "n4's process is gone: its lifeline was closed"),
+        (Move("web", "n5", "n1"), "n5 has no interface that can announce"),
         (Move("web", "n9", "n1"), "n9 is no longer known"),
         (Move("web", "n1", None), "no node can lead it"),
         (Move("web", None, "n3"), "n3 came and stands first"),
@@ -170,5 +172,28 @@ def test_why_the_lead_moved(move: Move, text: str) -> None:
         **before,
         "n2": Candidate(Node("n2"), Verdict.DEAD, "no ack"),
         "n3": Candidate(Node("n3")),
+        "n4": Candidate(Node("n4"), Verdict.PROCESS_GONE, "its lifeline was closed"),
+        "n5": Candidate(Node("n5", can_announce=False)),
     }
-    assert reason(move, before, now) == text
+    assert reason(move, before, now, isolated=False) == text
+
+
+def test_why_the_lead_moved_to_one_that_may_lead_again() -> None:
+    for verdict, text in (
+        (Verdict.DRAINING, "the drain of n1 was ended, and it stands first"),
+        (Verdict.DAMPED, "n1 may lead again and stands first"),
+        (Verdict.DEAD, "n1 came and stands first"),
+    ):
+        before = {"n1": Candidate(Node("n1"), verdict)}
+        now = {"n1": Candidate(Node("n1"))}
+        assert (
+            reason(Move("web", "n2", "n1"), before, now | {"n2": Candidate(Node("n2"))}, isolated=False)
+            == text
+        )
+
+
+def test_who_hears_nobody_cannot_say_that_others_are_dead() -> None:
+    now = {"n1": Candidate(Node("n1")), "n2": Candidate(Node("n2"), Verdict.DEAD, "no ack")}
+    assert reason(Move("web", "n2", "n1"), {}, now, isolated=True) == (
+        "this node hears nobody, and cannot know whether n2 lives"
+    )

@@ -1338,3 +1338,17 @@ def test_frames_that_found_a_queue_full_are_sent_again() -> None:
     one.tell(one.decider.unsent, {MINE})
     one.run(0.05)
     assert one.announced() == {MINE}
+
+
+def test_who_has_said_that_it_takes_over_nothing_stands_in_for_nobody() -> None:
+    one = One(web(address_of(2, 3, 1)))
+    one.silent = {2, 3}
+    while not one.isolated:
+        one.run(0.01)
+    one.have(2, Verdict.DEAD)  # n3 leads it now
+    one.run(0.5)
+    assert one.decider.state.succession.stood_in
+    assert Happening.CUT_OFF in one.happened()
+    assert Happening.STOOD_IN not in one.happened()
+    assert one.answered == frozenset()
+    assert one.decider.stand_ins == {}

@@ -122,6 +122,21 @@ def test_misspelt_fields_are_named_wherever_they_stand(tmp_path: Path) -> None:
     assert "sepc" not in output, "only our own kinds are known"
 
 
+def test_an_unknown_field_or_a_wrong_form_hides_no_other_error(tmp_path: Path) -> None:
+    odd = GOOD.replace("name: l2,", "name: l2, annotations: {},") + "spec: {zzz: 1, nodeSelectors: x}\n---\n"
+    code, output = check(tmp_path, odd + WRONG)
+    assert code == 1
+    for text in (
+        "spec.zzz: is not a known",
+        "no list of selectors",
+        "0.2.0/33",
+        "b: spec.addresses: is empty",
+    ):
+        assert text in output
+    assert "no pool" not in output
+    assert "nothing advertises it" not in output
+
+
 def test_json_is_a_manifest_too(tmp_path: Path) -> None:
     text = """{"kind": "IPAddressPool", "apiVersion": "metallb.io/v1beta1", "metadata": {"name": "a"},
     "spec": {"addresses": ["192.0.2.0/28"]}}"""

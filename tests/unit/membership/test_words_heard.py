@@ -1,11 +1,16 @@
 """What the cluster makes of user messages and states: decoded once, handed on, or counted."""
 
+import logging
+
 import msgpack
+import pytest
 
 from roost.membership.cluster import Cluster, Listener
 from roost.model.node import Verdict
 from roost.protocols.machine import Endpoint
-from roost.protocols.memberlist.effects import UserData, UserState
+from roost.protocols.memberlist.effects import MemberChanged, UserData, UserState
+from roost.protocols.memberlist.members import Member
+from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Status
 from roost.protocols.words.codec import Word, encode, encode_state
 from roost.protocols.words.draining import Ask
 from roost.protocols.words.macs import Macs
@@ -42,3 +47,17 @@ def test_what_is_not_understood_is_counted_by_its_cause() -> None:
     cluster.effect(UserState(b"serf", PEER))
     assert heard == []
     assert dict(cluster.counters) == {"unknown_words": 1, "foreign_messages": 2, "foreign_states": 1}
+
+
+async def test_who_is_cut_off_calls_nobody_dead(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "roost.membership")
+    cluster, _ = listening()
+    member = Member("n2", PEER, b"", 1, Status.DEAD, 0.0, CURRENT_VERSIONS, "no ack", b"\xc0\0\2\x0c")
+    lost = MemberChanged("dead", member, "no ack", "")
+    for isolated in (False, True, False):
+        cluster.isolate(isolated=isolated)
+        cluster.effect(lost)
+    first, second, third = (record.getMessage() for record in caplog.records)
+    assert first == third == "member n2: dead"
+    assert "dead" not in second
+    assert "cannot know" in second

@@ -5,11 +5,12 @@ from ipaddress import ip_address
 
 from hypothesis import strategies as st
 
+from roost.model.fitness import Fitness
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, LabelSelector, Preference, Service
 from roost.model.sharing import Sharing
 
-__all__ = ["EVERYWHERE", "alive", "candidates", "prefer", "service", "services"]
+__all__ = ["EVERYWHERE", "alive", "candidates", "fitnesses", "prefer", "service", "services"]
 
 EVERYWHERE = Advertisement("everywhere")
 
@@ -54,7 +55,6 @@ _services = st.builds(
     addresses=st.integers(1, 9).map(lambda last: (ip_address(f"192.0.2.{last}"),)),
     advertisements=st.lists(_advertisements, max_size=3).map(tuple),
     endpoint_nodes=st.none() | st.frozensets(_names),
-    sharing=st.sampled_from([None, None, None, Sharing()]),
 )
 _nodes = st.builds(
     Node,
@@ -62,6 +62,10 @@ _nodes = st.builds(
     labels=_labels,
     network_unavailable=st.sampled_from([False, False, False, True]),
     excluded=st.sampled_from([False, False, False, True]),
+)
+_fitness = st.builds(Fitness, st.booleans(), st.sampled_from([0, 0, -2, 5]))
+fitnesses = st.dictionaries(
+    st.sampled_from(["s1", "s2", "s3", "s4"]), st.dictionaries(_names, _fitness, max_size=4), max_size=3
 )
 services = st.lists(_services, max_size=4, unique_by=lambda each: each.name)
 candidates = st.lists(

@@ -5,9 +5,10 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.model.builders import alive, candidates, service, services
+from tests.unit.model.builders import alive, candidates, fitnesses, service, services
 
 from roost.model.election import Election, Move
+from roost.model.fitness import Fitness
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.ranking import Ranking
 from roost.model.service import Service
@@ -126,20 +127,29 @@ def test_the_order_of_inputs_does_not_matter(
     assert Election(wanted, known).rankings == expected
 
 
-@given(st.lists(services | candidates, max_size=8))
-def test_updates_end_where_a_fresh_election_starts(updates: list[list[Service] | list[Candidate]]) -> None:
+Update = list[Service] | list[Candidate] | dict[str, dict[str, Fitness]]
+
+
+@given(st.lists(services | candidates | fitnesses, max_size=8))
+def test_updates_end_where_a_fresh_election_starts(updates: list[Update]) -> None:
     election = Election()
+    fitness: dict[str, dict[str, Fitness]] = {}
     wanted: list[Service] = []
     known: list[Candidate] = []
     for update in updates:
         before = leaders(election)
-        if update and isinstance(update[0], Service):
+        if isinstance(update, dict):
+            for name, nodes in update.items():
+                fitness[name] = fitness.get(name, {}) | nodes
+            moves = election.update_candidates(known, update)
+        elif update and isinstance(update[0], Service):
             wanted = [each for each in update if isinstance(each, Service)]
             moves = election.update_services(wanted)
         else:
             known = [each for each in update if isinstance(each, Candidate)]
             moves = election.update_candidates(known)
-        fresh = Election(wanted, known)
+        fresh = Election(wanted)
+        fresh.update_candidates(known, fitness)
         after = leaders(election)
         assert election.rankings == fresh.rankings
         assert all(election.led_by(each.node.name) == fresh.led_by(each.node.name) for each in known)

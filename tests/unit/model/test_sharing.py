@@ -1,13 +1,15 @@
 """Which node answers which asker: every node works out the same, and a node that goes moves only its own."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.model.builders import alive, service
+from tests.unit.model.builders import alive, candidates, service, services
 
 from roost.model.election import Election
 from roost.model.node import Candidate, Node, Verdict
+from roost.model.service import Service
 from roost.model.sharing import NO_SLOTS, SLOTS, Share, Sharing, Weights, lent_slots, slot_of, table
 from roost.model.what_if import what_if
 
@@ -131,6 +133,27 @@ def test_all_active_nodes_share_and_a_move_says_who_left() -> None:
     assert not move.joined
     assert set(election.lead_of(VIP).sharers) == {"n1", "n2"}
     assert election.led_by("n3") == frozenset()
+
+
+@settings(max_examples=60)
+@given(services, candidates, candidates)
+def test_step_by_step_it_comes_to_the_same_as_at_once(
+    wanted: list[Service], before: list[Candidate], after: list[Candidate]
+) -> None:
+    shared_ones = [replace(each, sharing=Sharing()) for each in wanted]
+    election = Election(shared_ones, before)
+    old = {name: set(ranking.sharers) for name, ranking in election.rankings.items()}
+    moves = {move.service: move for move in election.update_candidates(after)}
+    fresh = Election(shared_ones, after)
+    assert dict(election.rankings) == dict(fresh.rankings)
+    for name, ranking in fresh.rankings.items():
+        left, joined = old[name] - set(ranking.sharers), set(ranking.sharers) - old[name]
+        assert (name in moves) >= bool(left or joined)
+        if name in moves:
+            assert moves[name].left == left
+            assert moves[name].joined == joined
+        for node in ranking.sharers:
+            assert name in election.led_by(node)
 
 
 def test_who_would_rather_not_share_does_only_where_nobody_else_can() -> None:

@@ -100,7 +100,7 @@ def test_services_that_move_together_are_one_line_and_each_is_heard_of(
 ) -> None:
     caplog.set_level(logging.INFO, "roost.speaker")
     later: list[Callable[[], None]] = []
-    events = Events(later.append)
+    events = Events(lambda _, call: later.append(call))
     heard: list[str] = []
     events.follow(lambda event: heard.append(event.facts.get("service", "-")))
     for number in range(500):
@@ -117,9 +117,33 @@ def test_services_that_move_together_are_one_line_and_each_is_heard_of(
     assert "services" not in second
 
 
+def test_addresses_that_fare_alike_are_one_line_though_it_takes_a_moment(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "roost.speaker")
+    later: list[tuple[float, Callable[[], None]]] = []
+    events = Events(lambda *when: later.append(when))
+    events.happened(moved("web"))
+    for number in range(100):
+        facts = {"address": f"192.0.2.{number}", "to": "n2" if number else "n3", "interface": "eth0"}
+        events.happened(Event(Happening.HANDED_OVER, "handed over", facts=facts))
+    events.happened(
+        Event(Happening.STOOD_IN, "standing in", facts={"address": "192.0.2.200", "leader": "n2"})
+    )
+    assert [seconds > 0 for seconds, _ in later] == [False, True, True]
+    later[-1][1]()
+    lead, single, many, stood_in = (record.__dict__ for record in caplog.records)
+    assert lead["service"] == "web"
+    assert (single["address"], single["to"]) == ("192.0.2.0", "n3")
+    assert many["addresses"].startswith("192.0.2.1, 192.0.2.2, ")
+    assert many["addresses"].endswith(", and 91 more")
+    assert (many["to"], many["interface"]) == ("n2", "eth0")
+    assert stood_in["address"] == "192.0.2.200"
+
+
 def test_what_happens_after_a_move_is_logged_after_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "roost.speaker")
-    events = Events(lambda _: None)
+    events = Events(lambda *_: None)
     events.happened(moved("web"))
     events.happened(Event(Happening.SETTLED, "settled"))
     assert [record.getMessage() for record in caplog.records] == ["lead moved", "settled"]

@@ -10,10 +10,13 @@ from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import One, address_of, web
 from tests.unit.test_deploy import DEPLOY
 
+from roost.model.check import Check, Process, Result
 from roost.model.complaint import Complaint
+from roost.model.fitness import Fitness
 from roost.model.node import Verdict
 from roost.observe.reach import Reach
 from roost.protocols.memberlist.effects import Fault
+from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.unable import Unable
 from roost.speaker.metrics import metrics
 from roost.speaker.problem_kinds import KINDS, Problem, Severity
@@ -91,8 +94,9 @@ def test_gossip_that_never_reached_anybody_says_why() -> None:
     one = One(web(MINE), peers=(), join=())
     assert kinds(one) == []
     one.decider.state.rejoining.set_targets([cast("Any", SimpleNamespace(endpoint=endpoint(2)))], one.now)
-    refused = SimpleNamespace(kind="bad-packet", source="192.0.2.12:7946", detail="no key opens the packet")
+    refused = SimpleNamespace(kind="stream", source="192.0.2.12:38484", detail="no key opens it")
     (problem,) = found(one, faults=SimpleNamespace(records=(refused,)))
+    assert "packets from 192.0.2.12 are not understood" in problem.text, "whose port says nothing"
     assert (problem.kind, problem.cure) == ("no gossip", "compare keys and labels")
     assert "firewall" in found(one)[0].cure
 
@@ -263,6 +267,22 @@ def test_an_address_that_nobody_can_lead() -> None:
     assert [each.kind for each in told] == ["lost member", "no leader", "undeliverable", "undeliverable"]
     assert "it is this host's own" in told[2].text
     assert "on n2" in told[3].text
+
+
+def test_services_that_nobody_is_fit_for_and_those_of_this_node_alone() -> None:
+    check = Check(Process(name="haproxy"))
+    one = One(web(MINE, track=(check,)), web(THEIRS, name="other", track=(check,)))
+    one.tell(one.decider.checked, check, Result(ok=False, why="it is gone"))
+    (told,) = found(one)
+    assert (told.kind, told.severity) == ("unfit", Severity.WARNING)
+    assert told.text == "other, web: process haproxy: it is gone"
+    sick = Fitness(fit=False, why="it is gone there, too")
+    for number in (2, 3):
+        one.hear(Fit(f"n{number}", (FitRow("web", sick, 1),)))
+    nobody, alone = found(one)
+    assert (nobody.kind, nobody.severity) == ("nobody fit", Severity.CRITICAL)
+    assert nobody.text == "web: no node is fit, n1 leads all the same: process haproxy: it is gone"
+    assert (alone.kind, alone.text) == ("unfit", "other: process haproxy: it is gone")
 
 
 def test_an_address_that_its_leader_does_not_answer_for() -> None:

@@ -253,7 +253,7 @@ def vip(text: str) -> str:
         ),
         (
             f"{SERVICE}  sharing: {{weights: {{n1: -1}}}}\n",
-            "4:26",
+            "4:27",
             "services[0].sharing.weights.n1",
             "-1",
             "write",

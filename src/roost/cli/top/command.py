@@ -144,6 +144,8 @@ def _do(model: Model, action: Action, path: Path | None) -> None:
 def _wish(node: str, path: Path | None, *, wish: bool) -> str:
     """Ask a node to drain, or to do so no more, some times: packets get lost. Return what came of it."""
     if asks_cluster(path):
+        if wish:
+            ask(path, "drain", node)  # refuses a node that cannot be drained
         wish_drain(node, wish=wish)
         return f"{node} is asked to {'drain' if wish else 'lead again'}"
     for _ in range(_WISHES):

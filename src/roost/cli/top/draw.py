@@ -21,17 +21,15 @@ HELP: Final = (
     "/                 filter, esc clears    s r   sort by another column, turn",
     "?                 this help             q     quit",
     "",
-    "packets/s are of addresses that this host answers for, connections of those that are open on it;",
-    "ARP counts questions for an address; failover is from a lost leader's last sign of life to the",
-    "announcement here.",
+    "packets/s: of addresses that this host answers for; conns: open on this host;",
+    "ARP: questions for an address; failover: from a lost leader's last sign of",
+    "life to the announcement here.",
 )
 
 _EVENTS: Final = 6  # lines
 _PROBLEMS: Final = 3
 _FEWEST: Final = 3  # rows of a pane
-_KEYS: Final = (
-    "? help  q quit  e explain  w what-if  d drain  u undrain  p problems  / filter  s sort  tab pane"
-)
+_KEYS: Final = "? help  q quit  e explain  w what-if  d drain  u undrain  p problems  / filter"
 
 _COLUMNS: Final[Mapping[Pane, Sequence[tuple[str, str]]]] = {
     "addresses": (

@@ -214,6 +214,8 @@ class Model:
         node = row.key if self.pane == "nodes" else row.values["leader"]
         if key in ("e", "enter") and self.pane == "addresses":
             return Action("explain", row.key)
+        if key == "e":
+            self.message = "e explains an address: tab goes there"
         if key == "w" or (key == "enter" and self.pane == "nodes"):
             return Action("what-if", node) if node else None
         asked = {

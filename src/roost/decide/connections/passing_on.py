@@ -7,11 +7,13 @@ what it does not know to a node that holds some.
 Several may: after A, B and C have led in turn, A and B hold some. Then each packet visits one after the
 other until one knows it, in an order that is the same for all: by name, and last who has left, for it passes
 nothing on. What comes from a peer's hardware address has been passed on already, and goes only to nodes that
-stand behind this one. So a node passes on once what came from a client, and once what came from a peer, also
-while two nodes believe to lead.
+stand behind this one. The leader may begin anywhere in the row, and a node that has left may end it; from any
+other peer that stands behind this node nothing is passed on. So packets do not go in circles while nodes
+disagree: two believe to lead, or one that others hold for gone still has its rules.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -29,11 +31,24 @@ from roost.model.flow import Flow
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
 
-__all__ = ["PassingOn", "stations"]
+__all__ = ["PassingOn", "Row", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
 _GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Names of nodes, the next first: for what clients send, and for what peers have passed on.
+
+    `upward` is for what came from a peer that stands before this node, `led` for what came from the leader
+    where it stands behind.
+    """
+
+    first: Sequence[str]
+    upward: Sequence[str]
+    led: Sequence[str]
 
 
 class PassingOn:
@@ -173,8 +188,9 @@ class PassingOn:
         """Tell the host where packets go, if that has changed."""
         self._stale = False
         if (onward := self._onward(answered)) or self.onward.onward:
-            peers = frozenset(self._state.address_book.names) if onward else frozenset()
-            wanted = PassOn(onward, peers, self._state.settings.keep_connections)
+            names = self._state.address_book.names if onward else {}
+            before = frozenset(mac for mac, name in names.items() if name < self._state.me)
+            wanted = PassOn(onward, frozenset(names), before, self._state.settings.keep_connections)
             if wanted != self.onward:
                 self._say(wanted)
                 self.onward = wanted
@@ -191,35 +207,39 @@ class PassingOn:
         found = {}
         hops = _Hops(self._hop)
         for address in {*self.holders.addresses, *self._own.addresses}:
+            lead = self._state.plan.lead(address)
+            leader = None if lead.sharers else lead.node
             names = self._others(address)
-            holders, behind = self._stations(address, names)
+            row = stations(
+                self._state.me,
+                names,
+                leader,
+                {name for name in names if self._is_gone(name)},
+                # Who shares an address gets what a peer does not know, also from those that answer.
+                answers=address in answered and not lead.sharers,
+                leaving=self._state.leaving,
+            )
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
-                hops.first(holders if takes_part else (), address),
-                # The others take a node that leaves for one that passes nothing on.
-                hops.first(() if self._state.leaving else behind, address),
+                hops.first(row.first if takes_part else (), address),
+                hops.first(row.upward, address),
+                hops.first(row.led, address),
+                self._macs_behind(leader),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
                     if (hop := hops.first((node,), address)) is not None
                 },
             )
-            if onward != Onward():
+            if onward.first or onward.upward or onward.led or onward.flows:
                 found[address] = onward
         return found
 
-    def _stations(self, address: IPAddress, names: Collection[str]) -> tuple[Sequence[str], Sequence[str]]:
-        """Return which of `names` a packet visits in which order, and which of them after this node.
-
-        Of those that share an address, one whose process is silent may only hang, and pass on as it was told
-        last. It comes first, since its clients have just moved, and after nobody who passes on to it.
-        """
-        if address not in self._state.plan.shared:
-            return stations(self._state.me, names, {name for name in names if self._is_gone(name)})
-        silent = {name for name in names if self._state.verdict(name) is Verdict.PROCESS_GONE}
-        gone = {name for name in names if self._is_gone(name)} - silent
-        holders, behind = stations(self._state.me, names, gone)
-        return sorted(holders, key=lambda name: name not in silent), behind
+    def _macs_behind(self, leader: str | None) -> frozenset[bytes]:
+        """Return the hardware addresses of the leader if it stands behind this node."""
+        if leader is None or leader <= self._state.me:
+            return frozenset()
+        return frozenset(mac for mac, name in self._state.address_book.names.items() if name == leader)
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
@@ -285,13 +305,37 @@ def _is_due(when: float | None, now: float) -> bool:
     return when is not None and when <= now
 
 
-def stations(me: str, others: Collection[str], gone: Collection[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return in which order a packet visits `others`, and those that it visits after node `me`.
+def stations(
+    me: str,
+    others: Collection[str],
+    leader: str | None,
+    gone: Collection[str],
+    *,
+    answers: bool,
+    leaving: bool = False,
+) -> Row:
+    """Return whom node `me` passes packets on to that `others` may know, the leader among them.
 
-    Those `gone` come last, and pass nothing on.
+    `answers`: clients send their packets to this node; else only those do that have not heard of the move,
+    and whose connections the leader hardly has. To the nodes that are gone the leader sends what comes from
+    clients alone: one that only hangs passes on what the leader sends. A node that is `leaving` is gone for
+    some already, which pass on to it from behind.
     """
     ordered = sorted(others, key=lambda name: (name in gone, name))
-    return ordered, [name for name in ordered if name in gone or name > me]
+    leader_last = sorted(ordered, key=lambda name: name == leader)
+    behind = [name for name in leader_last if name in gone or name > me]
+    but_leader = [name for name in behind if name != leader]
+    if leaving:
+        upward = but_leader
+    elif answers:
+        upward = [name for name in behind if name not in gone]
+    else:
+        upward = behind
+    return Row(
+        first=ordered if answers else leader_last,
+        upward=upward,
+        led=but_leader if leader is not None and leader > me else [],
+    )
 
 
 def _link_local(mac: bytes) -> IPv6Address:

@@ -50,5 +50,5 @@ class Drain:
     def own(self, now: float) -> Progress:
         """Return how far this node is."""
         leads, packets, quiet, connections = self._measure(now)
-        quiet = max(0.0, min(quiet, now - self.since))
+        quiet = max(0.0, min(quiet, now - self.since)) if self.draining else 0.0
         return Progress(self._me, self.draining, leads, packets, quiet, connections)

@@ -1,5 +1,7 @@
 """What this node says of itself: to everybody by gossip, and by a word where metadata has no room."""
 
+from collections.abc import Collection
+
 from roost.decide import census
 from roost.decide.effects import Tell
 from roost.decide.standing.self_description import Description, own_metadata
@@ -29,6 +31,7 @@ class OwnWord:
             outdated=self._state.standing.outdated,
             waits=self._state.standing.waits(now),
             unable=bool(self._state.inability.word.addresses),
+            unfit=self._state.tracking.unfit,
         )
 
     def describe(self, now: float) -> None:
@@ -36,6 +39,7 @@ class OwnWord:
         words: list[Word] = [*self._state.address_book.words(), *self._state.fates.words()]
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
+        words += self._state.tracking.words()
         words += self._state.holders.words(now)
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
 
@@ -44,6 +48,11 @@ class OwnWord:
         peers = tuple(sorted(census.peers(self._state.members, self._state.me)))
         if peers:
             self._state.outbox.put(Tell(peers, word))
+
+    def tell_fitness(self, services: Collection[str] | None = None) -> None:
+        """Tell all peers how fit this node is for some services (None: for all)."""
+        for word in self._state.tracking.words(services):
+            self.tell_all(word)
 
     def note_inability(self, now: float) -> bool:
         """Find what this host cannot hold, and tell it when that has changed."""

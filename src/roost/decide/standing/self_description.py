@@ -45,6 +45,7 @@ def own_metadata(
     outdated: bool,
     waits: int,
     unable: bool,
+    unfit: bool,
 ) -> Metadata:
     """Return the metadata of a node that announces on `links`, with what it says of its state."""
     told = links[:LINKS_TOLD]
@@ -62,6 +63,7 @@ def own_metadata(
         networks=_networks(told) if settings.only_on_subnet else None,
         waits=waits,
         unable=unable,
+        unfit=unfit,
     )
 
 
@@ -78,6 +80,7 @@ def plain_metadata(links: Sequence[Link], settings: DeciderSettings, digest: str
         outdated=False,
         waits=0,
         unable=False,
+        unfit=False,
     )
 
 

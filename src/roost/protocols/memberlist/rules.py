@@ -283,11 +283,12 @@ class Rules:
         elif node.status is Status.LEFT:
             self.dead(Dead(node.incarnation, node.name, node.name), now)
         else:
-            reason = f"{node.status.name.lower()} in the state of {source}"
+            by = self._name_at(source)
+            reason = f"{node.status.name.lower()} in the state of {by or source.host}"
             before = self._table.me.incarnation
             self.suspect(Suspect(node.incarnation, node.name, self._table.me.name), now, reason)
             if node.status is Status.DEAD and self._table.me.incarnation != before:
-                self._report("accused", self._table.me, reason, self._name_at(source))
+                self._report("accused", self._table.me, reason, by)
 
     def _conflict(self, known: Member, endpoint: Endpoint, source: Endpoint | None) -> None:
         detail = f"{known.name} is {known.status.name.lower()} at {known.endpoint} and claimed at {endpoint}"

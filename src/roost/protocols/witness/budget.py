@@ -8,7 +8,7 @@ half of the rate is left to the answers that this node's kernel gives.
 from collections.abc import Collection, Hashable
 from typing import Final
 
-__all__ = ["ARP_RATE", "Budget"]
+__all__ = ["ARP_RATE", "UNLIMITED", "Budget"]
 
 ARP_RATE: Final = 10.0  # packets/second: leaves a third of an inspecting port's 15 to the host itself
 _ROUNDING: Final = 1e-6  # of a packet
@@ -94,3 +94,6 @@ class Budget:
                 return fair
             left -= 1 / interval
         return 0.0
+
+
+UNLIMITED: Final = Budget(None)  # has no state that a user could change for others

@@ -322,21 +322,22 @@ class Witness:
         watch = self._watches.get(statement.subject)
         if watch is None or statement.sender not in watch.others:
             return
+        late = self._lateness(now)
         self._stale = True
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
             watch.decisive.due = min(watch.decisive.due, now)
-        self._judge(statement.subject, watch, now)
+        if not late:  # else there may be answers to be read, and the wake that comes has to count it first
+            self._judge(statement.subject, watch, now)
 
     def wake(self, now: float) -> None:
         """Probe who is due and judge who is silent.
 
         A wake that is late blames nobody: what counts is probes that were sent and stayed unanswered.
         """
-        planned = self.next_wake()
-        if planned is not None and now - planned > self._slack:
-            self._late.append((now, now - planned))
+        if late := self._lateness(now):
+            self._late.append((now, late))
         self._stale = True
         for subject, watch in self._watches.items():
             if watch.asked is None and self._wanted(watch) > now:
@@ -360,6 +361,12 @@ class Witness:
             return ()  # nearly always
         effects, self._effects = self._effects, []
         return effects
+
+    def _lateness(self, now: float) -> float:
+        """Return by how many seconds the next wake is overdue, 0 while that may be chance."""
+        planned = self.next_wake()
+        late = now - planned if planned is not None else 0.0
+        return late if late > self._slack else 0.0
 
     def _wanted(self, watch: _Watch) -> float:
         """Return when there is something to do: a question, or a look whether the first one was answered.
@@ -494,7 +501,11 @@ class Witness:
         self._suspect(subject, watch, now)
         self._call(subject, watch, now)
         self._compare(watch, now)
-        if watch.asked is None or watch.declared or not self._silent(watch, now):
+        if watch.asked is None or watch.declared:
+            return
+        if now - self._heard_any > _DEAF / 2:
+            self._ask_lan(now, arp=False)  # in time: who hears nobody for longer takes itself for deaf
+        if not self._silent(watch, now):
             return
         if now - watch.told >= self._timing.silence / 2:
             watch.told = now
@@ -561,7 +572,7 @@ class Witness:
 
         What was under way when it failed came in still, and what was asked before it worked again was lost.
         """
-        heard = self._link_heard(watch)
+        heard = self._link_heard(watch, now)
         if watch.asked is None or heard <= watch.asked:
             return False
         if watch.main is ProbeKind.ARP and self._budget.limited:
@@ -572,21 +583,22 @@ class Witness:
         asked_since = watch.decisive.lost(open_by) - watch.decisive.lost(watch.proved)
         return heard > (watch.asked + now) / 2 and asked_since > 0
 
-    def _link_heard(self, watch: _Watch) -> float:
+    def _link_heard(self, watch: _Watch, now: float) -> float:
         """Return when an answer proved this node's link last.
 
         Who answers ARP for one dead host may for all, so ARP counts only where the subject's is silent.
         """
         echo, arp = self._lan_heard[ProbeKind.ECHO], watch.voices[ProbeKind.ARP]
-        faked = watch.main is ProbeKind.ECHO and arp.answers > 0 and not arp.pending
+        silent = arp.lost(now - self._timing.flight) > 0  # what was asked just now is no sign
+        faked = watch.main is ProbeKind.ECHO and arp.answers > 0 and not silent
         return echo if faked else max(echo, self._lan_heard[ProbeKind.ARP])
 
-    def _ask_lan(self, now: float) -> None:
+    def _ask_lan(self, now: float, *, arp: bool = True) -> None:
         if now - self._lan_asked < 2 * self._timing.flight:
             return
         self._lan_asked = now
         self._effects.append(AskLan(ProbeKind.ECHO, _LAN_HOSTS))
-        if hosts := sum(self._budget.take(now, urgent=True) for _ in range(_LAN_HOSTS)):
+        if arp and (hosts := sum(self._budget.take(now, urgent=True) for _ in range(_LAN_HOSTS))):
             self._effects.append(AskLan(ProbeKind.ARP, hosts))
 
     def _credible(self, witness: str, now: float) -> bool:

@@ -10,6 +10,7 @@
     "macs"                       [[node, [mac, ...]], ...]
     "held"                       node, [[address, connections, seconds], ...]
     "flows"                      node, [[client, port, address, port], ...]              of UDP
+    "fit"                        node, [[service, fit, weight, why, serial], ...]
     "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
@@ -28,12 +29,14 @@ from typing import Final
 import msgpack
 
 from roost.model.address import IPAddress
+from roost.model.fitness import Fitness
 from roost.model.flow import UDP, Flow
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Endpoint
 from roost.protocols.words.draining import Ask, Progress
 from roost.protocols.words.fates import FATES_LIMIT, Fate, Fates
+from roost.protocols.words.fit import FIT_LIMIT, WHY_SIZE, Fit, FitRow
 from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows, HeldRow
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -52,7 +55,7 @@ __all__ = [
     "encode_state",
 ]
 
-Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows
+Word = Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows | Fit
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
 STATE_LIMIT: Final = 64 << 10  # bytes
@@ -66,6 +69,8 @@ _OVERHEAD: Final = 40  # bytes: more than mark, kind and msgpack's own ones arou
 _ADDRESS: Final = 18  # bytes of an address in msgpack
 _MAC_SIZE: Final = 6  # bytes
 _TURNS: Final = 1 << 31
+_SERIALS: Final = 1 << 62
+_WEIGHTS: Final = 1 << 31
 _LAST_PORT: Final = 0xFFFF
 
 
@@ -163,7 +168,7 @@ def _open(data: bytes, limit: int) -> tuple[str, list[object]]:
 # -- words to fields -----------------------------------------------------------------------------
 
 
-def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911 - one for each word
+def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911, PLR0912 - one for each word
     match word:
         case Ground(subject, verdict, evidence):
             return ["verdict", subject, verdict.value, _cut(evidence, _EVIDENCE)]
@@ -188,10 +193,19 @@ def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911 - one for each word
         case HeldFlows(node, flows):
             named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
             return ["flows", node, named]
+        case Fit(node, rows):
+            if len(rows) > FIT_LIMIT:
+                raise ValueError("more services than a message may have")
+            return ["fit", node, [_fit_row(each) for each in rows]]
         case Fates(fates):
             if len(fates) > FATES_LIMIT:
                 raise ValueError("more fates than a message may have")
             return ["fates", [_fate_row(each) for each in fates]]
+
+
+def _fit_row(row: FitRow) -> list[object]:
+    fitness = row.fitness
+    return [row.service, fitness.fit, fitness.weight, _cut(fitness.why, WHY_SIZE), row.serial]
 
 
 def _fate_row(fate: Fate) -> list[object]:
@@ -308,6 +322,21 @@ def _udp_flow(row: object) -> Flow:
     raise PacketError("a flow has two addresses of one family, each with its port")
 
 
+def _fit(fields: list[object]) -> Fit | None:
+    match fields:
+        case [str(node), list(rows), *_] if len(rows) <= FIT_LIMIT:
+            return Fit(node, tuple(_service_fitness(row) for row in rows))
+    return None
+
+
+def _service_fitness(row: object) -> FitRow:
+    match row:
+        case [str(service), bool(fit), int(weight), str(why), int(serial), *_] if 0 <= serial <= _SERIALS:
+            if abs(weight) <= _WEIGHTS:
+                return FitRow(service, Fitness(fit, weight, _cut(why, WHY_SIZE)), serial)
+    raise PacketError("a row has a service, whether the node is fit, a weight, a reason and a serial")
+
+
 def _fates(fields: list[object]) -> Fates | None:
     match fields:
         case [list(rows), *_] if len(rows) <= FATES_LIMIT:
@@ -355,6 +384,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "macs": _macs,
         "held": _held,
         "flows": _flows,
+        "fit": _fit,
         "fates": _fates,
     }
 )

@@ -39,8 +39,9 @@ class Metadata:
     run the same configuration. A node that is `draining`, or `waits` because it was
     lost that many times of late, or `deaf` because it hears nobody on its links, or `outdated`, leads only
     what no other node can. A `blind` one does not hear of changes. One that is `unable` cannot
-    hold some addresses, which it says by words of its own. `networks` are the subnets of its
-    announcing interfaces, None when it says nothing about them.
+    hold some addresses, and one that is `unfit` leads some services only where nobody is fit: both say which
+    by words of their own. `networks` are the subnets of its announcing interfaces, None when it says nothing
+    about them.
     """
 
     version: str = __version__
@@ -55,6 +56,7 @@ class Metadata:
     blind: bool = False
     outdated: bool = False
     unable: bool = False
+    unfit: bool = False
     networks: tuple[IPNetwork, ...] | None = None
 
 
@@ -76,6 +78,7 @@ def encode(metadata: Metadata) -> bytes:
         "blind": metadata.blind,
         "outdated": metadata.outdated,
         "unable": metadata.unable,
+        "unfit": metadata.unfit,
         "nets": [str(each) for each in metadata.networks or ()],
     }
     present = {key: value for key, value in document.items() if value}
@@ -112,6 +115,7 @@ def parse(meta: bytes) -> Metadata:
         blind=document.get("blind") is True,
         outdated=document.get("outdated") is True,
         unable=document.get("unable") is True,
+        unfit=document.get("unfit") is True,
         networks=_networks(document.get("nets")),
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )

@@ -1,10 +1,11 @@
 """Connections that outlive a move: whom a node passes their packets on to, and for how long."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
@@ -202,7 +203,7 @@ def test_who_loses_an_address_counts_says_so_and_stops_when_all_have_ended() -> 
 def test_who_has_lost_an_address_passes_on_to_its_leader_what_it_does_not_know() -> None:
     one = One(web(MINE))
     lose(one)
-    assert onward(one, MINE) == Onward(hop(2), hop(2))
+    assert onward(one, MINE) == Onward(hop(2), hop(2), None, frozenset({mac(2)})), "it stands behind"
 
 
 def test_the_deadline_ends_it_with_connections_open() -> None:
@@ -237,10 +238,11 @@ def test_with_several_holders_packets_visit_one_after_the_other() -> None:
     one = One(web(LAST))
     one.have(3, Verdict.LEAVING)  # n2 leads
     one.claim(LAST, 2)
-    assert onward(one, LAST) == Onward(None, hop(2)), "who is in the row passes on what a peer passes on"
+    leader = frozenset({mac(2)})
+    assert onward(one, LAST) == Onward(None, hop(3), hop(3), leader), "it is in the row"
     one.have(2, draining=True)
     one.run(1.0)
-    assert onward(one, LAST) == Onward(hop(2), hop(2))
+    assert onward(one, LAST) == Onward(hop(2), hop(2)), "it leads"
 
 
 def test_who_leaves_passes_nothing_on_that_a_peer_has_passed_on() -> None:
@@ -248,45 +250,88 @@ def test_who_leaves_passes_nothing_on_that_a_peer_has_passed_on() -> None:
     one = One(web(MINE))
     one.tell(one.decider.leave)
     one.claim(MINE, 2)
-    assert onward(one, MINE) == Onward(hop(2), None)
+    assert onward(one, MINE) == Onward(hop(2), None, None, frozenset({mac(2)}))
+
+
+def test_who_leaves_passes_on_to_other_holders_until_all_have_heard_of_it() -> None:
+    """The leader that takes it for one in the row hands it packets of connections that stand behind it."""
+    one = One(web(LAST))
+    one.have(3, draining=True)
+    one.run(0.5)
+    one.hear(Held("n3", (HeldRow(LAST, 3, 500),)))
+    one.tell(one.decider.leave)
+    one.hear(Held("n1", (HeldRow(LAST, 3, 500),)))
+    assert onward(one, LAST).upward == hop(3)
 
 
 NAMES = [f"n{number}" for number in range(1, 7)]
 
 
-@given(
-    gone=st.sets(st.sampled_from(NAMES), max_size=5),
-    views=st.lists(st.sets(st.sampled_from(NAMES)), min_size=6, max_size=6),
-    start=st.sampled_from(NAMES),
-)
-def test_no_node_gets_a_packet_from_peers_twice_whatever_each_node_believes(
-    gone: set[str], views: list[set[str]], start: str
-) -> None:
-    """Two that believe to lead, and nodes that do not know of each other, are among the views."""
-    visited, at = [start], start
-    while True:
-        others = views[NAMES.index(at)] - {at}
-        ordered, behind = stations(at, others, gone)
-        following = ordered if len(visited) == 1 else behind
-        if not following or (at in gone and len(visited) > 1):
+@dataclass
+class View:
+    """What one node believes."""
+
+    others: set[str]
+    leader: str
+    gone: set[str]
+
+
+def visits(start: str, views: Mapping[str, View], ended: set[str]) -> list[str]:
+    """Return who gets a packet that nobody knows: first who got it from a client. `ended` pass nothing on."""
+    visited, at, source = [start], start, ""
+    while len(visited) < 4 * len(NAMES):
+        view = views[at]
+        others = (view.others | {view.leader}) - {at}
+        row = stations(at, others, view.leader, view.gone - {at}, answers=view.leader == at)
+        if not source:
+            following = row.first
+        elif source < at:
+            following = row.upward
+        else:
+            following = row.led if source == view.leader else []
+        if not following or (at in ended and source):
             break
-        at = following[0]
+        at, source = following[0], at
         visited.append(at)
-        assert len(visited) <= len(NAMES) + 1
-    assert len(set(visited[1:])) == len(visited[1:]), visited
-    assert all(left < right or right in gone for left, right in pairwise(visited[1:]))
+    return visited
+
+
+any_name = st.sampled_from(NAMES)
 
 
 @given(
-    holders=st.sets(st.sampled_from(NAMES), min_size=1),
-    gone=st.sampled_from(NAMES),
-    start=st.sampled_from(NAMES),
+    holders=st.sets(any_name),
+    gone=st.lists(st.sets(any_name, max_size=2), min_size=6, max_size=6),
+    leaders=st.lists(st.sampled_from(NAMES), min_size=2, max_size=2),
+    camps=st.lists(st.booleans(), min_size=6, max_size=6),
+    start=any_name,
 )
-def test_where_all_agree_every_holder_is_visited(holders: set[str], gone: str, start: str) -> None:
-    row, at = [start], start
-    while following := stations(at, holders - {at}, {gone})[0 if len(row) == 1 else 1]:
-        at = following[0]
-        row.append(at)
-        if at == gone:
-            break
-    assert holders - {start} <= set(row)
+def test_packets_do_not_go_in_circles_while_two_believe_to_lead_and_holders_are_gone_for_some(
+    holders: set[str], gone: list[set[str]], leaders: list[str], camps: list[bool], start: str
+) -> None:
+    """Those that are gone for others still have their rules, as a node has whose process is stopped."""
+    views = {}
+    for name, lost, camp in zip(NAMES, gone, camps, strict=True):
+        leader = name if name in leaders else leaders[camp]
+        views[name] = View(holders, leader, lost - {leader})
+    assert len(visits(start, views, set())) <= 2 * len(NAMES)
+
+
+@given(
+    holders=st.sets(any_name, min_size=1),
+    gone=any_name,
+    leader=any_name,
+)
+def test_where_all_agree_the_leader_reaches_every_holder(holders: set[str], gone: str, leader: str) -> None:
+    assume(leader != gone)
+    views = {name: View(holders, leader, {gone}) for name in NAMES}
+    assert holders - {leader} <= set(visits(leader, views, {gone}))
+
+
+@given(holder=any_name, leader=any_name, late=any_name)
+def test_who_gets_what_clients_send_that_have_not_heard_reaches_the_holder(
+    holder: str, leader: str, late: str
+) -> None:
+    assume(len({holder, leader, late}) == 3)
+    views = {name: View({holder}, leader, set()) for name in NAMES}
+    assert holder in visits(late, views, set())

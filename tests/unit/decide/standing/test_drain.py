@@ -47,6 +47,14 @@ def test_a_node_that_never_saw_a_packet_is_quiet_since_the_wish() -> None:
     assert node.drain.own(101.5) == Progress("n1", True, 3, 0, 1.5, 4)
 
 
+def test_who_is_not_draining_is_not_quiet_since_its_start() -> None:
+    node = Measured()
+    assert node.drain.own(1000.0).quiet == 0.0
+    node.drain.wish(True, 1000.0)
+    node.drain.wish(False, 1002.0)
+    assert node.drain.own(1010.0).quiet == 0.0
+
+
 def test_the_progress_of_so_many_nodes_is_kept_and_no_more() -> None:
     drain = Measured().drain
     for number in range(1000):

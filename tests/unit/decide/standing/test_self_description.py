@@ -23,6 +23,7 @@ def told(*links: Link, settings: DeciderSettings = SETTINGS, **state: Any) -> Me
         "outdated": False,
         "waits": 0,
         "unable": False,
+        "unfit": False,
     }
     return own_metadata(links, settings, **{**facts, **state})
 

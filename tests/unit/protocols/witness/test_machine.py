@@ -196,6 +196,33 @@ def test_a_link_that_was_slow_of_late_is_given_more_time() -> None:
     assert lan.gone() == {"n1"}
 
 
+def test_one_that_did_not_run_blames_nobody_on_anothers_word_before_it_has_read_what_came_in() -> None:
+    lan = Lan()
+    lan.run(1.0)
+    lan.passes = cut("n3")
+    lan.run(0.06)
+    lan.passes, lan.stopped = everything, {"n3"}
+    lan.run(1.0)
+    thawed = lan.witnesses["n3"]
+    thawed.receive(Statement(Kind.SILENT, "n2", "n1"), lan.now)
+    assert [effect for effect in thawed.effects() if isinstance(effect, Declare)] == []
+
+
+def test_one_that_is_left_alone_on_a_link_that_was_slow_of_late_finds_its_peer_gone() -> None:
+    """It waits so long for the peer that it would take itself for deaf, had it not asked others meanwhile."""
+    lan = Lan(("n1", "n2"))
+    lan.run(1.0)
+    for pause in (0.045, 0.08, 0.14):
+        lan.passes = cut("n1")
+        lan.run(pause)
+        lan.passes = everything
+        lan.run(0.2)
+    assert lan.declared == []
+    lan.passes = cut("n1")
+    lan.run(0.5)
+    assert ("n2", "n1") in {(by, subject) for _, by, subject in lan.declared}
+
+
 @given(
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.05, 0.1]),

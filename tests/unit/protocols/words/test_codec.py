@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.model.fitness import Fitness
 from roost.model.flow import UDP, Flow
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
@@ -24,6 +25,7 @@ from roost.protocols.words.codec import (
 )
 from roost.protocols.words.draining import Ask, Progress
 from roost.protocols.words.fates import Fate, Fates
+from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows, HeldRow
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -49,6 +51,7 @@ ports = st.integers(0, 65535)
 flows = st.builds(Flow, st.just(UDP), ipv4, ports, ipv4, ports) | st.builds(
     Flow, st.just(UDP), ipv6, ports, ipv6, ports
 )
+fitness = st.builds(Fitness, st.booleans(), st.integers(-1000, 1000), st.text("abc", max_size=100))
 words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Ground, names, ended, st.text(max_size=100)),
     st.builds(Ask, names, names, st.none() | st.booleans()),
@@ -60,6 +63,11 @@ words: st.SearchStrategy[Word] = st.one_of(
     st.builds(Held, names, st.lists(held, max_size=HELD_LIMIT).map(tuple)),
     st.builds(HeldFlows, names, st.lists(flows, max_size=FLOWS_LIMIT).map(tuple)),
     st.builds(Fates, st.lists(fates, max_size=3).map(tuple)),
+    st.builds(
+        Fit,
+        names,
+        st.lists(st.builds(FitRow, names, fitness, st.integers(0, 1 << 62)), max_size=4).map(tuple),
+    ),
 )
 GOOD: tuple[Word, ...] = (
     Ground("n1", Verdict.DEAD, "silent"),
@@ -71,6 +79,7 @@ GOOD: tuple[Word, ...] = (
     Macs((("n1", (bytes(6),)),)),
     Held("n1", (HeldRow(IPv4Address("192.0.2.1"), 17, 600),)),
     HeldFlows("n1", (Flow(UDP, IPv4Address("192.0.2.9"), 5353, IPv4Address("192.0.2.1"), 53),)),
+    Fit("n1", (FitRow("web", Fitness(False, -50, "tcp 127.0.0.1:80: Connection refused"), 1 << 40),)),
     Fates((Fate("n1", 2, Verdict.DEAD, Endpoint("192.0.2.11", 7946), "silent"), Fate("n2", 3, None))),
 )
 
@@ -146,7 +155,20 @@ json = st.recursive(
     max_leaves=8,
 )
 kinds = st.sampled_from(
-    ["verdict", "drain", "drained", "clients", "stale", "look", "seen", "silent", "unable", "macs", "state"]
+    [
+        "verdict",
+        "drain",
+        "drained",
+        "clients",
+        "stale",
+        "look",
+        "seen",
+        "silent",
+        "unable",
+        "macs",
+        "fit",
+        "state",
+    ]
 )
 
 
@@ -225,6 +247,11 @@ def test_a_kind_of_a_newer_version_is_told_from_what_is_not_roosts() -> None:
         ["macs", [["n1", [b"\x01" + bytes(5)]]]],
         ["macs", [["n1"]]],
         ["macs", [[b"n1", []]]],
+        ["fit", "n1", [["web", True, 0, ""]]],
+        ["fit", "n1", [["web", 1, 0, "", 1]]],
+        ["fit", "n1", [["web", True, 1 << 40, "", 1]]],
+        ["fit", "n1", [["web", True, 0, "", -1]]],
+        ["fit", "n1", [["web", True, 0, "", 1]] * 33],
         ["state", []],
     ],
 )
