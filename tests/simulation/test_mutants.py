@@ -1,8 +1,9 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
-The schedules are short ones for what campaigns of the mutants found, so that each costs a second. Not found
-are "no damping", and "no isolation": others do not hear a node that accuses them while it is unplugged. "No
-lease" was found in 6 faults once, and not in 1,300 of late; why has not been looked into.
+The schedules are short ones for what campaigns of the mutants found, so that each costs a second; those of "no
+damping" and "no isolation" were written by hand: a campaign hardly draws one fault of one node seven times in
+a row. Not found is "no lease": a hung node that goes on answering in its kernel serves its clients, and whoever
+takes over from it for another reason hears it answer, and yields.
 """
 
 from pathlib import Path
@@ -20,6 +21,8 @@ FOUND = [
     ("no standing in", "no-standing-in", "silence", 4),
     ("no patrol", "no-patrol", "two", 5),
     ("no fitness", "no-fitness", "fittest", 4),
+    ("no damping", "no-damping", "flapping", 7),
+    ("no isolation", "no-isolation", "flapping", 7),
     ("one witness suffices", "one-witness", "verdict", 1),
 ]
 SCHEDULES = Path(__file__).parent.parent / "schedules"

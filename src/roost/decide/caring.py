@@ -51,6 +51,8 @@ class Caring:
         """Say again what may not have been heard."""
         if services := self._state.tracking.wake(now):
             self._own_word.tell_fitness(services)
+        if self._state.tracking.has_news:
+            self._leading.refresh(now)
 
     def tell(self, services: Collection[str], now: float) -> None:
         """Tell everybody how fit this node is for `services`, and follow that."""

@@ -127,8 +127,7 @@ class Conflicts:
         if peer is None and address in self._state.answers.now:
             self._note_claim(address, mac, interface, None, now)
         if address not in self._state.answers.wanted():
-            if peer is not None and not self._state.is_lost(peer):
-                self._leading.note_answerer(address, peer, now)  # its leader is not to be judged by that one
+            self._leading.note_answerer(address, peer, now)  # its leader is not to be judged by that one
             return
         if now < self._challenged.get(address, now):
             return

@@ -40,7 +40,7 @@ class Meeting:
         self._state.came = {name: now if name in back else came.get(name, now) for name in active}
         for name in back:
             self._state.inability.came(name)
-            self._state.tracking.came(name)
+            self._state.tracking.came(name, now)
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
         if back:

@@ -60,7 +60,8 @@ def why_placed(ranking: Ranking, candidate: Candidate) -> str:
 
 def _why_behind(place: Place, leader: Place) -> str:
     if place.score != leader.score:
-        return f"less preferred than {leader.node} ({place.score} < {leader.score})"
+        told = f": {place.fitness.why}" if place.fitness.weight else ""
+        return f"less preferred than {leader.node} ({place.score} < {leader.score}){told}"
     if leader.preferred:
         return f"the service prefers {leader.node}"
     if place.shunned:

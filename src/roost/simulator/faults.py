@@ -158,6 +158,7 @@ class Schedule:
     faults: tuple[Fault, ...] = ()
     seconds: float = 0.0
     connections: bool = False  # whether clients hold any: older files are played without
+    kernel: bool = False  # whether kernels answer for the processes, as long as the lease lasts
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -262,6 +263,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         (*sorted((*drawn, *checks), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
+        kernel=random.Random(f"responder {seed}").random() < 0.5,  # noqa: S311 - a simulation
     )
 
 

@@ -302,12 +302,14 @@ class Host:
     # -- frames --------------------------------------------------------------------------------------
 
     def hear_question(self, question: Question) -> None:
-        """Take an ARP request: the kernel's for the host's own address, else the process's."""
+        """Take an ARP request: the kernel's for the host's own address, and where it has the responder."""
         if self.paused:
             return
         if question.target == self.address:
             self.reply(Claim(self.address, self.mac, gratuitous=False), question)
         elif self.process is not None:
+            if self.kernel.answers:
+                self.process.hands.reply(question)
             self.process.take(Queue.FRAMES, partial(self.process.question, question))
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:

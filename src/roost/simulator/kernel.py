@@ -28,6 +28,7 @@ class Kernel:
         self.followed: frozenset[IPAddress] = frozenset()
         self.sockets: set[Flow] = set()  # connections, as this host has them
         self.counts = False  # whether anybody has connections
+        self.answers = False  # whether it has the responder: it answers for the process, whatever that does
         self.onward: PassOn = PassOn({})
         self.refused: frozenset[IPAddress] = frozenset()
         self._refusals: Counter[IPAddress] = Counter()  # faults that say so

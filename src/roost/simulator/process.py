@@ -167,7 +167,8 @@ class Process:
         """Answer an ARP request for a service address if this node does, and take note of who asks."""
         if asked.target not in self.hands.noticed:
             return
-        self.hands.reply(asked)
+        if not self.host.kernel.answers:
+            self.hands.reply(asked)
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
 

@@ -178,11 +178,11 @@ class Judge:
     def _state(self, host: Host) -> _Seen:
         """Return what a host answers, what it could answer, and which observers it talks with."""
         process = host.process
-        if process is None or not host.runs:
+        if process is None or not (host.runs or (host.kernel.answers and host.awake)):
             return host, frozenset(), frozenset(), ()
         lan = self._world.lan
         talks = tuple([lan.reaches(switch, host.port) for switch in range(lan.switches)])
-        able = frozenset() if process.leaving else process.able()
+        able = process.able() if host.runs and not process.leaving else frozenset()
         return host, process.answering(), able, talks
 
     def _take(self, seen: Sequence[_Seen], offered: frozenset[IPAddress], now: float) -> None:

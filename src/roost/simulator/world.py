@@ -73,6 +73,7 @@ class World:
             host.join = tuple(other.endpoint for other in self.hosts.values() if other is not host)
             host.kernel.passed_on = frozenset(spec.ip for spec in schedule.services if spec.endpoints)
             host.kernel.counts = schedule.connections
+            host.kernel.answers = schedule.kernel
             host.desired = self._desired(host.name)
             host.boot(_TOGETHER * self._chance(f"boot {host.name}").random())
         for fault in schedule.faults:

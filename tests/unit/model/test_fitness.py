@@ -74,10 +74,11 @@ def test_a_new_service_is_led_by_the_fit_from_the_start() -> None:
 
 def test_each_place_says_how_fit_its_node_is() -> None:
     election = Election([WEB])
-    election.update_candidates(alive(*NAMES), {"web": {FIRST: SICK, THIRD: Fitness(weight=-5)}})
+    slow = Fitness(weight=-5, why="command x: exited with 1")
+    election.update_candidates(alive(*NAMES), {"web": {FIRST: SICK, THIRD: slow}})
     told = explain(election.rankings["web"], election.candidates)
     assert [place["node"] for place in told["places"]] == [SECOND, THIRD, FIRST]
-    assert told["places"][1]["why"] == f"less preferred than {SECOND} (-5 < 0)"
+    assert told["places"][1]["why"] == f"less preferred than {SECOND} (-5 < 0): command x: exited with 1"
     assert told["places"][2]["why"] == "unfit (tcp 127.0.0.1:80: Connection refused)"
     assert told["places"][2]["fitness"] == {"fit": False, "weight": 0, "why": SICK.why}
     election.update_candidates(alive(*NAMES), {"web": dict.fromkeys(NAMES, SICK)})

@@ -1,5 +1,7 @@
 """`track`: what it means, what is wrong with it, and what this host lacks."""
 
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +122,17 @@ def test_each_mistake_has_its_place_and_cure(
     assert cause in problem.cause
     assert cure in problem.cure
     assert "secret" not in str(problem)
+
+
+@pytest.mark.parametrize("page", ["how-to/health-decides.md", "reference/configuration.md"])
+def test_what_the_pages_show_is_good(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+    blocks = [found[0] for found in re.finditer(r"^( *)track:\n(?:\1  - .*\n)+", text, re.MULTILINE)]
+    assert blocks
+    for block in blocks:
+        path = tmp_path / "roost.yaml"
+        path.write_text(SERVICE + textwrap.indent(textwrap.dedent(block), "  "))
+        assert load(path).problems == (), block
 
 
 def test_an_empty_list_is_a_mistake(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ it changes, again a few times, to whoever comes, and now and then while there is
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roost.model.check import Check, NumberFile, Result
@@ -24,8 +24,12 @@ __all__ = ["Checked", "Tracking"]
 # Seconds between two words after a change, the last again and again. The first come before anybody takes a
 # peer for hung that has not heard one.
 _AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
+_BEFORE: Final = (
+    5.0  # seconds for which the words of a node that came back count, while it does not repeat them
+)
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
+_NAME: Final = 50  # characters of a check in a reason
 _NODES: Final = 1024  # of which it is remembered that they have spoken
 _NOT_KNOWN: Final = Fitness(fit=False, why="it has not said yet how fit it is")
 
@@ -55,7 +59,8 @@ class Tracking:
         self._own: dict[str, FitRow] = {}  # by service
         self._changed: dict[str, float] = {}  # services -> when the own word changed
         self._rows: dict[tuple[str, str], FitRow] = {}  # (node, service) -> its word
-        self._told: dict[str, None] = {}  # nodes whose word was heard since they came
+        self._told: dict[str, None] = {}  # nodes whose word was heard
+        self._before: dict[str, float] = {}  # nodes that came back -> until when their earlier words count
         self._mute: frozenset[str] = frozenset()  # nodes that have not said what they are unfit for
         self._words: tuple[Fit, ...] | None = None  # all of them, while nothing changes
         self._serial = 0
@@ -151,23 +156,26 @@ class Tracking:
 
     def _fitness(self, track: Iterable[Check]) -> Fitness:
         """Return what follows from the checks of one service."""
-        weight, reasons = 0, list[str]()
+        weight, unfit, lighter = 0, list[str](), list[str]()
         for check in track:
             found = self.checks[check]
             weight += found.weight
             if isinstance(check.subject, NumberFile) and found.last is not None:
                 continue  # without a number it says nothing
             if found.health.up is None:
-                reasons.append(f"{check}: not known yet")
-            elif not found.health.up and check.weight is None:
-                reasons.append(f"{check}: {found.last.why if found.last else ''}")
-            elif not found.health.up and check.weight is not None:
-                weight += check.weight
-        why = "; ".join(reasons).encode()[:WHY_SIZE].decode(errors="ignore")
-        return Fitness(not reasons, weight, why)
+                unfit.append(f"{_named(check)}: not known yet")
+            elif not found.health.up:
+                reason = f"{_named(check)}: {found.last.why if found.last else ''}"
+                (unfit if check.weight is None else lighter).append(reason)
+                weight += check.weight or 0
+        return Fitness(not unfit, weight, _said(unfit or lighter))
 
     def wake(self, now: float) -> frozenset[str]:
         """Return the services of which to tell again."""
+        for node in [node for node, until in self._before.items() if until <= now]:
+            del self._before[node]
+            for key in [key for key, row in self._rows.items() if key[0] == node and row.serial < 0]:
+                self._forget(key)
         if self._again is None or now < self._again:
             return frozenset()
         for name in [name for name, when in self._changed.items() if now - when > _RECENT]:
@@ -182,7 +190,7 @@ class Tracking:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
-        return self._again
+        return min((each for each in (self._again, *self._before.values()) if each is not None), default=None)
 
     # -- the others ----------------------------------------------------------------------------------
 
@@ -202,11 +210,16 @@ class Tracking:
                 self._news[row.service][word.node] = row.fitness
         return bool(self._news)
 
-    def came(self, node: str) -> None:
-        """Take that a node is there again: what it said before counts no more, it says anew how it is."""
-        self._told.pop(node, None)
-        for key in [key for key in self._rows if key[0] == node]:
-            self._forget(key)
+    def came(self, node: str, now: float) -> None:
+        """Take that a node is there again: it may have begun to count anew.
+
+        What it said before counts on for a moment: it may not know that it was lost, and repeats only what
+        does not go without saying.
+        """
+        rows = {key: replace(row, serial=-1) for key, row in self._rows.items() if key[0] == node}
+        self._rows.update(rows)
+        if rows:
+            self._before[node] = now + _BEFORE
 
     def _forget(self, key: tuple[str, str]) -> None:
         node, service = key
@@ -223,7 +236,27 @@ class Tracking:
                 self._news[service][node] = _NOT_KNOWN if node in mute else known
         self._mute = mute
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything has changed for elections."""
+        return bool(self._news)
+
     def news(self) -> Mapping[str, Mapping[str, Fitness]]:
         """Hand over what has changed for elections: service -> node -> its fitness."""
         news, self._news = self._news, defaultdict(dict)
         return news
+
+
+def _named(check: Check) -> str:
+    name = str(check)
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
+def _said(reasons: Sequence[str]) -> str:
+    """Return the first of some reasons, and how many more there are, as a word has room for it."""
+    if not reasons:
+        return ""
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    first = reasons[0].encode()
+    room = WHY_SIZE - len(more)
+    return (reasons[0] if len(first) <= room else first[: room - 3].decode(errors="ignore") + "…") + more

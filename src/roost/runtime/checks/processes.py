@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Running", "by_name", "by_pid_file"]
+__all__ = ["ByName", "Running", "by_pid_file"]
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _NAME_KEPT: Final = 15  # bytes
@@ -45,14 +45,31 @@ def by_pid_file(path: str) -> Running | str:
     return found
 
 
-def by_name(name: str) -> Running | str:
-    """Return the oldest process whose program is called `name`, or why there is none."""
-    found = min(
-        (each for pid in _pids() if (each := _running(pid)) is not None and _is_called(each, name)),
-        key=lambda each: (each.began, each.pid),
-        default=None,
-    )
-    return found or (f"no process is called {name}" if _sees_others() else _HIDDEN)
+class ByName:
+    """Looks for processes whose program is called `name`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._others: frozenset[int] = frozenset()  # that were called something else at the last look
+
+    def find(self) -> Running | str:
+        """Return the oldest one, or why there is none. It reads a file of each process: milliseconds."""
+        pids = frozenset(_pids())
+        found = self._called(pids)
+        self._others = pids - {each.pid for each in found}
+        return self._oldest(found)
+
+    def find_another(self) -> Running | str:
+        """Do the same at once, without those that were called something else the last time."""
+        return self._oldest(self._called(frozenset(_pids()) - self._others))
+
+    def _called(self, pids: Iterable[int]) -> list[Running]:
+        found = (_running(pid) for pid in pids)
+        return [each for each in found if each is not None and _is_called(each, self._name)]
+
+    def _oldest(self, found: Iterable[Running]) -> Running | str:
+        oldest = min(found, key=lambda each: (each.began, each.pid), default=None)
+        return oldest or (f"no process is called {self._name}" if _sees_others() else _HIDDEN)
 
 
 def _sees_others() -> bool:

@@ -77,6 +77,7 @@ class ProcessWatcher(_Repeating):
     def __init__(self, subject: Process, interval: float, report: Report, inotify: Inotify) -> None:
         super().__init__(interval, report)
         self._subject = subject
+        self._by_name = processes.ByName(subject.name)
         self._inotify = inotify
         self._running: processes.Running | None = None
         self._pidfd: int | None = None
@@ -101,7 +102,7 @@ class ProcessWatcher(_Repeating):
     def look(self) -> Result:
         """Find the process, unless it is held, or looked for already."""
         if self._pidfd is None and self._search is None:
-            self._find()
+            self._find(self._by_name.find)
         if self._subject.pid_file and self._pidfd is None:
             self._inotify.look(self._subject.pid_file)
         running = self._running
@@ -111,26 +112,24 @@ class ProcessWatcher(_Repeating):
 
     def _file_changed(self) -> None:
         """Follow another process, if the file names one now."""
-        self._look_anew()
+        self._look_anew(self._by_name.find)
 
     def _ended(self) -> None:
         """Take that the kernel says the process has ended: another one of the name may run."""
-        self._look_anew()
+        self._look_anew(self._by_name.find_another)
 
-    def _look_anew(self) -> None:
+    def _look_anew(self, by_name: Callable[[], processes.Running | str]) -> None:
         self._let_go()
         if self._search is not None:
             self._search.cancel()
-            self._search = None
+        self._find(by_name)
         self.again()
 
-    def _find(self) -> None:
+    def _find(self, by_name: Callable[[], processes.Running | str]) -> None:
+        self._search = None
         subject, loop = self._subject, asyncio.get_running_loop()
         began = loop.time()
-        if subject.pid_file:
-            found = processes.by_pid_file(subject.pid_file)
-        else:
-            found = processes.by_name(subject.name)
+        found = processes.by_pid_file(subject.pid_file) if subject.pid_file else by_name()
         if not isinstance(found, str):
             try:
                 self._pidfd = os.pidfd_open(found.pid)
@@ -146,8 +145,7 @@ class ProcessWatcher(_Repeating):
         self._search = loop.call_later(pause, self._search_on)
 
     def _search_on(self) -> None:
-        self._search = None
-        self._find()
+        self._find(self._by_name.find)
         if self._running is not None:
             self.again()
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from roost.decide.standing.tracking import Tracking
-from roost.model.check import Check, NumberFile, Process, Result, Subject, TcpPort
+from roost.model.check import Check, Command, NumberFile, Process, Result, Subject, TcpPort
 from roost.model.election import Election
 from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
@@ -55,9 +55,9 @@ def test_a_check_with_a_weight_leaves_it_fit() -> None:
     one = tracking(LIGHT)
     assert one.own("web") == FIT
     one.checked(LIGHT, ILL, 3.0)
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
     heavy = tracking(LIGHT, result=ILL)
-    assert heavy.own("web") == Fitness(weight=-50)
+    assert heavy.own("web") == one.own("web")
     both = tracking(LIGHT, PROCESS)
     both.checked(LIGHT, ILL, 3.0)
     both.checked(PROCESS, ILL, 3.0)
@@ -71,7 +71,16 @@ def test_the_number_in_a_file_always_counts_and_nothing_else_of_it() -> None:
     one.checked(LIGHT, ILL, 3.0)
     assert one.own("web").weight == -43
     assert one.checked(FILE, Result(ok=False, why="it does not exist"), 4.0) == {"web"}
-    assert one.own("web") == Fitness(weight=-50)
+    assert one.own("web") == Fitness(weight=-50, why="process cache: it is gone")
+
+
+def test_what_is_said_is_short_and_whole() -> None:
+    long = Check(Command(("/usr/local/lib/checks/check-database", "--host", "database.example", "--quick")))
+    one = tracking(long, PROCESS, LIGHT, result=Result(ok=False, why="it said so at great length, " * 9))
+    why = one.own("web").why
+    assert why.startswith("command /usr/local/lib/checks/check-database --ho…: it said so")
+    assert why.endswith("… (and 1 more)")
+    assert len(why.encode()) <= 100
 
 
 def test_one_check_of_several_services_is_made_once() -> None:
@@ -174,9 +183,24 @@ def test_who_came_back_counts_anew() -> None:
     sick = Fitness(fit=False, why="it is gone")
     one.hear(Fit("n2", (FitRow("web", sick, 5000),)))
     one.news()
-    one.came("n2")
+    one.came("n2", 10.0)
+    assert one.news() == {}, "it may not know that it was lost, and repeats itself now and then only"
+    assert one.hear(Fit("n2", (FitRow("web", FIT, 3),))), "its host was started anew"
+
+
+def test_what_one_that_came_back_does_not_repeat_counts_no_more() -> None:
+    one = tracking()
+    sick = Fitness(fit=False, why="it is gone")
+    one.hear(Fit("n2", (FitRow("web", sick, 5000), FitRow("mail", sick, 5001))))
+    one.news()
+    one.came("n2", 10.0)
+    one.hear(Fit("n2", (FitRow("mail", sick, 3),)))
+    due = one.next_wake()
+    assert due is not None
+    one.wake(due)
+    assert one.has_news
     assert one.news() == {"web": {"n2": FIT}}
-    assert one.hear(Fit("n2", (FitRow("web", sick, 3),))), "its host was started anew"
+    assert one.next_wake() is None
 
 
 def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
@@ -189,9 +213,8 @@ def test_who_has_not_said_what_it_is_unfit_for_is_unfit_for_all() -> None:
     one.hear(Fit("n2", (FitRow("other", Fitness(fit=False), 5),)))
     one.presume(["n2"])
     assert one.news() == {"other": {"n2": Fitness(fit=False)}, "web": {"n2": FIT}}
-    one.came("n2")
     one.presume([])
-    assert one.news() == {"other": {"n2": FIT}}
+    assert one.news() == {}
 
 
 def test_what_a_peer_invents_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
