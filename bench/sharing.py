@@ -92,7 +92,7 @@ def _cut(count: int, mode: str) -> dict[str, Any]:
         clients.ping(0.5)
         before = clients.ping(0.5)
         hit = clients.by_node(before).most_common(1)[0][0]
-        seen = clients.ping(3.0, then=lambda: nodes.cut(_speaker(nodes, hit)))
+        seen = clients.ping(3.0, 0.01, then=lambda: nodes.cut(_speaker(nodes, hit)))
         return _told(clients, mode, hit, answers, before, seen)
 
 

@@ -31,7 +31,7 @@ from roost.model.flow import Flow
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
 
-__all__ = ["PassingOn", "Row", "stations"]
+__all__ = ["PassingOn", "Row", "sharers", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
@@ -210,21 +210,23 @@ class PassingOn:
             lead = self._state.plan.lead(address)
             leader = None if lead.sharers else lead.node
             names = self._others(address)
-            row = stations(
-                self._state.me,
-                names,
-                leader,
-                {name for name in names if self._is_gone(name)},
-                # Who shares an address gets what a peer does not know, also from those that answer.
-                answers=address in answered and not lead.sharers,
-                leaving=self._state.leaving,
-            )
+            if lead.sharers:
+                row = self._row_of_sharers(names)
+            else:
+                row = stations(
+                    self._state.me,
+                    names,
+                    leader,
+                    {name for name in names if self._is_gone(name)},
+                    answers=address in answered,
+                    leaving=self._state.leaving,
+                )
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 hops.first(row.first if takes_part else (), address),
                 hops.first(row.upward, address),
                 hops.first(row.led, address),
-                self._macs_behind(leader),
+                self._macs_behind(names if lead.sharers else {leader}),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
@@ -235,11 +237,17 @@ class PassingOn:
                 found[address] = onward
         return found
 
-    def _macs_behind(self, leader: str | None) -> frozenset[bytes]:
-        """Return the hardware addresses of the leader if it stands behind this node."""
-        if leader is None or leader <= self._state.me:
-            return frozenset()
-        return frozenset(mac for mac, name in self._state.address_book.names.items() if name == leader)
+    def _row_of_sharers(self, names: Collection[str]) -> "Row":
+        """Return the row of those that share an address: whoever a client's packet reaches begins it."""
+        silent = {name for name in names if self._state.verdict(name) is Verdict.PROCESS_GONE}
+        left = {name for name in names if self._is_gone(name)} - silent
+        return sharers(self._state.me, names, silent, left, leaving=self._state.leaving)
+
+    def _macs_behind(self, beginners: Collection[str | None]) -> frozenset[bytes]:
+        """Return the hardware addresses of those among `beginners` of a row that stand behind this node."""
+        behind = {name for name in beginners if name is not None and name > self._state.me}
+        known = self._state.address_book.names if behind else {}
+        return frozenset(mac for mac, name in known.items() if name in behind)
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
@@ -336,6 +344,20 @@ def stations(
         upward=upward,
         led=but_leader if leader is not None and leader > me else [],
     )
+
+
+def sharers(
+    me: str, others: Collection[str], silent: Collection[str], left: Collection[str], *, leaving: bool
+) -> Row:
+    """Return whom node `me` passes packets on to where it shares the address with `others`.
+
+    Each of them may begin, with those whose process is `silent`: their clients have just come to the others.
+    From a peer a packet goes on by name, and last to who has `left`. So it goes back but once, from who
+    begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
+    """
+    live = sorted(set(others) - set(silent) - set(left))
+    onward = [] if leaving else [*(name for name in live if name > me), *sorted(left)]
+    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=onward)
 
 
 def _link_local(mac: bytes) -> IPv6Address:
