@@ -14,6 +14,7 @@ from tests.system.speakers import Lan
 __all__ = ["Crowd", "Seen", "crowd"]
 
 PORT = 7
+_LATE = 1.0  # seconds for the last answers
 _SWITCH_PORTS = 100  # the first port's number: those of the LAN itself come before
 
 
@@ -78,9 +79,10 @@ class Crowd:
                 self._send(seen)
             for descriptor, _ in poll.poll(max(0.0, due - time.monotonic())):
                 self._take(by_descriptor[descriptor], seen)
-        time.sleep(0.05)
-        for number in range(len(seen)):
-            self._take(number, seen)
+        end = time.monotonic() + _LATE
+        while sum(each.lost for each in seen) and time.monotonic() < end:
+            for descriptor, _ in poll.poll(0.1):
+                self._take(by_descriptor[descriptor], seen)
         poll.close()
         return seen
 
