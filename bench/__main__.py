@@ -10,6 +10,7 @@ BENCHMARKS = {
     "track": "the leader's server process ends: until a client's connections get elsewhere",
     "connections": "open TCP connections over planned moves and a killed speaker: broken, longest echo",
     "forward": "balancing to backends: connections over the death of a node, throughput, reloads",
+    "sharing": "64 clients of one shared address: answered once, who notices a cut, bandwidth of 3 nodes",
     "page": "failover and handover, written into docs/reference as a page with a plot",
     "many": "500 addresses on the dead node: from the verdict to the last gratuitous frame",
     "arp": "ARP round trip and share answered in a flood, beside the kernel's own",

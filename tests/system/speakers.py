@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from tests.system.netns import Namespace, Network, network
 
-__all__ = ["Lan", "Speaker", "lan", "services", "until"]
+__all__ = ["Lan", "Speaker", "heard_by", "lan", "services", "until"]
 
 DEADLINE = 20.0  # seconds; generous, the machines are shared
 
@@ -186,8 +186,7 @@ class Lan:
         Only answers with a node's hardware address on that LAN count.
         """
         macs = self._macs[interface]
-        ask = _solicit if ":" in address else _arp
-        heard = ask(self.client, address, wait, interface)
+        heard = heard_by(self.client, address, wait, interface)
         return {macs[mac] for mac in heard if mac in macs}
 
     def forget_macs(self, *interfaces: str) -> None:
@@ -210,6 +209,12 @@ class Lan:
             assert speaker.process is not None
             speaker.process.kill()
             speaker.process.wait()
+
+
+def heard_by(client: Namespace, address: str, wait: float, interface: str = "eth0") -> set[bytes]:
+    """Ask everybody from `client` for `address`; the hardware addresses in the answers."""
+    ask = _solicit if ":" in address else _arp
+    return ask(client, address, wait, interface)
 
 
 def _arp(client: Namespace, address: str, wait: float, interface: str) -> set[bytes]:

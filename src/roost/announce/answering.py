@@ -20,6 +20,7 @@ __all__ = [
     "Asked",
     "Claimed",
     "Dropped",
+    "Inquiry",
     "Outcome",
     "correction_frames",
     "gratuitous_frames",
@@ -29,6 +30,19 @@ __all__ = [
 
 _UNSPECIFIED: Final = IPv6Address(0)
 _ALL_NODES: Final = IPv6Address("ff02::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """The host at `mac` (6 bytes) asks for `address`: this station `alone`, or everybody.
+
+    A `probe` does not say who asks.
+    """
+
+    address: IPAddress
+    mac: bytes
+    alone: bool
+    probe: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +90,15 @@ def respond(
     answered: Callable[[IPAddress], bytes | None],
     known: Container[IPAddress],
     *,
+    is_ours: Callable[[Inquiry], bool] = lambda _: True,
     router: bool = False,
 ) -> Outcome:
     """Decide about the frame `data` that came in on a link with hardware address `mac`.
 
     `answered` gives the hardware address with which this node answers for an address on that link, None
-    where it does not; `known` holds all service addresses. `router` is the Router flag of advertisements:
-    whether this host forwards IPv6 there.
+    where it does not; `known` holds all service addresses. Of one that several nodes answer, `is_ours` tells
+    whose questions are this node's. `router` is the Router flag of advertisements: whether this host forwards
+    IPv6 there.
     """
     try:
         frame = ethernet.parse(data)
@@ -91,16 +107,20 @@ def respond(
         if not ethernet.is_unicast(frame.source):
             return Dropped("spoofed_source")
         if frame.ethertype == ethernet.ARP:
-            return _arp(frame, mac, answered, known)
+            return _arp(frame, mac, answered, known, is_ours)
         if frame.ethertype == ethernet.IPV6:
-            return _ndp(frame, mac, answered, known, router=router)
+            return _ndp(frame, mac, answered, known, is_ours, router=router)
     except PacketError:
         return Dropped("malformed")
     return Dropped("other_protocol")
 
 
 def _arp(
-    frame: Frame, mac: bytes, answered: Callable[[IPAddress], bytes | None], known: Container[IPAddress]
+    frame: Frame,
+    mac: bytes,
+    answered: Callable[[IPAddress], bytes | None],
+    known: Container[IPAddress],
+    is_ours: Callable[[Inquiry], bool],
 ) -> Outcome:
     packet = arp.parse(frame.payload)
     if packet.sender_mac != frame.source:
@@ -116,7 +136,8 @@ def _arp(
     if reason := next((reason for holds, reason in rules if holds), ""):
         return Dropped(reason)
     asker = Sighting(packet.target, packet.sender, packet.sender_mac) if int(packet.sender) else None
-    if (own := answered(packet.target)) is None:
+    inquiry = Inquiry(packet.target, frame.source, frame.destination == mac, probe=asker is None)
+    if (own := answered(packet.target)) is None or not is_ours(inquiry):
         return Asked(packet.target, asker)
     reply = arp.Arp(arp.REPLY, own, packet.target, packet.sender_mac, packet.sender)
     return Answer(packet.target, ethernet.build(frame.source, own, ethernet.ARP, reply.encode()), asker)
@@ -127,6 +148,7 @@ def _ndp(
     mac: bytes,
     answered: Callable[[IPAddress], bytes | None],
     known: Container[IPAddress],
+    is_ours: Callable[[Inquiry], bool],
     *,
     router: bool,
 ) -> Outcome:
@@ -142,7 +164,8 @@ def _ndp(
         return Dropped("spoofed_sender")
     probing = message.source == _UNSPECIFIED  # duplicate address detection, or a peer's question
     asker = None if probing else Sighting(message.target, message.source, frame.source)
-    if (own := answered(message.target)) is None:
+    inquiry = Inquiry(message.target, frame.source, frame.destination == mac, probing)
+    if (own := answered(message.target)) is None or not is_ours(inquiry):
         return Asked(message.target, asker)
     reply = ndp.Advertisement(
         # From the address itself: it works on links whose link-local address is missing or late.

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from roost.model.address import IPAddress
+from roost.model.sharing import SLOTS
 from roost.protocols import arp
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.bpf import Hook, Map, MapKind, Program
@@ -36,14 +37,19 @@ _ASKERS: Final = 4096  # remembered between two looks; those seen longest ago gi
 _TAKEN: Final = 512  # askers at a time: forged ones must not keep this process from its work
 _PEERS: Final = 1024  # hardware addresses
 _FEW: Final = 1024  # entries to begin with, a link and an address each
-_ANSWER, _ROUTER = 1, 2  # flags
+_ANSWER, _ROUTER, _SHARED = 1, 2, 4  # flags
+_WORDS: Final = SLOTS // 64  # of a table, 64 slots each
+_FEW_TABLES: Final = 16  # to begin with
 _NOBODY: Final = IPv4Address(0)
 LOOPBACK: Final = 1  # index of lo in every network namespace
 _REDIRECTED: Final = 7  # TC_ACT_REDIRECT
 _TICK: Final = 0.001  # seconds that the two clocks may seem to differ by
 
 _KEY: Final = struct.Struct("=I16s")
-_HOW: Final = struct.Struct("=6s6sI4s")
+_HOW: Final = struct.Struct("=6s6sI4sI")
+_INDEX: Final = struct.Struct("=I")
+_WORD: Final = struct.Struct("=Q")
+_WORD_LE: Final = struct.Struct("<Q")
 _LEASE: Final = struct.Struct("=Q")
 _COUNTS: Final = struct.Struct("=4Q")
 _ASKER: Final = struct.Struct("=16s16s")
@@ -58,6 +64,7 @@ MAPS: Final = MappingProxyType(
         "askers": (MapKind.LRU_HASH, _ASKER.size, _SEEN.size, _ASKERS),
         "peers": (MapKind.HASH, 8, 1, _PEERS),
         "scratch": (MapKind.PER_CPU_ARRAY, 4, LONGEST, 1),
+        "slots": (MapKind.ARRAY, _INDEX.size, _WORD.size, None),
     }
 )
 PROGRAMS: Final = MappingProxyType({"answer": Hook.INGRESS, "guard": Hook.EGRESS})
@@ -69,18 +76,20 @@ Key = bytes  # a link and an address, as `key_of` gives it
 class How:
     """What to do about questions for an address on a link with hardware address `link_mac` (6 bytes).
 
-    `mac` (6 bytes) is what to answer with, None for not answering; `own` is an address of the link.
+    `mac` (6 bytes) is what to answer with, None for not answering; `own` is an address of the link. With
+    `slots` (`roost.model.sharing.Share`) only their askers are answered, and who asks this station alone.
     """
 
     link_mac: bytes
     mac: bytes | None = None
     router: bool = False
     own: IPv4Address = _NOBODY
+    slots: bytes | None = None
 
-    def packed(self) -> bytes:
-        """Return it as the programs read it."""
-        flags = _ANSWER * (self.mac is not None) | _ROUTER * self.router
-        return _HOW.pack(self.mac or bytes(6), self.link_mac, flags, self.own.packed)
+    def packed(self, table: int = 0) -> bytes:
+        """Return it as the programs read it; `table` is the number of the one with its slots."""
+        flags = _ANSWER * (self.mac is not None) | _ROUTER * self.router | _SHARED * (self.slots is not None)
+        return _HOW.pack(self.mac or bytes(6), self.link_mac, flags, self.own.packed, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,8 @@ class KernelAnswers:
         self._until = 0
         self._hooked: list[Hooked] = []
         self._room = room
+        self._tables: dict[bytes, int] = {}  # slots -> their number
+        self._table_room = _FEW_TABLES
         self._peers: frozenset[bytes] = frozenset()
         self._past: dict[Key, list[int]] = {}  # counted in maps that were too small
         self.programs: Mapping[Hook, Program] = {}
@@ -157,12 +168,33 @@ class KernelAnswers:
         changed = {key: how for key, how in wanted.items() if self._how.get(key) != how}
         new = [key for key in changed if key not in self._how]
         self._how.update(changed)
-        if len(self._how) > self._room:
+        tables = {how.slots for how in changed.values() if how.slots is not None} - self._tables.keys()
+        if len(self._how) > self._room or len(self._tables) + len(tables) > self._table_room:
             self._grow()
             return
+        self._put_tables(tables)
         for key in new:
             self._maps["tallies"].set(key, b"")
-        self._maps["addresses"].set_all({key: how.packed() for key, how in changed.items()})
+        self._maps["addresses"].set_all({key: self._packed(how) for key, how in changed.items()})
+        if tables:
+            self._drop_tables()
+
+    def _packed(self, how: How) -> bytes:
+        return how.packed(0 if how.slots is None else self._tables[how.slots])
+
+    def _put_tables(self, tables: Iterable[bytes]) -> None:
+        """Write tables of slots, before anything refers to them."""
+        words: dict[bytes, bytes] = {}
+        for slots in tables:
+            number = next(each for each in range(self._table_room) if each not in self._tables.values())
+            self._tables[slots] = number
+            for at, (word,) in enumerate(_WORD_LE.iter_unpack(slots)):
+                words[_INDEX.pack(number * _WORDS + at)] = _WORD.pack(word)
+        self._maps["slots"].set_all(words)
+
+    def _drop_tables(self) -> None:
+        used = {how.slots for how in self._how.values()}
+        self._tables = {slots: number for slots, number in self._tables.items() if slots in used}
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Do nothing about these any more."""
@@ -196,8 +228,9 @@ class KernelAnswers:
             each.close()
 
     def _load(self) -> None:
+        rooms = {"slots": self._table_room * _WORDS}
         maps = {
-            name: Map(kind, key, value, self._room if entries is None else entries, name)
+            name: Map(kind, key, value, rooms.get(name, self._room) if entries is None else entries, name)
             for name, (kind, key, value, entries) in MAPS.items()
         }
         folder = resources.files("roost.announce") / "bpf"
@@ -229,16 +262,21 @@ class KernelAnswers:
             )
 
     def _grow(self) -> None:
+        tables = {how.slots for how in self._how.values() if how.slots is not None}
         while self._room < len(self._how):
             self._room *= 2
+        while self._table_room < 2 * len(tables):
+            self._table_room *= 2
         for key, counts in self.counts(self._how):
             self._past[key] = [counts.answered, counts.left, counts.late, counts.packets]
         old = (*self.programs.values(), *self._maps.values())
         self._load()
         self._maps["lease"].set(bytes(4), _LEASE.pack(self._until))
+        self._tables = {}
+        self._put_tables(tables)
         for key in self._how:
             self._maps["tallies"].set(key, b"")
-        self._maps["addresses"].set_all({key: how.packed() for key, how in self._how.items()})
+        self._maps["addresses"].set_all({key: self._packed(how) for key, how in self._how.items()})
         for mac in self._peers:
             self._maps["peers"].set(mac + bytes(2), b"\1")
         for hooked in self._hooked:

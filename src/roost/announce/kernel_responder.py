@@ -59,7 +59,6 @@ class KernelResponder(PacketResponder):
     ) -> None:
         self._hooked: Hooked | None = None
         self._closed = False
-        self._peers: frozenset[bytes] = frozenset()
         self._keys: dict[IPAddress, bytes] = {}
         self._kinds = kinds
         self._answers = answers
@@ -75,7 +74,7 @@ class KernelResponder(PacketResponder):
 
     def meet(self, peers: frozenset[bytes]) -> None:
         """Answer in this process what these hardware addresses ask: peers take it for a sign of life."""
-        self._peers = peers
+        super().meet(peers)
         if self._hooked is None:
             return
         self._socket.set_filter(self._filter(frozenset(self._tallies)))
@@ -95,10 +94,14 @@ class KernelResponder(PacketResponder):
 
     def answer(self, announcements: Mapping[IPAddress, Announcement]) -> None:
         """Answer for exactly those that are allowed on this link."""
-        before = self._answered
+        before, shared = self._answered, self._shares
         super().answer(announcements)
         now = self._answered
-        self._put([each for each in before.keys() | now.keys() if before.get(each) != now.get(each)])
+        changed = [each for each in before.keys() | now.keys() if before.get(each) != now.get(each)]
+        changed += [
+            each for each in shared.keys() | self._shares.keys() if shared.get(each) != self._shares.get(each)
+        ]
+        self._put(changed)
 
     def renew(self, until: float) -> None:
         """Answer until then; and tell who has asked since the last time."""
@@ -177,8 +180,15 @@ class KernelResponder(PacketResponder):
         if self._hooked is None:
             return
         own = next((each.ip for each in self.link.addresses if isinstance(each.ip, IPv4Address)), _NOBODY)
+        shares = self._shares
         wanted = {
-            self._keys[each]: How(self.link.mac, self._answered.get(each), self._router, own)
+            self._keys[each]: How(
+                self.link.mac,
+                self._answered.get(each),
+                self._router,
+                own,
+                shares[each].slots if each in shares else None,
+            )
             for each in addresses
             if each in self._keys
         }

@@ -11,6 +11,7 @@ from roost.announce.answering import (
     Asked,
     Claimed,
     Dropped,
+    Inquiry,
     correction_frames,
     gratuitous_frames,
     probe_frame,
@@ -20,6 +21,7 @@ from roost.announce.responder import Heard, Kind, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.sharing import Share
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.protocols.words.sightings import Sighting
@@ -43,6 +45,8 @@ class PacketResponder:
         self._counters = counters
         self._tallies: dict[IPAddress, Tally] = {}
         self._answered: dict[IPAddress, bytes] = {}  # -> the MAC to answer with
+        self._shares: dict[IPAddress, Share] = {}  # of those that others answer, too
+        self._peers: frozenset[bytes] = frozenset()
         self._until = float("-inf")
         self._clock = asyncio.get_running_loop().time
         self._router = _forwards(link.name)
@@ -54,7 +58,8 @@ class PacketResponder:
         self.link = link
 
     def meet(self, peers: frozenset[bytes]) -> None:
-        """Do nothing: whoever asks, this process answers."""
+        """Answer these hardware addresses also for what is shared: they ask whether this process runs."""
+        self._peers = peers
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
@@ -75,15 +80,24 @@ class PacketResponder:
             if self._answered.get(address, mac) != mac:
                 self._frames.pop(address, None)
         self._answered = answered
+        self._shares = {
+            address: how.share
+            for address, how in announcements.items()
+            if how.share is not None and address in answered
+        }
 
     def renew(self, until: float) -> None:
         """Answer until then, and not a moment longer without another call."""
         self._until = until
 
     def announce(self, addresses: Iterable[IPAddress], *, sparing: bool = False) -> list[IPAddress]:
-        """Send one round of gratuitous frames for each; return those that found the send queue full."""
+        """Send one round of gratuitous frames for each; return those that found the send queue full.
+
+        Of what is shared nobody is told: it would take the clients of all others.
+        """
         most = 1 if sparing else None
-        return [each for each in addresses if each in self._answered and not self._round(each, most)]
+        whole = (each for each in addresses if each in self._answered and each not in self._shares)
+        return [each for each in whole if not self._round(each, most)]
 
     def tell(self, sightings: Iterable[Sighting]) -> None:
         """Tell these clients alone where the address that they use is, if it is answered here."""
@@ -130,7 +144,8 @@ class PacketResponder:
         return frames
 
     def _on_frame(self, data: bytes) -> None:
-        match respond(data, self.link.mac, self._answered.get, self._tallies, router=self._router):
+        known, answered = self._tallies, self._answered.get
+        match respond(data, self.link.mac, answered, known, is_ours=self._is_ours, router=self._router):
             case Answer() if self._clock() > self._until:
                 self._counters["requests_after_the_lease"] += 1
             case Answer(address, frame, asker):
@@ -148,6 +163,12 @@ class PacketResponder:
                 self._note(asker)
             case Dropped(reason):
                 self._counters[f"dropped_{reason}"] += 1
+
+    def _is_ours(self, inquiry: Inquiry) -> bool:
+        """Tell whether this node answers; who asks it alone uses it already, and goes on doing so."""
+        share = self._shares.get(inquiry.address)
+        of_a_peer = inquiry.probe and inquiry.mac in self._peers
+        return share is None or inquiry.alone or of_a_peer or share.answers(inquiry.mac, inquiry.address)
 
     def _note(self, asker: Sighting | None) -> None:
         if asker is not None:

@@ -55,7 +55,10 @@ class Responder(Protocol):
         """Take news of the link that need no other responder, such as its addresses."""
 
     def meet(self, peers: frozenset[bytes]) -> None:
-        """Let this process answer what these hardware addresses (6 bytes) ask: it shows them that it runs."""
+        """Let this process answer what these hardware addresses (6 bytes) ask: it shows them that it runs.
+
+        Their probes are answered also for an address that others share, whoever's they are.
+        """
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""

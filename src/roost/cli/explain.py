@@ -9,7 +9,7 @@ import click
 from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import complete_vips
-from roost.cli.output import passed_on
+from roost.cli.output import passed_on, shared_by
 from roost.cli.routers import routers
 from roost.cli.screen import Cell, Screen, verdict
 
@@ -35,11 +35,14 @@ def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
 
 
 def _draw(explanation: dict[str, Any], screen: Screen) -> None:
-    leader: Cell = (explanation["leader"], "bold") if explanation["leader"] else ("nobody", "bold red")
+    shared = explanation.get("sharing") is not None
+    shares = {each["node"]: each["share"] for each in explanation["places"] if shared and each["share"]}
+    leader = shared_by(shares) if shared else explanation["leader"]
+    who: Cell = (leader, "bold") if leader else ("nobody", "bold red")
     screen.line(
         (explanation["service"], "bold"),
-        f" {' '.join(explanation['addresses'])} is led by ",
-        leader,
+        f" {' '.join(explanation['addresses'])} is {'shared' if shared else 'led'} by ",
+        who,
         f" since {screen.moment(explanation['since'])} ({explanation['change']})",
         indent=4,
     )
@@ -53,6 +56,8 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
     _checks(explanation.get("checks", []), screen)
     if unproven := explanation["judged_by_swim_alone"]:
         screen.line((f"judged by SWIM alone, no answers to probes: {', '.join(unproven)}", "dim"), indent=4)
+    for name in explanation.get("mute", ()):
+        screen.line((f"{name} does not answer its share: those that watch it stand in", "yellow"), indent=4)
     for holder in explanation["passing_on"]:
         screen.line(f"{holder['address']}: {passed_on(holder)}", indent=4)
     if rows := backend_rows([{"name": explanation["service"], **explanation}], screen):
@@ -63,15 +68,19 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
 
 
 def _places(explanation: dict[str, Any], screen: Screen) -> None:
+    shared = explanation.get("sharing") is not None
     screen.table(
-        ("place", "node", "verdict", "score", "hash", "why"),
+        ("place", "node", "verdict", *(("weight", "share") if shared else ("score", "hash")), "why"),
         [
             (
                 str(place["position"]),
                 place["node"],
                 verdict(place["verdict"]),
-                str(place["score"]),
-                place["digest"][:12],
+                *(
+                    (str(place["weight"]), f"{place['share']:.0%}")
+                    if shared
+                    else (str(place["score"]), place["digest"][:12])
+                ),
                 place["why"],
             )
             for place in explanation["places"]

@@ -52,7 +52,7 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
 @click.option(
     "--vips", type=click.IntRange(1, 1000), default=4, show_default=True, help="Services, an address each."
 )
-@click.option("--clients", type=click.IntRange(1, 10), default=2, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--ipv6", is_flag=True, help="Give every service an IPv6 address too.")
 @profile_option()
 @click.option(
@@ -94,6 +94,7 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
     help="Serve the lab as a page, at 127.0.0.1:7480 unless told otherwise, with buttons that break and heal;"
     " no story is told, and Ctrl-C ends it with the report.",
 )
+@click.option("--shared", is_flag=True, help="All nodes answer for each address (sharing: per-client).")
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option(
@@ -159,6 +160,7 @@ def _run(
     kubernetes: bool,
     fabric: tuple[str, ...],
     arp_rate: int | None,
+    shared: bool,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -180,6 +182,7 @@ def _run(
         inspects="arp-inspection" in fabric,
         proxies="arp-proxy" in fabric,
         arp_rate=arp_rate,
+        shared=shared,
     )
     play = DRILLS[drill] if drill else story if web is None else _wait_for_clicks
     name = drill or ("story" if web is None else "web")
@@ -198,6 +201,7 @@ def _run(
             "profile": profile,
             "fabric": sorted(set(fabric)),
             "arp_rate": arp_rate,
+            "shared": shared,
             "ports_shut": len(ports_shut),
         }
         click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))

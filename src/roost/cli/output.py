@@ -3,11 +3,27 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from roost.cli.exits import Exit, Failure
 
-__all__ = ["look_for_room", "passed_on", "write"]
+__all__ = ["answerers", "look_for_room", "passed_on", "shared_by", "write"]
+
+
+_NAMED: Final = 4  # nodes that share one service
+
+
+def shared_by(shares: Mapping[str, float]) -> str:
+    """Return in words who answers which part of all askers; "" for nobody."""
+    named = [f"{node} {part:.0%}" for node, part in list(shares.items())[:_NAMED]]
+    more = [f"and {len(shares) - _NAMED} more"] if len(shares) > _NAMED else []
+    return " ".join([*named, *more])
+
+
+def answerers(service: Mapping[str, Any]) -> str | None:
+    """Return who answers for a service of `status`: its leader, or all that share it; None for nobody."""
+    leader: str | None = service["leader"]
+    return shared_by(service["shares"]) or None if service.get("shares") is not None else leader
 
 
 def look_for_room(path: Path | None) -> None:

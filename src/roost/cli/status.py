@@ -9,7 +9,7 @@ import click
 from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.exits import Exit, Failure
-from roost.cli.output import passed_on
+from roost.cli.output import answerers, passed_on
 from roost.cli.screen import COLOURS, Cell, Screen, clean, sign, verdict
 from roost.cli.watch import watch_leaders
 
@@ -70,7 +70,7 @@ def _judge(status: dict[str, Any]) -> dict[str, Any]:
     problems = status["problems"]
     members, services = status["members"], status["services"]
     alive = sum(member["verdict"] == "alive" for member in members)
-    led = sum(service["leader"] == status["node"] for service in services)
+    led = sum(_answers(service, status["node"]) for service in services)
     if problems:
         found = "; ".join(f"{each['kind']}: {each['text']}" for each in problems)
         text = f"{status['node']}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}: {found}"
@@ -90,6 +90,11 @@ def _judge(status: dict[str, Any]) -> dict[str, Any]:
             "led": led,
         },
     }
+
+
+def _answers(service: dict[str, Any], node: str) -> bool:
+    shares = service.get("shares")
+    return service["leader"] == node if shares is None else node in shares
 
 
 # -- for people ------------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ def _problems(status: dict[str, Any], screen: Screen) -> None:
 
 
 def _service(service: dict[str, Any], screen: Screen) -> list[Cell]:
-    leader: Cell = service["leader"] or ("nobody", "bold red")
+    leader: Cell = answerers(service) or ("nobody", "bold red")
     here = f"answering on {' '.join(service['interfaces'])}" if service["answering"] else ""
     return [
         service["name"],

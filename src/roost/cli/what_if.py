@@ -9,6 +9,7 @@ import click
 
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import Complete, complete_lost, complete_nodes, complete_vips
+from roost.cli.output import shared_by
 from roost.cli.screen import Screen
 
 __all__ = ["command"]
@@ -50,6 +51,12 @@ def command(
         _draw(answer, Screen())
 
 
+def _who(move: dict[str, Any], when: str) -> str | None:
+    shares = move.get("shares")
+    leader: str | None = move[when]
+    return leader if shares is None else shared_by(shares[when])
+
+
 def _draw(answer: dict[str, Any], screen: Screen) -> None:
     if not answer["moves"]:
         screen.line("nothing would move")
@@ -60,8 +67,8 @@ def _draw(answer: dict[str, Any], screen: Screen) -> None:
             (
                 move["service"],
                 " ".join(move["addresses"]),
-                move["before"] or "nobody",
-                move["after"] or ("nobody", "bold red"),
+                _who(move, "before") or "nobody",
+                _who(move, "after") or ("nobody", "bold red"),
                 move["why"],
             )
             for move in answer["moves"]

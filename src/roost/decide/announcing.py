@@ -90,9 +90,14 @@ class Announcing:
 
     def defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> None:
         """Announce an address again against a claim, if that was not done a moment ago (RFC 5227)."""
-        if self._claims.may_defend(address, now, against_peer=against_peer):
-            self.defences += 1
+        if self.may_defend(address, now, against_peer=against_peer):
             self._rounds.again([address], now)
+
+    def may_defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> bool:
+        """Tell whether that was not done a moment ago, and count it as done."""
+        may = self._claims.may_defend(address, now, against_peer=against_peer)
+        self.defences += may
+        return may
 
     def wake(self, now: float, links: int) -> list[Effect]:
         """Return what is to be sent now, on as many `links`."""

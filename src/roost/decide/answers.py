@@ -46,9 +46,11 @@ class Answers:
         delivered: Delivered,
         readiness: Readiness,
         links: Callable[[], Sequence[Link]],
+        me: str = "",
     ) -> None:
         self.now: dict[IPAddress, Announcement] = {}
         self.only: frozenset[IPAddress] | None = None  # what a node that hears nobody goes on with
+        self._me = me
         self._plan = plan
         self._succession = succession
         self._handover = handover
@@ -95,19 +97,35 @@ class Answers:
             )
         if held_on := self._yielding.links_of(address):
             announcement = replace(announcement, without=held_on)
+        if announcement.share is not None and self.only is not None and address in self.now:
+            announcement = replace(announcement, share=self.now[address].share)  # takes over nothing
         if obstacle := self._obstacle(address, announcement):
             return Stance(None, obstacle)
         if announcement.without:
             where = ", ".join(sorted(announcement.without))
             return Stance(announcement, f"left to another that is heard on {where} alone, answered elsewhere")
+        if announcement.share is not None:
+            return Stance(announcement, self._sharing(address))
         if leads:
             return Stance(announcement, "this node leads it")
         return Stance(announcement, f"{instead} leads it and is not heard: this node stands in")
+
+    def _sharing(self, address: IPAddress) -> str:
+        """Return with whom this node shares an address, and for whom it stands in."""
+        shares, lead = self._plan.shares, self._plan.lead(address)
+        others = sorted(shares.table(lead).there - {self._me})
+        if not others:
+            return "this node answers everybody: nobody else shares it now"
+        mute = sorted(shares.mute(address))
+        instead = f", and stands in for {', '.join(mute)}" if mute else ""
+        return f"this node shares it with {', '.join(others)}{instead}"
 
     def _held(self, address: IPAddress) -> Stance:
         if address in self._handover.held and address in self.now:
             return Stance(self.now[address], "held until its new leader is heard")
         lead = self._plan.lead(address)
+        if lead.sharers:
+            return Stance(None, f"{', '.join(lead.sharers)} answer for it")
         return Stance(None, f"{lead.node} leads it" if lead.node else lead.why)
 
     def _obstacle(self, address: IPAddress, announcement: Announcement) -> str:

@@ -66,6 +66,7 @@ class Census:
         return replace(
             base or Node(member.name, registered=False),
             speaker=roost or self.known is not None,
+            shares=roost,
             can_announce=bool(self.own) if mine else bool(told.macs) or not roost,
             interfaces=self.own if mine else told.interfaces,
             networks=told.networks,
@@ -116,19 +117,20 @@ def led_by_peers(
     """Return an address of each peer that it answers for: the one of `before` as long as it leads that.
 
     A new one only of those that want the same services as this node: others may not know of it. Those in
-    `mute` are answered by somebody else.
+    `mute` are answered by somebody else. Best is one that is shared: no claim of another takes it away.
     """
-    led = {name: address for name, address in before.items() if plan.lead(address).node == name}
+    led = {name: address for name, address in before.items() if plan.lead(address).is_answered_by(name)}
     same = [member.name for member in members if digest and member.metadata.digest == digest]
     for name in same:
         if name in led:
             continue
+        rankings = [election.rankings[service] for service in sorted(election.led_by(name))]
         addresses = (
             address
-            for service in sorted(election.led_by(name))
-            if election.rankings[service].service.vrrp is None  # another may have taken over a moment ago
-            for address in election.rankings[service].service.addresses
-            if plan.lead(address).node == name and address not in mute
+            for ranking in sorted(rankings, key=lambda each: not each.sharers)
+            if ranking.service.vrrp is None  # another may have taken over a moment ago
+            for address in ranking.service.addresses
+            if plan.lead(address).is_answered_by(name) and address not in mute
         )
         if (first := next(addresses, None)) is not None:
             led[name] = first

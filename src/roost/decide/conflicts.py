@@ -8,6 +8,7 @@ from roost.decide.contention import AGAIN, INSISTS, Contender, Disputes, reason_
 from roost.decide.effects import Ask
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
+from roost.decide.sharing.sharers import Sharers
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.event import Happening, Level
@@ -26,16 +27,19 @@ _JITTER: Final = 0.4  # seconds: two that have yielded to each other come back o
 class Conflicts:
     """Settles who answers, one claim at a time."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing) -> None:
+    def __init__(self, state: State, leading: Leading, publishing: Publishing, sharers: Sharers) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
+        self._sharers = sharers
         self._disputes = Disputes()
         self._challenged: dict[IPAddress, float] = {}  # -> when it may be asked for again
 
     def claimed(self, address: IPAddress, mac: bytes, interface: str, *, direct: bool, now: float) -> None:
         """Hear that another machine says that `address` is at `mac`, `direct` as the answer to a question."""
         peer = self._state.address_book.name_of(mac) or self._state.foreign_leader(address)
+        if address in self._state.plan.shared and self._is_settled(address, peer, now, direct=direct):
+            return
         if not direct and not self._hears(peer, now):
             self._challenge(address, mac, interface, peer, now)
             return
@@ -53,6 +57,25 @@ class Conflicts:
         else:
             self._state.succession.heard(address)
             self._leading.note_answerer(address, peer, now)
+
+    def _is_settled(self, address: IPAddress, peer: str | None, now: float, *, direct: bool) -> bool:
+        """Take a claim for a shared address; tells whether nothing follows: who shares it may answer."""
+        holder = self._state.yielding.holder(address)
+        if holder is not None and peer == holder.peer and direct:
+            self._state.yielding.refresh(address, holder.mac, peer, now)
+            return True
+        if peer is not None and direct:
+            self._state.asking.heard(address)
+            self._sharers.heard(address, peer, now)
+        return peer is not None
+
+    def _defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> None:
+        """Tell everybody again where an address is; of a shared one, only this node's own clients."""
+        how = self._state.answers.now[address]
+        if how.share is None:
+            self._state.announcing.defend(address, now, against_peer=against_peer)
+        elif self._state.announcing.may_defend(address, now):
+            self._publishing.announce([address], now)
 
     def _contend(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Decide about a claim for an address that this node leads, or answers in place of its leader."""
@@ -95,7 +118,7 @@ class Conflicts:
         elif address in self._state.answers.now:
             if peer is None or contender.goes_on:
                 self._note_claim(address, mac, interface, peer, now)
-            self._state.announcing.defend(address, now, against_peer=peer is not None)
+            self._defend(address, now, against_peer=peer is not None)
             if peer is not None:
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
@@ -114,7 +137,7 @@ class Conflicts:
         if self._state.budget.take(now, urgent=True):
             self._state.outbox.put(Ask((address,)))
         if address in self._state.answers.now and address not in self._state.handover.held:
-            self._state.announcing.defend(address, now)  # clients have heard the claim, too
+            self._defend(address, now)  # clients have heard the claim, too
 
     def _holds_for_this_node(self, address: IPAddress, peer: str | None) -> bool:
         """Tell whether a claim ends by itself: `peer` leads no more, and waits for this node's claim.

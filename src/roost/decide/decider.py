@@ -27,6 +27,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.publishing import Publishing
 from roost.decide.questions import Questions
 from roost.decide.settings import DeciderSettings
+from roost.decide.sharing.sharers import Sharers
 from roost.decide.standing.isolation import has_carrier
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
@@ -80,9 +81,10 @@ class Decider:
         self.passing_on = PassingOn(state)
         self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
-        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on)
+        self._sharers = Sharers(state, self._publishing)
+        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on, self._sharers)
         self._failback = Failback(state, self._leading, self._own_word)
-        self._conflicts = Conflicts(state, self._leading, self._publishing)
+        self._conflicts = Conflicts(state, self._leading, self._publishing, self._sharers)
         self._absence = Absence(state, self._leading, self._publishing, self._failback)
         self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
         self._questions = Questions(state, self._leading, self._publishing)
@@ -450,6 +452,7 @@ class Decider:
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
             self._leading.check_some_of([each.name for each in vouched], now)
+        self._sharers.wake(now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
@@ -484,6 +487,7 @@ class Decider:
                 state.holders,
                 self._failback,
                 self._virtual,
+                self._sharers,
             )
             self._due = soonest([each.next_wake() for each in parts])
             self._stale = False

@@ -49,6 +49,11 @@ class Handover:
             self._asked = 0
             self._next_ask = now + _ASK_AT[0]
 
+    def keep(self, addresses: Collection[IPAddress], now: float, seconds: float) -> None:
+        """Hold addresses that several others share from now on, whose claims are never heard."""
+        for address in addresses:
+            self._held.setdefault(address, now + seconds)
+
     def let_go(self, addresses: Collection[IPAddress]) -> None:
         """Hold these no longer: this node leads them again, or nobody does."""
         for address in addresses:

@@ -9,15 +9,19 @@ from roost.decide import census
 from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import Deliver, Notice
 from roost.decide.publishing import Publishing
+from roost.decide.sharing.sharers import Sharers
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.decide.succession import WAIT
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.election import Move
+from roost.model.eligibility import impediment
 from roost.model.event import Event, Happening, Level
+from roost.model.lead import Lead
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import Ranking
+from roost.model.sharing import Weights
 from roost.model.tenure import failback_text
 
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
@@ -25,6 +29,7 @@ __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
 _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
+_UNTIL_TOLD: Final = 0.5  # seconds until all who share an address know that one does no more
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -32,7 +37,12 @@ class Leading:
     """Follows the election."""
 
     def __init__(
-        self, state: State, publishing: Publishing, own_word: OwnWord, passing_on: PassingOn
+        self,
+        state: State,
+        publishing: Publishing,
+        own_word: OwnWord,
+        passing_on: PassingOn,
+        sharers: Sharers,
     ) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
         self.absent = ABSENT  # seconds of asking that the last absence takes
@@ -40,6 +50,8 @@ class Leading:
         self._publishing = publishing
         self._own_word = own_word
         self._passing_on = passing_on
+        self._sharers = sharers
+        self._shared: dict[IPAddress, tuple[tuple[str, ...], Weights]] = {}  # who shared it, and how
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
         self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
         self._checked = 0  # addresses of suspects, in turn
@@ -73,6 +85,7 @@ class Leading:
         )
         before_led = self._led_by_peers
         self._watch(now)
+        self._sharers.follow(now)
         self.stand_ins = {
             each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
         }
@@ -115,6 +128,7 @@ class Leading:
         """Follow what has moved; `why` is for people, or `before` the candidates as they were."""
         if self._state.me not in self._state.election.candidates:
             return  # before the first look at the members
+        self._sharers.take(moves, now)
         if self._state.election.ranked_anew:
             self._state.roles.doubt_all()
             known = self._state.plan.known
@@ -154,9 +168,14 @@ class Leading:
     def _follow_lead(self, address: IPAddress, now: float) -> None:
         """Follow who leads one address now."""
         lead = self._state.plan.lead(address)
-        before, self.leaders[address] = self.leaders.get(address), lead.node
+        before, self.leaders[address] = self.leaders.get(address), None if lead.sharers else lead.node
         if address not in self._state.plan.known:
             del self.leaders[address]
+        if lead.sharers or address in self._shared:
+            before = self._follow_sharers(lead, before, now)
+        if lead.sharers:
+            self._follow_share(address, now)
+            return
         if lead.node != before:
             self._passing_on.lead_moved(address, before, now)
         elif address not in self._state.succession.stood_in:
@@ -189,6 +208,36 @@ class Leading:
             state.handover.let_go([address])
         elif node is None and before == state.me and address in state.answers.now:
             state.handover.pass_on([address], now, state.routers.handover_time(address))
+
+    def _follow_sharers(self, lead: Lead, before: str | None, now: float) -> str | None:
+        """Follow who shares an address now, after `before` led it; return who led it in effect."""
+        address = lead.address
+        shared, weights = self._shared.pop(address, ((), ()))
+        if not lead.sharers:  # from now on one node leads it
+            for name in shared:
+                self._passing_on.lead_moved(address, name, now)
+            return self._state.me if self._state.me in shared else before
+        self._shared[address] = lead.sharers, lead.weights
+        if before is not None:
+            self._passing_on.lead_moved(address, before, now)
+        if (shared, weights) != (lead.sharers, lead.weights):
+            self._passing_on.shares_moved(address, shared, lead.sharers, now)
+        return before
+
+    def _follow_share(self, address: IPAddress, now: float) -> None:
+        """Follow a shared address: this node has a share of it, or has none any more."""
+        self._state.succession.forget([address])
+        self.suspected.pop(address, None)
+        if address in self._state.plan.leading:
+            self._state.handover.let_go([address])
+            if address not in self._state.answers.now and not self._state.settling.settled:
+                self._state.asking.begin([address], now, self._patience)
+            return
+        self._state.asking.end([address])
+        if address in self._state.answers.now and self._state.announcing_links:
+            self._state.handover.keep([address], now, _UNTIL_TOLD)
+        else:
+            self._state.handover.let_go([address])
 
     def _ask_before(self, address: IPAddress, before: str | None, now: float) -> None:
         """Ask for an address that this node leads now, unless it is sure that nobody answers for it."""
@@ -262,6 +311,7 @@ class Leading:
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
+        self._sharers.doubt(names, now)
         for name in names:
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
@@ -307,7 +357,7 @@ class Leading:
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)
-        if lead.node not in (None, self._state.me):
+        if lead.node not in (None, self._state.me) and not lead.sharers:
             self.await_claim(address, str(lead.node), lead.standbys, now)
 
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
@@ -326,6 +376,7 @@ class Leading:
         for name in names:
             led = sorted(self._state.election.led_by(name))
             self._checked += 1
+            self._sharers.doubt([name], now)
             self._await_services(name, in_turn(led, _CHECKED, self._checked), now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
@@ -333,6 +384,7 @@ class Leading:
 
         Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
         """
+        self._sharers.call_all(names, now)
         for name in names:
             self._await_services(name, self._state.election.led_by(name), now, mute=mute)
 
@@ -340,14 +392,15 @@ class Leading:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name and address not in self.stand_ins:
+                if lead.node == name and not lead.sharers and address not in self.stand_ins:
                     self.await_claim(address, name, lead.standbys, now, mute=mute)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""
         for move in moves:
             ranking = self._state.election.rankings.get(move.service)
-            if ranking and move.new_leader == self._state.me and self._has_to_wait(ranking, move, now):
+            here = self._state.me in (move.joined if ranking and ranking.sharers else (move.new_leader,))
+            if ranking and here and self._has_to_wait(ranking, move, now):
                 self._state.readiness.expect(ranking.service, move.old_leader, now)
                 self._state.asking.begin(ranking.service.addresses, now, ABSENT)
             else:
@@ -371,6 +424,9 @@ class Leading:
         now: float,
     ) -> None:
         for move in moves:
+            if move.left or move.joined:
+                self._record_shares(move, why, now)
+                continue
             ranking = self._state.election.rankings.get(move.service)
             taken = ranking is not None and move.new_leader == ranking.holder
             reason = why or census.reason(
@@ -394,6 +450,26 @@ class Leading:
             # What a starting node learns is no move: it was so before.
             level = Level.INFO if self._state.settling.settled else Level.DEBUG
             self._state.outbox.say(Event(Happening.LEAD_MOVED, "lead moved", level, facts))
+
+    def _record_shares(self, move: Move, why: str, now: float) -> None:
+        candidates = self._state.election.candidates
+        fitness = self._state.election.fitness.get(move.service, {})
+        left = {name: impediment(candidates[name]) for name in sorted(move.left) if name in candidates}
+        told = [f"{each.node} is {each.detail}" for each in left.values() if each is not None]
+        unfit = [name for name, each in left.items() if each is None and name in fitness]
+        gone = "; ".join([*told, *(f"{name} is unfit ({fitness[name].why})" for name in unfit)])
+        facts: dict[str, object] = {
+            "service": move.service,
+            "left": ", ".join(sorted(move.left)),
+            "joined": ", ".join(sorted(move.joined)),
+            "to": move.new_leader,
+            "why": why or gone or "others may lead it now",
+        }
+        silent = [now - at for name in move.left if (at := self._state.watch.last_heard(name)) is not None]
+        if silent and any(self._state.is_lost(name) for name in move.left):
+            facts["silent_s"] = round(min(silent), 4)
+        level = Level.INFO if self._state.settling.settled else Level.DEBUG
+        self._state.outbox.say(Event(Happening.SHARES_MOVED, "shares moved", level, facts))
 
     @property
     def _patience(self) -> float:

@@ -4,8 +4,10 @@ Kept up to date at the cost of what moves: on a death only the addresses of move
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from roost.decide.sharing.shares import Shares
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.election import Election
@@ -20,18 +22,24 @@ class Plan:
     """What node `me` does about all addresses, as the election has it.
 
     Services in `refused` cannot run on this host and are left alone. An address of several services is
-    answered by one node, on the interfaces of any of them that this node leads. `virtual` is how addresses of
-    virtual routers are answered for.
+    answered by one node, on the interfaces of any of them that this node leads. A shared one is led by each
+    node that has a share of it. `virtual` is how addresses of virtual routers are answered for.
     """
 
     def __init__(
-        self, me: str, election: Election, virtual: Mapping[IPAddress, Announcement] = MappingProxyType({})
+        self,
+        me: str,
+        election: Election,
+        shares: Shares | None = None,
+        virtual: Mapping[IPAddress, Announcement] = MappingProxyType({}),
     ) -> None:
         self.leading: dict[IPAddress, Announcement] = {}
         self.passed_on: set[IPAddress] = set()  # led by another node
         self.known: frozenset[IPAddress] = frozenset()
         self.local: frozenset[IPAddress] = frozenset()  # to be terminated on this host
         self.forwarded: Mapping[IPAddress, Forward] = {}  # to be balanced to backends, and their gateways
+        self.shared: dict[IPAddress, None] = {}  # in a fixed order
+        self.shares = shares or Shares(me)
         self._me = me
         self._election = election
         self._refused: frozenset[str] = frozenset()
@@ -52,7 +60,8 @@ class Plan:
         }
         self.leading.clear()
         self.passed_on.clear()
-        self._place_all(self.known)
+        self.shared.clear()
+        self._place_all(sorted(self.known, key=lambda each: (each.version, each)))
 
     def take_moves(self, services: Iterable[str]) -> frozenset[IPAddress]:
         """Follow the services whose leader has changed; return their addresses."""
@@ -65,6 +74,14 @@ class Plan:
         )
         self._place_all(addresses)
         return addresses
+
+    def look_again(self, addresses: Iterable[IPAddress]) -> None:
+        """Look anew at shared addresses: others are mute, or heard, than before."""
+        self._place_all(addresses)
+
+    def answerers(self, address: IPAddress, mac: bytes) -> tuple[str, ...]:
+        """Return who answers the host at `mac` (6 bytes) for `address`, and then who would in its place."""
+        return self.shares.answerers(self.lead(address), mac)
 
     def lead(self, address: IPAddress) -> Lead:
         """Return who leads `address`, without the services that this host cannot run."""
@@ -86,10 +103,14 @@ class Plan:
     def _place(self, address: IPAddress) -> None:
         self.leading.pop(address, None)
         self.passed_on.discard(address)
-        node = self.lead(address).node
-        if node == self._me:
-            self.leading[address] = self._announcement(address)
-        elif node is not None:
+        self.shared.pop(address, None)
+        lead = self.lead(address)
+        if lead.sharers:
+            self.shared[address] = None
+        share = self.shares.of_this_node(lead) if lead.sharers else None
+        if share is not None or (lead.node == self._me and not lead.sharers):
+            self.leading[address] = replace(self._announcement(address), share=share)
+        elif lead.node is not None:
             self.passed_on.add(address)
 
     def _announcement(self, address: IPAddress) -> Announcement:
@@ -99,9 +120,9 @@ class Plan:
         wanted = [
             Announcement(interfaces_of(ranking.service, me))
             for ranking in self._election.rankings_of(address)
-            if ranking.leader == self._me and ranking.service.name not in self._refused
+            if self._me in ranking.answerers and ranking.service.name not in self._refused
         ]
-        whole, *others = wanted
+        whole, *others = wanted or [Announcement()]  # a reserve has no lead
         for other in others:
             whole = whole.joined(other)
         return whole

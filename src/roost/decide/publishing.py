@@ -9,6 +9,7 @@ from roost.decide.effects import Answer
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
+from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Publishing"]
 
@@ -47,9 +48,43 @@ class Publishing:
         self._left.update(dict.fromkeys(lost, now))
         self._state.outbox.extend(self._state.clients.left(lost, now))
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
-        self.announce([each for each, how in after.items() if before.get(each) != how], now)
+        changed = {each: how for each, how in after.items() if before.get(each) != how}
+        self._announce(
+            [each for each, how in changed.items() if how.share is None],
+            self._inherited(before, changed),
+            now,
+        )
 
     def announce(self, addresses: Collection[IPAddress], now: float) -> None:
-        """Tell the LAN, and the known clients, that `addresses` are here."""
-        self._state.announcing.take(addresses, self._state.clients.table.of(addresses), now)
+        """Tell the LAN, and the known clients, that `addresses` are here; of shared ones, this node's own."""
+        shares = {each: how.share for each in addresses if (how := self.now.get(each)) and how.share}
+        own = [
+            sighting
+            for sighting in self._state.clients.table.of(shares)
+            if shares[sighting.vip].answers(sighting.mac, sighting.vip)
+        ]
+        self._announce([each for each in addresses if each not in shares], own, now)
+
+    def _inherited(
+        self, before: Mapping[IPAddress, Announcement], changed: Mapping[IPAddress, Announcement]
+    ) -> list[Sighting]:
+        """Return the clients of shared addresses that were another's until now: one that went, or gave way.
+
+        Who comes, or comes back, takes nobody away from the others: a client that asks anew finds it.
+        """
+        shares = {
+            each: (old.share, how.share)
+            for each, how in changed.items()
+            if how.share is not None and (old := before.get(each)) is not None and old.share is not None
+        }
+        return [
+            sighting
+            for sighting in self._state.clients.table.of(shares)
+            if shares[sighting.vip][1].is_new(sighting.mac, sighting.vip, shares[sighting.vip][0])
+            and self._state.address_book.name_of(sighting.mac) is None
+        ]
+
+    def _announce(self, whole: Collection[IPAddress], clients: Iterable[Sighting], now: float) -> None:
+        told = [*self._state.clients.table.of(whole), *clients]
+        self._state.announcing.take(whole, told, now)
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

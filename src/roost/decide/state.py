@@ -3,6 +3,7 @@
 What lives here: state. What it must not hold: a decision.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from roost.decide.address_book import AddressBook
@@ -26,6 +27,9 @@ from roost.decide.rejoining import Rejoining
 from roost.decide.roles import Roles
 from roost.decide.settings import DeciderSettings
 from roost.decide.settling import Settling
+from roost.decide.sharing.presence import Presence
+from roost.decide.sharing.roll_call import RollCall
+from roost.decide.sharing.shares import Shares
 from roost.decide.standing.drain import Drain
 from roost.decide.standing.inability import Inability
 from roost.decide.standing.isolation import Isolation
@@ -35,13 +39,16 @@ from roost.decide.succession import Succession
 from roost.decide.tenures import TenureBook
 from roost.decide.vouching import Vouching
 from roost.decide.vrrp.routers import VirtualRouters
+from roost.decide.witnessing.duties import duties
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress
 from roost.model.election import Election
+from roost.model.lead import Lead
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
+from roost.model.sharing import Weights
 from roost.protocols.machine import Endpoint, Randomness
 from roost.protocols.witness.budget import Budget
 
@@ -63,6 +70,7 @@ class State:
         self.desired = DesiredState()
         self.refused: frozenset[str] = frozenset()  # services that this host cannot run
         self.members: tuple[ClusterMember, ...] = ()
+        self._duties: tuple[tuple[ClusterMember, ...], Mapping[str, frozenset[str]]] = ((), {})
         self.came: dict[str, float] = {}  # active members -> since when they are
         self.links: tuple[Link, ...] = ()
         self.announcing_links: tuple[Link, ...] = ()  # by index
@@ -75,8 +83,18 @@ class State:
         self.election = Election()
         self.tenures = TenureBook(me)
         self.routers = VirtualRouters()
-        self.plan = Plan(me, self.election, self.routers.announcements)
         self.budget = budget = Budget(settings.arp_rate)  # of questions by ARP, of all parts together
+        self.presence = Presence()
+        self.roll_call = RollCall(budget)
+        shares = Shares(
+            me,
+            self.presence,
+            self.roll_call,
+            witnesses=self.witnesses_of,
+            reserves=self.reserves,
+            unknown=self.unknown,
+        )
+        self.plan = Plan(me, self.election, shares, self.routers.announcements)
         self.succession = Succession(budget)
         self.handover = Handover(budget=budget)
         self.yielding = Yielding(budget=budget)
@@ -92,6 +110,7 @@ class State:
             delivered=self.delivery,
             readiness=self.readiness,
             links=lambda: self.announcing_links,
+            me=me,
         )
         # Who is there, and how this node stands.
         self.lease = AnswerLease()
@@ -107,7 +126,7 @@ class State:
         self.rejoining = Rejoining(settings.join, settings.rejoin_interval, random, self.is_worth_joining)
         # Who has to be told.
         self.announcing = Announcing(settings.gratuitous_rate, settings.gratuitous_refresh, budget)
-        self.clients = Clients(me, self.plan.lead, lambda: frozenset(self.address_book.names))
+        self.clients = Clients(me, self.plan.answerers, lambda: frozenset(self.address_book.names))
         # Connections that outlive the move of their address.
         self.holders = Holders(me)
         self.own_connections = Own(me)
@@ -137,6 +156,41 @@ class State:
         """Tell whether `peer` was lost a moment ago: what it holds of others is from before that."""
         return now - self.came.get(peer, now) < _JUST
 
+    @property
+    def duties(self) -> Mapping[str, frozenset[str]]:
+        """Whom this node watches, each with its other witnesses."""
+        if self._duties[0] is not self.members:
+            self._duties = (
+                self.members,
+                duties(self.me, {each.name for each in self.members if each.is_roost}),
+            )
+        return self._duties[1]
+
+    def witnesses_of(self, name: str) -> frozenset[str]:
+        """Return who watches a node that this one watches, itself among them."""
+        others = self.duties.get(name)
+        return frozenset() if others is None else others | {self.me}
+
+    def reserves(self, lead: Lead) -> list[str]:
+        """Return who may lead and does not share: it would rather not, or is unfit; in order."""
+        ranking = self.election.rankings.get(lead.service)
+        places = ranking.places if ranking is not None else ()
+        return [each.node for each in places if each.node not in lead.sharers and self.may_lead(each.node)]
+
+    def unknown(self, lead: Lead) -> Weights:
+        """Return who answers on the LAN, is not known to gossip, and may answer as far as is known."""
+        ranking = self.election.rankings.get(lead.service)
+        if ranking is None or ranking.service.sharing is None:
+            return ()
+        service = ranking.service
+        names = (
+            name
+            for name in self.presence.nodes - self.election.candidates.keys()
+            if any(each.covers(name, {}) for each in service.advertisements)
+            and (service.endpoint_nodes is None or name in service.endpoint_nodes)
+        )
+        return ranking.service.sharing.weights_of(names)
+
     def may_lead(self, name: str) -> bool:
         """Tell whether a node can lead, gladly or not."""
         verdict = self.verdict(name)
@@ -163,8 +217,9 @@ class State:
 
     def foreign_leader(self, address: IPAddress) -> str | None:
         """Return who leads `address`, if that node runs another speaker, whose MACs nobody gossips."""
-        leader = self.plan.lead(address).node
-        if leader in (None, self.me):
+        lead = self.plan.lead(address)
+        leader = lead.node
+        if leader in (None, self.me) or lead.sharers:
             return None
         member = next((each for each in self.members if each.name == leader), None)
         return leader if member and not member.metadata.version else None

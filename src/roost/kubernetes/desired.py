@@ -20,6 +20,7 @@ from roost.kubernetes.resources import (
     KubeService,
     addresses_in,
 )
+from roost.kubernetes.sharing import sharing_of
 from roost.model.address import IPAddress, canonical
 from roost.model.node import Node
 from roost.model.pool import Pool
@@ -121,6 +122,7 @@ def _desired_service(service: KubeService, endpoints: Iterable[Endpoints], polic
         ),
         health_port=service.health_port if service.local else 0,
         failback=service_failback(service.annotations, policy.failback),
+        sharing=sharing_of(service.annotations),
     )
 
 
@@ -147,7 +149,7 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
 
     Their sets are equal in the end; while endpoints come and go one by one they are not, and one address
     must not have two leaders meanwhile. For the same reason they prefer the node of the first by name, and
-    have its failback.
+    have its failback, and are shared by many nodes where that one is.
     """
     found = {service.name: service for service in sorted(services, key=lambda service: service.name)}
     by_address: defaultdict[IPAddress, list[Service]] = defaultdict(list)
@@ -165,6 +167,7 @@ def agree(services: Iterable[Service]) -> tuple[Service, ...]:
                 endpoint_nodes=None if service.endpoint_nodes is None else common,
                 preferred=group[0].preferred,
                 failback=group[0].failback,
+                sharing=group[0].sharing,
             )
     return tuple(found.values())
 
@@ -197,6 +200,7 @@ def fingerprint(services: Iterable[Service], nodes: Mapping[str, Node]) -> str:
         facts: tuple[object, ...] = (
             *(service.name, addresses, rules, local, service.withheld, service.preferred, apart),
             *((failback_text(service.failback),) if service.stays else ()),
+            *(() if service.sharing is None else (service.sharing,)),
         )
         total ^= _number(facts)
     for node in nodes.values():

@@ -11,7 +11,8 @@ import yaml
 
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
 from roost.kubernetes.failback import why_no_failback
-from roost.kubernetes.resources import Object, parse_namespace
+from roost.kubernetes.resources import SHARING_ANNOTATION, Object, parse_namespace
+from roost.kubernetes.sharing import sharing_of, why_not_shared
 from roost.kubernetes.unknown_fields import unknown_fields
 
 __all__ = ["check", "is_manifest", "read"]
@@ -151,6 +152,7 @@ def _doubts(
         if item["kind"] == "ConfigMap" and name == "kube-proxy":
             yield from _proxy(item)
         if item["kind"] == "Service":
+            yield from _shared(item)
             yield from _failback(item)
 
 
@@ -174,6 +176,20 @@ def _proxy(item: Object) -> Iterator[Mistake]:
     if not (settings.get("ipvs") or {}).get("strictARP"):
         cause = "in ipvs mode without ipvs.strictARP every node answers for every address"
         yield Mistake("ConfigMap", "kube-proxy", "data.config.conf", cause, "set strictARP: true")
+
+
+def _shared(item: Object) -> Iterator[Mistake]:
+    """Yield what to mind about a Service whose address many nodes share."""
+    annotations = {key: str(each) for key, each in (item["metadata"].get("annotations") or {}).items()}
+    name = f"{item['metadata'].get('namespace', 'default')}/{item['metadata']['name']}"
+    if why := why_not_shared(annotations):
+        yield Mistake("Service", name, "metadata.annotations", why)
+    elif sharing_of(annotations) is not None:
+        cause = (
+            "is shared by all Roost speakers; a MetalLB speaker that announces its pool takes every client"
+        )
+        cure = "beside MetalLB give it a pool whose L2Advertisement selects Roost's nodes alone"
+        yield Mistake("Service", name, f"metadata.annotations[{SHARING_ANNOTATION}]", cause, cure)
 
 
 def _is_metallb(item: Object) -> bool:

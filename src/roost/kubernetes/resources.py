@@ -22,6 +22,8 @@ __all__ = [
     "OUT_OF_SERVICE_TAINT",
     "POOL_ANNOTATION",
     "PREFERRED_ANNOTATION",
+    "SHARING_ANNOTATION",
+    "WEIGHTS_ANNOTATION",
     "Endpoints",
     "KubeNode",
     "KubePod",
@@ -48,6 +50,8 @@ DRAIN_ANNOTATION: Final = "roost.io/drain"
 PREFERRED_ANNOTATION: Final = "roost.io/preferred-node"
 APART_ANNOTATION: Final = "roost.io/addresses-apart"
 FAILBACK_ANNOTATION: Final = "roost.io/failback"
+SHARING_ANNOTATION: Final = "roost.io/sharing"
+WEIGHTS_ANNOTATION: Final = "roost.io/sharing-weights"
 _FAMILIES: Final = MappingProxyType({"IPv4": 4, "IPv6": 6})
 _SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 

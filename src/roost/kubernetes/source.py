@@ -35,6 +35,7 @@ from roost.kubernetes.resources import (
     parse_pod,
     parse_service,
 )
+from roost.kubernetes.sharing import why_not_shared
 from roost.model.complaint import Complaint
 from roost.model.node import Node
 from roost.model.service import DesiredState, Service
@@ -278,7 +279,8 @@ class KubernetesSource:
         service = self._services.items.get(key)
         slices = self._by_service.get(key, {}).values()
         built = () if service is None else desired_services(service, slices, self._policy)
-        if service is not None and built and (why := why_no_failback(service.annotations)):
+        why = service and (why_no_failback(service.annotations) or why_not_shared(service.annotations))
+        if built and why:
             self._wrong[key] = why
         else:
             self._wrong.pop(key, None)

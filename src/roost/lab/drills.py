@@ -184,7 +184,14 @@ def _moved_from(lab: Lab, node: str) -> None:
 
 
 def _back_at(lab: Lab, node: str, led: Sequence[str] | None = None) -> None:
-    """Wait until `node` answers again for `led`, or what it led before the first event that hit it."""
+    """Wait until `node` answers again for `led`, or what it led before the first event that hit it.
+
+    To a shared address it comes back without taking clients along: then it has to be seen again.
+    """
+    if lab.options.shared:
+        lab.wait(lab.is_whole, _PATIENCE, f"{node} shares again what it shared")
+        lab.sleep(_AFTER, _WATCHING)
+        return
     addresses = led if led is not None else _first_hit(lab, node).addresses
     lab.wait(lambda: set(addresses) <= set(lab.led_by(node)), _PATIENCE, f"{node} leads again what it led")
     lab.sleep(_AFTER, _WATCHING)

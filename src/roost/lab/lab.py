@@ -50,6 +50,7 @@ class Options:
     inspects: bool = False  # the fabric shuts a node's port that sends too much ARP
     proxies: bool = False  # the fabric answers ARP for nodes that are cut off
     arp_rate: int | None = None  # packets/second (`membership.arpRate`)
+    shared: bool = False  # all nodes answer for each address (`sharing: per-client`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ class Lab:
             self._configure(node)
             node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
             node.start()
-        self.wait(self._together, _START, "the speakers see each other")
+        self.wait(self.is_whole, _START, "the speakers see each other")
         for host in self._client_hosts:
             self._start_client(host)
         self.wait(lambda: self.answered(self.addresses), _START, "every address is answered")
@@ -223,7 +224,10 @@ class Lab:
         return next((client.seen[address][0] for client in self.clients if address in client.seen), "")
 
     def led_by(self, node: str) -> tuple[str, ...]:
-        """The addresses whose pings `node` answers."""
+        """The addresses whose pings `node` answers, to any client where they are shared."""
+        if self.options.shared:
+            used = {each for one in self.clients for each, (who, *_) in one.seen.items() if who == node}
+            return tuple(address for address in self.addresses if address in used)
         return tuple(address for address in self.addresses if self.leader(address) == node)
 
     def answered(self, addresses: Collection[str], without: str = "") -> bool:
@@ -376,7 +380,8 @@ class Lab:
     def _other_side(self, nodes: Sequence[str]) -> list[Host]:
         return [*(self.nodes[node].host for node in nodes), *self._client_hosts[1:][-1:]]
 
-    def _together(self) -> bool:
+    def is_whole(self) -> bool:
+        """Tell whether all speakers see each other alive."""
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
 
     def _change(
@@ -434,6 +439,7 @@ class Lab:
                     "name": f"echo-{number}",
                     "addresses": list(addresses),
                     "ports": [{"port": PORT, "protocol": "UDP"}],
+                    "sharing": "per-client" if self.options.shared else "leader",
                 }
                 for number, addresses in enumerate(self.services, 1)
             ],

@@ -20,6 +20,7 @@ from roost.model.lead import Lead, lead
 from roost.model.node import Candidate, Node
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
+from roost.model.sharing import table
 
 __all__ = ["Election", "Fitnesses", "Move", "Prepared"]
 
@@ -30,11 +31,16 @@ _ALL_FIT: Final[Mapping[str, Fitness]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A service whose lead went from one node to another; None stands for nobody."""
+    """A service whose lead went from one node to another; None stands for nobody.
+
+    Of a shared service also who shares it no more, and who does from now on.
+    """
 
     service: str
     old_leader: str | None
     new_leader: str | None
+    left: frozenset[str] = frozenset()
+    joined: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class Election:
         self._masters: dict[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
+        self._shared: set[str] = set()
         self.update_candidates(candidates)
         self.update_services(services)
 
@@ -91,7 +98,7 @@ class Election:
         return MappingProxyType(self._fitness)
 
     def led_by(self, node: str) -> frozenset[str]:
-        """Return the names of the services that `node` leads."""
+        """Return the names of the services that `node` leads, or shares."""
         return frozenset(self._led.get(node, ()))
 
     def find(self, key: str) -> Ranking | None:
@@ -126,7 +133,11 @@ class Election:
         """Rank what `update_services` would have to, and change nothing: any thread may do that."""
         nodes, known = self._nodes(), dict(self._rankings)
         new = [each for each in services if each.name not in known or known[each.name].service != each]
-        return Prepared(nodes, {service.name: rank(service, nodes) for service in new})
+        rankings = {service.name: rank(service, nodes) for service in new}
+        for ranking in rankings.values():
+            if ranking.weights:
+                table(ranking.weights, frozenset(name for name, _ in ranking.weights))  # remembered
+        return Prepared(nodes, rankings)
 
     def update_services(
         self,
@@ -222,6 +233,7 @@ class Election:
             before, after = old[node].verdict, candidate.verdict
             if (before.active, before.reluctant) != (after.active, after.reluctant):
                 names |= self._passed_over.get(node, set()) | self._led.get(node, set())
+                names |= {each for each in self._shared if self._rankings[each].position(node)}
             if after.reluctant:  # where it leads for want of a better one, any other node would do
                 names |= self._led.get(node, set())
         return names
@@ -249,25 +261,28 @@ class Election:
         self._rankings[name] = ranking
         for node in _would_lead(ranking):
             self._passed_over[node].add(name)
-        if ranking.leader is not None:
-            self._led[ranking.leader].add(name)
-        return Move(name, before, ranking.leader)
+        for node in ranking.answerers:
+            self._led[node].add(name)
+        if ranking.service.sharing is not None:
+            self._shared.add(name)
+        return _move(name, before, ranking)
 
     def _drop(self, name: str) -> Move:
         before = self._forget(name)
         del self._rankings[name]
-        return Move(name, before, None)
+        return _move(name, before, None)
 
-    def _forget(self, name: str) -> str | None:
-        """Take the service out of the indexes; return who led it."""
+    def _forget(self, name: str) -> Ranking | None:
+        """Take the service out of the indexes; return what was known of it."""
         known = self._rankings.get(name)
         if known is None:
             return None
         for node in _would_lead(known):
             _discard(self._passed_over, node, name)
-        if known.leader is not None:
-            _discard(self._led, known.leader, name)
-        return known.leader
+        for node in known.answerers:
+            _discard(self._led, node, name)
+        self._shared.discard(name)
+        return known
 
     def _is_active(self, node: str) -> bool:
         return self._candidates[node].verdict.active
@@ -298,7 +313,13 @@ def _discard(index: dict[str, set[str]], node: str, name: str) -> None:
         del index[node]
 
 
+def _move(name: str, before: Ranking | None, after: Ranking | None) -> Move:
+    old, new = before.leader if before else None, after.leader if after else None
+    shared = frozenset(before.sharers if before else ()), frozenset(after.sharers if after else ())
+    return Move(name, old, new, shared[0] - shared[1], shared[1] - shared[0])
+
+
 def _real(moves: Iterable[Move]) -> tuple[Move, ...]:
-    """Return the moves that change the leader, sorted by service."""
-    real = (move for move in moves if move.old_leader != move.new_leader)
+    """Return the moves that change who leads or shares, sorted by service."""
+    real = (move for move in moves if move.old_leader != move.new_leader or move.left or move.joined)
     return tuple(sorted(real, key=lambda move: move.service))

@@ -34,6 +34,7 @@ class Reason(Enum):
     EXCLUDED_BY_LABEL = "excluded by label"
     NO_ENDPOINT = "no endpoint"
     NO_SPEAKER = "no speaker"
+    CANNOT_SHARE = "cannot share"
     NO_INTERFACE = "no interface"
     NOT_ON_SUBNET = "not on subnet"
     UNABLE = "unable"
@@ -70,6 +71,11 @@ def exclusion_of(service: Service, node: Node) -> Exclusion | None:
         (node.network_unavailable, Reason.NETWORK_UNAVAILABLE, "its network is marked unavailable"),
         (node.excluded, Reason.EXCLUDED_BY_LABEL, "a label excludes it from load balancers"),
         (not node.speaker, Reason.NO_SPEAKER, "it gossips, but no Roost speaker runs there"),
+        (
+            service.sharing is not None and not node.shares,
+            Reason.CANNOT_SHARE,
+            "another speaker runs there, which cannot share an address",
+        ),
         (not node.can_announce, Reason.NO_INTERFACE, "no interface there can announce now"),
         (
             not _has_interface(service, node),

@@ -22,6 +22,7 @@ class Happening(Enum):
     """What happened; the value is the word that programs may rely on."""
 
     LEAD_MOVED = "lead moved"
+    SHARES_MOVED = "shares moved"
     HANDED_OVER = "handed over"
     YIELDED = "yielded"
     TOOK_OVER = "took over"

@@ -17,9 +17,10 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
     """Return every node's place for a service, or why it is out, as JSON-able data.
 
     `candidates` are those that the ranking was made of. Digests are hexadecimal; positions count from
-    1; `interfaces` are the patterns that the leader may use, None for all.
+    1; `interfaces` are the patterns that the leader may use, None for all. Where the service is shared,
+    `share` is the part of all askers that a node answers, `weight` what it weighs; else both are None.
     """
-    service = ranking.service
+    service, weights, parts = ranking.service, dict(ranking.weights), ranking.parts
     leading = candidates.get(ranking.leader) if ranking.leader else None  # VRRP's need be no member
     return {
         "service": service.name,
@@ -28,9 +29,15 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
         "leader": ranking.leader,
         "failback": failback_text(service.failback),
         "why_kept": why_kept(ranking, candidates),
+        "sharing": None if service.sharing is None else {"by": service.sharing.by},
         "interfaces": interfaces_of(service, leading.node) if leading else [],
         "places": [
-            _place(position, place, ranking, candidates) for position, place in enumerate(ranking.places, 1)
+            _place(position, place, ranking, candidates)
+            | {
+                "share": parts.get(place.node, 0.0) if weights else None,
+                "weight": weights.get(place.node),
+            }
+            for position, place in enumerate(ranking.places, 1)
         ],
         "exclusions": [_exclusion(exclusion) for exclusion in ranking.exclusions],
     }
@@ -52,14 +59,16 @@ def why_placed(ranking: Ranking, candidate: Candidate, *, kept: bool = False) ->
     `kept`: the leader leads although another node stands first.
     """
     place = _of(ranking, candidate.node.name)
-    leads = ranking.leader == candidate.node.name
+    answers = candidate.node.name in ranking.answerers
+    does = "answers its share" if ranking.sharers else "leads"
     if place is not None and not place.fitness.fit and candidate.verdict.active:
         told = f"unfit ({place.fitness.why})"
-        return f"leads although it is {told}: no node is fit" if leads else told
+        return f"{does} although it is {told}: no node is fit" if answers else told
     if barred := impediment(candidate):
-        if leads:
-            return f"leads although it is {barred.detail}: no other node can"
-        return f"cannot lead: {barred.detail}"
+        told = f"{does} although it is {barred.detail}: no other node can"
+        return told if answers else f"cannot lead: {barred.detail}"
+    if ranking.sharers:
+        return does
     leader = _of(ranking, ranking.leader) if ranking.leader else None
     if leader is None or place is None:
         return ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from roost.model.address import IPAddress
 from roost.model.ranking import Ranking
+from roost.model.sharing import Weights
 
 __all__ = ["Lead", "lead"]
 
@@ -17,7 +18,8 @@ __all__ = ["Lead", "lead"]
 class Lead:
     """Node `node` leads `address` (None: nobody), `standbys` are next, best first; `why` for people.
 
-    `service` is the name of the one whose ranking decides.
+    `service` is the name of the one whose ranking decides. Of a shared address all `sharers` answer, `node`
+    is the first of them, and nobody stands by; `weights` are those of all nodes that may.
     """
 
     address: IPAddress
@@ -25,6 +27,12 @@ class Lead:
     standbys: tuple[str, ...] = ()
     service: str = ""
     why: str = "no service has this address"
+    sharers: tuple[str, ...] = ()
+    weights: Weights = ()
+
+    def is_answered_by(self, node: str) -> bool:
+        """Tell whether `node` leads the address, or is one of those that share it."""
+        return node == self.node or node in self.sharers
 
 
 def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
@@ -40,7 +48,14 @@ def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
     standbys = tuple(place.node for place in deciding.places if place.node != deciding.leader)
     if deciding.leader is None:
         return Lead(address, None, standbys, name, f"no node can lead {name}")
-    why = f"first of those that can lead {name}"
+    shared = bool(deciding.sharers)
+    why = (
+        f"one of {len(deciding.sharers)} nodes that share {name}"
+        if shared
+        else f"first of those that can lead {name}"
+    )
     if len(ordered) > 1:
         why += f", which decides for {len(ordered)} services that share the address"
+    if shared:
+        return Lead(address, deciding.leader, (), name, why, deciding.sharers, deciding.weights)
     return Lead(address, deciding.leader, standbys, name, why)

@@ -52,6 +52,7 @@ class Node:
     network_unavailable: bool = False
     excluded: bool = False  # node.kubernetes.io/exclude-from-external-load-balancers
     speaker: bool = True  # False for a member that gossips but announces nothing
+    shares: bool = True  # False for one whose speaker knows only leaders
     can_announce: bool = True  # False while no interface of the node can announce
     interfaces: tuple[str, ...] | None = None  # those that can announce now, where that is known
     networks: tuple[IPNetwork, ...] | None = None  # of its announcing links, where that is known

@@ -17,6 +17,7 @@ from roost.model.eligibility import Credit, Exclusion, credits_of, exclusion_of
 from roost.model.fitness import FIT, Fitness
 from roost.model.node import Node
 from roost.model.service import Service
+from roost.model.sharing import Weights, table
 
 __all__ = ["Place", "Ranking", "digest", "place_digest", "rank"]
 
@@ -60,8 +61,8 @@ class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
     `leader` is the first placed node that is active, else the first that is reluctant, or None; of each kind
-    the `holder` goes first, where the lead stays with whoever has it. A position counts from 1: the index in
-    `places` plus one.
+    the `holder` goes first, where the lead stays with whoever has it. `sharers` are all of those, where the
+    service is shared. A position counts from 1: the index in `places` plus one.
     """
 
     service: Service
@@ -69,6 +70,23 @@ class Ranking:
     exclusions: tuple[Exclusion, ...] = ()
     leader: str | None = None
     holder: str | None = None
+    sharers: tuple[str, ...] = ()
+
+    @property
+    def answerers(self) -> tuple[str, ...]:
+        """Who answers: the leader, or all that share."""
+        return self.sharers or ((self.leader,) if self.leader is not None else ())
+
+    @property
+    def weights(self) -> Weights:
+        """What the placed nodes weigh, by name; nothing where the service is not shared."""
+        sharing = self.service.sharing
+        return sharing.weights_of(place.node for place in self.places) if sharing is not None else ()
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Which part of all askers each node answers of those that share the service; else nothing."""
+        return dict(table(self.weights, frozenset(self.sharers)).parts) if self.sharers else {}
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
@@ -87,20 +105,20 @@ class Ranking:
     def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
         """Return the same order, led by the holder, else by the first node in the first group that has one.
 
-        Who is unfit leads only where none of the groups has anybody fit.
+        Who is unfit leads only where none of the groups has anybody fit. A shared service is shared by all of
+        the group.
         """
-        first = next(
-            (
-                (place, group)
-                for fit in (True, False)
-                for group in groups
-                for place in self.places
-                if place.fitness.fit is fit and group(place.node)
-            ),
-            None,
+        found = (
+            (group, [place for place in self.places if place.fitness.fit is fit and group(place.node)])
+            for fit in (True, False)
+            for group in groups
         )
-        leader = None if first is None else self._holder_or(*first)
-        return self if leader == self.leader else replace(self, leader=leader)
+        group, first = next(((group, places) for group, places in found if places), (None, []))
+        leader = self._holder_or(first[0], group) if group is not None else None
+        sharers = tuple(place.node for place in first) if self.service.sharing is not None else ()
+        if (leader, sharers) == (self.leader, self.sharers):
+            return self
+        return replace(self, leader=leader, sharers=sharers)
 
     def _holder_or(self, first: Place, group: Callable[[str], bool]) -> str:
         """Return the holder if it is in the group of `first` and as fit, and its own checks are no worse.

@@ -8,6 +8,7 @@ from roost.model.address import IPAddress
 from roost.model.check import Check
 from roost.model.forwarding import Forward
 from roost.model.node import Node
+from roost.model.sharing import Sharing
 from roost.model.virtual_router import VirtualRouter
 
 __all__ = ["Advertisement", "DesiredState", "LabelSelector", "Port", "Preference", "Service"]
@@ -92,8 +93,8 @@ class Service:
 
     With `apart_from`, an address of another service, nodes have the opposite order of that service's: so two
     are led by different nodes as long as two can, and a lost node moves only what it led. `part_of` is the
-    name that people know it by, where that is another one. `track` is what has to be well on a node for it
-    to lead.
+    name that people know it by, where that is another one. With `sharing` all nodes that may lead it answer,
+    each its own askers. `track` is what has to be well on a node for it to lead.
 
     `failback` is for how many seconds a node has to be well before it takes the lead from one that ranks
     behind it: with 0 it does at once, with `math.inf` never (`roost.model.tenure`).
@@ -115,13 +116,14 @@ class Service:
     part_of: str = ""
     failback: float = 0.0
     vrrp: VirtualRouter | None = None
+    sharing: Sharing | None = None
     track: tuple[Check, ...] = ()
     forward: Forward | None = None
 
     @property
     def stays(self) -> bool:
         """Whether its lead stays with the node that has it, though a better-ranked one has come."""
-        return self.failback > 0
+        return self.failback > 0 and self.sharing is None
 
     @property
     def elected_on(self) -> IPAddress:

@@ -1,7 +1,8 @@
 """What would move if nodes went down, came or drained: the election itself, on changed candidates."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from roost.model.address import IPAddress, canonical
@@ -25,12 +26,22 @@ class ContradictionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """Who leads a service before and after the supposed change, and one clause on why."""
+    """Who leads a service before and after the supposed change, and one clause on why.
+
+    `shares_before` and `shares_after` are the parts of all askers by node, where the service is shared.
+    """
 
     service: Service
     before: str | None
     after: str | None
     why: str
+    shares_before: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    shares_after: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def moves(self) -> bool:
+        """Whether another node leads it, or others share it."""
+        return self.before != self.after or self.shares_before != self.shares_after
 
     def as_data(self) -> dict[str, Any]:
         """Return the prospect as JSON-able data."""
@@ -41,6 +52,9 @@ class Prospect:
             "before": self.before,
             "after": self.after,
             "why": self.why,
+            "shares": {"before": dict(self.shares_before), "after": dict(self.shares_after)}
+            if self.service.sharing is not None
+            else None,
         }
 
 
@@ -91,7 +105,7 @@ def what_if(
         for name, ranking in sorted(election.rankings.items())
         if asked in (None, name)
     ]
-    moves = [each for each in prospects if each.before != each.after]
+    moves = [each for each in prospects if each.moves]
     shown = prospects if asked else moves
     return WhatIf(tuple(shown), staying=len(prospects) - len(moves), total=len(prospects))
 
@@ -135,7 +149,26 @@ def _kinds(
 
 
 def _prospect(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> Prospect:
-    return Prospect(after.service, before.leader, after.leader, _why(before, after, candidates))
+    why = _why_shared(before, after, candidates) if after.weights else _why(before, after, candidates)
+    return Prospect(after.service, before.leader, after.leader, why, before.parts, after.parts)
+
+
+def _why_shared(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> str:
+    """Return whose share goes where, and who gets one."""
+    gone = [impediment(candidates[name]) for name in before.sharers if name not in after.sharers]
+    came = [name for name in after.sharers if name not in before.sharers]
+    old, new = before.parts, after.parts
+    told = [
+        f"{each.node}: {each.detail}; {old[each.node]:.0%} of all askers find another node"
+        for each in gone
+        if each is not None
+    ]
+    told += [
+        f"{name} answers {new[name]:.0%} of all that ask anew; who uses another stays there" for name in came
+    ]
+    if not after.sharers:
+        told.append("no other node can")
+    return "; ".join(told) or "stays"
 
 
 def _why(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> str:

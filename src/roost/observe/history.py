@@ -28,7 +28,7 @@ class History:
 
     def follow(self, event: Event) -> None:
         """Take an event."""
-        if event.what is Happening.LEAD_MOVED:
+        if event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED):
             self.record(event.facts["service"], event.facts["to"], event.facts["why"])
 
     def record(self, service: str, leader: str | None, why: str) -> None:

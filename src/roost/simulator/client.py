@@ -189,8 +189,9 @@ class Client:
     def _ask(self, address: IPAddress, entry: Entry, now: float) -> None:
         entry.asked = now
         entry.attempts += 1
-        question = Question(address, self.address, self.mac, self.port)
-        if entry.state is State.PROBE:
+        alone = entry.state is State.PROBE
+        question = Question(address, self.address, self.mac, self.port, direct=alone)
+        if alone:
             port = self._lan.unicast(self.port, self.mac, entry.mac)
             reached = [port] if port is not None else []
         else:

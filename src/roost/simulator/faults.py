@@ -26,6 +26,7 @@ _AFTER: Final = 8.0  # seconds after the planned move at the end
 _FAILBACKS: Final = MappingProxyType({failback_text(each): each for each in (ALWAYS, NEVER, 2.0, 5.0)})
 _KEEPING: Final = 0.4  # share of runs in which leads stay, and there:
 _KEPT: Final = 0.6  # share of services whose leads do
+_SHARED: Final = 0.5  # of the services, where any are shared
 _TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
@@ -133,7 +134,8 @@ class ServiceSpec:
     With `endpoints` its traffic goes through the node's proxy, else the host terminates the address. Where it
     is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
     have none, which is always. With a `vrid` VRRP decides who leads it: adverts come every 0.1 s, the first
-    node has the highest priority, and with an odd number nobody preempts.
+    node has the highest priority, and with an odd number nobody preempts. With `shared` all these nodes
+    answer, each its own askers.
     """
 
     name: str
@@ -143,6 +145,7 @@ class ServiceSpec:
     tracked: bool = False
     failback: str = failback_text(ALWAYS)
     vrid: int = 0
+    shared: bool = False
 
     @property
     def seconds(self) -> float:
@@ -204,11 +207,11 @@ class Schedule:
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
     tracked, vrid = bool(row.get("tracked")), int(row.get("vrid", 0))  # older files are played without
-    failback = row.get("failback", failback_text(ALWAYS))
+    failback, shared = row.get("failback", failback_text(ALWAYS)), bool(row.get("shared"))
     if failback not in _FAILBACKS:
         raise ScheduleError(f"no failback of the simulator is {failback}")
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid)
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid, shared)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -273,7 +276,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         switches,
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
-        services,
+        _some_shared(services, seed),
         (*sorted((*drawn, *checks), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
@@ -329,6 +332,13 @@ def _draw_failback(services: tuple[ServiceSpec, ...], chance: random.Random) -> 
         replace(each, failback=chance.choice(others)) if chance.random() < _KEPT else each
         for each in services
     )
+
+
+def _some_shared(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceSpec, ...]:
+    """Share some of the services in half of all runs; drawn apart, so that a seed keeps its faults."""
+    chance = random.Random(f"shared {seed}")  # noqa: S311 - a simulation
+    share = chance.choice((0.0, _SHARED))
+    return tuple(replace(each, shared=chance.random() < share) for each in services)
 
 
 def _spread(span: tuple[float, float], chance: random.Random) -> float:

@@ -22,6 +22,7 @@ from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import encode, encode_state
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.metadata import encode as encode_metadata
+from roost.simulator.askers import Asked, answered_of
 from roost.simulator.inbox import Queue
 from roost.simulator.lan import Claim, Question
 
@@ -43,6 +44,8 @@ class Hands:
     def __init__(self, process: "Process") -> None:
         self.announcements: Mapping[IPAddress, Announcement] = {}
         self.answering: frozenset[IPAddress] = frozenset()  # on the links that are open
+        self.answered: frozenset[Asked] = frozenset()  # the same, and by whom it is asked for
+        self.peers: frozenset[bytes] = frozenset()  # whose questions for shared addresses all answer
         self.noticed: frozenset[IPAddress] = frozenset()
         self._turn = 0
         self.until = float("-inf")  # requests may be answered until then, on the host's scale
@@ -115,8 +118,14 @@ class Hands:
 
     def reply(self, asked: Question) -> None:
         """Answer an ARP request, if this node does and may."""
-        if asked.target in self.answering and self.may_answer():
+        if asked.target in self.answering and self.may_answer() and self._is_for_this_node(asked):
             self._host.reply(Claim(asked.target, self.mac(asked.target), gratuitous=False), asked)
+
+    def _is_for_this_node(self, asked: Question) -> bool:
+        """Tell whether a question for a shared address is this node's to answer, as others always are."""
+        share = self.announcements[asked.target].share
+        of_a_peer = asked.asker is None and asked.mac in self.peers
+        return share is None or asked.direct or of_a_peer or share.answers(asked.mac, asked.target)
 
     def _answer(self, effect: do.Answer) -> None:
         self.announcements = dict(effect.announcements)
@@ -135,6 +144,7 @@ class Hands:
             for address, told in self.announcements.items()
             if any(told.allows(name) for name in names)
         )
+        self.answered = answered_of({each: self.announcements[each] for each in self.answering})
         self._host.answers_changed()
 
     def _renew(self, effect: do.Renew) -> None:

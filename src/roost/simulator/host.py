@@ -363,7 +363,7 @@ class Host:
             return
         station = port.station
         if address != station.address:
-            question = Question(address, None, self.mac, self.port, answered)
+            question = Question(address, None, self.mac, self.port, answered, direct=True)
             self._reach(port, partial(station.hear_question, question))
         elif station.awake and self._lan.unicast(port, mac, self.mac) is self.port:
             there_and_back = self._lan.flight(self.port, port) + self._lan.flight(port, self.port)

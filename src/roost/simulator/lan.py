@@ -20,7 +20,7 @@ _UPLINK: Final = "uplink"
 
 
 class Question(NamedTuple):
-    """An ARP request for `target`; an `asker` of None is a probe, which teaches nobody anything.
+    """An ARP request for `target`, `direct` if to one station; a probe has no `asker` and teaches nobody.
 
     `mac` (6 bytes) and `port` are the asker's. A named tuple: millions are made.
     """
@@ -30,6 +30,7 @@ class Question(NamedTuple):
     mac: bytes
     port: "Port"
     answered: Callable[["Claim"], None] | None = None  # hears the answer, too
+    direct: bool = False
 
 
 class Claim(NamedTuple):

@@ -26,6 +26,7 @@ from roost.protocols.words.codec import Word, decode, decode_state
 from roost.protocols.words.metadata import Metadata, encode
 from roost.protocols.words.sightings import Sighting
 from roost.protocols.words.verdict import Ground
+from roost.simulator.askers import Asked
 from roost.simulator.hands import Hands
 from roost.simulator.inbox import Inbox, Queue
 from roost.simulator.lan import Claim, Question
@@ -148,9 +149,9 @@ class Process:
 
     # -- what rules ask --------------------------------------------------------------------------------
 
-    def answering(self) -> frozenset[IPAddress]:
-        """Return what is answered at this moment."""
-        return self.hands.answering if self.hands.may_answer() else frozenset()
+    def answering(self) -> frozenset[Asked]:
+        """Return what is answered at this moment, and for whom."""
+        return self.hands.answered if self.hands.may_answer() else frozenset()
 
     def able(self) -> frozenset[IPAddress]:
         """Return what this node could answer for: configured, allowed to it, and to be had on its host."""
@@ -246,7 +247,9 @@ class Process:
                 self.hands.carry_out(effect)
         if self._members_changed and not wanted:
             self._members_changed = False
-            self.decider.set_members(self.roster.members(self.swim.members.values()), self.host.time())
+            members = self.roster.members(self.swim.members.values())
+            self.decider.set_members(members, self.host.time())
+            self.hands.peers |= {mac for each in members for mac in each.metadata.macs}
             return True
         return wanted
 

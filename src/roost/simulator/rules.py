@@ -1,7 +1,8 @@
 """What must hold at every step of a run, whatever befalls the cluster.
 
 An observer on each switch sees which hosts would answer it for each address, at short distances and without
-being noticed: no packet of its own disturbs the run.
+being noticed: no packet of its own disturbs the run. For a shared address it is several askers, each of whom
+has to have exactly one answerer as others have.
 
     silence   nobody answers for longer than the bound although one and the same node could all the time
     two       two nodes answer for longer than the bound
@@ -13,7 +14,7 @@ being noticed: no packet of its own disturbs the run.
     broken    the same breaks a client's connection
     loop      a node passes on twice what peers passed on to it
     verdict   a node is declared gone that is well, and another one could have told
-    flapping  a lead returns again and again to a node that gets lost each time
+    flapping  a lead returns again and again to a node that gets lost each time; a share may
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
@@ -26,6 +27,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.model.tenure import NEVER
 from roost.protocols.words.metadata import Metadata
+from roost.simulator.askers import ANYBODY, ASKERS, Asked
 from roost.simulator.blame import Returns, Untouched
 from roost.simulator.client import Client, State
 from roost.simulator.clock import START
@@ -39,7 +41,8 @@ __all__ = ["Bounds", "Judge", "Violation", "lone_moves"]
 
 _CROWDED: Final = 2  # times as long a silence, and two answers, may be while a crowd of faults is on
 _NOBODY: Final[frozenset[str]] = frozenset()
-_Seen = tuple[Host, frozenset[IPAddress], frozenset[IPAddress], tuple[bool, ...]]
+_Seen = tuple[Host, frozenset[Asked], frozenset[IPAddress], tuple[bool, ...]]
+_Key = tuple[int, IPAddress, bytes]  # a switch, an address, and who asks for it there
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +112,18 @@ class Judge:
         self._planned_moves = list(lone_moves(world.schedule, bounds))
         self._planned: _Planned | None = None
         self._failback = {spec.ip: spec.seconds for spec in world.schedule.services}
+        self._shared = frozenset(spec.ip for spec in world.schedule.services if spec.shared)
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
         self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
         now = world.clock.now
         self._watched = {
-            (switch, address): _Watched(now)
+            (switch, spec.ip, asker): _Watched(now)
             # Where no client is nobody asks, and nobody can prove to a node that its link works.
             for switch in range(min(world.schedule.switches, world.schedule.clients))
-            for address in self._addresses
+            for spec in world.schedule.services
+            for asker in (ASKERS if spec.shared else (ANYBODY,))
         }
-        self._able_since: dict[tuple[int, IPAddress], dict[str, float]] = {key: {} for key in self._watched}
+        self._able_since: dict[_Key, dict[str, float]] = {key: {} for key in self._watched}
         self._before: tuple[Sequence[_Seen], frozenset[IPAddress]] = ((), frozenset())
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
@@ -134,15 +139,14 @@ class Judge:
         if self.violation is None:
             self._world.clock.after(self._bounds.look, self._tick)
 
-    def _count_returns(
-        self, key: tuple[int, IPAddress], who: frozenset[str], seen: Sequence[_Seen], now: float
-    ) -> None:
+    def _count_returns(self, key: _Key, who: frozenset[str], seen: Sequence[_Seen], now: float) -> None:
         """See which nodes were lost while they answered, and which have come back."""
         returns, before = self._returns[key], self._watched[key].who
         for name in before - {host.name for host, _, _, talks in seen if any(talks)}:
             returns.lose(name)  # by what befell itself: of a split it knows nothing
         able_since = self._able_since[key]
-        for name in who - before:
+        # To a shared address it returns without taking any client along.
+        for name in who - before if key[2] == ANYBODY else ():
             since = [when for each, when in able_since.items() if each != name]
             needed = not since or now - min(since) <= self._bounds.warm
             if returns.answers(name, now, needed=needed) > self._bounds.returns:
@@ -173,7 +177,7 @@ class Judge:
         for key, watched in self._watched.items():
             self._judge(key, watched, now, quiet, crowded=crowded)
             unfit = watched.able - self._fit(key[1], watched)
-            if wrong := self._keeping.judge(key, watched.who, waiting | unfit, now - START):
+            if wrong := self._keeping.judge(key[:2], watched.who, waiting | unfit, now - START):
                 self._break("kept", f"{_place(key)}: {wrong}")
         self._judge_planned(now)
         if any(client.connections and client.connections.looped for client in self._world.clients):
@@ -192,23 +196,22 @@ class Judge:
         return host, process.answering(), able, talks
 
     def _take(self, seen: Sequence[_Seen], offered: frozenset[IPAddress], now: float) -> None:
-        for (switch, address), watched in self._watched.items():
+        for key, watched in self._watched.items():
+            switch, address, asker = key
             heard = [state for state in seen if state[3] and state[3][switch]]
-            who = frozenset(host.name for host, answering, _, _ in heard if address in answering)
+            who = frozenset(host.name for host, answered, _, _ in heard if (address, asker) in answered)
             if who != watched.who:
-                self._world.observed(switch, address, who)
-                self._count_returns((switch, address), who, seen, now)
+                self._world.observed(switch, address, asker, who)
+                self._count_returns(key, who, seen, now)
             watched.who = who
             watched.able = frozenset(host.name for host, _, able, _ in heard if address in able & offered)
-            since = self._able_since[switch, address]
+            since = self._able_since[key]
             for name in [name for name in since if name not in watched.able]:
                 del since[name]
             for name in sorted(watched.able):
                 since.setdefault(name, now)
 
-    def _judge(
-        self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float, *, crowded: bool
-    ) -> None:
+    def _judge(self, key: _Key, watched: _Watched, now: float, quiet: float, *, crowded: bool) -> None:
         if watched.who:
             watched.answered = now
         elif since := self._able_since[key]:
@@ -225,7 +228,7 @@ class Judge:
         else:
             watched.settled = None
 
-    def _judge_two(self, key: tuple[int, IPAddress], watched: _Watched, now: float, *, crowded: bool) -> None:
+    def _judge_two(self, key: _Key, watched: _Watched, now: float, *, crowded: bool) -> None:
         if len(watched.who) > 1:
             watched.two_since = now if watched.two_since is None else watched.two_since
             watched.two_last = now
@@ -237,7 +240,7 @@ class Judge:
         elif watched.two_since is not None and now - watched.two_last > self._bounds.gap:
             watched.two_since = None
 
-    def _judge_rest(self, key: tuple[int, IPAddress], watched: _Watched, now: float, quiet: float) -> None:
+    def _judge_rest(self, key: _Key, watched: _Watched, now: float, quiet: float) -> None:
         if self._is_unwell(watched, now):
             told = " and ".join(sorted(watched.who)) or "nobody"
             able = ", ".join(sorted(watched.able)) or "nobody"
@@ -308,7 +311,7 @@ class Judge:
             for address in self._addresses
             if all(
                 watched.who and watched.able - {fault.node}
-                for (_, each), watched in self._watched.items()
+                for (_, each, _), watched in self._watched.items()
                 if each == address
             )
         )
@@ -323,9 +326,9 @@ class Judge:
 
     def _judge_move(self, planned: _Planned) -> None:
         told = planned.fault.told()
-        for (switch, address), watched in self._watched.items():
-            if address in planned.addresses and not watched.who:
-                self._break("planned", f"{_place((switch, address))}: no answer during {told}")
+        for key, watched in self._watched.items():
+            if key[1] in planned.addresses and not watched.who:
+                self._break("planned", f"{_place(key)}: no answer during {told}")
         for client in self._world.clients:
             for address, entry in client.entries.items():
                 if entry.lost > planned.lost.get((client.name, address), entry.lost):
@@ -345,7 +348,8 @@ class Judge:
                     self._judge_client(client, address, now - entry.heard)
 
     def _judge_client(self, client: Client, address: IPAddress, silent: float) -> None:
-        able = self._able_since[client.port.switch, address].values()
+        asker = ASKERS[0] if address in self._shared else ANYBODY  # any: the same nodes are able
+        able = self._able_since[client.port.switch, address, asker].values()
         if any(self._world.clock.now - since >= silent for since in able):
             self._break("stuck", f"{client.name} had no answer from {address} for {silent:.1f} s")
 
@@ -376,6 +380,6 @@ def _would_rather_not(told: Metadata) -> bool:
     return bool(told.waits or told.deaf or told.outdated or told.draining)
 
 
-def _place(key: tuple[int, IPAddress]) -> str:
-    switch, address = key
-    return f"{address} at switch {switch + 1}"
+def _place(key: _Key) -> str:
+    switch, address, asker = key
+    return f"{address} at switch {switch + 1}" + (f" for {asker.hex(':')}" if asker else "")

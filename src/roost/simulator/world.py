@@ -13,6 +13,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
+from roost.model.sharing import Sharing
 from roost.model.virtual_router import VirtualRouter
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
@@ -143,9 +144,10 @@ class World:
             tuple(_service(spec, rank) for spec in specs), ",".join(each.name for each in specs)
         )
 
-    def observed(self, switch: int, address: IPAddress, who: frozenset[str]) -> None:
-        """Take note of who answers for an address now, as seen at a switch."""
-        self._note(f"switch {switch + 1}", "answers", f"{address} {' '.join(sorted(who)) or 'nobody'}")
+    def observed(self, switch: int, address: IPAddress, asker: bytes, who: frozenset[str]) -> None:
+        """Take note of who answers for an address now, as seen at a switch, by `asker` if that counts."""
+        what = f"{address}/{asker[-1]}" if asker else str(address)
+        self._note(f"switch {switch + 1}", "answers", f"{what} {' '.join(sorted(who)) or 'nobody'}")
 
     def _note(self, who: str, what: str, text: str) -> None:
         if self._recording:
@@ -208,6 +210,7 @@ def _service(spec: ServiceSpec, rank: int) -> Service:
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
+        sharing=Sharing() if spec.shared else None,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),
         failback=spec.seconds,
         vrrp=router if spec.vrid else None,

@@ -178,7 +178,7 @@ def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
     links = [link.name for link in speaker.links.links]
     for ranking in election.rankings.values():
         service = ranking.service
-        if ranking.leader == speaker.name:
+        if speaker.name in ranking.answerers:
             each = _answered(speaker, service)
         elif ranking.leader is None and (me := election.candidates.get(speaker.name)):
             each = _failed(ranking, me.node, links)
@@ -198,12 +198,13 @@ def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
         return None
     limited = decider.announcements[answered[0]].interfaces is not None
     used = speaker.announcer.interfaces_for(answered[0]) if limited else ()
-    leaders = {
-        ranking.leader
+    answerers = {
+        node
         for name in names_of_parts(service.known_as)
         if (ranking := election.rankings.get(name))
+        for node in ranking.answerers
     }
-    others = frozenset(name for name in leaders if name not in (None, speaker.name))
+    others = frozenset(answerers) - {speaker.name}
     return AnnouncedService(tuple(canonical(each) for each in service.addresses), used, others=others)
 
 

@@ -82,6 +82,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "vrid clash": Kind(_WARNING, "give one of them another vrid, or both the same settings"),
         "vrrp fault": Kind(_WARNING, "`roost explain SERVICE` says what the virtual router lacks"),
         "stood in": Kind(_WARNING, "compare that node's services with this one's: most likely it lacks it"),
+        "not shared": Kind(
+            _WARNING, "give it a pool that those speakers do not announce, or have one node lead it"
+        ),
         "yielded": Kind(_WARNING, "look why gossip does not reach who answers for it"),
         "claimed by a peer": Kind(
             _WARNING, "compare the services of both, and look at the gossip between them"

@@ -222,6 +222,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield from fitness_problems(speaker)
         yield from vrrp_problems(speaker, now)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
+        yield from _grouped("not shared", dict(_not_shared(speaker)))
         why = speaker.decider.why
         yield from _grouped(
             "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
@@ -280,6 +281,17 @@ def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
         leader = speaker.decider.state.plan.lead(address).node
         if leader is not None and leader != speaker.name:
             yield canonical(address), f"its leader {leader} does not answer for it, and {who} does instead"
+
+
+def _not_shared(speaker: Speaker) -> Iterator[tuple[str, str]]:
+    """Tell of shared services beside speakers that know only leaders: these answer everybody."""
+    for ranking in speaker.decider.state.election.rankings.values():
+        foreign = [each.node for each in ranking.exclusions if each.reason is Reason.CANNOT_SHARE]
+        if foreign:
+            yield (
+                _named(ranking),
+                f"the speakers of {', '.join(foreign)} cannot share it, and may answer everybody",
+            )
 
 
 def _undeliverable(speaker: Speaker) -> Iterator[Problem]:

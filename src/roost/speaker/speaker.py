@@ -419,7 +419,8 @@ class Speaker:
             await asyncio.sleep(_LOOK)
 
     def _measure(self, event: Event) -> None:
-        if event.what is Happening.LEAD_MOVED and (silent := event.facts.get("silent_s")) is not None:
+        moved = event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED)
+        if moved and (silent := event.facts.get("silent_s")) is not None:
             self.failovers.observe(silent)
 
     # -- what goes out ---------------------------------------------------------------------------

@@ -108,6 +108,7 @@ class SpeakerViews:
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": rfc3339(change.since),
             "change": change.why,
+            "mute": self._mute(ranking),
             "passing_on": self._passing_on(ranking.service),
             "backends": backends(speaker, ranking.service),
             "checks": check_views(speaker, ranking.service.name),
@@ -132,20 +133,7 @@ class SpeakerViews:
             fitness=election.fitness,
             holders=election.holders,
         )
-        return {
-            "moves": [
-                {
-                    "service": move.service.name,
-                    "addresses": [canonical(each) for each in move.service.addresses],
-                    "before": move.before,
-                    "after": move.after,
-                    "why": move.why,
-                }
-                for move in found.moves
-            ],
-            "staying": found.staying,
-            "total": found.total,
-        }
+        return found.as_data()
 
     def drain(self, node: str, *, wish: bool | None) -> Mapping[str, Any]:
         """How far `node` is with draining, after passing on the wish.
@@ -244,6 +232,7 @@ class SpeakerViews:
             "name": service.name,
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
+            "shares": self._shares(ranking),
             "since": rfc3339(change.since),
             "change": change.why,
             "answering": bool(answering),
@@ -257,6 +246,18 @@ class SpeakerViews:
             "vrrp": vrrp_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
+
+    def _shares(self, ranking: Ranking) -> dict[str, float] | None:
+        """Which part of all askers each node answers, as this node sees it; None where one node leads."""
+        if not ranking.weights:
+            return None
+        plan = self._speaker.decider.state.plan
+        return plan.shares.parts(plan.lead(ranking.service.addresses[0]))
+
+    def _mute(self, ranking: Ranking) -> list[str]:
+        """Who shares the service and does not answer, so that others stand in."""
+        shares = self._speaker.decider.state.plan.shares
+        return sorted({name for each in ranking.service.addresses for name in shares.mute(each)})
 
     def _passing_on(self, service: Service) -> list[dict[str, Any]]:
         """Who holds connections of the service that this node passes on; None: how many it has yet to say."""
@@ -293,6 +294,12 @@ class SpeakerViews:
             speaker.delivery.undeliverable[each]
             for each in service.addresses
             if each in speaker.delivery.undeliverable
+        ]
+        shares = speaker.decider.state.plan.shares
+        problems += [
+            f"{canonical(address)}: {', '.join(mute)} does not answer its share, and others stand in"
+            for address in service.addresses
+            if (mute := sorted(shares.mute(address)))
         ]
         problems += [
             f"{canonical(address)} is {speaker.decider.why(address)}"

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from roost.model.address import canonical
 from roost.standalone.document import Document, Node, Path
 from roost.standalone.problems import Finding, Spot
+from roost.standalone.sharing import wrong_weights
 
 __all__ = ["crossing"]
 
@@ -21,6 +22,7 @@ def crossing(document: Document) -> Iterator[Found]:
     yield from _repeated_addresses(document)
     yield from _two_keys(document)
     yield from _wildcard_without_advertise(document)
+    yield from wrong_weights(document)
 
 
 def _repeated_names(document: Document) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from roost.model.address import IPAddress, canonical
 from roost.model.check import Check
 from roost.model.forwarding import Forward
 from roost.model.service import Advertisement, DesiredState, LabelSelector, Port, Service
+from roost.model.sharing import Sharing
 from roost.model.tenure import ALWAYS, failback_text
 from roost.model.virtual_router import VirtualRouter
 from roost.settings import SpeakerSettings
@@ -31,7 +32,10 @@ class NodeSelection:
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """A service of the file; None for `nodes` and `interfaces` allows all, `failback` is in seconds."""
+    """A service of the file; None for `nodes` and `interfaces` allows all, for `sharing` is one leader.
+
+    `failback` is in seconds.
+    """
 
     name: str
     addresses: tuple[IPAddress, ...]
@@ -40,6 +44,7 @@ class ServiceConfig:
     ports: tuple[Port, ...] = ()
     vrrp: VirtualRouter | None = None
     forward: Forward | None = None
+    sharing: Sharing | None = None
     track: tuple[Check, ...] = ()
     failback: float = ALWAYS
 
@@ -59,6 +64,7 @@ class ServiceConfig:
             deliver="forward" if self.forward else "local",
             ports=self.ports,
             forward=self.forward,
+            sharing=self.sharing,
             track=self.track,
             failback=self.failback,
             vrrp=self.vrrp,
@@ -82,6 +88,8 @@ class ServiceConfig:
             plain.append({"failback": failback_text(self.failback)})
         if self.forward is not None:
             plain.append(_plain(self.forward))
+        if self.sharing is not None:
+            plain.append([self.sharing.by, sorted(self.sharing.weights)])
         return plain
 
 

@@ -200,6 +200,7 @@ def _service(section: ServiceSection) -> ServiceConfig:
         nodes=_selection(section.nodes) if section.nodes else None,
         interfaces=_tuple(section.interfaces),
         failback=section.failback,
+        sharing=section.sharing.desired() if section.sharing is not None else None,
         ports=tuple(
             Port(each.port, cast("Literal['TCP', 'UDP', 'SCTP']", each.protocol)) for each in section.ports
         ),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from roost.model.address import IPAddress
+from roost.model.sharing import WEIGHT_LIMIT, Sharing
 from roost.model.tenure import ALWAYS
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.profile import PROFILES
@@ -29,6 +30,7 @@ __all__ = [
     "NodesSection",
     "Section",
     "ServiceSection",
+    "SharingSection",
     "VrrpSection",
     "all_keys",
     "keys_at",
@@ -83,6 +85,14 @@ def _names_or_labels(value: Any) -> Any:
         return {"names": value}
     nested = any(isinstance(each, list | dict) for each in value.values())  # a label's value never is
     return value if nested or value.keys() <= {"names", "labels"} else {"labels": value}
+
+
+def _sharing(value: Any) -> Any:
+    """Bring the words into the long form; None is one leader."""
+    if isinstance(value, dict):
+        return value
+    word = values.choice("leader", "per-client")(value)
+    return None if word == "leader" else {}
 
 
 _Patterns = Annotated[list[_Pattern], AfterValidator(_not_empty)]
@@ -143,6 +153,20 @@ class ElectionSection(Section):
     vrrp: VrrpSection | None = None
 
 
+class SharingSection(Section):
+    """How all nodes of a service answer for its addresses."""
+
+    by: Annotated[str, PlainValidator(values.choice("client", later=("connection",)))] = "client"
+    weights: Annotated[
+        dict[_Name, Annotated[int, PlainValidator(values.integer(0, WEIGHT_LIMIT))]],
+        AfterValidator(_at_least_one),
+    ] = {}
+
+    def desired(self) -> Sharing:
+        """Return it as the election takes it."""
+        return Sharing("client", tuple(sorted(self.weights.items())))
+
+
 class ServiceSection(Section):
     """A service and its addresses."""
 
@@ -153,7 +177,7 @@ class ServiceSection(Section):
     election: Annotated[ElectionSection, BeforeValidator(vrrp_values.election)] = Field(
         default_factory=ElectionSection
     )
-    sharing: Annotated[str, PlainValidator(values.choice("leader", later=("per-client",)))] = "leader"
+    sharing: Annotated[SharingSection | None, BeforeValidator(_sharing)] = None
     failback: Annotated[float, PlainValidator(failback_seconds)] = ALWAYS
     deliver: Annotated[str, PlainValidator(values.choice("local", "forward"))] = "local"
     ports: list[PortSection] = []

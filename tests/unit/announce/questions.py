@@ -4,15 +4,35 @@ import struct
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
+from roost.model.address import IPAddress
+from roost.model.sharing import NO_SLOTS, Share, slot_of
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.arp import REPLY, REQUEST, Arp
 from roost.protocols.ndp import Advertisement
 from roost.protocols.words.sightings import Sighting
 
-__all__ = ["ALL", "CLIENT", "HELD", "HELD6", "LED", "LED6", "OURS", "PEER", "Question", "long_solicitation"]
+__all__ = [
+    "ALL",
+    "CLIENT",
+    "HELD",
+    "HELD6",
+    "LED",
+    "LED6",
+    "OTHERS",
+    "OTHERS6",
+    "OURS",
+    "PEER",
+    "SHARED",
+    "SHARED6",
+    "Question",
+    "long_solicitation",
+    "shares",
+]
 
 OURS, CLIENT, PEER = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 3))
 LED, HELD = IPv4Address("192.0.2.200"), IPv4Address("192.0.2.201")  # HELD are known, and answered by others
+SHARED, OTHERS = IPv4Address("192.0.2.202"), IPv4Address("192.0.2.203")  # CLIENT's askers are ours, another's
+SHARED6, OTHERS6 = IPv6Address("2001:db8::ab:202"), IPv6Address("2001:db8::cd:203")
 LED6, HELD6 = IPv6Address("2001:db8::ab:200"), IPv6Address("2001:db8::cd:201")
 CLIENT4, CLIENT6 = IPv4Address("192.0.2.101"), IPv6Address("2001:db8::101")
 NOBODY4, NOBODY6 = IPv4Address(0), IPv6Address(0)
@@ -25,12 +45,28 @@ SOURCE, NONCE = (
 
 @dataclass(frozen=True)
 class Question:
-    """`answer` is None for silence; `asker` is who is remembered for having asked."""
+    """`answer` is None for silence; `asker` is who is remembered for having asked.
+
+    `ends`: the host's own kernel does not get to see it, since it may have the address.
+    """
 
     name: str
     frame: bytes
     answer: Arp | Advertisement | None = None
     asker: Sighting | None = None
+    ends: bool = False
+
+
+def shares() -> dict[IPAddress, Share]:
+    """Of SHARED the slot of CLIENT is this node's, of OTHERS all but that."""
+    found: dict[IPAddress, Share] = {}
+    for address in (SHARED, SHARED6, OTHERS, OTHERS6):
+        slot = slot_of(CLIENT, address)
+        bits = bytearray(NO_SLOTS)
+        bits[slot // 8] |= 1 << slot % 8
+        ours = address in (SHARED, SHARED6)
+        found[address] = Share(bytes(bits if ours else (each ^ 0xFF for each in bits)))
+    return found
 
 
 def request(
@@ -77,12 +113,14 @@ def long_solicitation() -> bytes:
     return solicitation(SOURCE + CLIENT + NONCE * 20)
 
 
-def reply(target: IPv4Address = CLIENT4) -> Arp:
-    return Arp(REPLY, OURS, LED, CLIENT, target)
+def reply(target: IPv4Address = CLIENT4, about: IPv4Address = LED) -> Arp:
+    return Arp(REPLY, OURS, about, CLIENT, target)
 
 
-def advertised(destination: IPv6Address = CLIENT6, *, solicited: bool = True) -> Advertisement:
-    return Advertisement(LED6, destination, LED6, OURS, router=False, solicited=solicited, override=True)
+def advertised(
+    destination: IPv6Address = CLIENT6, *, solicited: bool = True, about: IPv6Address = LED6
+) -> Advertisement:
+    return Advertisement(about, destination, about, OURS, router=False, solicited=solicited, override=True)
 
 
 def tagged(frame: bytes, identifier: int) -> bytes:
@@ -171,6 +209,36 @@ ALL = (
     Question("claim: advertisement", ndp.unsolicited(CLIENT, LED6)),
     Question("router solicitation", solicitation(kind=133)),
     Question("IPv4 packet", ethernet.build(OURS, CLIENT, ethernet.IPV4, b"\x45" + bytes(15) + LED.packed)),
+    Question("shared: one of ours asks", request(SHARED), reply(about=SHARED), replace(SEEN, vip=SHARED)),
+    Question("shared: one of ours probes", request(SHARED, NOBODY4), reply(NOBODY4, SHARED)),
+    Question("shared: one of another's asks", request(OTHERS), asker=replace(SEEN, vip=OTHERS), ends=True),
+    Question("shared: one of another's probes", request(OTHERS, NOBODY4), ends=True),
+    Question(
+        "shared: one of another's asks this node alone",
+        request(OTHERS, to=OURS),
+        reply(about=OTHERS),
+        replace(SEEN, vip=OTHERS),
+    ),
+    Question(
+        "shared: one of ours solicits",
+        solicitation(target=SHARED6),
+        advertised(about=SHARED6),
+        replace(SEEN6, vip=SHARED6),
+    ),
+    Question(
+        "shared: one of another's solicits",
+        solicitation(target=OTHERS6),
+        asker=replace(SEEN6, vip=OTHERS6),
+        ends=True,
+    ),
+    Question("shared: DAD of one of another's", solicitation(b"", target=OTHERS6, source=NOBODY6), ends=True),
+    Question(
+        "shared: one of another's solicits this node alone",
+        solicitation(target=OTHERS6, destination=OTHERS6, to=OURS),
+        advertised(about=OTHERS6),
+        replace(SEEN6, vip=OTHERS6),
+    ),
+    Question("shared: claim", arp.gratuitous(CLIENT, SHARED)[0]),
     Question("headers alone", CLIENT + OURS + b"\x08\x06"),
     Question("IPv6 header alone", solicitation()[:54]),
 )

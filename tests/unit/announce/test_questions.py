@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.announce import questions
-from tests.unit.announce.questions import HELD, HELD6, LED, LED6, OURS, PEER, Question
+from tests.unit.announce.questions import HELD, HELD6, LED, LED6, OURS, PEER, SHARED, SHARED6, Question
 
-from roost.announce.answering import Answer, Asked, respond
+from roost.announce.answering import Answer, Asked, Inquiry, correction_frames, respond
 from roost.announce.kernel_answers import How, KernelAnswers, key_of
 from roost.model.address import IPAddress
+from roost.model.sharing import Share
 from roost.protocols import arp, ethernet, ndp
 from roost.protocols.vrrp.packet import virtual_mac
 from roost.protocols.words.sightings import Sighting
@@ -28,9 +29,17 @@ Responder = Callable[[bytes], tuple[bytes | None, Sighting | None]]  # frame -> 
 needs_bpf = pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 
 
+SHARES = questions.shares()
+
+
+def is_ours(inquiry: Inquiry) -> bool:
+    share = SHARES.get(inquiry.address)
+    return share is None or inquiry.alone or share.answers(inquiry.mac, inquiry.address)
+
+
 def by_the_process(frame: bytes) -> tuple[bytes | None, Sighting | None]:
-    answered: dict[IPAddress, bytes] = {LED: OURS, LED6: OURS}
-    match respond(frame, OURS, answered.get, {LED, HELD, LED6, HELD6}):
+    answered: dict[IPAddress, bytes] = dict.fromkeys((LED, LED6, *SHARES), OURS)
+    match respond(frame, OURS, answered.get, {*answered, HELD, HELD6}, is_ours=is_ours):
         case Answer(_, reply, asker):
             return reply, asker
         case Asked(_, asker):
@@ -45,7 +54,11 @@ class Kernel:
         self.answers = KernelAnswers()
         self.answers.put({key_of(LINK, each): How(OURS, mac, router, OWN) for each in (LED, LED6)})
         self.answers.put({key_of(LINK, each): How(OURS, None, router, OWN) for each in (HELD, HELD6)})
+        self.answers.put(
+            {key_of(LINK, each): How(OURS, mac, router, OWN, share.slots) for each, share in SHARES.items()}
+        )
         self.answers.renew(time.monotonic() + 600)
+        self.ended = False  # whether the last frame was kept from the host's kernel
 
     def run(self, frame: bytes, hook: Hook = Hook.INGRESS) -> tuple[int, bytes]:
         return self.answers.programs[hook].run(frame, LINK)
@@ -56,7 +69,8 @@ class Kernel:
         asker = next((sighting for sighting, _ in self.answers.askers()), None)
         if verdict == REDIRECTED:
             return after, asker
-        assert (verdict, after) == (NEXT, frame), "what is not answered passes untouched"
+        self.ended = verdict == DROPPED
+        assert self.ended or (verdict, after) == (NEXT, frame), "what is not answered passes untouched"
         return None, asker
 
     def counts(self, address: IPAddress = LED) -> tuple[int, int, int, int]:
@@ -91,6 +105,7 @@ def test_a_question_gets_its_answer_or_silence(responder: Responder, question: Q
     assert asker == question.asker
     if question.answer is None:
         assert reply is None
+        assert getattr(responder, "ended", question.ends) is question.ends
         return
     assert reply is not None
     frame, message = read(reply)
@@ -217,13 +232,34 @@ def test_maps_grow_and_forget_nothing() -> None:
     assert kernel(questions.request()) == (None, None)
 
 
+@needs_bpf
+def test_tables_of_slots_come_and_go() -> None:
+    kernel = Kernel()
+    keys = [IPv4Address(0x0A000000 + number) for number in range(40)]
+    for turn in range(3):
+        tables = {each: (number + turn).to_bytes(512, "little") for number, each in enumerate(keys)}
+        kernel.answers.put({key_of(LINK, each): How(OURS, OURS, slots=tables[each]) for each in keys})
+        for each in keys:
+            share = Share(tables[each])
+            asked = questions.request(each)
+            assert (kernel(asked)[0] is not None) == share.answers(questions.CLIENT, each), each
+    assert kernel(questions.request(SHARED))[0] is not None, "those of others stay"
+
+
 GRATUITOUS = arp.gratuitous(OURS, HELD)
+(TO_ONE,) = correction_frames(OURS, Sighting(SHARED6, questions.CLIENT6, PEER))
 
 
 @needs_bpf
 @pytest.mark.parametrize(
     ("name", "frame", "verdict"),
     [
+        ("shared, to everybody", arp.gratuitous(OURS, SHARED)[0], DROPPED),
+        ("shared, to everybody: reply", arp.gratuitous(OURS, SHARED)[1], DROPPED),
+        ("shared, to everybody: advertisement", ndp.unsolicited(OURS, SHARED6), DROPPED),
+        ("shared, to one", arp.correction(OURS, SHARED, questions.CLIENT4, PEER)[0], NEXT),
+        ("shared, to one: reply", arp.correction(OURS, SHARED, questions.CLIENT4, PEER)[1], NEXT),
+        ("shared, to one: advertisement", TO_ONE, NEXT),
         ("gratuitous request", GRATUITOUS[0], DROPPED),
         ("gratuitous reply", GRATUITOUS[1], DROPPED),
         ("advertisement", ndp.unsolicited(OURS, HELD6), DROPPED),
@@ -247,9 +283,11 @@ def test_the_guard_lets_the_host_claim_nothing_that_is_not_answered(
 def test_the_guard_makes_the_host_ask_in_its_own_name(kernel: Kernel) -> None:
     """It looks for a client with a packet of an older connection in hand: that has to arrive."""
     asks = questions.request(questions.CLIENT4, HELD, mac=OURS)
-    verdict, after = kernel.run(asks, Hook.EGRESS)
-    assert verdict == NEXT
-    assert after == questions.request(questions.CLIENT4, OWN, mac=OURS)
+    shared = questions.request(questions.CLIENT4, SHARED, mac=OURS)  # of which it may have several
+    for question in (asks, shared):
+        verdict, after = kernel.run(question, Hook.EGRESS)
+        assert verdict == NEXT
+        assert after == questions.request(questions.CLIENT4, OWN, mac=OURS)
 
 
 @needs_bpf

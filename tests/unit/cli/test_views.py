@@ -85,6 +85,26 @@ def test_an_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(run(monkeypatch, explain, EXPLANATION, "web", "--json")) == EXPLANATION
 
 
+def test_an_explanation_of_a_shared_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = {"sharing": {"by": "client"}, "mute": ["n3"], "leader": "n1", "exclusions": [], "service": "web"}
+    places = [
+        {"position": at, "node": f"n{at}", "verdict": "alive", "weight": at, "share": at / 6, "why": "shares"}
+        for at in (1, 2, 3)
+    ]
+    more = {"places": places, "problems": [], "passing_on": [], "judged_by_swim_alone": [], "change": "-"}
+    shown = run(monkeypatch, explain, EXPLANATION | shared | more, "web")
+    assert "is shared by n1 17% n2 33% n3 50%" in shown
+    assert "n3 does not answer its share" in shown
+
+
+def test_a_what_if_of_a_shared_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = {"before": {"n1": 0.5, "n2": 0.5}, "after": {"n1": 1.0}}
+    move = {"service": "web", "addresses": ["192.0.2.200"], "before": "n1", "after": "n1", "why": "-"}
+    answer = {"moves": [move | {"shares": shares}], "staying": 0, "total": 1}
+    shown = run(monkeypatch, what_if, answer, "--down", "n2")
+    assert "n1 50% n2 50%  n1 100%" in shown
+
+
 def test_checks_are_explained_with_what_they_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run(monkeypatch, explain, {**EXPLANATION, "checks": CHECKS}, "web")
     assert "\x1b" not in shown

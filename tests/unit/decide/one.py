@@ -160,8 +160,10 @@ class One:
         self.roles[change.service] = change.role
 
     def _answer(self, address: IPAddress) -> None:
-        leader = int((self.decider.state.plan.lead(address).node or "n0")[1:])
-        for number in {leader} & self.answering | {self.holding.get(address, leader)} - {leader}:
+        lead = self.decider.state.plan.lead(address)
+        leader = int((lead.node or "n0")[1:])
+        owing = {int(name[1:]) for name, _ in lead.weights} - {1} or {leader}
+        for number in owing & self.answering | {self.holding.get(address, leader)} - {leader}:
             self.decider.claimed(address, mac(number), "eth0", True, self.now)
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from roost.model.fitness import Fitness
 from roost.model.node import Candidate, Node, Verdict
 from roost.model.service import Advertisement, LabelSelector, Preference, Service
+from roost.model.sharing import Sharing
 
 __all__ = ["EVERYWHERE", "alive", "candidates", "fitnesses", "prefer", "service", "services"]
 
@@ -15,13 +16,18 @@ EVERYWHERE = Advertisement("everywhere")
 
 
 def service(
-    address: str, *advertisements: Advertisement, name: str = "web", endpoints: set[str] | None = None
+    address: str,
+    *advertisements: Advertisement,
+    name: str = "web",
+    endpoints: set[str] | None = None,
+    sharing: Sharing | None = None,
 ) -> Service:
     return Service(
         name,
         tuple(ip_address(text) for text in address.split()),
         advertisements or (EVERYWHERE,),
         endpoint_nodes=None if endpoints is None else frozenset(endpoints),
+        sharing=sharing,
     )
 
 

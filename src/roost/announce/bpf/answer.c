@@ -4,9 +4,12 @@
 // `answer`, ingress: turns a question for an address that this node answers for into its answer and sends it back, while
 // the lease holds; notes who asked, counts, and lets every other frame pass untouched. It answers exactly what
 // `roost/announce/answering.py` answers: one table of cases runs against both (tests/unit/announce/questions.py).
-// Questions of peers it leaves to the process, whose answer tells them that the process runs.
+// Questions of peers it leaves to the process, whose answer tells them that the process runs. Of an address that many
+// nodes share it answers this node's askers, and whoever asks this station alone; the others' questions end here, so
+// that the host's kernel, which may have the address, does not answer them.
 //
-// `guard`, egress: the host's own kernel does not speak in the name of an address while it is not answered for here.
+// `guard`, egress: the host's own kernel does not speak in the name of an address while it is not answered for here, and
+// never to everybody in the name of one that is shared: the process tells single hosts where it is.
 //
 // Frames are read and written by helpers, never through pointers: a program that writes through pointers makes the kernel
 // copy each cloned frame before it runs, those of other people's connections, too.
@@ -15,17 +18,19 @@
 // the network's for addresses, the host's for all else.
 #include "kernel.h"
 
+#define SLOTS 4096    // roost/model/sharing.py
 #define LONGEST 128   // bytes of a solicitation that are checked here; longer ones are left to the process
 
 struct key { u32 link; u32 address[4]; };   // an IPv4 address is IPv4-mapped
-struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own; };   // own: an IPv4 address of the link, or 0
-enum { ANSWER = 1, ROUTER = 2 };
+struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table; };   // own: an IPv4 address of the link, or 0
+enum { ANSWER = 1, ROUTER = 2, SHARED = 4 };
+enum { ANSWERS = 1 };
 struct counts { u64 answered, left, late, packets; };
 struct asker { u32 address[4], client[4]; };
 struct station { u16 mac[3], pad; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
 
-extern struct map lease, addresses, tallies, askers, peers, scratch;
+extern struct map lease, addresses, tallies, askers, peers, scratch, slots;
 
 struct ethernet { u16 to[3], from[3], type; };
 struct arp {
@@ -77,20 +82,59 @@ INLINE void note(const struct asker *who, const u16 *mac)
 		map_update(&askers, who, &now, 0);
 }
 
-// Whether to answer a question for `key`, asked by the host `client` at `mac` (0.0.0.0 and :: say nothing of who asks).
-INLINE int wanted(const struct key *key, const struct how *how, const u32 *client, int says_who, const u16 *mac)
+// MurmurHash3's rounds
+INLINE u32 mixed(u32 hash, u32 word)
+{
+	word *= 0xcc9e2d51;
+	word = word << 15 | word >> 17;
+	hash ^= word * 0x1b873593;
+	hash = hash << 13 | hash >> 19;
+	return hash * 5 + 0xe6546b64;
+}
+
+// The slot of the host at `mac` for an address (`slot_of` in roost/model/sharing.py).
+INLINE u32 slot_of(const u16 *mac, const u32 *address)
+{
+	u32 hash = mixed(0, mac[0] | (u32)mac[1] << 16);
+	hash = mixed(hash, mac[2]);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		hash = mixed(hash, address[i]);
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return (hash ^ hash >> 16) % SLOTS;
+}
+
+// Whether a question of the host at `mac` is this node's to answer.
+INLINE int ours(const struct key *key, const struct how *how, const u16 *mac, int alone)
+{
+	if (!(how->flags & SHARED) || alone)
+		return 1;
+	u32 slot = slot_of(mac, key->address);
+	u32 at = how->table * (SLOTS / 64) + slot / 64;
+	u64 *bits = map_lookup(&slots, &at);
+	return bits && *bits >> slot % 64 & 1;
+}
+
+// ANSWERS, or the verdict on a question for `key`, asked by the host `client` at `mac` (0.0.0.0 and :: say nothing of who
+// asks) of this station `alone`, or of everybody.
+INLINE int wanted(const struct key *key, const struct how *how, const u32 *client, int says_who, const u16 *mac, int alone)
 {
 	struct station from = {};
 	copy(from.mac, mac, 3);
+	int silent = how->flags & SHARED ? DROP : NEXT;   // the packet socket has seen it already
 	if (map_lookup(&peers, &from))
-		return 0;
+		return silent;
 	struct counts *counts = map_lookup(&tallies, key);
 	int answers = leased(how);
 	if (how->flags & ANSWER && !answers) {   // the process hangs: nobody is there to note anything for
 		if (counts)
 			counts->late++;
-		return 0;
+		return silent;
 	}
+	answers = answers && ours(key, how, mac, alone);
 	if (counts && answers)
 		counts->answered++;
 	else if (counts)
@@ -101,7 +145,7 @@ INLINE int wanted(const struct key *key, const struct how *how, const u32 *clien
 		__builtin_memcpy(who.client, client, 16);
 		note(&who, mac);
 	}
-	return answers;
+	return answers ? ANSWERS : silent;
 }
 
 INLINE int is_arp(const struct arp *arp)
@@ -127,8 +171,9 @@ INLINE int on_arp(struct __sk_buff *skb)
 	mapped(sender.address, arp.spa);
 	if (map_lookup(&addresses, &sender))
 		return NEXT;   // a claim: the process hears it
-	if (!wanted(&key, how, sender.address, arp.spa[0] | arp.spa[1], arp.sha))
-		return NEXT;
+	int verdict = wanted(&key, how, sender.address, arp.spa[0] | arp.spa[1], arp.sha, !everybody);
+	if (verdict != ANSWERS)
+		return verdict;
 	copy(arp.eth.to, arp.eth.from, 3);
 	copy(arp.eth.from, how->mac, 3);
 	arp.operation = htons(2);
@@ -226,8 +271,9 @@ INLINE int on_solicitation(struct __sk_buff *skb)
 		return NEXT;
 	u32 client[4];
 	copy((u16 *)client, ns->ip.source, 8);
-	if (!wanted(&key, how, client, !probe, ns->eth.from))
-		return NEXT;
+	int verdict = wanted(&key, how, client, !probe, ns->eth.from, !group(ns->eth.to));
+	if (verdict != ANSWERS)
+		return verdict;
 	copy(ns->eth.to, ns->eth.from, 3);   // a prober, too, hears it alone (RFC 6085)
 	copy(ns->eth.from, how->mac, 3);
 	ns->ip.version = 0x60;
@@ -305,11 +351,13 @@ INLINE int guard_arp(struct __sk_buff *skb)
 	struct key key = {.link = skb->ifindex};
 	mapped(key.address, arp.spa);
 	struct how *how = map_lookup(&addresses, &key);
-	if (!how || !same(arp.sha, how->link_mac) || leased(how))
+	if (!how || !same(arp.sha, how->link_mac))
 		return NEXT;
-	int gratuitous = arp.spa[0] == arp.tpa[0] && arp.spa[1] == arp.tpa[1];
+	int answers = leased(how), gratuitous = arp.spa[0] == arp.tpa[0] && arp.spa[1] == arp.tpa[1];
+	if (answers && !(how->flags & SHARED))
+		return NEXT;
 	if (arp.operation != htons(1) || gratuitous)
-		return DROP;
+		return answers && !group(arp.eth.to) ? NEXT : DROP;   // the process speaks to one host
 	// The kernel looks for a neighbour with a packet of a connection in hand: it may, in its own name.
 	return skb_store(skb, 28, &how->own, 4, 0) ? DROP : NEXT;
 }
@@ -323,7 +371,10 @@ INLINE int guard_nd(struct __sk_buff *skb)
 	if (skb_load(skb, nd.type == 136 ? 62 : 22, key.address, 16))   // the target, or the source
 		return NEXT;
 	struct how *how = map_lookup(&addresses, &key);
-	return !how || !same(nd.eth.from, how->link_mac) || leased(how) ? NEXT : DROP;
+	if (!how || !same(nd.eth.from, how->link_mac))
+		return NEXT;
+	int to_all = how->flags & SHARED && (nd.type != 136 || group(nd.eth.to));
+	return leased(how) && !to_all ? NEXT : DROP;
 }
 
 SECTION("tc/guard") int guard(struct __sk_buff *skb)

@@ -15,7 +15,7 @@ import click
 from roost.cli.client import ask, asks_cluster, socket_option
 from roost.cli.cluster import wish_drain
 from roost.cli.exits import Exit, Failure
-from roost.cli.output import passed_on
+from roost.cli.output import passed_on, shared_by
 from roost.cli.top.model import Action, Model, Sample
 
 __all__ = ["command"]
@@ -157,7 +157,8 @@ def _wish(node: str, path: Path | None, *, wish: bool) -> str:
 
 
 def _explained(explanation: dict[str, Any]) -> list[str]:
-    leader = explanation["leader"] or "nobody"
+    shares = {each["node"]: each["share"] for each in explanation["places"] if each.get("share")}
+    leader = shared_by(shares) or explanation["leader"] or "nobody"
     lines = [
         f"{explanation['service']} {' '.join(explanation['addresses'])} is led by {leader}"
         f" since {explanation['since']} ({explanation['change']})",

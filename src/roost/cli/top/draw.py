@@ -175,6 +175,8 @@ def _cell(name: str, values: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one f
     value = values[name]
     if name == "leader" and value is None:
         return "✗ nobody"
+    if name == "leader" and (others := values.get("sharers", 1) - 1) > 0:
+        return f"{clean(value)} +{others}"
     if name == "here":
         return "● yes" if value else ""
     if value is None:

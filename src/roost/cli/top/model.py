@@ -151,6 +151,7 @@ class Model:
                     "address": address,
                     "service": service["name"],
                     "leader": service["leader"],
+                    "sharers": len(service.get("shares") or ()),
                     "since": service["since"],
                     "here": here,
                     "packets": self._rates.get(address),
@@ -163,7 +164,11 @@ class Model:
         return rows
 
     def _nodes(self) -> list[Row]:
-        leaders = [service["leader"] for service in self.status.get("services", ())]
+        leaders = [
+            node
+            for service in self.status.get("services", ())
+            for node in service.get("shares") or (service["leader"],)
+        ]
         return [
             Row(
                 member["name"],

@@ -14,7 +14,6 @@ from roost.decide.clients.gossip import ClientGossip
 from roost.decide.clients.table import ClientTable
 from roost.decide.effects import Follow, Teach, Tell
 from roost.model.address import IPAddress
-from roost.model.lead import Lead
 from roost.model.link import Link, reaches
 from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect
@@ -29,19 +28,22 @@ _SUCCESSORS: Final = 2  # nodes that are told of the clients of an address
 
 
 class Clients:
-    """Sees to clients of node `me`; `lead_of(address)` tells who leads it. Times are seconds."""
+    """Sees to clients of node `me`. Times are seconds.
+
+    `answerers(address, mac)` tells who answers the client at that MAC, and then who would in its place.
+    """
 
     def __init__(
         self,
         me: str,
-        lead_of: Callable[[IPAddress], Lead],
+        answerers: Callable[[IPAddress, bytes], Sequence[str]],
         macs_of_peers: Callable[[], frozenset[bytes]] = frozenset,
     ) -> None:
         self.table = ClientTable()
         self.followed = Followed()
         self._heard: dict[tuple[IPAddress, bytes], None] = {}  # who asked of late, the latest last
         self._me = me
-        self._lead_of = lead_of
+        self._answerers = answerers
         self._macs_of_peers = macs_of_peers
         self._gossip = ClientGossip(self._successors)
         self._links: Sequence[Link] = ()
@@ -109,9 +111,9 @@ class Clients:
         """Take packets that came here for addresses that others lead; their leaders tell the senders."""
         by_leader: dict[str, list[Sighting]] = {}
         for sighting in self.followed.came(packets, seen, now):
-            leader = self._lead_of(sighting.vip).node
-            if leader not in (None, self._me):
-                by_leader.setdefault(str(leader), []).append(sighting)
+            leader = next(iter(self._answerers(sighting.vip, sighting.mac)), self._me)
+            if leader != self._me:
+                by_leader.setdefault(leader, []).append(sighting)
         return [
             Tell((leader,), word)
             for leader, sightings in by_leader.items()
@@ -138,10 +140,9 @@ class Clients:
         self._reported = follow
         return [follow]
 
-    def _successors(self, vip: IPAddress) -> list[str]:
-        lead = self._lead_of(vip)
-        others = (name for name in (lead.node, *lead.standbys) if name not in (None, self._me))
-        return [str(name) for name in others if name in self._peers][:_SUCCESSORS]
+    def _successors(self, sighting: Sighting) -> list[str]:
+        names = self._answerers(sighting.vip, sighting.mac)
+        return [name for name in names if name != self._me and name in self._peers][:_SUCCESSORS]
 
     def _teach(self, sightings: Iterable[Sighting]) -> list[Effect]:
         return [

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from roost.decide.effects import Tell
-from roost.model.address import IPAddress
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
 __all__ = ["ClientGossip"]
@@ -18,9 +17,9 @@ _PER_ROUND: Final = 200  # sightings: 8 packets for each successor
 
 
 class ClientGossip:
-    """Sightings on their way to the successors of their addresses (`successors(vip)`: names)."""
+    """Sightings on their way to those who would answer in this node's place (`successors`: names)."""
 
-    def __init__(self, successors: Callable[[IPAddress], Iterable[str]]) -> None:
+    def __init__(self, successors: Callable[[Sighting], Iterable[str]]) -> None:
         self._successors = successors
         self._untold: dict[Sighting, None] = {}
 
@@ -42,7 +41,7 @@ class ClientGossip:
         by_node: dict[str, list[Sighting]] = {}
         for sighting in batch:
             del self._untold[sighting]
-            for name in self._successors(sighting.vip):
+            for name in self._successors(sighting):
                 by_node.setdefault(name, []).append(sighting)
         return [
             Tell((name,), word)

@@ -22,6 +22,7 @@ class _Lost:
     until: float
     connections: int | None = None  # None: not counted yet
     flows: int = 0
+    shared: bool = False  # answered still: others may get clients that have connections here
 
     @property
     def holds(self) -> bool:
@@ -76,6 +77,15 @@ class Own:
             self._ended.pop(address, None)
         self._plan(now)
 
+    def share(self, addresses: Iterable[IPAddress], now: float, keep: float) -> None:
+        """Take addresses that this node shares with others from now on: clients of either may go there."""
+        for address in addresses:
+            known = self._lost.get(address)
+            connections, flows = (known.connections, known.flows) if known else (None, 0)
+            self._lost[address] = _Lost(now, now + keep, connections, flows, shared=True)
+            self._ended.pop(address, None)
+        self._again = now  # who has just come has to know at once
+
     def regain(self, addresses: Iterable[IPAddress], now: float) -> None:
         """Take addresses that are not another node's any more."""
         for address in addresses:
@@ -103,7 +113,7 @@ class Own:
             before = lost.holds
             lost.connections, lost.flows = tcp.get(address, 0), many.get(address, 0)
             news |= lost.holds != before
-            over = not lost.holds and now - lost.since >= _STRAGGLING
+            over = not lost.holds and not lost.shared and now - lost.since >= _STRAGGLING
             if over or lost.until <= now:
                 del self._lost[address]
                 self._ended[address] = 2

@@ -12,7 +12,7 @@ other peer that stands behind this node nothing is passed on. So packets do not 
 disagree: two believe to lead, or one that others hold for gone still has its rules.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
@@ -25,12 +25,13 @@ from roost.decide.members import ClusterMember
 from roost.decide.state import State
 from roost.decide.witnessing.targets import kernel_target
 from roost.model.address import IPAddress
+from roost.model.announcement import Announcement
 from roost.model.event import Event, Happening
 from roost.model.flow import Flow
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
 
-__all__ = ["PassingOn", "Row", "stations"]
+__all__ = ["PassingOn", "Row", "sharers", "stations"]
 
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
@@ -78,7 +79,30 @@ class PassingOn:
             self._seen.add(address)
             self.holders.presume(address, before, now, keep)
 
-    def answers(self, before: Collection[IPAddress], after: Collection[IPAddress], now: float) -> None:
+    def shares_moved(
+        self, address: IPAddress, before: Collection[str], after: Collection[str], now: float
+    ) -> None:
+        """Follow that other nodes share `address` than before, or by other weights.
+
+        Clients stay where they are and find another node when they ask anew: each may have connections at
+        any other. Who is there says whether it has some.
+        """
+        keep = self._state.settings.keep_connections
+        if not keep:
+            return
+        self._seen.add(address)
+        for name in {*before, *after} - {self._state.me}:
+            if name in after:
+                if name not in self.holders.of(address):
+                    self.holders.guess(address, name, now)
+            elif self._state.verdict(name) not in {None, *_LOST}:
+                self.holders.presume(address, name, now, keep)
+        if self._state.me in after:
+            self._own.share([address], now, keep)
+
+    def answers(
+        self, before: Collection[IPAddress], after: Mapping[IPAddress, Announcement], now: float
+    ) -> None:
         """Follow what is answered here: before anything new is, the host has to know where the rest goes."""
         keep = self._state.settings.keep_connections
         if not keep:
@@ -87,7 +111,7 @@ class PassingOn:
         new = [each for each in after if each not in before and held_on(each)]
         for address in new:
             self._guess(address, now)
-        self._own.regain(new, now)
+        self._own.regain([each for each in new if after[each].share is None], now)
         lost = [each for each in before if each not in after and held_on(each)]
         self._own.lose(lost, now, keep)
         self._put(after)
@@ -187,25 +211,28 @@ class PassingOn:
         for flow, node in self.holders.flows():
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
-        me = self._state.me
         hops = _Hops(self._hop)
         for address in {*self.holders.addresses, *self._own.addresses}:
-            leader = self._state.plan.lead(address).node
+            lead = self._state.plan.lead(address)
+            leader = None if lead.sharers else lead.node
             names = self._others(address)
-            row = stations(
-                me,
-                names,
-                leader,
-                {name for name in names if self._is_gone(name)},
-                answers=address in answered,
-                leaving=self._state.leaving,
-            )
+            if lead.sharers:
+                row = self._row_of_sharers(names)
+            else:
+                row = stations(
+                    self._state.me,
+                    names,
+                    leader,
+                    {name for name in names if self._is_gone(name)},
+                    answers=address in answered,
+                    leaving=self._state.leaving,
+                )
             takes_part = address in answered or address in self._own.addresses
             onward = Onward(
                 hops.first(row.first if takes_part else (), address),
                 hops.first(row.upward, address),
                 hops.first(row.led, address),
-                self._macs_behind(leader),
+                self._macs_behind(names if lead.sharers else {leader}),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
@@ -216,16 +243,22 @@ class PassingOn:
                 found[address] = onward
         return found
 
-    def _macs_behind(self, leader: str | None) -> frozenset[bytes]:
-        """Return the hardware addresses of the leader if it stands behind this node."""
-        if leader is None or leader <= self._state.me:
-            return frozenset()
-        return frozenset(mac for mac, name in self._state.address_book.names.items() if name == leader)
+    def _row_of_sharers(self, names: Collection[str]) -> "Row":
+        """Return the row of those that share an address: whoever a client's packet reaches begins it."""
+        silent = {name for name in names if self._state.verdict(name) is Verdict.PROCESS_GONE}
+        left = {name for name in names if self._is_gone(name)} - silent
+        return sharers(self._state.me, names, silent, left, leaving=self._state.leaving)
+
+    def _macs_behind(self, beginners: Collection[str | None]) -> frozenset[bytes]:
+        """Return the hardware addresses of those among `beginners` of a row that stand behind this node."""
+        behind = {name for name in beginners if name is not None and name > self._state.me}
+        known = self._state.address_book.names if behind else {}
+        return frozenset(mac for mac, name in known.items() if name in behind)
 
     def _others(self, address: IPAddress) -> set[str]:
         """Return who may know a connection that this node does not: who holds some, and who leads now."""
-        leader = self._state.plan.lead(address).node
-        names = {*self.holders.of(address), *([leader] if leader else [])}
+        lead = self._state.plan.lead(address)
+        names = {*self.holders.of(address), *([lead.node] if lead.node and not lead.sharers else [])}
         return names - {self._state.me}
 
     def _is_gone(self, name: str) -> bool:
@@ -251,7 +284,10 @@ class PassingOn:
         for address, onward in wanted.onward.items():
             before = self.onward.onward.get(address)
             if before is None and onward.first is not None and address in self._state.answers.now:
-                new.setdefault(", ".join(sorted(self.holders.of(address))), []).append(address)
+                holders = self.holders.of(address)
+                named = sorted(name for name, each in holders.items() if not each.guessed)
+                if named or address not in self._state.plan.shared:
+                    new.setdefault(", ".join(named or sorted(holders)), []).append(address)
         text = "passing connections on that others hold"
         for names, addresses in new.items():
             if len(addresses) == 1:
@@ -314,6 +350,20 @@ def stations(
         upward=upward,
         led=but_leader if leader is not None and leader > me else [],
     )
+
+
+def sharers(
+    me: str, others: Collection[str], silent: Collection[str], left: Collection[str], *, leaving: bool
+) -> Row:
+    """Return whom node `me` passes packets on to where it shares the address with `others`.
+
+    Each of them may begin, with those whose process is `silent`: their clients have just come to the others.
+    From a peer a packet goes on by name, and last to who has `left`. So it goes back but once, from who
+    begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
+    """
+    live = sorted(set(others) - set(silent) - set(left))
+    onward = [] if leaving else [*(name for name in live if name > me), *sorted(left)]
+    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=onward)
 
 
 def _link_local(mac: bytes) -> IPv6Address:

@@ -61,7 +61,7 @@ class Watch:
         self._links: dict[int, Link] = {}
         self._macs: dict[str, frozenset[bytes]] = {}
         self._targets: dict[str, Target] = {}
-        self._subjects: dict[tuple[int, IPAddress], str] = {}
+        self._subjects: dict[tuple[int, IPAddress], list[str]] = {}  # of a shared address several
         self._listened: frozenset[Target] = frozenset()
         self._watched: frozenset[str] = frozenset()
         self._suspected: frozenset[str] = frozenset()
@@ -132,7 +132,9 @@ class Watch:
         }
         self._follow_lost(members, links, now)
         self._targets = {**self._lost.targets, **kernels, **processes}
-        self._subjects = {(target.link, target.address): key for key, target in self._targets.items()}
+        self._subjects = {}
+        for key, target in self._targets.items():
+            self._subjects.setdefault((target.link, target.address), []).append(key)
         self._listen()
         self._kernels.watch({name: watched[name] for name in kernels}, now)
         self._processes.watch({key: watched[target.name] for key, target in processes.items()}, now)
@@ -144,15 +146,17 @@ class Watch:
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> str | None:
         """Take an answer for `address` from `mac` that came in at `at`; return the lost peer that is back."""
-        subject = self._subjects.get((link, address))
-        if subject is None:
+        subjects = self._subjects.get((link, address))
+        if subjects is None:
             for each in self._machines:
                 each.lan_answered(at, kind)
-        elif self._is_of(self._targets[subject], mac):
-            for each in self._machines:
-                each.answered(subject, at, kind)
-            return self._returned(subject, kind)
-        return None
+            return None
+        subject = next((key for key in subjects if self._is_of(self._targets[key], mac)), None)
+        if subject is None:
+            return None
+        for each in self._machines:
+            each.answered(subject, at, kind)
+        return self._returned(subject, kind)
 
     def wake(self, now: float, *, cut_off: bool) -> None:
         """Probe and judge; a node that is `cut_off` asks everybody that it can."""

@@ -8,7 +8,6 @@ from tests.unit.decide.builders import link, mac
 from roost.decide.clients.clients import Clients
 from roost.decide.effects import Follow, Teach, Tell
 from roost.model.address import IPAddress
-from roost.model.lead import Lead
 from roost.protocols.machine import Effect
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
@@ -23,12 +22,11 @@ class Node:
 
     def __init__(self, *leads: IPAddress) -> None:
         self.leads: set[IPAddress] = set(leads)
-        self.clients = Clients("n1", self._lead)
+        self.clients = Clients("n1", self._answerers)
         self.first = self.follow(0.0)
 
-    def _lead(self, address: IPAddress) -> Lead:
-        order = ("n1", "n2", "n3", "n4") if address in self.leads else ("n2", "n1", "n3", "n4")
-        return Lead(address, order[0], order[1:])
+    def _answerers(self, address: IPAddress, _: bytes) -> tuple[str, ...]:
+        return ("n1", "n2", "n3", "n4") if address in self.leads else ("n2", "n1", "n3", "n4")
 
     def follow(self, now: float, peers: frozenset[str] = PEERS) -> list[Effect]:
         passed_on = {VIP, OTHER} - self.leads

@@ -80,7 +80,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize("name", [NAME, LONG])
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
 async def test_a_process_by_its_name(
     watched: Watched, start: Callable[[str], subprocess.Popen[bytes]], name: str
 ) -> None:

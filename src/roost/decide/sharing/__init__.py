@@ -1,0 +1,1 @@
+"""Addresses that many nodes answer, each its own askers."""

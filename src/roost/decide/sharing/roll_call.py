@@ -1,0 +1,113 @@
+"""Asking who of those that share an address answers for it, and who of them is mute. Pure.
+
+Each node that shares an address answers its peers' questions for it. Whom gossip sees and who does not answer
+hangs, or starts, or does not know the address: those that watch it stand in for its askers until it is heard.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
+
+__all__ = ["RollCall"]
+
+_ANSWER: Final = 0.045  # seconds for an answer
+_ASKS: Final = 2
+_AGAIN: Final = 0.25  # seconds between two calls while somebody is mute
+_BATCH: Final = 50  # addresses asked for at once
+_BREATH: Final = 0.02  # seconds between two batches
+
+
+@dataclass(slots=True)
+class _Call:
+    due: float
+    asked: int = 0
+    heard: set[str] = field(default_factory=set)
+
+
+class RollCall:
+    """The addresses called for, and who is mute; times are seconds.
+
+    What `budget` does not allow yet is asked for later; None: there is no limit.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget(None)
+        self._calls: dict[IPAddress, _Call] = {}
+        self._mute: dict[IPAddress, frozenset[str]] = {}
+
+    def mute(self, address: IPAddress) -> frozenset[str]:
+        """Return who does not answer its share of `address`."""
+        return self._mute.get(address, frozenset())
+
+    def call(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Ask for these; what is being asked for already goes on as it is."""
+        for address in addresses:
+            known = self._calls.get(address)
+            if known is None:
+                self._calls[address] = _Call(now)
+            elif not known.asked:
+                known.due = min(known.due, now)
+
+    def take_for_mute(
+        self, addresses: Iterable[IPAddress], name: str, now: float, after: float = _AGAIN
+    ) -> list[IPAddress]:
+        """Take that node `name` answers for none of these, and ask `after` so many seconds.
+
+        Return those of which that is news.
+        """
+        news = [each for each in addresses if name not in self.mute(each)]
+        for address in news:
+            self._mute[address] = self.mute(address) | {name}
+            self._calls.setdefault(address, _Call(now + after))
+        return news
+
+    def heard(self, address: IPAddress, name: str, now: float) -> None:
+        """Take that node `name` answers for `address`; who was mute is called for at once."""
+        call = self._calls.get(address)
+        if call is not None and call.asked:
+            call.heard.add(name)
+        elif call is not None and name in self.mute(address):
+            call.due = now
+
+    def wake(
+        self, now: float, expected: Callable[[IPAddress], frozenset[str]]
+    ) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[str]]:
+        """Return (addresses to ask for now, those of which others are mute than before, who was found mute).
+
+        `expected` are those who should answer for an address.
+        """
+        ask, changed, found = set[IPAddress](), set[IPAddress](), set[str]()
+        for address, call in list(self._calls.items()):
+            if call.due > now:
+                continue
+            if call.asked >= _ASKS:
+                mute = expected(address) - call.heard
+                found |= mute
+                if self._close(address, mute, now):
+                    changed.add(address)
+            elif len(ask) < _BATCH and self._budget.take(now, urgent=True):
+                call.asked += 1
+                call.due = now + _ANSWER
+                ask.add(address)
+            else:
+                call.due = now + max(_BREATH, self._budget.wait(now, urgent=True))
+        return frozenset(ask), frozenset(changed), frozenset(found)
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing is asked for."""
+        due = min((call.due for call in self._calls.values()), default=math.inf)
+        return None if due == math.inf else due
+
+    def _close(self, address: IPAddress, mute: frozenset[str], now: float) -> bool:
+        """Take who is mute; tells whether others are than before."""
+        before = self._mute.pop(address, frozenset())
+        if mute:
+            self._mute[address] = mute
+            self._calls[address] = _Call(now + _AGAIN)
+        else:
+            del self._calls[address]
+        return mute != before

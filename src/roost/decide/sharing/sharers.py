@@ -1,0 +1,115 @@
+"""Who shares the addresses, as it changes: who left, who came, who is mute, who is lost and answers still."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from roost.decide.effects import Ask
+from roost.decide.publishing import Publishing
+from roost.decide.state import State
+from roost.model.address import IPAddress
+from roost.model.election import Move
+from roost.model.node import Verdict
+
+__all__ = ["Sharers"]
+
+_FIRST_LOOK: Final = 0.02  # seconds until who comes is asked for
+_UNWITNESSED: Final = frozenset({None, Verdict.DEAD})  # gossip alone has lost it
+
+
+class Sharers:
+    """Sees to the nodes that share addresses with this one."""
+
+    def __init__(self, state: State, publishing: Publishing) -> None:
+        self._state = state
+        self._publishing = publishing
+
+    def take(self, moves: Iterable[Move], now: float) -> None:
+        """Follow who shares no more, and who does from now on, before anything is worked out from it.
+
+        Who comes is mute until it is heard: it may have to ask, or to wait, before it answers.
+        """
+        rankings = self._state.election.rankings
+        for move in moves:
+            for name in move.joined & self._state.duties.keys():
+                addresses = rankings[move.service].service.addresses
+                self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
+            for name in move.left - {self._state.me}:
+                if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
+                    self._state.presence.doubt(name, now)
+
+    def follow(self, now: float) -> None:
+        """Forget who is lost no more, or was found gone on the wire."""
+        changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
+        self._look_again(self._shared_by(changed), now)
+
+    def doubt(self, names: Collection[str], now: float) -> None:
+        """Look that nodes which owe an answer still give one."""
+        self._call(names, now, most=1)
+
+    def call_all(self, names: Collection[str], now: float) -> None:
+        """Look that nodes answer for all that they share: they may not know of some."""
+        self._call(names, now, most=None)
+
+    def heard(self, address: IPAddress, name: str, now: float) -> None:
+        """Hear that node `name` answers for a shared address."""
+        self._state.roll_call.heard(address, name, now)
+        if self._state.is_lost(name) and self._state.presence.heard(name, now):
+            self._look_again(self._shared_by([name]), now)
+
+    def wake(self, now: float) -> None:
+        """Ask for what is doubtful, and act on silence."""
+        over, ask = self._state.presence.wake(now)
+        asked, changed, mute = self._state.roll_call.wake(now, self._expected)
+        if ask:
+            asked |= self._for_the_lost()
+        if asked:
+            self._state.outbox.put(Ask(tuple(asked)))
+        for name in mute:  # whose process does not answer is mute for all
+            if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
+                changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
+        self._look_again({*changed, *self._shared_by(over)}, now)
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None."""
+        due = [self._state.presence.next_wake(), self._state.roll_call.next_wake()]
+        return min((each for each in due if each is not None), default=None)
+
+    def _wants_the_same(self, name: str) -> bool:
+        """Tell whether a node wants the same services, so that one without an answer tells of all."""
+        digest = self._state.desired.digest
+        return any(each.name == name and each.metadata.digest == digest for each in self._state.members)
+
+    def _is_known_now(self, name: str) -> bool:
+        """Tell whether a lost node does not count as there any more: it is back, or was found gone."""
+        if not self._state.is_lost(name):
+            return self._state.presence.back(name)
+        return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
+
+    def _call(self, names: Collection[str], now: float, most: int | None) -> None:
+        for name in names:
+            if name in self._state.duties:
+                self._state.roll_call.call(islice(self._all_of(name), most), now)
+
+    def _expected(self, address: IPAddress) -> frozenset[str]:
+        """Return who has to answer a question of this node, as far as this node has to look after it."""
+        return frozenset(self._state.plan.lead(address).sharers) & self._state.duties.keys()
+
+    def _for_the_lost(self) -> frozenset[IPAddress]:
+        """Return one address for each lost node that may answer."""
+        first = (next(self._all_of(name), None) for name in self._state.presence.nodes)
+        return frozenset(address for address in first if address is not None)
+
+    def _look_again(self, addresses: Collection[IPAddress], now: float) -> None:
+        if addresses:
+            self._state.plan.look_again(addresses)
+            self._publishing.reconsider(addresses, now)
+
+    def _shared_by(self, names: Collection[str]) -> Sequence[IPAddress]:
+        return list(dict.fromkeys(each for name in names for each in self._all_of(name)))
+
+    def _all_of(self, name: str) -> Iterator[IPAddress]:
+        plan = self._state.plan
+        for address in plan.shared:
+            if any(each == name for each, _ in plan.shares.weights(plan.lead(address))):
+                yield address

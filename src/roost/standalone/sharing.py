@@ -1,0 +1,35 @@
+"""Weights of a shared service, held against the nodes that may announce it."""
+
+from collections.abc import Iterator
+
+from roost.standalone.document import Document, Node, Path
+from roost.standalone.problems import Finding, Spot
+
+__all__ = ["wrong_weights"]
+
+Found = tuple[Path, Spot, Finding]
+
+
+def wrong_weights(document: Document) -> Iterator[Found]:
+    """Yield weights of nodes that may not announce the service, as far as the file names those that may."""
+    services = document.get(("services",))
+    for at in range(len(services.value) if services and isinstance(services.value, list) else 0):
+        allowed = _names(document, ("services", at, "nodes"))
+        where: Path = ("services", at, "sharing", "weights")
+        weights = document.get(where)
+        for name in weights.value if weights and isinstance(weights.value, dict) else ():
+            if allowed is not None and name not in allowed:
+                finding = Finding(
+                    f"{name} is not among the service's nodes", "correct the name, or remove its weight"
+                )
+                yield (*where, name), document.key_spot((*where, name)), finding
+
+
+def _names(document: Document, path: Path) -> set[str] | None:
+    """Return the nodes that may announce a service, None where labels choose them, too."""
+    node = document.get(path)
+    if node is not None and isinstance(node.value, dict) and node.value.keys() == {"names"}:
+        node = node.value["names"]
+    if node is None or not isinstance(node.value, list):
+        return None
+    return {each.value for each in node.value if isinstance(each, Node) and isinstance(each.value, str)}

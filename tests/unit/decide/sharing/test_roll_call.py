@@ -1,0 +1,64 @@
+"""Who of those that share an address is mute."""
+
+from ipaddress import ip_address
+
+from roost.decide.sharing.roll_call import RollCall
+from roost.model.address import IPAddress
+from roost.protocols.witness.budget import Budget
+
+VIP, OTHER = ip_address("192.0.2.200"), ip_address("192.0.2.201")
+
+
+def expected(_: IPAddress) -> frozenset[str]:
+    return frozenset({"n2", "n3"})
+
+
+def until_quiet(calls: RollCall, now: float, *heard: str, seconds: float = 1.0) -> tuple[float, int]:
+    """Run for a while, those `heard` answering each question; return the time, and how often was asked."""
+    asked, end = 0, now + seconds
+    while (due := calls.next_wake()) is not None and due <= end:
+        now = max(now, due)
+        for address in calls.wake(now, expected)[0]:
+            asked += 1
+            for name in heard:
+                calls.heard(address, name, now)
+    return now, asked
+
+
+def test_who_does_not_answer_is_mute_until_it_is_heard() -> None:
+    calls = RollCall()
+    calls.call([VIP], 1.0)
+    now, _ = until_quiet(calls, 1.0, "n2", seconds=0.2)
+    assert calls.mute(VIP) == {"n3"}
+    assert calls.mute(OTHER) == frozenset()
+    now, asked = until_quiet(calls, now, "n2", "n3")
+    assert (calls.mute(VIP), asked, calls.next_wake()) == (frozenset(), 2, None)
+
+
+def test_one_lost_answer_is_no_silence() -> None:
+    calls = RollCall()
+    calls.call([VIP], 1.0)
+    assert calls.wake(1.0, expected)[0] == {VIP}
+    assert calls.wake(1.05, expected)[0] == {VIP}
+    for name in ("n2", "n3"):
+        calls.heard(VIP, name, 1.06)
+    assert calls.wake(1.1, expected) == (frozenset(), frozenset(), frozenset())
+
+
+def test_an_answer_from_before_the_question_counts_for_nothing() -> None:
+    calls = RollCall()
+    calls.take_for_mute([VIP], "n3", 1.0)
+    calls.heard(VIP, "n3", 1.1)  # brings the next question at once, and is no answer to it
+    assert calls.next_wake() == 1.1
+    until_quiet(calls, 1.1, "n2", seconds=0.1)
+    assert calls.mute(VIP) == {"n3"}
+
+
+def test_the_budget_puts_questions_off() -> None:
+    budget = Budget(2.0)
+    while budget.take(1.0, urgent=True):
+        pass
+    calls = RollCall(budget)
+    calls.call([VIP], 1.0)
+    assert calls.wake(1.0, expected)[0] == frozenset()
+    assert 1.0 < (calls.next_wake() or 0.0) < 3.0

@@ -1,0 +1,261 @@
+"""Node n1 shares an address with n2 and n3: whom it answers, whom it tells, what it never sends."""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from tests.unit.decide.builders import link, mac
+from tests.unit.decide.one import One, address_of, web
+
+from roost.decide.effects import Answer, Ask, PassOn
+from roost.decide.join_target import parse_target
+from roost.model.event import Happening
+from roost.model.node import Verdict
+from roost.model.service import Service
+from roost.model.sharing import Share, Sharing, slot_of, table
+from roost.protocols.words.held import Held, HeldRow
+from roost.protocols.words.sightings import News, Sighting, Sightings
+
+VIP = address_of(2, 1, 3)
+SHARED = web(VIP, sharing=Sharing())
+EVEN = (("n1", 1), ("n2", 1), ("n3", 1))
+CLIENTS = [Sighting(VIP, ip_address(f"192.0.2.{number}"), mac(number)) for number in range(20, 80)]
+STRANGER = 99
+
+
+def sharing(*services: Service, **changed: object) -> One:
+    """n1, which has heard n2 and n3 answer."""
+    one = One(*(services or (SHARED,)), **changed)  # type: ignore[arg-type]
+    one.answering |= {2, 3}
+    one.run(1.0)
+    one.effects.clear()
+    return one
+
+
+def share(one: One) -> Share:
+    found = one.decider.announcements[VIP].share
+    assert found is not None
+    return found
+
+
+def own(*there: str) -> bytes:
+    return table(EVEN, frozenset(there)).slots_of("n1")
+
+
+def clients_of(*there: str, who: str = "n1") -> set[Sighting]:
+    found = table(EVEN, frozenset(there))
+    return {each for each in CLIENTS if Share(found.slots_of(who)).answers(each.mac, VIP)}
+
+
+def asked_by_all(one: One) -> None:
+    for client in CLIENTS:
+        one.tell(one.decider.asked, client)
+
+
+def test_it_answers_its_share_and_says_so() -> None:
+    one = sharing()
+    assert one.answered == {VIP}
+    assert share(one) == Share(own("n1", "n2", "n3"))
+    assert one.decider.why(VIP) == "this node shares it with n2, n3"
+
+
+def test_nothing_is_ever_told_to_everybody() -> None:
+    one = One(SHARED, settled=False)
+    one.tell(one.decider.synchronized)
+    one.run(1.0)
+    one.have(2, Verdict.UNREACHABLE)
+    one.claim(VIP, STRANGER)
+    one.have(2)
+    one.run(3.0)
+    assert one.announced() == set()
+
+
+def test_before_it_knows_what_others_know_it_answers_nobody() -> None:
+    one = One(SHARED, settled=False)
+    assert one.answered == set()
+    one.tell(one.decider.synchronized)
+    assert one.answered == {VIP}
+
+
+def test_the_clients_of_a_dead_node_are_told_and_no_others() -> None:
+    one = sharing()
+    asked_by_all(one)
+    one.have(2, Verdict.UNREACHABLE)
+    assert share(one) == Share(own("n1", "n3"))
+    inherited = clients_of("n1", "n3") - clients_of("n1", "n2", "n3")
+    assert one.corrected() == inherited
+    assert inherited <= clients_of("n1", "n2", "n3", who="n2")
+    assert Happening.SHARES_MOVED in one.happened()
+
+
+def test_who_comes_back_gets_its_askers_and_nobody_is_told() -> None:
+    one = sharing()
+    asked_by_all(one)
+    one.have(2, Verdict.UNREACHABLE)
+    one.run(2.0)
+    one.effects.clear()
+    one.have(2)
+    assert share(one).slots == own("n1", "n3"), "until it is heard, others answer"
+    one.run(0.5)
+    assert share(one) == Share(own("n1", "n2", "n3"))
+    assert one.corrected() == set()
+
+
+def test_whom_gossip_alone_has_lost_keeps_its_askers_while_it_answers() -> None:
+    one = sharing()
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    assert share(one) == Share(own("n1", "n2", "n3"))
+    one.answering.discard(2)
+    one.run(1.0)
+    assert share(one) == Share(own("n1", "n3"))
+
+
+def test_whom_gossip_alone_has_lost_is_asked_for_first() -> None:
+    one = sharing()
+    one.answering.discard(2)
+    one.have(2, Verdict.DEAD)
+    assert share(one) == Share(own("n1", "n2", "n3"))
+    one.run(0.2)
+    assert share(one) == Share(own("n1", "n3"))
+
+
+def test_a_mute_node_is_stood_in_for_and_its_clients_stay() -> None:
+    one = sharing()
+    asked_by_all(one)
+    one.answering.discard(2)
+    one.have(2, Verdict.SUSPECT)
+    one.run(0.3)
+    assert share(one).own == own("n1", "n2", "n3")
+    assert share(one).slots == own("n1", "n3")
+    assert "stands in for n2" in one.decider.why(VIP)
+    assert one.corrected() == set()
+    one.answering.add(2)
+    one.have(2)
+    one.run(0.5)
+    assert share(one) == Share(own("n1", "n2", "n3"))
+
+
+def test_a_node_with_other_services_is_asked_for_what_it_shares() -> None:
+    one = sharing()
+    one.answering.discard(2)
+    one.have(2, digest="other")
+    one.run(0.3)
+    assert share(one).slots == own("n1", "n3")
+
+
+def test_who_drains_answers_until_the_others_know() -> None:
+    one = sharing()
+    one.have(1, draining=True)
+    assert one.answered == {VIP}
+    assert share(one) == Share(own("n1", "n2", "n3"))
+    one.run(0.6)
+    assert one.answered == set()
+    assert one.decider.why(VIP) == "n2, n3 answer for it"
+
+
+def test_who_drains_shares_where_all_others_are_mute() -> None:
+    one = sharing()
+    one.have(1, draining=True)
+    one.run(1.0)
+    one.answering.clear()
+    one.have(2, Verdict.SUSPECT)
+    one.run(0.4)
+    assert one.answered == {VIP}
+
+
+def test_a_stranger_is_an_alarm_and_only_this_nodes_clients_are_told() -> None:
+    one = sharing()
+    asked_by_all(one)
+    one.claim(VIP, STRANGER)
+    assert one.answered == {VIP}
+    assert Happening.CLAIMED in one.happened()
+    assert one.corrected() == clients_of("n1", "n2", "n3")
+
+
+def test_the_claims_of_those_that_share_are_right() -> None:
+    one = sharing()
+    for number in (2, 3):
+        one.claim(VIP, number)
+    assert one.answered == {VIP}
+    assert one.decider.alarms(one.now) == ()
+    assert one.happened() == []
+
+
+def test_without_gossip_it_leaves_the_address_to_strangers_that_answer() -> None:
+    one = One(SHARED, peers=(), settled=False, join=(parse_target("192.0.2.12"),))
+    one.holding[VIP] = STRANGER
+    one.run(2.0)
+    assert one.answered == set()
+    del one.holding[VIP]
+    one.run(1.0)
+    assert one.answered == {VIP}
+
+
+def test_cut_off_it_takes_over_nothing() -> None:
+    one = sharing(links=[link()])
+    one.silent |= {2, 3}
+    one.answering.clear()
+    one.run(1.0)
+    assert one.isolated
+    for number in (2, 3):
+        one.have(number, Verdict.DEAD)
+    one.run(0.5)
+    assert share(one).own == own("n1", "n2", "n3")
+
+
+def test_a_heavier_node_takes_clients_that_it_tells() -> None:
+    one = sharing()
+    asked_by_all(one)
+    heavy = replace(SHARED, sharing=Sharing(weights=(("n1", 5),)))
+    one.want(heavy)
+    after = table((("n1", 5), ("n2", 1), ("n3", 1)), frozenset({"n1", "n2", "n3"}))
+    assert share(one) == Share(after.slots_of("n1"))
+    told = {each for each in CLIENTS if Share(after.slots_of("n1")).answers(each.mac, VIP)}
+    assert one.corrected() == told - clients_of("n1", "n2", "n3")
+
+
+def test_a_client_that_still_sends_here_is_told_by_whose_it_is() -> None:
+    one = sharing()
+    one.have(1, draining=True)
+    one.run(1.0)
+    one.effects.clear()
+    one.tell(one.decider.stragglers, 3, CLIENTS[:1])
+    ((to, word),) = one.told(Sightings)
+    assert isinstance(word, Sightings)
+    assert word.news is News.STALE
+    assert to == (table(EVEN, frozenset({"n2", "n3"})).answerers(slot_of(CLIENTS[0].mac, VIP))[0],)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.ALIVE])
+def test_connections_of_others_are_passed_on(verdict: Verdict) -> None:
+    """Of one that leaves, and of one that stays and whose client asked anew."""
+    one = sharing()
+    one.have(2, verdict)
+    one.hear(Held("n2", (HeldRow(VIP, 3, 600),)))
+    one.run(3.0)
+    onward = one.decider.passing_on.onward.onward[VIP]
+    assert onward.first is not None
+    assert onward.first.mac == mac(2)
+    assert any(isinstance(each, PassOn) for each in one.effects) or verdict is Verdict.ALIVE
+
+
+def test_from_one_leader_to_many_and_back() -> None:
+    one = One(web(VIP))
+    assert one.answered == set()
+    one.answering |= {2, 3}
+    one.want(SHARED)
+    one.run(0.5)
+    assert one.answered == {VIP}
+    assert one.announced() == set()
+    one.want(web(VIP))
+    assert one.answered == {VIP}, "held until its leader is heard"
+    one.claim(VIP, 2)
+    assert one.answered == set()
+
+
+def test_it_asks_by_broadcast_for_nothing_when_all_is_well() -> None:
+    one = sharing()
+    one.run(20.0)
+    assert one.of(Ask) == []
+    assert one.of(Answer) == []
