@@ -154,7 +154,13 @@ def _wish(config: SpeakerConfig | None, status: Mapping[str, Any] | None) -> Wis
         membership = config.membership
         return Wish(
             interfaces=config.interfaces,
-            addresses=tuple(each for service in config.services for each in service.addresses),
+            addresses=tuple(
+                each
+                for service in config.services
+                # Of those, several machines answer, or one with a hardware address of its own.
+                if service.sharing is None and not (service.vrrp and service.vrrp.virtual_mac)
+                for each in service.addresses
+            ),
             port=membership.bind.port if membership else None,
             keep_connections=bool(config.keep_connections),
             arp_rate=membership.arp_rate if membership else None,
@@ -164,7 +170,11 @@ def _wish(config: SpeakerConfig | None, status: Mapping[str, Any] | None) -> Wis
         return Wish()
     own = next((each for each in status["members"] if each["name"] == status["node"]), None)
     endpoint = _endpoint(own["address"]) if own else None
-    told = (each["addresses"] for each in status["services"])
+    told = (
+        each["addresses"]
+        for each in status["services"]
+        if not each.get("shares") and not any(router["virtual_mac"] for router in each.get("vrrp", ()))
+    )
     interfaces = tuple(each["name"] for each in status["interfaces"] if each["announcing"])
     return Wish(
         interfaces=interfaces or None,

@@ -31,7 +31,9 @@ class Keeping:
     """Judges a run of `schedule`; times are seconds of the run."""
 
     def __init__(self, schedule: Schedule) -> None:
-        self._failback = {spec.ip: spec.seconds for spec in schedule.services if spec.seconds and not spec.shared}
+        self._failback = {
+            spec.ip: spec.seconds for spec in schedule.services if spec.seconds and not spec.shared
+        }
         self._odd = [fault for fault in schedule.faults if fault.kind not in _PLAIN]
         self._of: Mapping[str, list[Fault]] = {
             name: [fault for fault in schedule.faults if fault.node == name] for name in schedule.names

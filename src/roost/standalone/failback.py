@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from roost.model.tenure import ALWAYS, LONGEST, failback_of
 from roost.standalone import values
-from roost.standalone.document import Document, Node, Path
+from roost.standalone.document import Document, Path
 from roost.standalone.problems import Finding, Spot
 
 __all__ = ["failback_seconds", "idle_failback"]
@@ -26,20 +26,16 @@ def failback_seconds(value: object) -> float:
 
 
 def idle_failback(document: Document) -> Iterator[Found]:
-    """Yield where `failback` is given and does nothing: no node leads a shared service."""
+    """Yield where `failback` is given and does nothing: nobody leads a shared service, VRRP has its own."""
     services = document.get(("services",))
     for at, service in enumerate(services.value if services is not None else ()):
-        if _is_idle(service):
-            where: Path = ("services", at, "failback")
+        given, sharing, election = (service.value.get(key) for key in ("failback", "sharing", "election"))
+        if given is None or failback_seconds(given.value) == ALWAYS:
+            continue
+        where: Path = ("services", at, "failback")
+        if sharing is not None and sharing.value != "leader":
             cause = "has no effect beside sharing: no single node leads a shared service"
             yield where, document.key_spot(where), Finding(cause, "remove one of the two")
-
-
-def _is_idle(service: Node) -> bool:
-    given, sharing = service.value.get("failback"), service.value.get("sharing")
-    return (
-        given is not None
-        and failback_seconds(given.value) != ALWAYS
-        and sharing is not None
-        and sharing.value != "leader"
-    )
+        if election is not None and isinstance(election.value, dict) and election.value.get("vrrp"):
+            cause = "has no effect beside election: vrrp"
+            yield where, document.key_spot(where), Finding(cause, "set election.vrrp.preempt instead")

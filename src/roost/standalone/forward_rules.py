@@ -25,6 +25,8 @@ def forward_findings(config: SpeakerConfig, document: Document) -> Iterator[Foun
         if service.forward is None:
             yield from rules.useless(at)
             continue
+        if service.sharing is not None:
+            yield rules.shared(at)
         yield from rules.ports(at, service)
         yield from rules.backends(at, service, service.forward)
         yield from rules.gateways(at, service, service.forward)
@@ -45,6 +47,13 @@ class _Rules:
                 yield self._found(
                     (at, key), "is of deliver: forward alone", "write deliver: forward, or remove it"
                 )
+
+    def shared(self, at: int) -> Found:
+        return self._found(
+            (at, "sharing"),
+            "stands beside deliver: forward, where one node balances",
+            "remove one of the two",
+        )
 
     def ports(self, at: int, service: ServiceConfig) -> Iterator[Found]:
         if not service.ports:

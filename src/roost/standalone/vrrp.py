@@ -44,6 +44,9 @@ def contradictions(config: SpeakerConfig, document: Document) -> Iterator[Found]
         if service.vrrp is None:
             yield from _link_local(service, path, document)
         else:
+            if service.sharing is not None:
+                cause = "stands beside election: vrrp, where one master answers everybody"
+                yield _found(document, (*path, "sharing"), cause, "remove one of the two")
             yield from _version_2(service, service.vrrp, path, document)
             yield from _interval(service.vrrp, path, document)
             yield from _families(service, service.vrrp, path, document)

@@ -70,6 +70,13 @@ def test_beside_sharing_it_has_no_say() -> None:
     assert finding.cause.startswith("has no effect beside sharing")
 
 
+def test_beside_vrrp_it_has_no_say() -> None:
+    text = "services:\n- {name: a, addresses: [192.0.2.1], failback: never, election: {vrrp: {vrid: 1}}}\n"
+    ((path, _, finding),) = idle_failback(parse(text))
+    assert path == ("services", 0, "failback")
+    assert "preempt" in finding.cure
+
+
 @pytest.mark.parametrize(
     "text", ["failback: never", "failback: always, sharing: per-client", "sharing: leader"]
 )

@@ -227,6 +227,21 @@ def vip(text: str) -> str:
             "TCP",
         ),
         # not yet
+        (
+            f"{SERVICE}  sharing: per-client\n  election: {{vrrp: {{vrid: 1}}}}\n",
+            "4:12",
+            "services[0].sharing",
+            "one master",
+            "remove one",
+        ),
+        (
+            f"{SERVICE}  sharing: per-client\n  deliver: forward\n  ports: [{{port: 80}}]\n"
+            "  backends: [{address: 198.51.100.6}]\n  forward: {source: masquerade}\n",
+            "4:12",
+            "services[0].sharing",
+            "one node balances",
+            "remove one",
+        ),
         (f"{SERVICE}  deliver: proxy\n", "4:12", "services[0].deliver", "not a choice", "local or forward"),
         (f"{SERVICE}  backends: []\n", "4:13", "services[0].backends", "is empty", "add an entry"),
         (
