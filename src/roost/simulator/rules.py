@@ -229,6 +229,8 @@ class Judge:
             watched.settled = None
 
     def _judge_two(self, key: _Key, watched: _Watched, now: float, *, crowded: bool) -> None:
+        if key[2] != ANYBODY:
+            return  # of a shared address the asker takes one, and both serve it: at rest it has to be one
         if len(watched.who) > 1:
             watched.two_since = now if watched.two_since is None else watched.two_since
             watched.two_last = now
