@@ -41,7 +41,7 @@ class Client:
     def _follow(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            who, answered, _ = json.loads(line)[self._address]
+            who, answered, *_ = json.loads(line)[self._address]
             self._last = who if answered else ""
 
 

@@ -255,7 +255,7 @@ class _Cluster:
             nonlocal last
             assert process.stdout is not None  # noqa: S101 - spawned with a pipe
             for line in process.stdout:
-                who, answered, _ = json.loads(line)[address]
+                who, answered, *_ = json.loads(line)[address]
                 last = str(who) if answered else ""
 
         def finish() -> Any:
