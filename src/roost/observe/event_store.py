@@ -27,6 +27,9 @@ _log = logging.getLogger("roost.speaker")
 
 _BYTES: Final = 2 << 20  # of one file
 _LINES: Final = 5000  # of one file
+_PART: Final = (
+    8  # of a small file system, a pod's for instance, a file takes the 8th part: a full one costs the pod
+)
 _LONGEST: Final = 8192  # bytes of a line; a longer one goes without its facts
 _WAITING: Final = 10_000  # events that are not written yet
 _AFTER: Final = 0.5  # seconds after an event: what is urgent comes first
@@ -110,6 +113,8 @@ class EventStore:
     def _write(self, events: tuple[tuple[datetime, Event], ...]) -> None:
         lines = [_line(*each) for each in events]
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._most_bytes = min(self._most_bytes, _whole(self._path.parent) // _PART)
             while lines:
                 room = self._room()
                 part: list[bytes] = []
@@ -143,7 +148,6 @@ class EventStore:
         return self._most_lines, self._most_bytes
 
     def _append(self, data: bytes, count: int) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(self._path, flags, 0o600), "r+b", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -175,6 +179,12 @@ def _line(when: datetime, event: Event) -> bytes:
         "facts": {},
     }  # a character is 12 bytes at most
     return json.dumps(short).encode() + b"\n"
+
+
+def _whole(folder: Path) -> int:
+    """Return how many bytes the file system of a folder has in all."""
+    told = os.statvfs(folder)
+    return told.f_blocks * told.f_frsize
 
 
 def _content(path: Path, most: int) -> bytes:

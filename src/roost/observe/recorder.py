@@ -21,7 +21,7 @@ __all__ = ["Datagram", "Decision", "Entry", "Frame", "Recorder"]
 _FRAMES: Final = 2 << 20  # bytes, as the next ones: with what keeping them takes
 _GOSSIP: Final = 2 << 20
 _DECISIONS: Final = 1 << 20
-_KEPT: Final = 200  # bytes that an entry takes beside its packet
+_KEPT: Final = 250  # bytes that an entry takes beside its packet
 
 
 @dataclass(frozen=True, slots=True)

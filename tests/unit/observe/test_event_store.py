@@ -124,3 +124,14 @@ async def test_an_event_of_any_size_is_one_short_line(tmp_path: Path) -> None:
     assert len(await texts(kept)) == 1
     assert (tmp_path / "n1.events.jsonl").stat().st_size <= 8192
     kept.close()
+
+
+async def test_a_small_file_system_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod whose volume is full is evicted: with its addresses."""
+    monkeypatch.setattr("roost.observe.event_store._whole", lambda folder: 16_000)
+    kept = store(tmp_path)
+    for number in range(200):
+        kept.follow(moved(f"s{number}"))
+    assert 10 <= len(await texts(kept)) < 100
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) <= 4000
+    kept.close()
