@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import stat
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
@@ -45,8 +46,7 @@ def command(output: Path, seconds: float, socket_path: Path | None, *, decrypt: 
     sock = socket_path or only_socket()
     query = {"seconds": f"{seconds:g}", **({"decrypt": "true"} if decrypt else {})}
     try:
-        with _opened(output) as file:
-            written = asyncio.run(_write(sock, f"/v1/record?{urlencode(query)}", seconds + _PATIENCE, file))
+        written = asyncio.run(_write(sock, f"/v1/record?{urlencode(query)}", seconds + _PATIENCE, output))
     except BrokenPipeError:
         return  # whoever read it has seen enough
     if str(output) != "-":
@@ -57,13 +57,19 @@ def _opened(output: Path) -> BinaryIO:
     if str(output) == "-":
         return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     try:
-        return os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        file = os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            os.fchmod(file.fileno(), 0o600)  # also of one that was there before
     except OSError as error:
         raise Failure(f"cannot write {output}: {error.strerror or error}", Exit.CANNOT_RUN) from error
+    return file
 
 
-async def _write(sock: Path, target: str, patience: float, file: BinaryIO) -> int:
-    """Write whole blocks until the speaker or Ctrl-C ends it; return how many packets there were."""
+async def _write(sock: Path, target: str, patience: float, output: Path) -> int:
+    """Write whole blocks until the speaker or Ctrl-C ends it; return how many packets there were.
+
+    A file that was there is not touched before the speaker has answered.
+    """
     import h11  # noqa: PLC0415 - not for --help
 
     from roost.protocols import pcapng  # noqa: PLC0415
@@ -72,9 +78,11 @@ async def _write(sock: Path, target: str, patience: float, file: BinaryIO) -> in
 
     packets = 0
     rest = b""
+    file: BinaryIO | None = None
     try:
-        async with aclosing(_parts(stream(sock, target, patience))) as parts:
-            async for part in parts:
+        with ExitStack() as files:
+            async for part in _parts(stream(sock, target, patience)):
+                file = file or files.enter_context(_opened(output))
                 rest += part
                 whole, count = pcapng.whole_blocks(rest)
                 file.write(rest[:whole])
@@ -82,11 +90,15 @@ async def _write(sock: Path, target: str, patience: float, file: BinaryIO) -> in
                 rest = rest[whole:]
                 packets += count
     except (h11.RemoteProtocolError, NotASpeakerError, ValueError) as error:
-        raise Failure(f"the speaker at {sock} does not record: {error}", Exit.NO_SPEAKER) from error
+        raise Failure(
+            f"the speaker at {sock} has ended, or cannot record: {error}", Exit.NO_SPEAKER
+        ) from error
     except (BrokenPipeError, Failure):
         raise
     except (OSError, TimeoutError) as error:
-        raise Failure(f"no speaker answers at {sock} ({error})", Exit.NO_SPEAKER) from error
+        raise Failure(
+            f"no speaker answers at {sock}, or {output} is full ({error})", Exit.NO_SPEAKER
+        ) from error
     return packets
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,9 +28,7 @@ _log = logging.getLogger("roost.speaker")
 
 _BYTES: Final = 2 << 20  # of one file
 _LINES: Final = 5000  # of one file
-_PART: Final = (
-    8  # of a small file system, a pod's for instance, a file takes the 8th part: a full one costs the pod
-)
+_PART: Final = 8  # a file takes the 8th part of a file system at most: one that is full costs a pod its life
 _LONGEST: Final = 8192  # bytes of a line; a longer one goes without its facts
 _WAITING: Final = 10_000  # events that are not written yet
 _AFTER: Final = 0.5  # seconds after an event: what is urgent comes first
@@ -85,7 +84,7 @@ class EventStore:
     async def read(self, most: int, about: str = "") -> Mapping[str, Any]:
         """Return the last `most` events, oldest first; `about` is a service, an address or a node in them.
 
-        `unreadable` counts lines that make no sense, `trouble` says why nothing is kept.
+        `unreadable` counts lines among them that make no sense, `trouble` says why nothing is kept.
         """
         if self._closed:
             return {"events": [], "unreadable": 0, "trouble": "the speaker ends"}
@@ -111,7 +110,7 @@ class EventStore:
     # -- in the thread ---------------------------------------------------------------------------
 
     def _write(self, events: tuple[tuple[datetime, Event], ...]) -> None:
-        lines = [_line(*each) for each in events]
+        lines = deque(_line(*each) for each in events)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._most_bytes = min(self._most_bytes, _whole(self._path.parent) // _PART)
@@ -121,14 +120,14 @@ class EventStore:
                 size = 0
                 while lines and len(part) < room[0] and size + len(lines[0]) <= room[1]:
                     size += len(lines[0])
-                    part.append(lines.pop(0))
+                    part.append(lines.popleft())
                 if part:
                     self._append(b"".join(part), len(part))
                 elif self._lines:
                     self._path.replace(self._old)
                     self._lines = 0
                 else:  # longer than a whole file
-                    lines.pop(0)
+                    lines.popleft()
         except OSError as error:
             self._lines = None
             if not self._trouble:
@@ -158,15 +157,17 @@ class EventStore:
         self._lines = (self._lines or 0) + count
 
     def _read(self, most: int, about: str) -> Mapping[str, Any]:
-        found: deque[dict[str, Any]] = deque(maxlen=most)
+        found: list[dict[str, Any]] = []
         unreadable = 0
-        for path in (self._old, self._path):
-            for event in _events(path, self._most_bytes, about):
-                if event is None:
-                    unreadable += 1
-                elif not about or _is_about(event, about):
-                    found.append(event)
-        return {"events": list(found), "unreadable": unreadable, "trouble": self._trouble}
+        paths = (self._path, self._old)
+        for event in chain.from_iterable(_backwards(path, self._most_bytes, about) for path in paths):
+            if event is None:
+                unreadable += 1
+            elif not about or _is_about(event, about):
+                found.append(event)
+            if len(found) == most:
+                break
+        return {"events": found[::-1], "unreadable": unreadable, "trouble": self._trouble}
 
 
 def _line(when: datetime, event: Event) -> bytes:
@@ -174,10 +175,7 @@ def _line(when: datetime, event: Event) -> bytes:
     line = json.dumps(view, default=str).encode() + b"\n"
     if len(line) <= _LONGEST:
         return line
-    short = view | {
-        "text": event.text[: _LONGEST // 16],
-        "facts": {},
-    }  # a character is 12 bytes at most
+    short = view | {"text": event.text[: _LONGEST // 16], "facts": {}}  # each character has 12 bytes at most
     return json.dumps(short).encode() + b"\n"
 
 
@@ -198,14 +196,14 @@ def _content(path: Path, most: int) -> bytes:
         return file.read(most + _LONGEST)
 
 
-def _events(path: Path, most: int, about: str) -> Iterator[dict[str, Any] | None]:
-    """Yield what a file has, oldest first, at least all that is `about`; None for a senseless line."""
+def _backwards(path: Path, most: int, about: str) -> Iterator[dict[str, Any] | None]:
+    """Yield what a file has, the latest first, at least all that is `about`; None for a senseless line."""
     written = json.dumps(about)[1:-1].encode()
     try:
         content = _content(path, most)
     except OSError:
         return
-    for line in content.split(b"\n"):
+    for line in reversed(content.split(b"\n")):
         if line and written in line:
             yield _parsed(line)
 

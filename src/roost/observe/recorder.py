@@ -22,6 +22,7 @@ _FRAMES: Final = 2 << 20  # bytes, as the next ones: with what keeping them take
 _GOSSIP: Final = 2 << 20
 _DECISIONS: Final = 1 << 20
 _KEPT: Final = 250  # bytes that an entry takes beside its packet
+_EVENT: Final = 600  # bytes of an event, without its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Recorder:
         if event.level is Level.DEBUG or event.what is Happening.CLAIMED:
             return
         self._serial += 1
-        self._decisions.put(Decision(self._serial, self._clock(), event), len(event.text))
+        self._decisions.put(Decision(self._serial, self._clock(), event), _EVENT + len(event.text))
 
     def since(self, serial: int) -> Iterator[Entry]:
         """Yield what was noted after the entry `serial` and is there still, oldest first."""
