@@ -99,4 +99,6 @@ def test_a_speaker_runs_with_the_units_rights_alone(tmp_path: Path) -> None:
         _, log = process.communicate(timeout=20)
         assert process.returncode == 0, log
         assert " error " not in log, log
-    assert not list(state.iterdir())
+    assert [each.name for each in state.iterdir()] == ["n1.events.jsonl"], (
+        "what has happened is kept, nothing else"
+    )

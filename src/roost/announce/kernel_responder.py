@@ -27,6 +27,7 @@ from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.runtime.bpf import Hook, Program, TcxLinks
 from roost.runtime.clsact import ClsactFilters
+from roost.runtime.packet_socket import Tap
 
 __all__ = ["KernelResponder"]
 
@@ -56,6 +57,7 @@ class KernelResponder(PacketResponder):
         kinds: Sequence[Kind],
         answers: KernelAnswers,
         worker: Executor,
+        tap: Tap | None = None,
     ) -> None:
         self._hooked: Hooked | None = None
         self._closed = False
@@ -63,7 +65,7 @@ class KernelResponder(PacketResponder):
         self._kinds = kinds
         self._answers = answers
         self._worker = worker
-        super().__init__(link, heard, counters)
+        super().__init__(link, heard, counters, tap=tap)
         self._looked = self._clock()
         self._attach()
 

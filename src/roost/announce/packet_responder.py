@@ -25,7 +25,7 @@ from roost.model.sharing import Share
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.protocols.words.sightings import Sighting
-from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent
+from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent, Tap
 
 __all__ = ["CapabilityError", "PacketResponder"]
 
@@ -33,12 +33,14 @@ __all__ = ["CapabilityError", "PacketResponder"]
 class PacketResponder:
     """Answers on `link` (`roost.announce.responder.Responder`); what happens is counted in `counters`.
 
-    Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
+    `tap` sees the frames. Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
 
     kind: Kind = "packet"
 
-    def __init__(self, link: Link, heard: Heard, counters: Counter[str], why: str = "") -> None:
+    def __init__(
+        self, link: Link, heard: Heard, counters: Counter[str], why: str = "", *, tap: Tap | None = None
+    ) -> None:
         self.link = link
         self.why = why
         self._heard = heard
@@ -51,7 +53,7 @@ class PacketResponder:
         self._clock = asyncio.get_running_loop().time
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
-        self._socket = PacketSocket(link, filters.build(()), self._on_frame)
+        self._socket = PacketSocket(link, filters.build(()), self._on_frame, tap=tap)
 
     def follow(self, link: Link) -> None:
         """Take news of the link, which still has its name and its hardware address."""

@@ -14,7 +14,7 @@ from roost.announce.packet_responder import PacketResponder
 from roost.announce.responder import Heard, Kind, Responder
 from roost.model.link import Link
 from roost.runtime.bpf import TcxLinks
-from roost.runtime.packet_socket import CapabilityError
+from roost.runtime.packet_socket import CapabilityError, Tap
 
 __all__ = ["Responders"]
 
@@ -33,12 +33,13 @@ _REASONS: Final = MappingProxyType(
 class Responders:
     """Makes responders of the kind that is `wanted`, or, with "auto", of the best that this host allows.
 
-    `counters` count what the process does itself.
+    `counters` count what the process does itself; `tap` sees its frames.
     """
 
-    def __init__(self, wanted: str, counters: Counter[str]) -> None:
+    def __init__(self, wanted: str, counters: Counter[str], tap: Tap | None = None) -> None:
         self._wanted = wanted
         self._counters = counters
+        self._tap = tap
         self._answers: KernelAnswers | None = None
         self._kinds: Sequence[Kind] = ()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="hooks")
@@ -66,9 +67,15 @@ class Responders:
     def make(self, link: Link, heard: Heard) -> Responder:
         """Return a responder for `link`. Raises CapabilityError, or OSError when the link is gone."""
         if self._answers is None or not self._kinds:
-            return PacketResponder(link, heard, self._counters, self._why)
+            return PacketResponder(link, heard, self._counters, self._why, tap=self._tap)
         return KernelResponder(
-            link, heard, self._counters, kinds=self._kinds, answers=self._answers, worker=self._worker
+            link,
+            heard,
+            self._counters,
+            kinds=self._kinds,
+            answers=self._answers,
+            worker=self._worker,
+            tap=self._tap,
         )
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ _COMMANDS = {
     "explain": "Show why an address is where it is.",
     "what-if": "Show what would move if nodes went down, came or drained.",
     "doctor": "Find what is wrong on this host, on its LAN and in its cluster.",
+    "events": "Show what has happened, also before the speaker's last start.",
+    "record": "Write what was on the wire and decided of late as a file for Wireshark.",
     "top": "Show nodes, addresses, traffic, failovers and events live.",
     "dashboard": "Show a whole cluster as a page, live.",
     "forget": "Miss a lost member no more, on all nodes.",

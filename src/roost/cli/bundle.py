@@ -42,7 +42,11 @@ _COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "log.txt": ("journalctl", "--unit=roost-speaker", f"--lines={_LOG}", "--no-pager", "--output=short-iso"),
     "kernel-log.txt": ("journalctl", "--dmesg", "--lines=300", "--no-pager", "--output=short-iso"),
 }
-_VIEWS: Final = {"events.json": "/v1/events", "traffic.json": "/v1/traffic", "history.json": "/v1/history"}
+_VIEWS: Final = {
+    "events.json": "/v1/events",
+    "traffic.json": "/v1/traffic",
+    "history.json": "/v1/history?limit=5000",
+}
 
 
 def pack(path: Path, seen: Examination) -> None:

@@ -17,7 +17,7 @@ from roost.cli.exits import Failure
 from roost.observe.text import printable
 from roost.runtime.http_client import NotASpeakerError, get
 
-__all__ = ["Complete", "complete_lost", "complete_nodes", "complete_vips"]
+__all__ = ["Complete", "complete_events", "complete_lost", "complete_nodes", "complete_vips"]
 
 _PATIENCE: Final = 0.3  # seconds
 _FILE: Final = Path("/etc/roost/roost.yaml")  # the unit's
@@ -38,6 +38,7 @@ def _complete(*kinds: str) -> Complete:
 complete_nodes: Final = _complete("nodes")
 complete_lost: Final = _complete("lost")
 complete_vips: Final = _complete("services", "addresses")
+complete_events: Final = _complete("services", "addresses", "nodes")
 
 
 def _in_time(look: Callable[[], _Names]) -> _Names:

@@ -9,12 +9,15 @@ import click
 from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import complete_vips
+from roost.cli.exits import Failure
 from roost.cli.output import passed_on, shared_by
 from roost.cli.routers import routers
 from roost.cli.screen import Cell, Screen, verdict
 
 __all__ = ["command"]
 
+_MOVED = ("lead moved", "shares moved")
+_EARLIER = 5  # moves before the last one
 _STATES = {"well": "green", "failing": "red"}
 
 
@@ -31,7 +34,9 @@ def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(explanation, indent=2))
     else:
-        _draw(explanation, Screen())
+        screen = Screen()
+        _draw(explanation, screen)
+        _earlier(_moves(socket_path, explanation["service"]), screen)
 
 
 def _draw(explanation: dict[str, Any], screen: Screen) -> None:
@@ -65,6 +70,31 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         screen.table(BACKEND_COLUMNS, rows)
     for problem in explanation["problems"]:
         screen.line((problem, "yellow"), indent=4)
+
+
+def _moves(path: Path | None, service: str) -> list[dict[str, Any]]:
+    """Return how the service moved before its last change; nothing from a speaker that keeps no events."""
+    try:
+        events = ask(path, "history", query={"about": service, "limit": 1000})["events"]
+    except (Failure, LookupError, TypeError):
+        return []
+    moves = [each for each in events if each["what"] in _MOVED and each["facts"].get("service") == service]
+    return moves[-_EARLIER - 1 : -1]
+
+
+def _earlier(moves: list[dict[str, Any]], screen: Screen) -> None:
+    if not moves:
+        return
+    screen.line()
+    rows = [
+        (
+            screen.moment(each["time"]),
+            str(each["facts"].get("to") or "nobody"),
+            str(each["facts"].get("why", "")),
+        )
+        for each in reversed(moves)
+    ]
+    screen.table(("earlier", "leader", "why"), rows)
 
 
 def _places(explanation: dict[str, Any], screen: Screen) -> None:

@@ -21,7 +21,7 @@ from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.memberlist.effects import Fault, MemberChanged, NameTaken, UserData, UserState
 from roost.protocols.memberlist.keyring import Keyring
-from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Versions
+from roost.protocols.memberlist.messages import CURRENT_VERSIONS, Message, Versions
 from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.stream import StreamCodec
@@ -31,7 +31,7 @@ from roost.protocols.words.metadata import Metadata, parse
 from roost.protocols.words.metadata import encode as encode_metadata
 from roost.protocols.words.verdict import Ground
 from roost.runtime.bind import advertised_host
-from roost.runtime.memberlist_transport import MemberlistTransport
+from roost.runtime.memberlist_transport import MemberlistTransport, PacketTap
 
 __all__ = ["Cluster", "Listener"]
 
@@ -74,7 +74,8 @@ class Cluster:
     `advertise` is what peers are told to use, by default the bind endpoint; for 0.0.0.0 and :: it is the
     host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `compress` is about what this node
     sends, both kinds are read: on a LAN the bytes saved are not worth the processor's time. `versions` go
-    with peers that want delegate versions of their own: Serf refuses members that speak none.
+    with peers that want delegate versions of their own: Serf refuses members that speak none. `tap` sees the
+    packets as they are on the wire.
 
     Raises ValueError for keys, label or metadata that cannot be (MetadataError).
     """
@@ -92,6 +93,7 @@ class Cluster:
         compress: bool = False,
         versions: Versions = CURRENT_VERSIONS,
         listener: Listener = Listener(),
+        tap: PacketTap | None = None,
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
@@ -103,6 +105,7 @@ class Cluster:
         self._metadata = metadata
         self._meta = encode_metadata(metadata)
         self._listener = listener
+        self._tap = tap
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
@@ -122,7 +125,7 @@ class Cluster:
         if self._bind is None:
             self._note_change()
             return
-        transport = MemberlistTransport(self._bind, self._streams, self._profile.tcp_timeout)
+        transport = MemberlistTransport(self._bind, self._streams, self._profile.tcp_timeout, self._tap)
         try:
             endpoint = self._choose_endpoint(transport.endpoint)
         except BaseException:
@@ -228,6 +231,19 @@ class Cluster:
     def endpoint(self) -> Endpoint | None:
         """What peers are told to use; None before `start` and without membership."""
         return self._endpoint if self._transport is not None else None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether gossip takes a key."""
+        return self._packets.keyring is not None
+
+    def plain(self, packet: bytes) -> bytes | None:
+        """Return what a packet of gossip holds, label and encryption off; None if no key opens it."""
+        return self._packets.plain(packet)
+
+    def messages(self, packet: bytes) -> tuple[Message, ...]:
+        """Return the messages in a packet of gossip; none of what cannot be read."""
+        return self._packets.open(packet).messages
 
     @property
     def local_health(self) -> int:

@@ -25,7 +25,7 @@ from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.errors import PacketError
 from roost.protocols.witness.voice import ProbeKind
-from roost.runtime.packet_socket import PacketSocket
+from roost.runtime.packet_socket import PacketSocket, Tap
 
 __all__ = ["Probes"]
 
@@ -42,12 +42,14 @@ OnAnswer = Callable[[int, IPAddress, bytes, ProbeKind, float], None]
 class Probes:
     """Asks targets; `on_answer(link, address, mac, kind, at)` gets what comes back, during `drain`.
 
-    Answers can wait for the next look: waking for each would be most of the cost.
+    Answers can wait for the next look: waking for each would be most of the cost. `tap` sees them and the
+    questions.
     """
 
-    def __init__(self, on_answer: OnAnswer) -> None:
+    def __init__(self, on_answer: OnAnswer, tap: Tap | None = None) -> None:
         self.counters: Counter[str] = Counter()
         self._on_answer = on_answer
+        self._tap = tap
         self._links: Mapping[int, Link] = {}
         self._sockets: dict[int, PacketSocket] = {}
         self._targets: tuple[Target, ...] = ()
@@ -131,7 +133,8 @@ class Probes:
                 continue
             try:
                 heard = partial(self._heard, index)
-                self._sockets[index] = PacketSocket(self._links[index], program, heard, waking=False)
+                link = self._links[index]
+                self._sockets[index] = PacketSocket(link, program, heard, waking=False, tap=self._tap)
                 if self._trips is not None:
                     self._sockets[index].stamp(on=True)
             except OSError as error:  # gone since netlink told of it; it will tell that too

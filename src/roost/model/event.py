@@ -21,6 +21,7 @@ class Level(Enum):
 class Happening(Enum):
     """What happened; the value is the word that programs may rely on."""
 
+    STARTED = "started"
     LEAD_MOVED = "lead moved"
     SHARES_MOVED = "shares moved"
     HANDED_OVER = "handed over"

@@ -20,11 +20,14 @@ from roost.runtime.bind import BindError, bind_pair, endpoint_of, sockaddr
 from roost.runtime.driver import Driver
 from roost.runtime.memberlist_streams import MemberlistStreams
 
-__all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer"]
+__all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer", "PacketTap"]
 
 _BATCH: Final = 64  # datagrams read before other events get their turn
 _DATAGRAM_LIMIT: Final = 65_535  # bytes
 _EXCHANGES_LIMIT: Final = 128  # outgoing ones at once
+
+
+PacketTap = Callable[[Endpoint, bytes, bool], None]  # gets the peer, the packet, and whether it went out
 
 
 class GossipMachine(Machine, Protocol):
@@ -50,11 +53,15 @@ class MemberlistTransport:
     """One UDP socket and one TCP listener on the same endpoint, driving one machine.
 
     Binding happens here: raises BindError. `deadline` is seconds for an incoming stream.
+    `tap` sees datagrams.
     """
 
-    def __init__(self, bind: Endpoint, codec: StreamCodec, deadline: float) -> None:
+    def __init__(
+        self, bind: Endpoint, codec: StreamCodec, deadline: float, tap: PacketTap | None = None
+    ) -> None:
         self._udp, self._listener, self.endpoint = bind_pair(bind)
         self.counters: Counter[str] = Counter()
+        self._tap = tap
         self._streams = MemberlistStreams(codec, deadline, self.counters, self._report)
         self._exchanges: dict[asyncio.Task[None], Endpoint] = {}
         self._driver: Driver | None = None
@@ -119,6 +126,8 @@ class MemberlistTransport:
             self.counters[f"send_{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
         else:
             self.counters["datagrams_sent"] += 1
+            if self._tap is not None:
+                self._tap(effect.target, effect.data, True)  # noqa: FBT003 - called for each packet
 
     def _readable(self) -> None:
         self._drain()
@@ -135,7 +144,10 @@ class MemberlistTransport:
                 self.counters[f"receive_{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
                 continue
             self.counters["datagrams_received"] += 1
-            self._machine.receive(datagram, endpoint_of(address), now)
+            source = endpoint_of(address)
+            if self._tap is not None:
+                self._tap(source, datagram, False)  # noqa: FBT003 - called for each packet
+            self._machine.receive(datagram, source, now)
 
     def _open(self, effect: OpenExchange) -> None:
         if len(self._exchanges) >= _EXCHANGES_LIMIT:

@@ -19,7 +19,7 @@ from roost.model.link import Link
 from roost.protocols.filter import Instruction
 from roost.protocols.ndp import solicited_node, solicited_node_mac
 
-__all__ = ["CapabilityError", "PacketSocket", "Sent"]
+__all__ = ["CapabilityError", "PacketSocket", "Sent", "Tap"]
 
 _BATCH: Final = 64  # frames read before other events get their turn
 _LARGEST: Final = 2048  # bytes; ARP and ND are far smaller
@@ -36,6 +36,8 @@ _PACKET_MR_MULTICAST: Final = 0
 _PACKET_STATISTICS: Final = 6
 _PACKET_IGNORE_OUTGOING: Final = 23
 _ETH_P_ALL: Final = 3
+
+Tap = Callable[[str, bytes, bool], None]  # gets the link, each whole frame, and whether it went out
 
 
 class CapabilityError(Exception):
@@ -54,7 +56,7 @@ class PacketSocket:
     """Reads and sends whole frames on `link`; `on_frame` is called on the running event loop.
 
     Without `waking` frames wait in the socket, as many as its `buffer` (bytes) holds, until `drain` is
-    called.
+    called. `tap` sees what comes in and goes out.
 
     Raises CapabilityError without CAP_NET_RAW, OSError when the link is gone already.
     """
@@ -67,8 +69,11 @@ class PacketSocket:
         *,
         waking: bool = True,
         buffer: int = _RECEIVE_BUFFER,
+        tap: Tap | None = None,
     ) -> None:
         self._index = link.index
+        self._name = link.name
+        self._tap = tap
         self._on_frame = on_frame
         self._stamps = False
         self.arrived: float | None = (
@@ -124,6 +129,8 @@ class PacketSocket:
             return Sent.LATER
         except OSError as error:
             return Sent.LATER if error.errno in (errno.ENOBUFS, errno.ENOMEM) else Sent.LINK_GONE
+        if self._tap is not None:
+            self._tap(self._name, frame, True)  # noqa: FBT003 - called for each frame
         return Sent.YES
 
     def close(self) -> None:
@@ -148,6 +155,8 @@ class PacketSocket:
                 return
             except OSError:  # ENETDOWN is reported once when the link goes down; netlink tells the rest
                 return
+            if self._tap is not None:
+                self._tap(self._name, frame, False)  # noqa: FBT003 - called for each frame
             self._on_frame(frame)
 
     def _receive(self) -> bytes:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["default_socket", "folders", "state_folder"]
+__all__ = ["default_socket", "folders", "lasting_folder", "state_folder"]
 
 _FOLDER: Final = Path("/run/roost")
 _VARIABLE: Final = "ROOST_RUN_DIR"
@@ -27,16 +27,18 @@ def folders() -> list[Path]:
 
 
 def state_folder(socket: Path) -> Path:
-    """Return where the speaker at `socket`, in this thread's network namespace, keeps what outlives a crash.
+    """Return where the speaker at `socket`, in this thread's namespace, keeps what outlives a crash."""
+    namespace = Path("/proc/thread-self/ns/net").stat().st_ino
+    return lasting_folder(socket) / f"netns-{namespace}.state"
 
-    That is in systemd's StateDirectory= if the unit has one, else beside the socket; but not in a
+
+def lasting_folder(socket: Path) -> Path:
+    """Return the folder that outlives the speaker at `socket`.
+
+    That is systemd's StateDirectory= if the unit has one, else beside the socket; but not in a
     RuntimeDirectory=, which systemd takes away when the process ends, if there is a choice (systemd.exec(5)).
     """
-    namespace = Path("/proc/thread-self/ns/net").stat().st_ino
-    return _lasting(socket.parent) / f"netns-{namespace}.state"
-
-
-def _lasting(beside: Path) -> Path:
+    beside = socket.parent
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
     passing = [Path(each) for each in os.environ.get("RUNTIME_DIRECTORY", "").split(":") if each]

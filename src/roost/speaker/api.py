@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from roost.model.what_if import ContradictionError, UnknownNameError
 from roost.observe.metrics import Metric, exposition
 from roost.runtime.http import Request, Response
 
 __all__ = ["Api", "Views"]
+
+_LIMIT: Final = 100  # events of the history, unless more are asked for
+_MOST: Final = 10_000
+_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 
 
 class Views(Protocol):
@@ -49,6 +53,9 @@ class Views(Protocol):
     def events(self, since: int) -> Mapping[str, Any]:
         """What has happened after the event with the serial `since`, oldest first."""
 
+    async def history(self, most: int, about: str) -> Mapping[str, Any]:
+        """The last `most` events that are kept over restarts, oldest first; `about`: that name it."""
+
     def traffic(self) -> Mapping[str, Any]:
         """Packets and questions for each address that is answered here, since somebody began to look."""
 
@@ -64,6 +71,8 @@ class Api:
         """Answer one request; anything unknown is a 4xx with an error text."""
         try:
             if request.method in ("GET", "HEAD"):
+                if request.path == "/v1/history":
+                    return await self._history(request.query)
                 if request.path == "/v1/status":
                     await self._views.look()
                 elif request.path == "/metrics" or request.path.startswith("/v1/explain/"):
@@ -106,6 +115,10 @@ class Api:
             return _json(200, self._views.drain(_drained(request), wish=None))
         return _error(404, f"nothing is at {request.path}")
 
+    async def _history(self, query: Mapping[str, list[str]]) -> Response:
+        most = _serial(query.get("limit", [])) or _LIMIT
+        return _json(200, await self._views.history(min(most, _MOST), next(iter(query.get("about", [])), "")))
+
     def _drain(self, request: Request) -> Response:
         asked = request.query.get("wish", [])
         if asked not in (["true"], ["false"]):
@@ -127,7 +140,8 @@ def _drained(request: Request) -> str:
 
 def _serial(values: list[str]) -> int:
     """Return the first value as a number, 0 for anything else: all events."""
-    return int(values[0]) if values and values[0].isascii() and values[0].isdigit() else 0
+    given = values[0] if values else ""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < _DIGITS else 0
 
 
 def _json(status: int, data: Mapping[str, Any]) -> Response:

@@ -30,14 +30,23 @@ class Secured:
 class Listening:
     """Shows `views`, and the page of `hub`, at a unix socket, where wishes are taken too, and over TCP.
 
-    Probes of the same host stay plain HTTP where `secured` is set.
+    `on_socket` wraps what answers at the socket alone. Probes of the same host stay plain HTTP where
+    `secured` is set.
     """
 
-    def __init__(self, views: Views, hub: Hub, status: StatusConfig, secured: Secured | None = None) -> None:
+    def __init__(
+        self,
+        views: Views,
+        hub: Hub,
+        status: StatusConfig,
+        secured: Secured | None = None,
+        *,
+        on_socket: Callable[[Handler], Handler] = lambda handler: handler,
+    ) -> None:
         self._status = status
         self._tls = secured.tls if secured else None
         remote = with_page(hub, Api(views, may_change=False).handle)
-        self._local = HttpServer(with_page(hub, Api(views, may_change=True).handle))
+        self._local = HttpServer(on_socket(with_page(hub, Api(views, may_change=True).handle)))
         self._remote = HttpServer(secured.guard(remote) if secured else remote)
         self._late: set[asyncio.Task[None]] = set()
 

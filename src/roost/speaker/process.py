@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from roost.runtime.packet_socket import CapabilityError
 from roost.speaker.errors import CannotRunError
 from roost.speaker.listening import Listening, Secured
 from roost.speaker.live import Live
+from roost.speaker.recording import with_recording
 from roost.speaker.reloading import Reloader
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
@@ -79,7 +81,9 @@ async def serve(
         signals.handle(loop, number, asked_to_stop)
     with _alone():
         live = Live(speaker)
-        listening = Listening(SpeakerViews(speaker), live.hub, speaker.config.status, secured)
+        recording = partial(with_recording, speaker.recorder, speaker.cluster)
+        status = speaker.config.status
+        listening = Listening(SpeakerViews(speaker), live.hub, status, secured, on_socket=recording)
         try:
             with _or_cannot_run():
                 await listening.open()

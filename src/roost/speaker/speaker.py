@@ -16,6 +16,7 @@ from functools import partial
 from random import SystemRandom
 from typing import Any, Final
 
+from roost import __version__
 from roost.announce.announcer import Announcer
 from roost.announce.ping import PingAnswerer
 from roost.announce.responders import Responders
@@ -43,12 +44,14 @@ from roost.model.fitness import Fitness
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import Service
+from roost.observe.event_store import EventStore
 from roost.observe.events import Events
 from roost.observe.fault_log import FaultLog
 from roost.observe.histogram import Histogram
 from roost.observe.history import History
 from roost.observe.reach import Reach
 from roost.observe.recent import Recent
+from roost.observe.recorder import Recorder
 from roost.protocols.machine import Effect
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.metadata import MetadataError, encode
@@ -58,7 +61,7 @@ from roost.runtime.driver import Driver
 from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
-from roost.runtime.run_folder import state_folder
+from roost.runtime.run_folder import lasting_folder, state_folder
 from roost.runtime.virtual_macs import VirtualMacs
 from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
@@ -96,6 +99,10 @@ class Speaker:
         self.faults = FaultLog(lambda: datetime.now(UTC))
         self.reach = Reach()
         self.recent = Recent(lambda: datetime.now(UTC))
+        self.recorder = Recorder()
+        self.event_store = EventStore(
+            lasting_folder(config.status.socket), config.status.socket.stem, lambda: datetime.now(UTC)
+        )
         self.environment = Environment(source)
         self.link_log = LinkLog()
         self.on_answering: Callable[[], None] = lambda: None  # called when other addresses are answered for
@@ -104,7 +111,7 @@ class Speaker:
         self.cluster = self._make_cluster(config)
         self.links = LinkWatcher(self._on_links)
         counters: Counter[str] = Counter()
-        self._responders = Responders(config.announce.responder, counters)
+        self._responders = Responders(config.announce.responder, counters, self.recorder.frame)
         self.announcer = Announcer(
             self._responders.make,
             counters,
@@ -113,7 +120,7 @@ class Speaker:
         )
         self.pings = PingAnswerer(counters) if config.answer_ping else None
         # Answers are drained before the decider is woken: it acts on them then.
-        self.probes = Probes(self.decider.answered)
+        self.probes = Probes(self.decider.answered, self.recorder.frame)
         self.delivery = Delivery(state_folder(config.status.socket), self._on_delivered)
         self.forwarding = Forwarding(
             state_folder(config.status.socket),
@@ -143,6 +150,8 @@ class Speaker:
         self._running = False
         self.events.follow(self.history.follow)
         self.events.follow(self.recent.follow)
+        self.events.follow(self.event_store.follow)
+        self.events.follow(self.recorder.follow)
         self.events.follow(self._measure)
 
     @property
@@ -179,6 +188,7 @@ class Speaker:
         self._neighbours.start()
         if self.config.keep_connections and self.config.membership:
             self.passing_on.start(self.config.keep_connections)
+        self.event_store.follow(Event(Happening.STARTED, f"roost {__version__} starts"))
         self._running = True
         await self.cluster.start()
         self.decider.start(self._loop.time())
@@ -235,6 +245,7 @@ class Speaker:
             await self.forwarding.stop()
             await self.delivery.clear(self.decider.lingering(self._now()))
         await self.hooks.close(_LAST_CALLS)
+        self.event_store.close()
 
     def look_for_room(self, source: Source) -> None:
         """Raise MetadataError when gossip has no room for what this node would say of itself."""
@@ -548,6 +559,7 @@ class Speaker:
             keys=membership.keys,
             label=membership.label,
             profile=membership.gossip,
+            tap=self.recorder.datagram,
             listener=Listener(
                 members=self._on_members,
                 synchronized=lambda: self._tell(self.decider.synchronized),

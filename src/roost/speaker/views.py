@@ -15,6 +15,7 @@ from roost.model.ranking import Ranking
 from roost.model.service import Service
 from roost.model.tenure import failback_text
 from roost.model.what_if import ContradictionError, UnknownNameError, what_if
+from roost.observe.event_store import event_view
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.balanced import backends
@@ -164,17 +165,14 @@ class SpeakerViews:
             "node": self._speaker.name,
             "started_at": rfc3339(self._speaker.started),
             "events": [
-                {
-                    "serial": record.serial,
-                    "time": rfc3339(record.when),
-                    "what": record.event.what.value,
-                    "level": record.event.level.value,
-                    "text": record.event.text,
-                    "facts": dict(record.event.facts),
-                }
+                {"serial": record.serial, **event_view(record.when, record.event)}
                 for record in self._speaker.recent.since(since)
             ],
         }
+
+    async def history(self, most: int, about: str) -> Mapping[str, Any]:
+        """The last `most` events that are kept over restarts, oldest first; `about`: that name it."""
+        return {"node": self._speaker.name, **await self._speaker.event_store.read(most, about)}
 
     def traffic(self) -> Mapping[str, Any]:
         """Packets and questions for each address that is answered here, since somebody began to look."""

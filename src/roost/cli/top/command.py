@@ -103,6 +103,7 @@ def _problem(problem: dict[str, str]) -> tuple[str, str]:
 def _poll(path: Path | None, interval: float, samples: "queue.SimpleQueue[Sample]") -> None:
     """Look again and again; what goes wrong is a sample, too."""
     serial, process = 0, ""
+    earlier = _earlier(path)
     while True:
         begin = time.monotonic()
         try:
@@ -112,12 +113,22 @@ def _poll(path: Path | None, interval: float, samples: "queue.SimpleQueue[Sample
             events = ask(path, "events", query={"since": serial})["events"]
             serial = events[-1]["serial"] if events else serial
             traffic = ask(path, "traffic")["addresses"]
-            samples.put(Sample(time.monotonic(), status=status, traffic=traffic, events=events))
+            before = [each for each in earlier if each["time"] < status["started_at"]]
+            earlier = []
+            samples.put(Sample(time.monotonic(), status=status, traffic=traffic, events=[*before, *events]))
         except Failure as failure:
             samples.put(Sample(time.monotonic(), error=failure.message))
         except Exception as error:  # noqa: BLE001 - a speaker of another version must not end the view
             samples.put(Sample(time.monotonic(), error=f"its answer is not understood: {error!r}"))
         time.sleep(max(0.0, interval - (time.monotonic() - begin)))
+
+
+def _earlier(path: Path | None) -> list[dict[str, Any]]:
+    """Return what is kept of events; nothing without a speaker, or from one that keeps none."""
+    try:
+        return list(ask(path, "history")["events"])
+    except (Failure, LookupError, TypeError):
+        return []
 
 
 def _do(model: Model, action: Action, path: Path | None) -> None:

@@ -94,6 +94,13 @@ class PacketCodec:
         contents.take(command)
         return Opened(tuple(contents.messages), tuple(contents.faults))
 
+    def plain(self, packet: bytes) -> bytes | None:
+        """Return what a packet holds without its label, encryption and checksum; None if faulty."""
+        try:
+            return self._unwrap(packet)
+        except PacketError:
+            return None
+
     def _deflate(self, command: bytes) -> bytes:
         if not self._compress:
             return command
