@@ -1,5 +1,6 @@
 """`roost init` on hosts made for it: what it finds, what it asks, what it refuses, what it leaves."""
 
+import shlex
 import stat
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_the_command_that_it_names_for_other_nodes_agrees(host: Namespace, tmp_p
     (told,) = (line for line in first.stderr.splitlines() if line.startswith("on the other nodes: "))
     host.ip("addr del 192.0.2.11/24 dev eth0")
     host.ip("addr add 192.0.2.12/24 dev eth0")
-    options = told.partition(" roost init ")[2].split()
+    options = shlex.split(told.partition(" roost init ")[2])
     second = init(host, *options, "--node", "n2", "-o", tmp_path / "n2.yaml")
     assert second.returncode == 0, second.stderr
     one, two = (load(tmp_path / f"{name}.yaml").config for name in ("n1", "n2"))
@@ -148,6 +149,8 @@ def test_on_a_terminal_it_asks_for_addresses_and_nodes_until_they_are_good(
     file = tmp_path / "roost.yaml"
     with terminal(*argv(host, "-o", file)) as user:
         user.show("Free addresses, such as of 192.0.2.0/24", "Service addresses: ")
+        user.press(" \r")
+        user.show("Error: ", "holds no address")
         user.press("192.0.2.999\r")
         user.show("Error: ", "192.0.2.999")
         user.press("web=192.0.2.200,2001:db8::200 192.0.2.201\r")

@@ -1,7 +1,9 @@
 """`roost init`: a first configuration from what this host is, asking only for what no host can know."""
 
+import base64
 import os
 import pwd
+import shlex
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from roost.observe.text import printable
 from roost.protocols.machine import Endpoint
 from roost.runtime.links import links_now, on_host
 from roost.standalone import environment_problems, load
-from roost.standalone.values import DEFAULT_PORT, endpoint, identifier, join_target, vip
+from roost.standalone.values import DEFAULT_PORT, endpoint, identifier, join_target, vip, wrong
 
 __all__ = ["command"]
 
@@ -41,7 +43,7 @@ class _Checked(click.ParamType[Value], Generic[Value]):
         try:
             return self._check(value.strip())
         except PydanticCustomError as error:
-            self.fail(error.message(), param, ctx)
+            self.fail(f"{error.message()} ({(error.context or {}).get('cure', '')})", param, ctx)
 
 
 def _group(text: str) -> VipGroup:
@@ -50,11 +52,14 @@ def _group(text: str) -> VipGroup:
     return VipGroup(identifier(name.strip()) if equals else "", addresses)
 
 
-def _several(check: Callable[[str], Value], between: str) -> Callable[[str], tuple[Value, ...]]:
-    def all_of(text: str) -> tuple[Value, ...]:
-        return tuple(check(each) for each in text.replace(between, " ").split())
+def _groups(text: str) -> tuple[VipGroup, ...]:
+    if not text:
+        raise wrong("holds no address", "write one, or end with Ctrl-C")
+    return tuple(map(_group, text.split()))
 
-    return all_of
+
+def _nodes(text: str) -> tuple[Endpoint, ...]:
+    return tuple(map(join_target, text.replace(",", " ").split()))
 
 
 _GROUP: Final = _Checked("address", _group)
@@ -198,8 +203,8 @@ def _ask_for_addresses(link: Link, *, asks: bool) -> tuple[VipGroup, ...]:
     if not asks:
         raise Failure("no service address: give --address", Exit.USAGE)
     network = first_address(link).network
-    click.echo(f"Free addresses, such as of {network}; by commas where they stay together.", err=True)
-    kind = _Checked("addresses", _several(_group, ";"))
+    click.echo(f"Free addresses, such as of {network}; commas between those that stay together.", err=True)
+    kind = _Checked("addresses", _groups)
     answer: tuple[VipGroup, ...] = click.prompt("Service addresses", type=kind, err=True)
     return answer
 
@@ -209,7 +214,7 @@ def _ask_for_nodes(*, asks: bool, yes: bool) -> tuple[Endpoint, ...]:
         return ()
     if not asks:
         raise Failure("no other node: give --join, or --yes for a first node alone", Exit.USAGE)
-    kind = _Checked("addresses", _several(join_target, ","))
+    kind = _Checked("addresses", _nodes)
     answer: tuple[Endpoint, ...] = click.prompt(
         "Addresses of other nodes (Enter for none yet)", type=kind, default="", show_default=False, err=True
     )
@@ -225,14 +230,19 @@ def _write(draft: Draft, output: Path, links: tuple[Link, ...]) -> None:
         else:
             _create(output, text)
     if made:
-        click.echo(f"made {draft.key_file}: copy it to every node before its speaker starts", err=True)
+        click.echo(f"made {draft.key_file}: copy it to the other nodes first", err=True)
     if str(output) != "-":
         click.echo(f"wrote {output}; next: roost speaker --config {output}", err=True)
-    alike = " ".join(f"--address {each}" for each in draft.named_groups())
+    click.echo(f"on the other nodes: roost init {shlex.join(_alike(draft))}", err=True)
+
+
+def _alike(draft: Draft) -> Iterator[str]:
+    """Yield the options that make another node's file agree with this one."""
+    for group in draft.named_groups():
+        yield from ("--address", str(group))
     if draft.key_file:
-        alike += f" --key-file {draft.key_file}"
-    own = draft.bind if draft.bind.port != DEFAULT_PORT else draft.bind.host
-    click.echo(f"on the other nodes: roost init {alike} --join {own}", err=True)
+        yield from ("--key-file", str(draft.key_file))
+    yield from ("--join", draft.bind.host if draft.bind.port == DEFAULT_PORT else str(draft.bind))
 
 
 @contextmanager
@@ -241,8 +251,6 @@ def _key(path: Path | None) -> Iterator[bool]:
     if path is None or path.exists():
         yield False
         return
-    import base64  # noqa: PLC0415 - only where a key is made
-
     _create(path, base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")
     try:
         yield True
