@@ -76,6 +76,7 @@ def test_the_command_that_it_names_for_other_nodes_agrees(host: Namespace, tmp_p
     host.ip("addr del 192.0.2.11/24 dev eth0")
     host.ip("addr add 192.0.2.12/24 dev eth0")
     options = shlex.split(told.partition(" roost init ")[2])
+    assert options[options.index("-o") + 1] == str(tmp_path / "n1.yaml")
     second = init(host, *options, "--node", "n2", "-o", tmp_path / "n2.yaml")
     assert second.returncode == 0, second.stderr
     one, two = (load(tmp_path / f"{name}.yaml").config for name in ("n1", "n2"))

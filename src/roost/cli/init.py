@@ -25,6 +25,7 @@ from roost.standalone.values import DEFAULT_PORT, endpoint, identifier, join_tar
 
 __all__ = ["command"]
 
+_FILE: Final = "roost.yaml"
 _KEY_BYTES: Final = 32  # AES-256
 _SPEAKERS_USER: Final = "roost"  # whom deploy/systemd/roost.sysusers makes
 Value = TypeVar("Value")
@@ -109,7 +110,7 @@ _JOIN: Final = _Checked("address", join_target)
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    default="roost.yaml",
+    default=_FILE,
     show_default=True,
     help="Write here, a new file; - for stdout.",
 )
@@ -233,15 +234,17 @@ def _write(draft: Draft, output: Path, links: tuple[Link, ...]) -> None:
         click.echo(f"made {draft.key_file}: copy it to the other nodes first", err=True)
     if str(output) != "-":
         click.echo(f"wrote {output}; next: roost speaker --config {output}", err=True)
-    click.echo(f"on the other nodes: roost init {shlex.join(_alike(draft))}", err=True)
+    click.echo(f"on the other nodes: roost init {shlex.join(_alike(draft, output))}", err=True)
 
 
-def _alike(draft: Draft) -> Iterator[str]:
+def _alike(draft: Draft, output: Path) -> Iterator[str]:
     """Yield the options that make another node's file agree with this one."""
     for group in draft.named_groups():
         yield from ("--address", str(group))
     if draft.key_file:
         yield from ("--key-file", str(draft.key_file))
+    if str(output) != _FILE:
+        yield from ("-o", str(output))
     yield from ("--join", draft.bind.host if draft.bind.port == DEFAULT_PORT else str(draft.bind))
 
 
