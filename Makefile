@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
-.PHONY: lab setup dev test components lint unit bench bpf docs lock clean
+.PHONY: lab setup dev test components lint unit bench bpf docs man deb lock clean
 ARGS ?=
 
 lab: setup
@@ -38,6 +38,15 @@ bpf: dev
 
 docs: dev
 	.venv/bin/mkdocs build --strict
+
+# Pages for man(1), from the commands themselves, into build/man.
+man: dev
+	.venv/bin/python tools/build_man.py build/man
+
+# A package for this Debian, into build; needs dpkg-deb and Debian's own python3. Root also tries it.
+deb: dev
+	@tools/build_deb
+	@if [ "$$(id -u)" = 0 ]; then tools/try_deb "$$(ls -t build/roost_*.deb | head -n 1)"; fi
 
 # Renew the locks after a change of dependencies in pyproject.toml (needs uv).
 lock:

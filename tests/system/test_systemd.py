@@ -38,7 +38,7 @@ def test_it_restarts_for_ever_waits_for_the_network_and_keeps_its_state() -> Non
 @needs_systemd
 def test_systemd_finds_nothing_wrong_and_little_exposed(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/roost/.venv/bin/roost", "/bin/true"))
+    unit.write_text(UNIT.read_text().replace("/usr/bin/roost", "/bin/true"))
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )

@@ -12,6 +12,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "controller": "Give addresses to the Services of a Kubernetes cluster.",
     "speaker": "Announce service addresses from this node (runs in the foreground).",
+    "init": "Write a first configuration for this host, from its interfaces.",
     "check": "Validate a configuration file.",
     "import": "Write Roost's configuration from Keepalived's, and name what has no counterpart.",
     "status": "Show what is wrong, who leads what, and the members of the cluster.",
