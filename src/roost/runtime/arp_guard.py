@@ -18,22 +18,20 @@ file, so that a process killed and started again can still put them back.
 """
 
 import asyncio
-import errno
 import logging
-import os
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from roost.runtime import kernel_settings
 from roost.runtime.remembered import Memory
 
 __all__ = ["ArpGuard", "LocalDeliveryError"]
 
 _log = logging.getLogger(__name__)
 
-_CONF: Final = Path("/proc/sys/net/ipv4/conf")
 _DEFAULT: Final = "default"
 _BREATH: Final = 64  # interfaces read before other tasks get their turn
 
@@ -156,7 +154,7 @@ class ArpGuard:
     async def _missing(self) -> list[_Change]:
         everywhere = {setting: _read("all", setting) for setting in _SETTINGS}
         if None in everywhere.values():
-            raise LocalDeliveryError(f"{_CONF} cannot be read: mount /proc in this container")
+            raise LocalDeliveryError("/proc/sys/net/ipv4/conf cannot be read: mount /proc in this container")
         changes = []
         for number, (key, name) in enumerate(_interfaces()):
             for setting, above in everywhere.items():
@@ -205,26 +203,15 @@ def _interfaces() -> Iterator[tuple[str, str]]:
 
 
 def _read(name: str, setting: _Setting) -> int | None:
-    try:
-        return int((_CONF / name / setting.name).read_text())
-    except (OSError, ValueError):
-        return None
+    return kernel_settings.read(f"ipv4/conf/{name}/{setting.name}")
 
 
 def _write(change: _Change) -> None:
-    path = _CONF / change.name / change.setting.name
-    wish = f"net.ipv4.conf.{change.name}.{change.setting.name}={change.target}"
     try:
-        path.write_text(str(change.target))
-    except FileNotFoundError:
-        return  # the interface has gone
-    except OSError as error:
-        cures = {
-            errno.EROFS: "/proc/sys is mounted read-only: run the container privileged, or set it on the "
-            "host for every interface and for `default`",
-            errno.EACCES: "give the process CAP_NET_ADMIN in this network namespace",
-            errno.EPERM: "give the process CAP_NET_ADMIN in this network namespace",
-        }
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        cure = cures.get(error.errno or 0, "set it by hand")
-        raise LocalDeliveryError(f"cannot set {wish}: {reason}; {cure}") from error
+        kernel_settings.write(
+            f"ipv4/conf/{change.name}/{change.setting.name}",
+            change.target,
+            elsewhere="set it on the host for every interface and for `default`",
+        )
+    except kernel_settings.SettingError as error:
+        raise LocalDeliveryError(str(error)) from error

@@ -13,7 +13,6 @@ A value that does already is left alone. What was found is remembered in a file,
 started again can still put it back.
 """
 
-import errno
 import logging
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -21,18 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from roost.runtime.kernel_settings import SettingError, read, write
 from roost.runtime.remembered import Memory
 
-__all__ = ["RouterSettings", "RouterSettingsError"]
+__all__ = ["RouterSettings"]
 
 _log = logging.getLogger(__name__)
 
 _NET: Final = Path("/proc/sys/net")
 _FOR_ANY: Final = -1  # in place of a value of ours: it is the kernel that changes it
-
-
-class RouterSettingsError(Exception):
-    """This host cannot pass packets on; the text names the cause and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +54,31 @@ class RouterSettings:
     def enforce(self, versions: Collection[int], links: Iterable[str]) -> tuple[str, ...]:
         """Let these versions of IP (4, 6) be passed on between `links`; returns what had to be set.
 
-        Raises RouterSettingsError.
+        Raises SettingError.
         """
-        wishes = [wish for wish in _wishes(versions, sorted(links)) if _read(wish.name) is not None]
-        missing = [wish for wish in wishes if wish.value not in (_FOR_ANY, _read(wish.name))]
+        wishes = [wish for wish in _wishes(versions, sorted(links)) if read(wish.name) is not None]
+        missing = [wish for wish in wishes if wish.value not in (_FOR_ANY, read(wish.name))]
         if not missing:
             return ()
         for wish in wishes:
-            found = _read(wish.name)
+            found = read(wish.name)
             if found is not None and wish.value != found:
                 self._before.setdefault(wish.name, (found, wish.value))
         self._remember()  # before the first write: a crash between the two forgets nothing
         done = []
         for wish in missing:
-            done.append(f"net.{wish.name.replace('/', '.')} was {_read(wish.name)}, is now {wish.value}")
-            _write(wish.name, wish.value)
+            done.append(f"net.{wish.name.replace('/', '.')} was {read(wish.name)}, is now {wish.value}")
+            write(wish.name, wish.value)
         return tuple(done)
 
     def release(self) -> None:
         """Put back what was there before, except where somebody else has changed it since."""
         for name, (found, ours) in reversed(self._before.items()):
-            if ours != _FOR_ANY and _read(name) != ours:
+            if ours != _FOR_ANY and read(name) != ours:
                 continue
             try:
-                _write(name, found)
-            except RouterSettingsError as error:
+                write(name, found)
+            except SettingError as error:
                 _log.warning("cannot put back the settings of before: %s", error)
         self._before = {}
         self._remember()
@@ -94,22 +90,22 @@ class RouterSettings:
 def _wishes(versions: Collection[int], links: Collection[str]) -> Iterator[_Wish]:
     """Yield what has to be so, in the order in which it is to be written."""
     if 4 in versions:
-        if _read("ipv4/ip_forward") == 0:
+        if read("ipv4/ip_forward") == 0:
             yield _Wish("ipv4/conf/all/accept_redirects", _FOR_ANY)
             for name in ("default", *_links(4)):
-                if _read(f"ipv4/conf/{name}/forwarding"):
+                if read(f"ipv4/conf/{name}/forwarding"):
                     yield _Wish(f"ipv4/conf/{name}/forwarding", _FOR_ANY)
         yield _Wish("ipv4/ip_forward", 1)
         yield _Wish("ipv4/conf/all/send_redirects", 0)
-        strict = _read("ipv4/conf/all/rp_filter") == 1
+        strict = read("ipv4/conf/all/rp_filter") == 1
         for link in links:
             yield _Wish(f"ipv4/conf/{link}/send_redirects", 0)
-            if strict or _read(f"ipv4/conf/{link}/rp_filter") == 1:
+            if strict or read(f"ipv4/conf/{link}/rp_filter") == 1:
                 yield _Wish(f"ipv4/conf/{link}/rp_filter", 2)
     if 6 in versions:
-        if _read("ipv6/conf/all/forwarding") == 0:
+        if read("ipv6/conf/all/forwarding") == 0:
             for link in _links(6):
-                if _read(f"ipv6/conf/{link}/accept_ra") == 1:
+                if read(f"ipv6/conf/{link}/accept_ra") == 1:
                     yield _Wish(f"ipv6/conf/{link}/accept_ra", 2)
         yield _Wish("ipv6/conf/all/forwarding", 1)
 
@@ -120,27 +116,3 @@ def _links(version: int) -> list[str]:
     except OSError:
         return []
     return sorted(set(names) - {"all", "default", "lo"})
-
-
-def _read(name: str) -> int | None:
-    try:
-        return int((_NET / name).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _write(name: str, value: int) -> None:
-    try:
-        (_NET / name).write_text(str(value))
-    except FileNotFoundError:
-        return  # the link has gone
-    except OSError as error:
-        cures = {
-            errno.EROFS: "/proc/sys is mounted read-only: run the container privileged, or set it there",
-            errno.EACCES: "give the process CAP_NET_ADMIN in this network namespace",
-            errno.EPERM: "give the process CAP_NET_ADMIN in this network namespace",
-        }
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        cure = cures.get(error.errno or 0, "set it by hand")
-        wish = f"net.{name.replace('/', '.')}={value}"
-        raise RouterSettingsError(f"cannot set {wish}: {reason}; {cure}") from error

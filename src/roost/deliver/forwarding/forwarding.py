@@ -25,8 +25,8 @@ from roost.model.link import Link
 from roost.model.service import Service
 from roost.observe.quiet import Once
 from roost.runtime.beside import beside_the_loop
+from roost.runtime.kernel_settings import SettingError
 from roost.runtime.nftables import cause
-from roost.runtime.router_settings import RouterSettingsError
 from roost.runtime.tracked import forget_all
 
 __all__ = ["Forwarding"]
@@ -206,7 +206,7 @@ class Forwarding:
             versions = {address.version for address in self.addresses}
             try:
                 lost = await beside_the_loop(self.host.verify, versions, self._links)
-            except (OSError, RouterSettingsError) as error:
+            except (OSError, SettingError) as error:
                 lost = (_cause(error),)
         for each in lost:
             _log.warning("forwarding repaired: %s", each)
@@ -219,7 +219,7 @@ class Forwarding:
             wanted, known = self.balancing.pools(), self.balancing.remember()
             try:
                 done = await beside_the_loop(self.host.apply, wanted, known, self._links)
-            except (OSError, RouterSettingsError) as error:
+            except (OSError, SettingError) as error:
                 why = f"connections cannot be forwarded: {_cause(error)}"
                 if self._failure.new(why):
                     _log.error("%s; tried again every %g s", why, _VERIFY_INTERVAL)
@@ -236,5 +236,5 @@ class Forwarding:
             self._changed()
 
 
-def _cause(error: OSError | RouterSettingsError) -> str:
+def _cause(error: OSError | SettingError) -> str:
     return cause(error, _NEEDS) if isinstance(error, OSError) else str(error)

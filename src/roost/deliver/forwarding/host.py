@@ -62,7 +62,7 @@ class ForwardingHost:
     def apply(self, wanted: Pools, known: dict[Key, bool], links: Iterable[str]) -> tuple[str, ...]:
         """Put `wanted` in force; returns what had to be set or put right, in words.
 
-        Raises OSError and RouterSettingsError.
+        Raises OSError and SettingError.
         """
         with self._turn:
             return () if self._ended else self._apply(wanted, known, links)
