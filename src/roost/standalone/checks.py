@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from roost.model.address import canonical
-from roost.standalone.document import Document, Node, Path
+from roost.standalone.document import Document, Found, Node, Path
 from roost.standalone.problems import Finding, Spot
 from roost.standalone.sharing import wrong_weights
 
 __all__ = ["crossing"]
-
-Found = tuple[Path, Spot, Finding]
 
 
 def crossing(document: Document) -> Iterator[Found]:

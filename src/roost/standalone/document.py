@@ -17,7 +17,7 @@ import yaml
 
 from roost.standalone.problems import Finding, Spot
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "Node", "UnreadableError", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "Found", "Node", "UnreadableError", "parse"]
 
 MAX_DEPTH: Final = 16
 MAX_NODES: Final = 200_000  # values, with every alias expanded: some 20,000 services
@@ -32,6 +32,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 
 Path = tuple[str | int, ...]
+Found = tuple[Path, Spot, Finding]  # what is wrong, and where
 
 
 class UnreadableError(Exception):
@@ -69,7 +70,7 @@ class Document:
     """A parsed text: its tree, and what is wrong with it although it can be read (repeated keys, ...)."""
 
     root: Node
-    findings: tuple[tuple[Path, Spot, Finding], ...]
+    findings: tuple[Found, ...]
 
     def find(self, path: Sequence[str | int]) -> tuple[Path, Spot]:
         """Return the longest part of `path` that exists here, and where it stands.
@@ -137,7 +138,7 @@ class _Open:
 class _Builder:
     def __init__(self) -> None:
         self.root: Node | None = None
-        self.findings: list[tuple[Path, Spot, Finding]] = []
+        self.findings: list[Found] = []
         self._open: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._documents = 0

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 from roost.model.tenure import ALWAYS, LONGEST, failback_of
 from roost.standalone import values
-from roost.standalone.document import Document, Path
-from roost.standalone.problems import Finding, Spot
+from roost.standalone.document import Document, Found, Path
+from roost.standalone.problems import Finding
 
 __all__ = ["failback_seconds", "idle_failback"]
-
-Found = tuple[Path, Spot, Finding]
 
 
 def failback_seconds(value: object) -> float:

@@ -6,13 +6,11 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from roost.standalone.document import Document, Path
-from roost.standalone.problems import Finding, Spot
+from roost.standalone.document import Document, Found, Path
+from roost.standalone.problems import Finding
 from roost.standalone.schema import FileSection, keys_at
 
-__all__ = ["Found", "read_sections"]
-
-Found = tuple[Path, Spot, Finding]
+__all__ = ["read_sections"]
 
 _SHAPES = {
     "list_type": Finding("is not a list", "write [one] or [one, two]"),

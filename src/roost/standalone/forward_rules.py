@@ -8,12 +8,10 @@ from typing import Final
 from roost.model.address import IPAddress, canonical
 from roost.model.forwarding import Backend, Forward, Target
 from roost.standalone.config import ServiceConfig, SpeakerConfig
-from roost.standalone.document import Document, Path
-from roost.standalone.problems import Finding, Spot
+from roost.standalone.document import Document, Found, Path
+from roost.standalone.problems import Finding
 
 __all__ = ["forward_findings"]
-
-Found = tuple[Path, Spot, Finding]
 
 _ALIKE: Final = ("nodes", "interfaces", "election", "failback", "track", "sharing")  # of a shared gateway
 

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field, PlainValidator
 from roost.model.hook import Hook
 from roost.model.role import Role
 from roost.standalone import values
-from roost.standalone.document import Document
+from roost.standalone.document import Document, Found
 from roost.standalone.document import Path as FieldPath
-from roost.standalone.problems import Finding, Spot
+from roost.standalone.problems import Finding
 from roost.standalone.section import Section
 
 __all__ = ["HookSection", "doubts", "hook_of", "strangers"]
@@ -23,7 +23,6 @@ _LONGEST: Final = 3600.0  # seconds
 _ROLES: Final = tuple(role.value for role in Role)
 
 _Role = Annotated[str, PlainValidator(values.choice(*_ROLES))]
-_Found = tuple[FieldPath, Spot, Finding]
 
 
 def _some(value: Any) -> Any:
@@ -55,7 +54,7 @@ def hook_of(section: HookSection) -> Hook:
     )
 
 
-def strangers(document: Document) -> Iterator[_Found]:
+def strangers(document: Document) -> Iterator[Found]:
     """Yield each service of a hook that is none of the file."""
     listed = document.get(("services",))
     known: set[object] = set()
@@ -73,7 +72,7 @@ def strangers(document: Document) -> Iterator[_Found]:
                 yield ("hooks", at, "services", number), each.spot, finding
 
 
-def doubts(document: Document, hooks: Sequence[Hook]) -> Iterator[_Found]:
+def doubts(document: Document, hooks: Sequence[Hook]) -> Iterator[Found]:
     """Yield programs that cannot be run on this host, or that others than the speaker's user may replace."""
     for at, hook in enumerate(hooks):
         where: FieldPath = ("hooks", at, "run")

@@ -19,11 +19,11 @@ from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
 from roost.standalone import values
 from roost.standalone.checks import crossing
 from roost.standalone.config import NodeSelection, ServiceConfig, SpeakerConfig
-from roost.standalone.document import Document, UnreadableError, parse
+from roost.standalone.document import Document, Found, UnreadableError, parse
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.exposure import exposures
 from roost.standalone.failback import idle_failback
-from roost.standalone.findings import Found, read_sections
+from roost.standalone.findings import read_sections
 from roost.standalone.forward import forward_of
 from roost.standalone.forward_rules import forward_findings
 from roost.standalone.hooks import doubts as hook_doubts

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from roost.standalone.document import Document, Node, Path
-from roost.standalone.problems import Finding, Spot
+from roost.standalone.document import Document, Found, Node, Path
+from roost.standalone.problems import Finding
 
 __all__ = ["wrong_weights"]
-
-Found = tuple[Path, Spot, Finding]
 
 
 def wrong_weights(document: Document) -> Iterator[Found]:

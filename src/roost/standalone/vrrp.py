@@ -8,8 +8,7 @@ from roost.model.virtual_router import VirtualRouter
 from roost.protocols.vrrp.packet import CENTISECONDS, password
 from roost.standalone import values
 from roost.standalone.config import ServiceConfig, SpeakerConfig
-from roost.standalone.document import Document, Path
-from roost.standalone.findings import Found
+from roost.standalone.document import Document, Found, Path
 from roost.standalone.problems import Finding
 from roost.standalone.schema import VrrpSection
 
