@@ -1,8 +1,8 @@
 """Service addresses and their one canonical text."""
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["IPAddress", "IPNetwork", "canonical"]
+__all__ = ["IPAddress", "IPNetwork", "canonical", "is_address"]
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -16,3 +16,12 @@ def canonical(address: IPAddress) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(address)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, not a name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

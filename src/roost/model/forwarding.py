@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from roost.model.address import IPAddress, canonical
 
-__all__ = ["RECORDS", "Backend", "Forward", "HealthCheck", "Target", "Virtual"]
+__all__ = ["RECORDS", "Backend", "Forward", "HealthCheck", "HealthKind", "Target", "Virtual"]
 
-
+HealthKind = Literal["tcp", "http", "https", "command", "udp", "dns"]
 RECORDS: Final = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}  # of DNS
 
 
@@ -56,7 +56,7 @@ class HealthCheck:
     asked instead of the backend's own, 0 for that. With `alpha` a backend is down until it has proven itself.
     """
 
-    kind: Literal["tcp", "http", "https", "command", "udp", "dns"]
+    kind: HealthKind
     interval: float = 1.0
     timeout: float = 1.0
     rise: int = 2

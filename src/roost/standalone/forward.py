@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from roost.model.address import IPAddress
-from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck
+from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, HealthKind
 from roost.standalone import values
 from roost.standalone.section import Section
 
 __all__ = ["BackendSection", "ForwardSection", "HealthSection", "forward_of"]
 
-_KINDS: Final = ("tcp", "http", "https", "command", "udp", "dns")
+_KINDS: Final[tuple[HealthKind, ...]] = get_args(HealthKind)
 _OF: Final = {  # keys that mean something for some kinds alone
     "expect": ("http", "https"),
     "host": ("http", "https"),
@@ -102,20 +102,17 @@ class HealthSection(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HealthSection":
-        kinds = [kind for kind in _KINDS if kind in self.model_fields_set]
-        if len(kinds) != 1:
-            told = f"{' and '.join(kinds)} are two kinds" if kinds else "asks nothing"
-            raise values.wrong(told, f"give it one of {', '.join(_KINDS)}")
+        kind = self.only_kind(_KINDS, "asks nothing")
         for key, of in _OF.items():
-            if key in self.model_fields_set and kinds[0] not in of:
+            if key in self.model_fields_set and kind not in of:
                 raise values.wrong(
-                    f"{_NAMES.get(key, key)} is of {' and '.join(of)}, not of {kinds[0]}", "remove it"
+                    f"{_NAMES.get(key, key)} is of {' and '.join(of)}, not of {kind}", "remove it"
                 )
         return self
 
     def check(self) -> HealthCheck:
         """Return what it asks for."""
-        kind = next(kind for kind in _KINDS if kind in self.model_fields_set)
+        kind = self.only_kind(_KINDS, "asks nothing")
         return HealthCheck(
             kind,
             interval=self.interval,

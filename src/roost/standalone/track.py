@@ -111,12 +111,9 @@ class TrackSection(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrackSection":
-        kinds = [kind for kind in _KINDS if kind in self.model_fields_set]
-        if len(kinds) != 1:
-            told = f"{' and '.join(kinds)} are two kinds" if kinds else "checks nothing"
-            raise values.wrong(told, f"give it one of {', '.join(_KINDS)}")
+        kind = self.only_kind(_KINDS, "checks nothing")
         for key in _OF_HTTP:
-            if key in self.model_fields_set and "http" not in kinds:
+            if key in self.model_fields_set and kind != "http":
                 raise values.wrong(f"{_NAMES.get(key, key)} is of http alone", "remove it")
         for key in _OF_HTTPS:
             if key in self.model_fields_set and not self.http.startswith("https:"):

@@ -10,13 +10,13 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import h11
 
+from roost.model.address import is_address
 from roost.observe.web.answers import page
 from roost.observe.web.gathering import NO_WORD, Gathering, Place, PlaceError
 from roost.observe.web.hub import Hub
@@ -145,15 +145,7 @@ def is_ours(told: str, listens: str) -> bool:
         name = urlsplit(f"//{told}").hostname or ""
     except ValueError:
         return False
-    return name in (_LOCAL, listens) or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return name in (_LOCAL, listens) or is_address(name)
 
 
 def _json(data: Mapping[str, Any]) -> Response:

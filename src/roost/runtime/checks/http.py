@@ -5,7 +5,6 @@ import re
 import ssl
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 
 from roost import __version__
+from roost.model.address import is_address
 from roost.model.check import HttpQuestion, Result
 from roost.runtime.checks.tcp import reason
 from roost.runtime.http_failures import HTTP_FAILURES
@@ -46,7 +46,7 @@ async def _ask(question: HttpQuestion) -> Result:
     url = urlsplit(question.url)
     host = url.hostname or ""
     port = url.port or _DEFAULT_PORTS[url.scheme]
-    address = host if _is_address(host) else (await resolve(host, port))[0].host
+    address = host if is_address(host) else (await resolve(host, port))[0].host
     secure = url.scheme == "https"
     context = await _context(question.ca_file) if secure else None
     target = httpcore.URL(
@@ -117,14 +117,6 @@ def _failure(error: Exception) -> str:
             return reason(inner)
         inner = inner.__cause__ or inner.__context__
     return reason(error)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _target(url: SplitResult) -> str:
