@@ -3,7 +3,7 @@
 import pytest
 
 from roost.decide.connections import passing_on
-from roost.decide.connections.passing_on import Row
+from roost.decide.connections.row import Row
 from roost.simulator.campaign import play
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
 from roost.simulator.product import make_decider

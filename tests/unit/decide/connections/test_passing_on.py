@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
-from roost.decide.connections.passing_on import stations
+from roost.decide.connections.row import stations
 from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow

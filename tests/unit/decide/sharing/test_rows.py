@@ -2,7 +2,7 @@
 
 from itertools import combinations, product
 
-from roost.decide.connections.passing_on import sharers
+from roost.decide.connections.row import sharers
 
 NODES = ("n1", "n2", "n3", "n4")
 _Views = dict[str, tuple[set[str], set[str]]]  # node -> who is silent, who has left, as it sees them

@@ -1,0 +1,74 @@
+"""In which order nodes are asked for a connection that a node does not know. Pure.
+
+After A, B and C have led in turn, A and B hold some. Then each packet visits one after the
+other until one knows it, in an order that is the same for all: by name, and last who has left, for it passes
+nothing on. What comes from a peer's hardware address has been passed on already, and goes only to nodes that
+stand behind this one. The leader may begin anywhere in the row, and a node that has left may end it; from any
+other peer that stands behind this node nothing is passed on. So packets do not go in circles while nodes
+disagree: two believe to lead, or one that others hold for gone still has its rules.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Row", "sharers", "stations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Names of nodes, the next first: for what clients send, and for what peers have passed on.
+
+    `upward` is for what came from a peer that stands before this node, `led` for what came from the leader
+    where it stands behind.
+    """
+
+    first: Sequence[str]
+    upward: Sequence[str]
+    led: Sequence[str]
+
+
+def stations(
+    me: str,
+    others: Collection[str],
+    leader: str | None,
+    gone: Collection[str],
+    *,
+    answers: bool,
+    leaving: bool = False,
+) -> Row:
+    """Return whom node `me` passes packets on to that `others` may know, the leader among them.
+
+    `answers`: clients send their packets to this node; else only those do that have not heard of the move,
+    and whose connections the leader hardly has. To the nodes that are gone the leader sends what comes from
+    clients alone: one that only hangs passes on what the leader sends. A node that is `leaving` is gone for
+    some already, which pass on to it from behind.
+    """
+    ordered = sorted(others, key=lambda name: (name in gone, name))
+    leader_last = sorted(ordered, key=lambda name: name == leader)
+    behind = [name for name in leader_last if name in gone or name > me]
+    but_leader = [name for name in behind if name != leader]
+    if leaving:
+        upward = but_leader
+    elif answers:
+        upward = [name for name in behind if name not in gone]
+    else:
+        upward = behind
+    return Row(
+        first=ordered if answers else leader_last,
+        upward=upward,
+        led=but_leader if leader is not None and leader > me else [],
+    )
+
+
+def sharers(
+    me: str, others: Collection[str], silent: Collection[str], left: Collection[str], *, leaving: bool
+) -> Row:
+    """Return whom node `me` passes packets on to where it shares the address with `others`.
+
+    Each of them may begin, with those whose process is `silent`: their clients have just come to the others.
+    From a peer a packet goes on by name, and last to who has `left`. So it goes back but once, from who
+    begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
+    """
+    live = sorted(set(others) - set(silent) - set(left))
+    onward = [] if leaving else [*(name for name in live if name > me), *sorted(left)]
+    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=onward)
