@@ -13,16 +13,14 @@ from roost.decide.sharing.sharers import Sharers
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.decide.succession import WAIT
+from roost.decide.told_moves import tell_moves
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.election import Move
-from roost.model.eligibility import impediment
-from roost.model.event import Event, Happening, Level
 from roost.model.lead import Lead
 from roost.model.node import Candidate, Verdict
 from roost.model.ranking import Ranking
 from roost.model.sharing import Weights
-from roost.model.tenure import failback_text
 
 __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 
@@ -151,7 +149,7 @@ class Leading:
             self._state.delivery.wanted = self._state.plan.local
             self._state.outbox.put(Deliver(self._state.plan.local))
         self._inherit(moves)
-        self._record(moves, why, before, now)
+        tell_moves(self._state, moves, why, before or {}, now)
 
     def _inherit(self, moves: Iterable[Move]) -> None:
         """Take note of leads that stay here when their old leader comes back, though it had just started."""
@@ -346,14 +344,17 @@ class Leading:
             return
         if self.stand_ins.get(address) == peer:
             return
-        first = not any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
-        self.stand_ins[address] = peer
         process = self._state.watch.evidence(leader, now).process
-        if process is False or (process is None and first):
-            # Two miss it now, or one that watches it where this node does not: what else does it owe?
-            self.await_all_of([leader], now)
+        # Two miss it now, or one that watches it where this node does not.
+        owes = process is False or (process is None and not self._is_stood_in_for(leader))
+        self.stand_ins[address] = peer
+        if owes:
+            self.await_all_of([leader], now)  # what else it leads is asked for, too
         if self._led_by_peers.get(leader) == address:
             self._watch(now)  # it may have yielded that one, and lives
+
+    def _is_stood_in_for(self, leader: str) -> bool:
+        return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
 
     def _await(self, address: IPAddress, now: float) -> None:
         lead = self._state.plan.lead(address)
@@ -415,61 +416,6 @@ class Leading:
             self._publishing.answered_of_late(address, now) for address in addresses
         )
         return bool(ranking.service.health_port) and not lost and not served
-
-    def _record(
-        self,
-        moves: Sequence[Move],
-        why: str,
-        before: Mapping[str, Candidate] | None,
-        now: float,
-    ) -> None:
-        for move in moves:
-            if move.left or move.joined:
-                self._record_shares(move, why, now)
-                continue
-            ranking = self._state.election.rankings.get(move.service)
-            taken = ranking is not None and move.new_leader == ranking.holder
-            reason = why or census.reason(
-                move,
-                before or {},
-                self._state.election.candidates,
-                self._state.election.fitness.get(move.service, {}),
-                isolated=self._state.isolation.isolated,
-                failback=failback_text(ranking.service.failback) if ranking is not None and taken else "",
-            )
-            facts: dict[str, object] = {
-                "service": move.service,
-                "from": move.old_leader,
-                "to": move.new_leader,
-                "why": reason,
-            }
-            if move.new_leader == self._state.me and move.old_leader and self._state.is_lost(move.old_leader):
-                heard = self._state.watch.last_heard(move.old_leader)
-                if heard is not None:
-                    facts["silent_s"] = round(now - heard, 4)
-            # What a starting node learns is no move: it was so before.
-            level = Level.INFO if self._state.settling.settled else Level.DEBUG
-            self._state.outbox.say(Event(Happening.LEAD_MOVED, "lead moved", level, facts))
-
-    def _record_shares(self, move: Move, why: str, now: float) -> None:
-        candidates = self._state.election.candidates
-        fitness = self._state.election.fitness.get(move.service, {})
-        left = {name: impediment(candidates[name]) for name in sorted(move.left) if name in candidates}
-        told = [f"{each.node} is {each.detail}" for each in left.values() if each is not None]
-        unfit = [name for name, each in left.items() if each is None and name in fitness]
-        gone = "; ".join([*told, *(f"{name} is unfit ({fitness[name].why})" for name in unfit)])
-        facts: dict[str, object] = {
-            "service": move.service,
-            "left": ", ".join(sorted(move.left)),
-            "joined": ", ".join(sorted(move.joined)),
-            "to": move.new_leader,
-            "why": why or gone or "others may lead it now",
-        }
-        silent = [now - at for name in move.left if (at := self._state.watch.last_heard(name)) is not None]
-        if silent and any(self._state.is_lost(name) for name in move.left):
-            facts["silent_s"] = round(min(silent), 4)
-        level = Level.INFO if self._state.settling.settled else Level.DEBUG
-        self._state.outbox.say(Event(Happening.SHARES_MOVED, "shares moved", level, facts))
 
     @property
     def _patience(self) -> float:
