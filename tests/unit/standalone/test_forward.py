@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from ipaddress import ip_address, ip_interface
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from roost.model.forwarding import Backend, Forward, HealthCheck
-from roost.standalone import Problem, environment_problems, load
+from roost.standalone import Loaded, Problem, environment_problems
 from roost.standalone.config import SpeakerConfig
 
 GATEWAY = "198.51.100.254"
@@ -32,11 +31,9 @@ Load = Callable[..., tuple[SpeakerConfig | None, list[Problem]]]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Load:
+def read(load_text: Callable[[str], Loaded]) -> Load:
     def read(*services: dict[str, Any], **more: Any) -> tuple[SpeakerConfig | None, list[Problem]]:
-        path = tmp_path / "roost.yaml"
-        path.write_text(yaml.safe_dump({"node": "n1", "services": list(services), **more}))
-        loaded = load(path)
+        loaded = load_text(yaml.safe_dump({"node": "n1", "services": list(services), **more}))
         return loaded.config, list(loaded.problems)
 
     return read

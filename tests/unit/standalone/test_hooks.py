@@ -8,18 +8,16 @@ import pytest
 from roost.model.hook import Hook
 from roost.model.role import Role
 from roost.settings import diff
-from roost.standalone import Problem, SpeakerConfig, load
+from roost.standalone import Loaded, Problem, SpeakerConfig
 
 SERVICES = "services: [{name: web, addresses: [192.0.2.200]}, {name: db, addresses: [192.0.2.201]}]\n"
 Load = Callable[..., tuple[SpeakerConfig | None, tuple[Problem, ...]]]
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Load:
+def loaded(load_text: Callable[[str], Loaded]) -> Load:
     def run(*entries: str) -> tuple[SpeakerConfig | None, tuple[Problem, ...]]:
-        path = tmp_path / "roost.yaml"
-        path.write_text(f"{SERVICES}hooks:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries))
-        found = load(path)
+        found = load_text(f"{SERVICES}hooks:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries))
         return found.config, found.problems
 
     return run

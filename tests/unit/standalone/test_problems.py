@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roost.standalone import Problem, load
+from roost.standalone import Loaded, Problem, load
 from roost.standalone.document import MAX_DEPTH
 from roost.standalone.loader import MAX_BYTES
 
@@ -16,13 +16,11 @@ SERVICE = "services:\n- name: web\n  addresses: [192.0.2.1]\n"
 
 
 @pytest.fixture
-def check(tmp_path: Path) -> Check:
+def check(load_text: Callable[[str], Loaded]) -> Check:
     """Load a text and return its problems; there is a configuration exactly when there is no error."""
 
     def run(text: str) -> tuple[Problem, ...]:
-        path = tmp_path / "roost.yaml"
-        path.write_bytes(text.encode())
-        loaded = load(path)
+        loaded = load_text(text)
         assert (loaded.config is None) == any(each.severity == "error" for each in loaded.problems)
         return loaded.problems
 

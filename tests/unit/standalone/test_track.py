@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 
 from roost.model.check import Check, Command, HttpQuestion, Interface, NumberFile, Process, TcpPort
-from roost.standalone import Problem, SpeakerConfig, absences, load
+from roost.standalone import Loaded, Problem, SpeakerConfig, absences, load
 
 SERVICE = "services:\n- name: web\n  addresses: [192.0.2.200]\n"
 Load = Callable[..., tuple[SpeakerConfig | None, tuple[Problem, ...]]]
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Load:
+def loaded(load_text: Callable[[str], Loaded]) -> Load:
     def run(*entries: str) -> tuple[SpeakerConfig | None, tuple[Problem, ...]]:
-        path = tmp_path / "roost.yaml"
-        path.write_text(f"{SERVICE}  track:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries))
-        found = load(path)
+        found = load_text(f"{SERVICE}  track:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries))
         return found.config, found.problems
 
     return run
