@@ -20,9 +20,9 @@ from typing import Self
 from tests.interop.vrrp.lan import service
 from tests.system.netns import Namespace
 from tests.system.pinging import client, echo
-from tests.system.speakers import Lan, Speaker, lan, until
+from tests.system.speakers import Lan, lan, until
 
-from bench.contenders import VIP, Contender, Keepalived
+from bench.contenders import VIP, Contender, Keepalived, Roost
 from roost.protocols.vrrp.machine import Timing
 from roost.protocols.vrrp.packet import PROTOCOL
 
@@ -35,13 +35,12 @@ _INTERVALS = (1.0, 0.1, 0.01)  # seconds
 _SECOND = 100  # priority of who takes over
 
 
-class Vrrp:
+class Vrrp(Roost):
     """Speakers in one virtual router, with priorities 150, 100, 50, that gossip with nobody."""
 
     def __init__(self, advert: float) -> None:
-        self.name = f"roost {advert:g} s"
+        super().__init__(f"{advert:g} s")
         self._advert = advert
-        self._lan: Lan | None = None
 
     def start(self, lan: Lan) -> None:
         """Start on every node and wait until the first is master."""
@@ -52,16 +51,6 @@ class Vrrp:
             speaker.write(node=speaker.name, interfaces=["eth0"], services=[wanted], status=status)
             speaker.start()
         until(lambda: lan.answerers(VIP) == {lan.speakers[0].name}, "the first node is master", 30.0)
-
-    def stop_politely(self, speaker: Speaker) -> None:
-        """SIGTERM."""
-        assert speaker.process is not None
-        speaker.process.terminate()
-
-    def close(self) -> None:
-        """End the speakers."""
-        if self._lan is not None:
-            self._lan.close()
 
 
 class Adverts:
