@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import ClassVar
 
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
@@ -270,11 +271,24 @@ class Onward:
     client sends it again. `flows` are UDP flows that a peer has named.
     """
 
+    UNCERTAIN: ClassVar = 3.0  # seconds, see `ends`
+
     first: NextHop | None = None
     upward: NextHop | None = None
     led: NextHop | None = None
     leader: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
+
+    def ends(self, before: "Onward | None") -> bool:
+        """Tell whether what peers pass on, and this host does not know, is refused here where it was not `before`.
+
+        For `UNCERTAIN` seconds it is dropped all the same: perhaps not all peers know yet who holds it.
+        """
+        if before is None:
+            return True
+        return (self.upward is None and before.upward is not None) or (
+            self.led is None and before.led is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Questions:
             self._publishing.reconsider(changed, now)
 
     def _wake_yielding(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
+        if self._state.namesakes.known(now):  # the peers know the other one: it would begin anew each time
+            self._state.yielding.prolong(now)
         silent, ask = self._state.yielding.wake(now)
         self._publishing.reconsider(self._state.yielding.moved(), now)
         for address in filter(self._state.answers.takes_over, silent):

@@ -152,6 +152,10 @@ class Yielding:
             self._drop(address)
         return gone
 
+    def prolong(self, now: float) -> None:
+        """Put off the end of what is yielded for long: gossip cannot settle it yet."""
+        self._for_long = dict.fromkeys(self._for_long, now + _FOR_LONG)
+
     def keep(self, addresses: Collection[IPAddress]) -> None:
         """Forget all but these: the others are not this node's to answer for any more."""
         for address in self._of.keys() - set(addresses):

@@ -36,7 +36,6 @@ _LASTING: Final = 13.0  # seconds that elements last without one
 _FIRST_OF_ALL: Final = -310  # before connection tracking (-200) and the `raw` tables (-300)
 _AFTER_TRACKING: Final = -150  # and before translation (-100)
 _TRACKED_BEFORE: Final = 1 << 1 | 1 << 2  # NF_CT_STATE_BIT of established, related
-_UNCERTAIN: Final = 3.0  # seconds after a move in which a packet that nobody knows is not refused
 _HANDSHAKE: Final = 5.0  # seconds from a first SYN to the packet after it
 _CONNECTIONS: Final = 1 << 18  # remembered while passing on: a flood of SYNs must not fill it
 _TCP_FLAGS: Final = 13  # offset
@@ -163,6 +162,7 @@ class _Table:
             self._moved,
         )
         self._filled: _Contents = []
+        self._onward: Mapping[IPAddress, Onward] = {}
 
     def close(self) -> None:
         """Take the table away."""
@@ -187,8 +187,9 @@ class _Table:
             _log.warning("nftables: the table of this speaker is gone; putting it back")
             self._there = False
             self._fill(onward, contents, wanted.remember)
+        self._onward = onward
 
-    def _fill(self, onward: Collection[IPAddress], contents: _Contents, remember: float) -> None:
+    def _fill(self, onward: Mapping[IPAddress, Onward], contents: _Contents, remember: float) -> None:
         """Put `contents` in force; before anything is passed on, what this host itself holds is known."""
         if not self._there:
             self._table.replace(self._sets, self._chains(remember))
@@ -197,7 +198,9 @@ class _Table:
         new = [address for address in onward if address.packed not in known]
         if new:
             self._table.add(self._addresses, [(address.packed, b"") for address in new], _LASTING)
-            self._table.add(self._moved, [(address.packed, b"") for address in new], _UNCERTAIN)
+        end = [address for address, each in onward.items() if each.ends(self._onward.get(address))]
+        if moved := {*new, *end}:
+            self._table.add(self._moved, [(address.packed, b"") for address in moved], Onward.UNCERTAIN)
         if new and not self._tracked:
             own = dict.fromkeys(_flow_key(flow) for flow in flows_of(new) if flow.protocol == TCP)
             self._table.add(self._own, [(key, b"") for key in own], remember)

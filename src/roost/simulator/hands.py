@@ -261,7 +261,7 @@ class Hands:
         self._host.kernel.followed = effect.addresses
 
     def _pass_on(self, effect: do.PassOn) -> None:
-        self._host.kernel.onward = effect
+        self._host.kernel.pass_on(effect)
 
     def _count(self, effect: do.Count) -> None:
         if effect.addresses and not self._counted and self._host.kernel.counts:

@@ -185,7 +185,7 @@ class Host:
         if process is None:
             return
         self._last = process
-        self.kernel.onward = PassOn({})  # it goes with the process
+        self.kernel.pass_on(PassOn({}))  # it goes with the process
         self.epoch += 1
         process.end()
         self.answers_changed()

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
-from roost.decide.effects import PassOn
+from roost.decide.effects import Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import Flow
 from roost.protocols.words.sightings import Sighting
@@ -30,6 +30,7 @@ class Kernel:
         self.counts = False  # whether anybody has connections
         self.answers = False  # whether it has the responder: it answers for the process, whatever that does
         self.onward: PassOn = PassOn({})
+        self._uncertain: dict[IPAddress, float] = {}  # -> until when nothing from peers is refused
         self.refused: frozenset[IPAddress] = frozenset()
         self._refusals: Counter[IPAddress] = Counter()  # faults that say so
         self.last_packet = 0.0  # of those that are followed, virtual time
@@ -56,6 +57,15 @@ class Kernel:
         """Tell whether packets for a service address are delivered here."""
         return address in self.delivered or address in self.passed_on
 
+    def pass_on(self, wanted: PassOn) -> None:
+        """Pass on exactly this from now on."""
+        until = self._clock.now + Onward.UNCERTAIN
+        self._uncertain = {each: when for each, when in self._uncertain.items() if each in wanted.onward}
+        for address, onward in wanted.onward.items():
+            if onward.ends(self.onward.onward.get(address)):
+                self._uncertain[address] = until
+        self.onward = wanted
+
     def next_hop(self, address: IPAddress, source: bytes) -> bytes | None:
         """Return to which MAC a packet from `source` is passed on, whose connection is unknown here."""
         onward = self.onward.onward.get(address)
@@ -72,8 +82,10 @@ class Kernel:
     def refuses(self, address: IPAddress, source: bytes) -> bool:
         """Tell whether a packet from `source` that is passed on to nobody is refused, or else dropped."""
         onward = self.onward.onward.get(address)
-        known = onward is None or source in self.onward.before or source in onward.leader
-        return known or source not in self.onward.peers
+        if source not in self.onward.peers or onward is None:
+            return True
+        uncertain = self._clock.now < self._uncertain.get(address, 0.0)
+        return not uncertain and (source in self.onward.before or source in onward.leader)
 
     def _count(self, sighting: Sighting) -> None:
         if not self._packets:
