@@ -71,10 +71,6 @@ def test_of_two_that_start_at_once_one_answers(nodes: Lan) -> None:
     assert not (first.answering() and second.answering())
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="an address is doubled for seconds at times: the name is dead, and its other bearer refutes it",
-)
 def test_when_the_first_is_gone_there_is_still_one_answer(nodes: Lan) -> None:
     first, second, third = nodes.speakers
     first.start()

@@ -167,7 +167,7 @@ class Conflicts:
         extra = self._state.random.random() * _JITTER if peer is None else 0.0
         self._state.asking.end([address])
         self._leading.suspected.pop(address, None)
-        # Gossip sees an active peer, or a namesake, and has not settled it: it must not take the address back at once.
+        # Gossip sees an active peer, or a namesake, and has not settled it: it is not taken back at once.
         doubled = bool(self._state.namesakes.known(now))
         for_long = peer is not None and (doubled or not self._state.is_lost(peer))
         if self._state.yielding.heard(address, peer, mac, now, link=link, extra=extra, for_long=for_long):

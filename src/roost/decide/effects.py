@@ -280,9 +280,10 @@ class Onward:
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
 
     def ends(self, before: "Onward | None") -> bool:
-        """Tell whether what peers pass on, and this host does not know, is refused here where it was not `before`.
+        """Tell whether what peers pass on goes no further from here, other than `before`.
 
-        For `UNCERTAIN` seconds it is dropped all the same: perhaps not all peers know yet who holds it.
+        For `UNCERTAIN` seconds what is unknown here is dropped, not refused: perhaps not all peers know yet
+        who holds it.
         """
         if before is None:
             return True

@@ -3,7 +3,7 @@
 What lives here: state. What it must not hold: a decision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from roost.decide.address_book import AddressBook
@@ -39,7 +39,7 @@ from roost.decide.succession import Succession
 from roost.decide.tenures import TenureBook
 from roost.decide.vouching import Vouching
 from roost.decide.vrrp.routers import VirtualRouters
-from roost.decide.witnessing.duties import duties
+from roost.decide.witnessing.duties import duties, witnesses
 from roost.decide.witnessing.watch import Watch
 from roost.decide.yielding import Yielding
 from roost.model.address import IPAddress
@@ -90,7 +90,7 @@ class State:
             me,
             self.presence,
             self.roll_call,
-            witnesses=self.witnesses_of,
+            witnesses=self.knowing_of,
             reserves=self.reserves,
             unknown=self.unknown,
         )
@@ -166,10 +166,16 @@ class State:
             )
         return self._duties[1]
 
-    def witnesses_of(self, name: str) -> frozenset[str]:
-        """Return who watches a node that this one watches, itself among them."""
-        others = self.duties.get(name)
-        return frozenset() if others is None else others | {self.me}
+    def knowing_of(self, name: str, sharers: Collection[str]) -> frozenset[str]:
+        """Return who finds out that `name`, one of `sharers`, is mute, where this node is one of them.
+
+        Those are its witnesses; where none of them shares the address, others of those that do.
+        """
+        nodes = {each.name for each in self.members if each.is_roost}
+        watching = witnesses(name, nodes)
+        if watching.isdisjoint(sharers):
+            watching |= witnesses(name, sharers)
+        return watching if self.me in watching else frozenset()
 
     def reserves(self, lead: Lead) -> list[str]:
         """Return who may lead and does not share: it would rather not, or is unfit; in order."""

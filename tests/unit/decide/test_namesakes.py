@@ -75,6 +75,17 @@ def test_peers_that_know_the_namesake_only_are_given_way_to() -> None:
     assert one.answered == frozenset()
 
 
+def test_they_are_given_way_to_for_as_long_as_the_namesake_is_known_and_go_on() -> None:
+    one = One(web(MINE))
+    meet(one)
+    for turn in range(80):  # seconds 0 to 8: longer than what gossip has not settled is left to anybody
+        one.run(0.1)
+        one.claim(MINE, 2)
+        assert turn < 10 or one.answered == frozenset(), turn
+    one.run(1.0)
+    assert one.answered == {MINE}, "it fell silent"
+
+
 def test_what_was_left_to_the_namesake_is_left_to_a_peer_at_once() -> None:
     one = One(web(MINE), settled=False)
     meet(one)

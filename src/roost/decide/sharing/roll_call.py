@@ -26,6 +26,7 @@ class _Call:
     due: float
     asked: int = 0
     heard: set[str] = field(default_factory=set)
+    again: bool = False  # something has changed since it was asked for: who was heard may be mute now
 
 
 class RollCall:
@@ -44,12 +45,14 @@ class RollCall:
         return self._mute.get(address, frozenset())
 
     def call(self, addresses: Iterable[IPAddress], now: float) -> None:
-        """Ask for these; what is being asked for already goes on as it is."""
+        """Ask for these; what is being asked for already is asked for again afterwards."""
         for address in addresses:
             known = self._calls.get(address)
             if known is None:
                 self._calls[address] = _Call(now)
-            elif not known.asked:
+            elif known.asked:
+                known.again = True
+            else:
                 known.due = min(known.due, now)
 
     def take_for_mute(
@@ -89,6 +92,8 @@ class RollCall:
                 found |= mute
                 if self._close(address, mute, now):
                     changed.add(address)
+                if call.again:
+                    self._calls[address] = _Call(now)
             elif len(ask) < _BATCH and self._budget.take(now, urgent=True):
                 call.asked += 1
                 call.due = now + _ANSWER

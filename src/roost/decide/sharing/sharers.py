@@ -31,9 +31,11 @@ class Sharers:
         """
         rankings = self._state.election.rankings
         for move in moves:
-            for name in move.joined & self._state.duties.keys():
-                addresses = rankings[move.service].service.addresses
-                self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
+            for name in move.joined - {self._state.me}:
+                ranking = rankings[move.service]
+                if self._looks_after(name, ranking.sharers):
+                    addresses = ranking.service.addresses
+                    self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
             for name in move.left - {self._state.me}:
                 if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
                     self._state.presence.doubt(name, now)
@@ -88,12 +90,18 @@ class Sharers:
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
         for name in names:
-            if name in self._state.duties:
-                self._state.roll_call.call(islice(self._all_of(name), most), now)
+            lead = self._state.plan.lead
+            ours = (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
+            self._state.roll_call.call(islice(ours, most), now)
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
-        return frozenset(self._state.plan.lead(address).sharers) & self._state.duties.keys()
+        sharers = self._state.plan.lead(address).sharers
+        return frozenset(name for name in sharers if self._looks_after(name, sharers))
+
+    def _looks_after(self, name: str, sharers: Collection[str]) -> bool:
+        """Tell whether this node finds out when `name`, one of `sharers`, does not answer its share."""
+        return name in self._state.duties or bool(self._state.knowing_of(name, sharers))
 
     def _for_the_lost(self) -> frozenset[IPAddress]:
         """Return one address for each lost node that may answer."""

@@ -8,19 +8,33 @@ from collections.abc import Collection
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["WITNESSES", "duties"]
+__all__ = ["WITNESSES", "duties", "witnesses"]
 
 WITNESSES: Final = 3  # of each node
 
 
 def duties(me: str, nodes: Collection[str], count: int = WITNESSES) -> dict[str, frozenset[str]]:
     """Return whom of `nodes`, itself one of them, `me` watches, each with its other witnesses."""
-    ring = sorted(set(nodes), key=lambda node: (sha256(node.encode()).digest(), node))
+    ring = _ring(nodes)
     if me not in ring:
         return {}
-    at, size = ring.index(me), len(ring)
-    count = min(count, size - 1)
+    at = ring.index(me)
     return {
-        ring[at - back]: frozenset(ring[(at - back + step) % size] for step in range(1, count + 1)) - {me}
-        for back in range(1, count + 1)
+        ring[at - back]: _next(ring, at - back, count) - {me}
+        for back in range(1, min(count, len(ring) - 1) + 1)
     }
+
+
+def witnesses(name: str, nodes: Collection[str], count: int = WITNESSES) -> frozenset[str]:
+    """Return which of `nodes`, itself one of them, watch `name`."""
+    ring = _ring(nodes)
+    return _next(ring, ring.index(name), count) if name in ring else frozenset()
+
+
+def _ring(nodes: Collection[str]) -> list[str]:
+    return sorted(set(nodes), key=lambda node: (sha256(node.encode()).digest(), node))
+
+
+def _next(ring: list[str], at: int, count: int) -> frozenset[str]:
+    size = len(ring)
+    return frozenset(ring[(at + step) % size] for step in range(1, min(count, size - 1) + 1))

@@ -35,6 +35,17 @@ def test_who_does_not_answer_is_mute_until_it_is_heard() -> None:
     assert (calls.mute(VIP), asked, calls.next_wake()) == (frozenset(), 2, None)
 
 
+def test_what_changes_while_it_is_asked_for_is_asked_for_again() -> None:
+    calls = RollCall()
+    calls.call([VIP], 1.0)
+    calls.wake(1.0, expected)
+    for name in ("n2", "n3"):
+        calls.heard(VIP, name, 1.01)
+    calls.call([VIP], 1.02)  # n3 has another file from now on
+    until_quiet(calls, 1.02, "n2", seconds=0.2)
+    assert calls.mute(VIP) == {"n3"}
+
+
 def test_one_lost_answer_is_no_silence() -> None:
     calls = RollCall()
     calls.call([VIP], 1.0)

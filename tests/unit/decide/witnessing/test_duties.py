@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.decide.witnessing.duties import WITNESSES, duties
+from roost.decide.witnessing.duties import WITNESSES, duties, witnesses
 
 NODES = st.sets(st.text("abcn123", min_size=1, max_size=6), min_size=1, max_size=30)
 
@@ -26,3 +26,10 @@ def test_nobody_watches_more_than_the_others(nodes: set[str]) -> None:
 
 def test_a_stranger_has_no_duties() -> None:
     assert duties("x", {"a", "b"}) == {}
+
+
+def test_witnesses_are_those_whose_duty_it_is() -> None:
+    nodes = [f"n{number}" for number in range(9)]
+    for name in nodes:
+        assert witnesses(name, nodes) == {each for each in nodes if name in duties(each, nodes)}
+    assert witnesses("x", nodes) == frozenset()
