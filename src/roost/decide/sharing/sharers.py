@@ -70,7 +70,9 @@ class Sharers:
         for name in mute:  # whose process does not answer is mute for all
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
-        self._look_again({*changed, *self._shared_by(over)}, now)
+        if over:  # perhaps one that gossip has never known, and that is found nowhere any more
+            changed |= set(self._state.plan.shared)
+        self._look_again(changed, now)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
