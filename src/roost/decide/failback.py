@@ -21,6 +21,7 @@ from roost.decide.tenures import Grip
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress
 from roost.model.ranking import Ranking
+from roost.protocols.machine import soonest
 
 __all__ = ["Failback"]
 
@@ -87,7 +88,7 @@ class Failback:
             return None
         if tenures.news or tenures.look_again:
             return -math.inf
-        return min((each for each in (self._due, self._again) if each is not None), default=None)
+        return soonest((self._due, self._again))
 
     def _look(self, now: float) -> None:
         state = self._state

@@ -142,8 +142,9 @@ class Own:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        looking = self._look_until if self._look_until > float("-inf") else None
-        return min((each for each in (self._again, looking) if each is not None), default=None)
+        if self._look_until == float("-inf"):
+            return self._again
+        return self._look_until if self._again is None else min(self._again, self._look_until)
 
     def _plan(self, now: float) -> None:
         if self._again is None and (self._lost or self._ended):

@@ -10,6 +10,7 @@ from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.node import Verdict
+from roost.protocols.machine import soonest
 
 __all__ = ["Sharers"]
 
@@ -72,8 +73,7 @@ class Sharers:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        due = [self._state.presence.next_wake(), self._state.roll_call.next_wake()]
-        return min((each for each in due if each is not None), default=None)
+        return soonest((self._state.presence.next_wake(), self._state.roll_call.next_wake()))
 
     def _wants_the_same(self, name: str) -> bool:
         """Tell whether a node wants the same services, so that one without an answer tells of all."""
