@@ -64,7 +64,7 @@ _NODES = 3
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
-    help="Processes that play the runs of a campaign; the outcome is the same. Default: the cores it may use.",
+    help="Processes that play a campaign; the outcome is the same. Default: the cores it may use.",
 )
 @click.option(
     "--failed",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.flow import TCP, UDP, Flow
 from roost.protocols.words.held import Held, HeldFlows, HeldRow
 
@@ -106,7 +106,7 @@ class Own:
         for flow in udp:
             many[flow.address] = many.get(flow.address, 0) + 1
         news = False
-        for address in (tcp.keys() | many.keys()) - self._lost.keys() - set(answered):
+        for address in in_order((tcp.keys() | many.keys()) - self._lost.keys() - set(answered)):
             self._lost[address] = _Lost(now, now + keep)
             news = True
         for address, lost in list(self._lost.items()):

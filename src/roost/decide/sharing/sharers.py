@@ -7,7 +7,7 @@ from typing import Final
 from roost.decide.effects import Ask
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.node import Verdict
 from roost.protocols.machine import soonest
@@ -32,10 +32,10 @@ class Sharers:
         """
         rankings = self._state.election.rankings
         for move in moves:
-            for name in move.joined & self._state.duties.keys():
+            for name in sorted(move.joined & self._state.duties.keys()):
                 addresses = rankings[move.service].service.addresses
                 self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
-            for name in move.left - {self._state.me}:
+            for name in sorted(move.left - {self._state.me}):
                 if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
                     self._state.presence.doubt(name, now)
 
@@ -65,8 +65,8 @@ class Sharers:
         if ask:
             asked |= self._for_the_lost()
         if asked:
-            self._state.outbox.put(Ask(tuple(asked)))
-        for name in mute:  # whose process does not answer is mute for all
+            self._state.outbox.put(Ask(tuple(in_order(asked))))
+        for name in sorted(mute):  # whose process does not answer is mute for all
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
         self._look_again({*changed, *self._shared_by(over)}, now)
@@ -87,7 +87,7 @@ class Sharers:
         return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
-        for name in names:
+        for name in sorted(names):
             if name in self._state.duties:
                 self._state.roll_call.call(islice(self._all_of(name), most), now)
 
@@ -106,7 +106,7 @@ class Sharers:
             self._publishing.reconsider(addresses, now)
 
     def _shared_by(self, names: Collection[str]) -> Sequence[IPAddress]:
-        return list(dict.fromkeys(each for name in names for each in self._all_of(name)))
+        return list(dict.fromkeys(each for name in sorted(names) for each in self._all_of(name)))
 
     def _all_of(self, name: str) -> Iterator[IPAddress]:
         plan = self._state.plan

@@ -158,7 +158,7 @@ class Tracking:
 
     def _judge(self, services: Iterable[str], now: float) -> frozenset[str]:
         changed = set()
-        for name in services:
+        for name in sorted(services):
             fitness, before = self._fitness(name), self._own.get(name)
             if before is None and fitness == FIT and name not in self._services:
                 continue
