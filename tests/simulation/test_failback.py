@@ -162,8 +162,12 @@ def test_the_rule_is_silent_where_nodes_may_see_each_other_otherwise() -> None:
     calm = Keeping(schedule([Fault("kill", 20.0, 1.0, BEST)]))
     for rule, expected in ((odd, False), (calm, True)):
         for at in range(6, 26):
-            assert rule.judge(place, frozenset((SECOND,)), (), float(at)) == ""
-        assert bool(rule.judge(place, who, (), 26.0)) is expected
+            assert rule.judge(place, frozenset((SECOND,)), _waits, float(at)) == ""
+        assert bool(rule.judge(place, who, _waits, 26.0)) is expected
+
+
+def _waits(_: str) -> bool:
+    return False
 
 
 def test_a_draw_is_the_same_but_for_its_failback() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -63,9 +64,7 @@ _NODES = 3
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
-    default=1,
-    show_default=True,
-    help="Runs of a campaign that are played at a time; the outcome is the same.",
+    help="Processes that play a campaign; the outcome is the same. Default: the cores it may use.",
 )
 @click.option(
     "--failed",
@@ -93,7 +92,7 @@ def command(
     seed: int,
     plot: Path | None,
     steps: int | None,
-    jobs: int,
+    jobs: int | None,
     failed: Path,
     schedule: Path | None,
     witnesses: bool | None,
@@ -119,7 +118,7 @@ def command(
             seed=seed,
             nodes=nodes,
             profile=profile,
-            jobs=jobs,
+            jobs=jobs or len(os.sched_getaffinity(0)),
             failed=failed,
             as_json=as_json,
         )
@@ -153,10 +152,10 @@ def _refuse_contradictions(
     if schedule is not None:
         refuse_all_but({"schedule", "plot", "as_json"}, "with --replay: the schedule says it")
     elif steps is not None:
-        of_campaigns = {"steps", "seed", "nodes", "profile", "failed", "as_json"}
+        of_campaigns = {"steps", "seed", "nodes", "profile", "jobs", "failed", "as_json"}
         refuse_all_but(of_campaigns, "with --campaign, which draws faults of all kinds")
     else:
-        refuse_beside({"failed"}, "without --campaign")
+        refuse_beside({"failed", "jobs"}, "without --campaign")
     if not trials:
         refuse_beside({"fault", "plot"}, "with --trials 0")
     if profile in TIMINGS:

@@ -7,6 +7,7 @@ from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
+from roost.model.address import in_order
 from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
 
@@ -54,7 +55,7 @@ class Absence:
             if not alone_with.issuperset(rankings[name].service.addresses)  # nobody serves it meanwhile
         )
         self._leading.await_proxy(here, now)  # this node may have started a moment ago, and its proxy, too
-        for address in self._state.plan.passed_on:
+        for address in in_order(self._state.plan.passed_on):
             lead = self._state.plan.lead(address)
             if lead.node:
                 self._leading.await_claim(address, lead.node, lead.standbys, now)

@@ -17,7 +17,7 @@ from roost.decide.plan import Plan
 from roost.decide.readiness import Readiness
 from roost.decide.succession import Succession
 from roost.decide.yielding import Yielding
-from roost.model.address import IPAddress, canonical
+from roost.model.address import IPAddress, canonical, in_order
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 
@@ -74,7 +74,7 @@ class Answers:
     def consider(self, addresses: set[IPAddress] | None = None) -> bool:
         """Look at `addresses` anew (None: at all); tells whether anything is answered otherwise now."""
         changed = False
-        for address in (self.wanted() | self.now.keys()) if addresses is None else addresses:
+        for address in in_order((self.wanted() | self.now.keys()) if addresses is None else addresses):
             announcement = self.stance(address).announcement
             if announcement != self.now.get(address):
                 changed = True

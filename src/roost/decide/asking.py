@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["Asking"]
@@ -56,13 +56,13 @@ class Asking:
 
     def begin(self, addresses: Iterable[IPAddress], now: float, patience: float) -> None:
         """Ask for these for `patience` seconds; what is being asked for already goes on as it is."""
-        for address in addresses:
+        for address in in_order(addresses):
             self._open.setdefault(address, _Question(now, patience))
             self._soonest = min(self._soonest, now)
 
     def begin_anew(self, addresses: Iterable[IPAddress], now: float, patience: float) -> None:
         """Ask as for the first time: silence before now says nothing. Open questions keep their patience."""
-        for address in addresses:
+        for address in in_order(addresses):
             known = self._open.pop(address, None)
             self.begin([address], now, known.patience if known else patience)
 

@@ -76,7 +76,12 @@ class Decider:
 
     def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
         self.state = self._state = state = State(settings, random)
-        self._stale = True  # whether `_due` has to be looked for
+        # What is worked out anew only after something has come in on which it may depend.
+        self._silent = False  # nothing has since the effects were taken,
+        self._planned = False  # since `_first` was found,
+        self._stale = True  # or something since `_due` was, of all but lease and witnesses
+        self._changed = True  # whether more may follow from what came in than witnesses want
+        self._first: float | None = None
         self._due: float | None = None
         self.passing_on = PassingOn(state)
         self._publishing = Publishing(state, self.passing_on)
@@ -90,6 +95,29 @@ class Decider:
         self._questions = Questions(state, self._leading, self._publishing)
         self._virtual = Following(state, self._leading, self._publishing)
         self._caring = Caring(state, self._leading, self._own_word)
+        parts: tuple[_Waking, ...] = (
+            state.isolation,
+            state.settling,
+            state.asking,
+            state.succession,
+            state.handover,
+            state.yielding,
+            state.readiness,
+            state.patrol,
+            state.standing,
+            state.inability,
+            state.tracking,
+            state.vouching,
+            state.rejoining,
+            state.clients,
+            state.announcing,
+            state.own_connections,
+            state.holders,
+            self._failback,
+            self._virtual,
+            self._sharers,
+        )
+        self._next_wakes = tuple(part.next_wake for part in parts)  # of all but lease and witnesses
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -153,7 +181,7 @@ class Decider:
 
     def start(self, now: float) -> None:
         """Begin: nothing is claimed before others are known, or the LAN was asked."""
-        self._stale = True
+        self._touch()
         self._state.lease.begin(now)
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
@@ -167,7 +195,7 @@ class Decider:
 
     def configure(self, settings: DeciderSettings, now: float) -> None:
         """Take changed settings; the node's name and its gossip stay as they are until it starts anew."""
-        self._stale = True
+        self._touch()
         self._state.settings = settings
         self._state.announcing.configure(settings.gratuitous_rate, settings.gratuitous_refresh)
         self._state.rejoining.set_targets(settings.join, now)
@@ -185,7 +213,7 @@ class Decider:
 
         `prepared` are rankings made beside the event loop (`Election.prepare`).
         """
-        self._stale = True
+        self._touch()
         self._state.desired, self._state.refused = desired, refused
         if desired.nodes is not None:
             self._state.fates.keep(desired.nodes)
@@ -203,7 +231,7 @@ class Decider:
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
-        self._stale = True
+        self._touch()
         self._state.links = links
         able = (
             link
@@ -229,19 +257,19 @@ class Decider:
 
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
-        self._stale = True
+        self._touch()
         self._meeting.follow(members, now)
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
-        self._stale = True
+        self._touch()
         self._failback.follow(now)
         if self._state.settling.synchronized():
             self._absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
         """Hear that `by` had declared this node dead; what one says that is lost, or just was, is nothing."""
-        self._stale = True
+        self._touch()
         if (
             by not in ("", self._state.me)
             and not self._state.is_lost(by)
@@ -252,7 +280,7 @@ class Decider:
 
     def namesake(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> None:
         """Hear that another host bears this node's name; `macs` are its hardware addresses (6 bytes)."""
-        self._stale = True
+        self._touch()
         own = {link.mac for link in self._state.links}
         if own.intersection(macs):
             return  # this host, before its address changed
@@ -265,9 +293,10 @@ class Decider:
     def hear(self, word: Word, now: float) -> None:  # noqa: C901, PLR0912 - one for each word
         """Take what a peer says."""
         if isinstance(word, Statement):
+            self._silent = self._planned = False
             self._state.watch.hear(word, now)
             return
-        self._stale = True
+        self._touch()
         match word:
             case Ground(subject) if subject == self._state.me:
                 self._state.isolation.accused(now)
@@ -304,7 +333,7 @@ class Decider:
 
         A `direct` claim answers a question. Any other says that its sender can speak, not that it hears.
         """
-        self._stale = True
+        self._touch()
         if all(mac != link.mac for link in self._state.announcing_links):
             self._absence.lan_heard(now)
             if address in self._state.plan.virtual:
@@ -314,7 +343,7 @@ class Decider:
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
-        self._stale = True
+        self._touch()
         self._absence.lan_heard(now)
         if sighting.vip in self._state.answers.now:
             self._state.budget.spend(now, 1)  # for the answer
@@ -322,15 +351,16 @@ class Decider:
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
+        self._silent = self._planned = False
         if self._absence.lan_heard(at):
-            self._stale = True
+            self._touch()
         if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
-            self._stale = True
+            self._touch()
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         """Take which addresses this host terminates, and why it cannot have others."""
-        self._stale = True
+        self._touch()
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
@@ -345,28 +375,28 @@ class Decider:
 
     def advert(self, received: Received, now: float) -> None:
         """Take a VRRP packet."""
-        self._stale = True
+        self._touch()
         self._virtual.hear(received, now)
 
     def checked(self, check: Check, result: Result, now: float) -> None:
         """Take the result of a check that has to be made."""
-        self._stale = True
+        self._touch()
         self._caring.checked(check, result, now)
         self._virtual.look(now)
 
     def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         """Take how well this node serves each of the services that it balances to backends."""
-        self._stale = True
+        self._touch()
         self._caring.reached(fitness, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
-        self._stale = True
+        self._touch()
         self._publishing.reconsider(self._state.readiness.release(service), now)
 
     def process_gone(self, name: str, now: float) -> None:
         """Hear that the process of a peer has ended."""
-        self._stale = True
+        self._touch()
         if not self._state.lease.valid(now):
             return  # it ended while this one did not run, and may run again
         evidence = "its lifeline was closed, and its port is, too"
@@ -374,32 +404,32 @@ class Decider:
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
         """Take packets that still came here for addresses of others, and some of their senders."""
-        self._stale = True
+        self._touch()
         self._state.outbox.extend(self._state.clients.came(packets, seen, now))
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
         """Take all flows that this host holds for the addresses that it was told to count them for."""
-        self._stale = True
+        self._touch()
         self.passing_on.counted(flows, now)
 
     def resolved(self, host: str, port: int, endpoints: Sequence[Endpoint], now: float) -> None:  # noqa: ARG002
         """Take the addresses of a host to join."""
-        self._stale = True
+        self._touch()
         self._state.outbox.extend(self._state.rejoining.resolved(endpoints))
 
     def unsent(self, addresses: Collection[IPAddress], now: float) -> None:
         """Hear that gratuitous frames for these found a send queue full."""
-        self._stale = True
+        self._touch()
         self._state.announcing.unsent(addresses, now)
 
     def source_trouble(self, troubled: bool, now: float) -> None:  # noqa: ARG002, FBT001 - as every input
         """Take whether the source of services tells nothing now."""
-        self._stale = True
+        self._touch()
         self._state.standing.troubled = troubled
 
     def wish(self, node: str, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
         """Take an operator's wish to drain `node`, or no more; None asks how far it is."""
-        self._stale = True
+        self._touch()
         if node == self._state.me:
             self._carry_out_wish(wish, now)
         else:
@@ -407,7 +437,7 @@ class Decider:
 
     def forget(self, name: str, now: float) -> bool:
         """Miss a lost member no more, here and at the peers; tells whether it was missed."""
-        self._stale = True
+        self._touch()
         if not self._state.fates.forget(name):
             return False
         self._state.rejoining.found(name)
@@ -420,7 +450,7 @@ class Decider:
 
     def leave(self, now: float) -> None:
         """Lead nothing from now on; go on answering until successors are heard."""
-        self._stale = True
+        self._touch()
         self._state.leaving = True
         self._state.roles.doubt_all()
         self._state.rejoining.stop()
@@ -429,19 +459,20 @@ class Decider:
 
     def end(self, now: float) -> None:  # noqa: ARG002 - as every input
         """Hear that this node stops now, as it was asked to, whatever it still answers for."""
-        self._stale = True
+        self._touch()
         self._state.roles.end()
 
     # -- time ------------------------------------------------------------------------------------
 
     def wake(self, now: float) -> None:
         """Do what is due at `now`; calling it early or late is harmless."""
+        self._silent = self._planned = False
         self._wake_lease(now)  # first of all: after a stretch without running nothing is sure
         self._wake_watch(now)
         due = self._next_of_others()
         if due is None or now < due:
             return  # most wakes are the witnesses', and these have to be cheap
-        self._stale = True
+        self._touch()
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
         self._virtual.wake(now)
@@ -460,49 +491,45 @@ class Decider:
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
-        state = self._state
-        return soonest((state.lease.next_wake(), state.watch.next_wake(), self._next_of_others()))
+        if not self._planned:
+            state = self._state
+            self._first = soonest((state.lease.next_wake(), state.watch.next_wake(), self._next_of_others()))
+            self._planned = True
+        return self._first
 
     def _next_of_others(self) -> float | None:
         """Return when anything but lease and witnesses is due; remembered until something comes in."""
         if self._stale:
-            state = self._state
-            parts: tuple[_Waking, ...] = (
-                state.isolation,
-                state.settling,
-                state.asking,
-                state.succession,
-                state.handover,
-                state.yielding,
-                state.readiness,
-                state.patrol,
-                state.standing,
-                state.inability,
-                state.tracking,
-                state.vouching,
-                state.rejoining,
-                state.clients,
-                state.announcing,
-                state.own_connections,
-                state.holders,
-                self._failback,
-                self._virtual,
-                self._sharers,
-            )
-            self._due = soonest([each.next_wake() for each in parts])
+            first: float | None = None
+            for next_wake in self._next_wakes:
+                due = next_wake()
+                if due is not None and (first is None or due < first):
+                    first = due
+            self._due = first
             self._stale = False
         return self._due
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
-        self.passing_on.flush()
-        self._caring.look()
+        if self._silent:
+            return []
+        self._silent, self._planned = True, False
+        changed, self._changed = self._changed, False
+        if changed:
+            self.passing_on.flush()
+            self._caring.look()
         for effect in self._state.watch.effects():
             self._take_watch(effect)
-        self._state.outbox.extend(map(Became, self._state.roles.look(self._state)))
+        if changed:
+            self._state.outbox.extend(map(Became, self._state.roles.look(self._state)))
         return self._state.outbox.take()
 
     # -- parts of the above ------------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        """Take that something has come in on which more may depend than what witnesses want."""
+        self._stale = self._changed = True
+        self._silent = self._planned = False
 
     def _wake_lease(self, now: float) -> None:
         until = self._state.lease.until
@@ -510,14 +537,14 @@ class Decider:
             text = "this process did not run for a while: asking the others before it answers"
             self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
             self._absence.begin(now)
-            self._stale = True
+            self._touch()
         if self._state.lease.until != until:
             self._state.outbox.put(Renew(self._state.lease.until))
 
     def _wake_watch(self, now: float) -> None:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
         if missed := self._state.watch.missed():
-            self._stale = True
+            self._touch()
             self._leading.doubt(missed, now)
         proven = self._state.watch.proven
         if self._state.isolation.wonders(now, proven):
@@ -529,7 +556,7 @@ class Decider:
             self._state.answers.only = frozenset(self._state.answers.now)
             self._state.outbox.put(Isolate(isolated=True))
             self._own_word.describe(now)
-            self._stale = True
+            self._touch()
 
     def _wake_standing(self, now: float) -> None:
         changed, event = self._state.standing.wake(

@@ -19,8 +19,9 @@ from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.decide.tenures import Grip
 from roost.decide.witnessing.targets import in_turn
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.ranking import Ranking
+from roost.protocols.machine import soonest
 
 __all__ = ["Failback"]
 
@@ -87,7 +88,7 @@ class Failback:
             return None
         if tenures.news or tenures.look_again:
             return -math.inf
-        return min((each for each in (self._due, self._again) if each is not None), default=None)
+        return soonest((self._due, self._again))
 
     def _look(self, now: float) -> None:
         state = self._state
@@ -154,7 +155,7 @@ class Failback:
         """Tell what has changed to all, and again and again some of what this node has to some."""
         tenures, peers = self._state.tenures, census.peers(self._state.members, self._state.me)
         if tenures.unsaid:
-            for word in tenures.words_of(tenures.unsaid):
+            for word in tenures.words_of(in_order(tenures.unsaid)):
                 self._own_word.tell_all(word)
             tenures.unsaid.clear()
             self._again = now + _REPEAT

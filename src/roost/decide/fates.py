@@ -69,7 +69,7 @@ class FateBook:
 
     def keep(self, names: Collection[str]) -> None:
         """Forget who is not among `names`, all nodes that there are to be."""
-        for name in self.lost.keys() - set(names):
+        for name in sorted(self.lost.keys() - set(names)):
             self.forget(name)
 
     def hear(self, word: Fates, members: Iterable[ClusterMember], now: float) -> bool:

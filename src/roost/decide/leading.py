@@ -15,7 +15,7 @@ from roost.decide.state import State
 from roost.decide.succession import WAIT
 from roost.decide.told_moves import tell_moves
 from roost.decide.witnessing.targets import in_turn
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.lead import Lead
 from roost.model.node import Candidate, Verdict
@@ -140,7 +140,7 @@ class Leading:
             changed = self._state.plan.take_moves(move.service for move in moves)
             self._state.roles.doubt_addresses(changed)
         self.await_proxy(moves, now)
-        for address in changed:
+        for address in in_order(changed):
             self._follow_lead(address, now)
         sure = self._witnessed_by_now()
         self._state.yielding.keep(self._state.answers.wanted())
@@ -310,7 +310,7 @@ class Leading:
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
         self._sharers.doubt(names, now)
-        for name in names:
+        for name in sorted(names):
             if (address := self._led_by_peers.get(name)) is not None:
                 self._await(address, now)
                 if self._state.me not in self._state.plan.lead(address).standbys:
@@ -333,7 +333,7 @@ class Leading:
 
     def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
         """Look that these are answered, if others lead them: this node could not stand in until now."""
-        for address in addresses:
+        for address in in_order(addresses):
             self._await(address, now)
 
     def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
@@ -374,7 +374,7 @@ class Leading:
 
     def check_some_of(self, names: Collection[str], now: float) -> None:
         """Look at some more addresses of each of these: gossip does not tell what they want now."""
-        for name in names:
+        for name in sorted(names):
             led = sorted(self._state.election.led_by(name))
             self._checked += 1
             self._sharers.doubt([name], now)
@@ -386,8 +386,8 @@ class Leading:
         Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
         """
         self._sharers.call_all(names, now)
-        for name in names:
-            self._await_services(name, self._state.election.led_by(name), now, mute=mute)
+        for name in sorted(names):
+            self._await_services(name, sorted(self._state.election.led_by(name)), now, mute=mute)
 
     def _await_services(self, name: str, services: Iterable[str], now: float, *, mute: bool = False) -> None:
         for service in services:
@@ -423,7 +423,7 @@ class Leading:
 
     def stand_in(self, addresses: Iterable[IPAddress]) -> None:
         """Go on answering for what was passed on and never claimed, where a claim would have been heard."""
-        for address in addresses:
+        for address in in_order(addresses):
             lead = self._state.plan.lead(address)
             able = self._state.me in lead.standbys and self._state.may_lead(self._state.me)
             if lead.node and able and self._state.watch.shares_link(lead.node):

@@ -35,7 +35,7 @@ class Meeting:
         )
         if active:
             self._state.settling.gossiped = True
-        back = [name for name in active if name not in before or not before[name].verdict.active]
+        back = [name for name in sorted(active) if name not in before or not before[name].verdict.active]
         came = self._state.came
         self._state.came = {name: now if name in back else came.get(name, now) for name in active}
         for name in back:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from roost.decide.sharing.shares import Shares
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.announcement import Announcement
 from roost.model.election import Election
 from roost.model.eligibility import interfaces_of
@@ -61,7 +61,7 @@ class Plan:
         self.leading.clear()
         self.passed_on.clear()
         self.shared.clear()
-        self._place_all(sorted(self.known, key=lambda each: (each.version, each)))
+        self._place_all(in_order(self.known))
 
     def take_moves(self, services: Iterable[str]) -> frozenset[IPAddress]:
         """Follow the services whose leader has changed; return their addresses."""
@@ -72,7 +72,7 @@ class Plan:
             if name in rankings and name not in self._refused
             for address in rankings[name].service.addresses
         )
-        self._place_all(addresses)
+        self._place_all(in_order(addresses))
         return addresses
 
     def look_again(self, addresses: Iterable[IPAddress]) -> None:

@@ -9,7 +9,7 @@ from roost.decide.effects import Ask, AskProxy
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.event import Happening
 
 __all__ = ["Questions"]
@@ -34,7 +34,7 @@ class Questions:
             self._leading.suspected.pop(address, None)
         awaited, mute = self._state.succession.wake(now)
         awaited = self._leading.still_doubtful(awaited, now)
-        for address in filter(self._state.answers.takes_over, mute):
+        for address in in_order(filter(self._state.answers.takes_over, mute)):
             who = self._state.succession.instead_of(address)
             self._state.outbox.happened(
                 Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
@@ -55,7 +55,7 @@ class Questions:
         most = _STOOD_IN if stood_in else 1
         mine = self._state.patrol.wake(now, stood_in or self._state.answers.now, most)
         if questions := ask | awaited | held | yielded | mine:
-            self._state.outbox.put(Ask(tuple(questions)))
+            self._state.outbox.put(Ask(tuple(in_order(questions))))
         if changed := free | mute | over | silent | freed:
             self._publishing.reconsider(changed, now)
 
@@ -64,7 +64,7 @@ class Questions:
             self._state.yielding.prolong(now)
         silent, ask = self._state.yielding.wake(now)
         self._publishing.reconsider(self._state.yielding.moved(), now)
-        for address in filter(self._state.answers.takes_over, silent):
+        for address in in_order(filter(self._state.answers.takes_over, silent)):
             self._state.outbox.happened(
                 Happening.TOOK_OVER, "its holder fell silent: taking it over", address
             )

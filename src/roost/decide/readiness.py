@@ -87,4 +87,6 @@ class Readiness:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is waited for."""
-        return min((min(wait.until, wait.next_ask) for wait in self._waits.values()), default=None)
+        if not self._waits:
+            return None
+        return min(min(wait.until, wait.next_ask) for wait in self._waits.values())

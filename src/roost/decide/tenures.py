@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.service import Service
 from roost.model.tenure import Tenure
 from roost.protocols.bounded import remember
@@ -73,7 +73,7 @@ class TenureBook:
             whole[address] = Tenure("", whole[address].term)
         self._known = {each: tenure for each, tenure in whole.items() if each in self._kept}
         self._others = {}
-        for address in whole.keys() - self._kept:
+        for address in in_order(whole.keys() - self._kept):
             self._note(address, whole[address])
         self.holders = {each: tenure.node for each, tenure in self._known.items() if tenure.node}
         self.unsaid &= self._kept

@@ -174,6 +174,8 @@ class Yielding:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is yielded."""
+        if not self._holders and not self._for_long:
+            return None
         wakes = [min(each.until, each.next_ask) for each in self._holders.values()]
         return min((*wakes, *self._for_long.values()), default=None)
 

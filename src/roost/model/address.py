@@ -1,8 +1,9 @@
 """Service addresses and their one canonical text."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-__all__ = ["IPAddress", "IPNetwork", "canonical", "is_address"]
+__all__ = ["IPAddress", "IPNetwork", "canonical", "in_order", "is_address"]
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -16,6 +17,14 @@ def canonical(address: IPAddress) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(address)
+
+
+def in_order(addresses: Iterable[IPAddress]) -> list[IPAddress]:
+    """Return the addresses sorted, IPv4 first.
+
+    Sets are walked in another order by each process: where the order is seen, it has to be this one.
+    """
+    return sorted(addresses, key=lambda each: (each.version, int(each)))
 
 
 def is_address(text: str) -> bool:

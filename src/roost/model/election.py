@@ -65,6 +65,7 @@ class Election:
         self._fitness: dict[str, dict[str, Fitness]] = {}  # service -> node -> its own word, if it is not fit
         self.ranked_anew = False  # whether the last update changed more than who leads
         self._by_address: dict[IPAddress, tuple[str, ...]] = {}
+        self._leads: dict[IPAddress, tuple[tuple[Ranking, ...], Lead]] = {}  # of which rankings, and that
         self._masters: dict[str, str] = {}  # of services that VRRP decides about
         self._led: defaultdict[str, set[str]] = defaultdict(set)
         self._passed_over: defaultdict[str, set[str]] = defaultdict(set)
@@ -127,7 +128,12 @@ class Election:
         rankings = self.rankings_of(address)
         if without:
             rankings = tuple(each for each in rankings if each.service.name not in without)
-        return lead(address, rankings)
+        if not rankings:
+            return lead(address, ())
+        known = self._leads.get(address)
+        if known is None or known[0] != rankings:  # the same objects are not compared
+            known = self._leads[address] = rankings, lead(address, rankings)
+        return known[1]
 
     def prepare(self, services: Iterable[Service]) -> Prepared:
         """Rank what `update_services` would have to, and change nothing: any thread may do that."""
@@ -159,6 +165,7 @@ class Election:
             for address in wanted[name].addresses:
                 by_address[address].append(name)
         self._by_address = {address: tuple(names) for address, names in by_address.items()}
+        self._leads.clear()
         self._kept = _kept(wanted.values())
         self.ranked_anew = True
         moves = [self._drop(name) for name in self._rankings.keys() - wanted.keys()]

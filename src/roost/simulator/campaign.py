@@ -3,15 +3,20 @@
 seed -> Schedule -> World + Judge -> Outcome      many of them, side by side -> Report
 """
 
+import gc
 import itertools
 import multiprocessing
+import os
+import signal
+import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import Any, Final
 
 from roost.simulator.faults import Schedule, draw
@@ -62,8 +67,26 @@ def play(
     schedule: Schedule, make: MakeDecider, bounds: Bounds | None = None, *, record: bool = False
 ) -> Outcome:
     """Run a schedule to its end, or until a rule is broken; the same one gives the same outcome."""
+    with _collecting_afterwards():
+        return _play(schedule, make, bounds or Bounds(), record=record)
+
+
+@contextmanager
+def _collecting_afterwards() -> Generator[None, None, None]:
+    """Let no garbage collection look through a world that lives: it is let go as a whole, after its run."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect(0)  # all that a run has made is young
+        if collects:
+            gc.enable()
+
+
+def _play(schedule: Schedule, make: MakeDecider, bounds: Bounds, *, record: bool) -> Outcome:
     world = World(schedule, make, record=record)
-    judge = Judge(world, bounds or Bounds())
+    judge = Judge(world, bounds)
     violation: Violation | None = None
     at = 0.0
     while violation is None and at < schedule.seconds:
@@ -107,20 +130,40 @@ class _Runs:
         outcome = play(schedule, self.make, self.bounds)
         return _Played(schedule, outcome, time.process_time() - began)
 
-    def in_order(self, jobs: int) -> Generator[_Played, None, None]:
-        """Yield one after the other, played by so many processes."""
+    def in_order(self, jobs: int, left: Callable[[], int]) -> Generator[_Played, None, None]:
+        """Yield one after the other, played by so many processes, while so many faults are `left`."""
         if jobs == 1:
             yield from map(self.play, itertools.count())
             return
-        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
+        others = multiprocessing.active_children()
+        pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), initializer=_end_with_parent)
         playing: deque[Future[_Played]] = deque()
+        numbers = itertools.count()
         try:
-            for number in itertools.count():
-                playing.append(pool.submit(self.play, number))
-                if len(playing) > jobs:  # the next one waits for whoever is done first
-                    yield playing.popleft().result()
+            while True:
+                # One more than plays at a time: it waits for whoever is done first.
+                while not playing or (len(playing) <= jobs and len(playing) * _FAULTS < left()):
+                    playing.append(pool.submit(self.play, next(numbers)))
+                yield playing.popleft().result()
         finally:
+            # Nobody waits for what they still play, least of all after Ctrl-C.
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this process, which plays runs, leave Ctrl-C to its parent, and not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - it was forked for this
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def campaign(
@@ -141,9 +184,13 @@ def campaign(
     """
     report = Report()
     runs = _Runs(make, seed, nodes, profile, bounds)
-    with closing(runs.in_order(jobs)) as whole:
-        while (left := steps - report.steps) > 0:
-            played = next(whole) if left >= _FAULTS else runs.play(report.runs, left)
+
+    def left() -> int:
+        return steps - report.steps
+
+    with closing(runs.in_order(jobs, left)) as whole:
+        while left() > 0:
+            played = next(whole) if left() >= _FAULTS else runs.play(report.runs, left())
             _count(report, played)
             progress(report)
     return report

@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from ipaddress import IPv4Address
 from typing import Final
 
 from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
+from roost.simulator.addresses import lan_address
 from roost.simulator.clock import Clock
 from roost.simulator.connections import Connections
 from roost.simulator.host import Host
@@ -81,7 +81,7 @@ class Client:
         moved: Callable[["Client", IPAddress, str | None], None],
     ) -> None:
         self.name = f"c{number}"
-        self.address: IPAddress = IPv4Address("198.18.0.200") + number
+        self.address: IPAddress = lan_address(f"198.18.0.{200 + number}")
         self.mac = bytes((2, 0, 0, 0, 1, number))
         self._neighbour = (self.address, self.mac)
         self.deaf = deaf
@@ -208,7 +208,7 @@ class Client:
         host = port.station if port is not None else None
         if (
             not isinstance(host, Host)
-            or not host.awake
+            or host.paused
             or not host.kernel.takes(address, self._neighbour)
             or self._lan.unicast(host.port, host.mac, self.mac) is not self.port
         ):

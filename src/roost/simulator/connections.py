@@ -39,17 +39,17 @@ class Connections:
         self._port = port
         self._address = address
         self._mac = mac
-        self._open: dict[IPAddress, Flow] = {}
+        self._open: dict[IPAddress, Host] = {}  # -> whose kernel knows the connection: where it was begun
         self._unanswered: Counter[IPAddress] = Counter()
         self._next_port = _FIRST_PORT
 
     def use(self, address: IPAddress, neighbour: bytes) -> None:
         """Send a packet of the connection to `address`, or begin one, by the neighbour with that MAC."""
-        flow = self._open.get(address)
-        if flow is None:
+        holder = self._open.get(address)
+        if holder is None:
             self._begin(address, neighbour)
             return
-        outcome = self._send(flow, neighbour)
+        outcome = self._send(address, holder, neighbour)
         if outcome is Outcome.ANSWERED:
             self._unanswered[address] = 0
             return
@@ -64,34 +64,38 @@ class Connections:
         host = self._host(self._port, neighbour)
         if host is not None and host.kernel.delivers(address) and self._answers(host):
             self._next_port += 1
-            flow = Flow(TCP, self._address, self._next_port, address, _PORT)
-            host.kernel.sockets.add(flow)
-            self._open[address] = flow
+            host.kernel.sockets.add(Flow(TCP, self._address, self._next_port, address, _PORT))
+            self._open[address] = host
             self._unanswered[address] = 0
 
-    def _send(self, flow: Flow, neighbour: bytes) -> Outcome:
+    def _send(self, address: IPAddress, holder: Host, neighbour: bytes) -> Outcome:
+        """Send a packet of the connection to `address`, which only the kernel of `holder` knows."""
         port, source, to = self._port, self._mac, neighbour
         visited: set[str] = set()
         while True:
             host = self._host(port, to)
-            if host is None or not host.kernel.delivers(flow.address):
+            if host is None or not host.kernel.delivers(address):
                 return Outcome.LOST
-            if flow in host.kernel.sockets:
+            if host is holder:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
             if host.name in visited:
                 return Outcome.LOOPED
             if source != self._mac:
                 visited.add(host.name)  # what came from a peer is not passed on twice
-            hop = host.kernel.next_hop(flow.address, source)
+            hop = host.kernel.next_hop(address, source)
             if hop is None:
-                refused = host.kernel.refuses(flow.address, source) and self._answers(host)
+                refused = host.kernel.refuses(address, source) and self._answers(host)
                 return Outcome.REFUSED if refused else Outcome.LOST
             port, source, to = host.port, host.mac, hop
 
     def _host(self, port: Port, mac: bytes) -> Host | None:
         """Return the host that a frame from `port` to `mac` reaches."""
-        found = next((each for each in self._lan.ports if mac in each.macs), None)
-        if found is None or not port.sends or not found.hears:
+        for found in self._lan.ports:
+            if mac in found.macs:
+                break
+        else:
+            return None
+        if not port.sends or not found.hears:
             return None
         apart = found.switch != port.switch and self._lan.split
         host = found.station

@@ -9,13 +9,13 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any, Final
 
 from roost.model.address import IPAddress
 from roost.model.tenure import ALWAYS, NEVER, failback_text
+from roost.simulator.addresses import lan_address
 
 __all__ = ["KINDS", "PLANNED", "Fault", "Kind", "Schedule", "ScheduleError", "ServiceSpec", "draw"]
 
@@ -29,22 +29,6 @@ _KEPT: Final = 0.6  # share of services whose leads do
 _SHARED: Final = 0.5  # of the services, where any are shared
 _TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
-
-
-class _Address(IPv4Address):
-    """An address that remembers its hash: these are keys on the simulator's hottest paths."""
-
-    __slots__ = ("_hash",)
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._hash = super().__hash__()
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
-_address = lru_cache(maxsize=1024)(_Address)  # one object for each: the same one needs no comparison
 
 
 class ScheduleError(ValueError):
@@ -155,7 +139,7 @@ class ServiceSpec:
     @property
     def ip(self) -> IPAddress:
         """The address as a value."""
-        return _address(self.address)
+        return lan_address(self.address)
 
 
 @dataclass(frozen=True, slots=True)

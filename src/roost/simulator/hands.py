@@ -5,7 +5,7 @@ know: when the process runs, why anything is done.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from roost.model.check import Check, Interface, Result
 from roost.model.link import Link
 from roost.model.role import Role
 from roost.protocols.machine import Effect, SendDatagram
-from roost.protocols.memberlist.effects import Fault, OpenExchange, UserData, UserState
+from roost.protocols.memberlist.effects import Fault, MemberChanged, OpenExchange, UserData, UserState
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import encode, encode_state
 from roost.protocols.words.metadata import Metadata
@@ -63,14 +63,19 @@ class Hands:
         self._host = process.host
         self._does = self._table()
 
-    def carry_out(self, effect: Effect) -> None:
-        """Do what a machine wants."""
-        self._does[type(effect)](effect)
+    def carry_out(self, effects: Iterable[Effect]) -> bool:
+        """Do what a machine wants, in order; tells whether it wanted anything."""
+        wanted = False
+        for effect in effects:
+            wanted = True
+            self._does[type(effect)](effect)
+        return wanted
 
     def _table(self) -> Mapping[type[Effect], Callable[[Any], None]]:
         host, process, swim = self._host, self._process, self._process.swim
         return {
             SendDatagram: lambda e: host.send_datagram(e.target, e.data),
+            MemberChanged: process.member_changed,
             OpenExchange: process.streams.open,
             UserData: lambda e: process.hear(e.payload),
             UserState: lambda e: process.hear_state(e.state),

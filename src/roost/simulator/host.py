@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 from typing import Final
 
 from roost.decide.effects import PassOn, SendAdvert
@@ -20,6 +20,7 @@ from roost.model.service import DesiredState
 from roost.protocols.machine import Endpoint
 from roost.protocols.vrrp.packet import HOPS
 from roost.protocols.words.sightings import Sighting
+from roost.simulator.addresses import lan_address
 from roost.simulator.clock import Clock
 from roost.simulator.inbox import Queue
 from roost.simulator.kernel import Kernel
@@ -70,7 +71,7 @@ class Host:
     ) -> None:
         self.name = name
         self.mac = bytes((2, 0, 0, 0, 0, number))
-        self.address: IPAddress = IPv4Address("198.18.0.0") + number
+        self.address: IPAddress = lan_address(f"198.18.0.{number}")
         self.endpoint = Endpoint(str(self.address), _PORT)
         self.clock = around.clock
         self.port = around.lan.attach(self, self.mac, switch)
@@ -366,9 +367,8 @@ class Host:
             question = Question(address, None, self.mac, self.port, answered, direct=True)
             self._reach(port, partial(station.hear_question, question))
         elif station.awake and self._lan.unicast(port, mac, self.mac) is self.port:
-            there_and_back = self._lan.flight(self.port, port) + self._lan.flight(port, self.port)
             claim = Claim(address, mac, gratuitous=False)
-            self.clock.after(there_and_back, lambda: answered(claim))
+            self.clock.after(self._lan.round_trip(self.port, port), partial(answered, claim))
 
     def _reach(self, port: Port, hear: Callable[[], None]) -> None:
         """Let the station at `port` hear what it is sent, after the flight."""

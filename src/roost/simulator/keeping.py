@@ -7,7 +7,9 @@ are (gossip blocked, a split, losses), or some want other services, and for a wh
 give way.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import accumulate
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -34,21 +36,38 @@ class Keeping:
         self._failback = {
             spec.ip: spec.seconds for spec in schedule.services if spec.seconds and not spec.shared
         }
-        self._odd = [fault for fault in schedule.faults if fault.kind not in _PLAIN]
-        self._of: Mapping[str, list[Fault]] = {
-            name: [fault for fault in schedule.faults if fault.node == name] for name in schedule.names
+        self._odd = _Ends(fault for fault in schedule.faults if fault.kind not in _PLAIN)
+        self._of: Mapping[str, _Ends] = {
+            name: _Ends(fault for fault in schedule.faults if fault.node == name) for name in schedule.names
+        }
+        self._noticed: Mapping[str, _Ends] = {
+            name: _Ends(
+                fault
+                for fault in schedule.faults
+                if fault.node == name and fault.kind in _NOTICED and fault.duration >= _LONG
+            )
+            for name in schedule.names
         }
         self._alone: dict[_Place, tuple[str, float]] = {}  # who answers alone, and since when
 
-    def judge(self, place: _Place, who: frozenset[str], waiting: Iterable[str], at: float) -> str:
-        """Take who answers; return what is wrong, or "". Nodes that are `waiting` would rather not lead."""
-        failback = self._failback.get(place[1])
-        if failback is None:
-            return ""
+    @property
+    def addresses(self) -> Collection[IPAddress]:
+        """The addresses whose leads stay for a while: only those are judged."""
+        return self._failback.keys()
+
+    def judge(self, place: _Place, who: frozenset[str], is_waiting: Callable[[str], bool], at: float) -> str:
+        """Take who answers for one of `addresses`; return what is wrong, or "".
+
+        Nodes that are waiting would rather not lead.
+        """
+        failback = self._failback[place[1]]
         holder, since = self._alone.get(place, ("", at))
-        if at < _START or any(fault.at <= at <= fault.end + _AFTER for fault in self._odd):
-            since = at
-        if holder in waiting or at - self._well_since(holder, at) < _WELL:
+        if (
+            at < _START
+            or at <= self._odd.last(at) + _AFTER
+            or at - self._well_since(holder, at) < _WELL
+            or is_waiting(holder)
+        ):
             since = at
         others = who - {holder}
         if len(who) == 1 and others:
@@ -63,10 +82,22 @@ class Keeping:
 
     def _well_since(self, name: str, at: float) -> float:
         """Return when the last fault that concerned a node was over; the future while one is on."""
-        return max((fault.end for fault in self._of.get(name, ()) if fault.at <= at), default=0.0)
+        return self._of[name].last(at, 0.0) if name else 0.0
 
     def _could_since(self, name: str, at: float) -> float:
         """Return the same as the node itself may see it: it knows of no short hang, or drain unheard."""
-        faults = (fault for fault in self._of.get(name, ()) if fault.at <= at)
-        noticed = (fault for fault in faults if fault.kind in _NOTICED and fault.duration >= _LONG)
-        return max((fault.end for fault in noticed), default=0.0)
+        return self._noticed[name].last(at, 0.0)
+
+
+class _Ends:
+    """When faults are over, the last of those that have begun by a moment; seconds of the run."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        in_order = sorted(faults, key=lambda fault: fault.at)
+        self._begins = [fault.at for fault in in_order]
+        self._ends = list(accumulate((fault.end for fault in in_order), max))
+
+    def last(self, at: float, never: float = float("-inf")) -> float:
+        """Return it, or `never` when none has begun."""
+        begun = bisect_right(self._begins, at)
+        return self._ends[begun - 1] if begun else never

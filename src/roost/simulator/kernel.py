@@ -51,7 +51,7 @@ class Kernel:
             self.neighbours.append(client)
         if self.followed and address in self.followed:
             self._count(Sighting(address, *client))
-        return self.delivers(address)
+        return address in self.delivered or address in self.passed_on
 
     def delivers(self, address: IPAddress) -> bool:
         """Tell whether packets for a service address are delivered here."""

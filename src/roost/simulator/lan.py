@@ -129,6 +129,10 @@ class Lan:
         taken = low + (high - low) * self._chance.random()
         return taken + longest * self._chance.random() if longest else taken
 
+    def round_trip(self, one: Port, other: Port) -> float:
+        """Return the seconds that a frame takes to the other port, and the answer to it back."""
+        return self.flight(one, other) + self.flight(other, one)
+
     def unicast(self, port: Port, source: bytes, target: bytes) -> Port | None:
         """Return the port that a frame from `source` (at `port`) to `target` reaches, None if it is lost."""
         if not port.sends or (port.loss and self._chance.random() < port.loss):
@@ -142,7 +146,7 @@ class Lan:
         if at is _UPLINK:
             here = 1 - here
             at = self._cross(source, target, here)
-        if at is None or at == _UPLINK or not at.hears or at.switch != here or target not in at.macs:
+        if not isinstance(at, Port) or not at.hears or at.switch != here or target not in at.macs:
             return None  # nobody there, nobody any more, or somebody else
         return None if at.loss and self._chance.random() < at.loss else at
 

@@ -124,7 +124,8 @@ class Process:
             return
         action(self.host.time())
         self.pump()
-        self._rest()
+        if self.host.lateness:
+            self._rest()
 
     def later(self, span: tuple[float, float], action: Callable[[], None]) -> None:
         """Let this process do something in some seconds, if it is still there."""
@@ -144,7 +145,7 @@ class Process:
         for action in actions:
             action(self.host.time())
             self.pump()
-        if len(actions) > 1:
+        if len(actions) > 1 and self.host.lateness:
             self._rest()
 
     # -- what rules ask --------------------------------------------------------------------------------
@@ -199,6 +200,12 @@ class Process:
         """Let the decider see the members anew, once for all changes of a turn."""
         self._members_changed = True
 
+    def member_changed(self, change: MemberChanged) -> None:
+        """Hear what SWIM says of a member."""
+        self._members_changed = True
+        if change.kind == "accused":
+            self.decider.accused(change.by, self.host.time())
+
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known; first of all the members have to be."""
         self.pump()
@@ -223,43 +230,37 @@ class Process:
         if self._pumping or self.ended:
             return
         self._pumping = True
+        carry_out = self.hands.carry_out
         for _ in range(_ROUNDS):
-            if not self._round():
+            wanted = carry_out(self.decider.effects())
+            wanted = carry_out(self.swim.effects()) or wanted
+            if wanted:
+                continue
+            if not self._members_changed:
                 break
+            self._look_at_members()
         else:
             raise RuntimeError(f"{self.host.name}: effects without end")
         self._pumping = False
         if not self.ended:
             self._arm()
 
-    def _round(self) -> bool:
-        wanted = False
-        for effect in self.decider.effects():
-            wanted = True
-            self.hands.carry_out(effect)
-        for effect in self.swim.effects():
-            wanted = True
-            if isinstance(effect, MemberChanged):
-                self.note_members()
-                if effect.kind == "accused":
-                    self.decider.accused(effect.by, self.host.time())
-            else:
-                self.hands.carry_out(effect)
-        if self._members_changed and not wanted:
-            self._members_changed = False
-            members = self.roster.members(self.swim.members.values())
-            self.decider.set_members(members, self.host.time())
-            self.hands.peers |= {mac for each in members for mac in each.metadata.macs}
-            return True
-        return wanted
+    def _look_at_members(self) -> None:
+        self._members_changed = False
+        members = self.roster.members(self.swim.members.values())
+        self.decider.set_members(members, self.host.time())
+        self.hands.peers |= {mac for each in members for mac in each.metadata.macs}
 
     def _arm(self) -> None:
-        self._swim_due = _or_never(self.swim.next_wake())
-        self._decider_due = _or_never(self.decider.next_wake())
-        due = min(self._swim_due, self._decider_due)
+        swim_due, decider_due = self.swim.next_wake(), self.decider.next_wake()
+        self._swim_due = due = math.inf if swim_due is None else swim_due
+        self._decider_due = math.inf if decider_due is None else decider_due
+        due = min(due, self._decider_due)
         if due == math.inf:
             return
-        when = max(due - self.host.offset, self._clock.now + _SHORTEST_SLEEP)
+        when = due - self.host.offset
+        earliest = self._clock.now + _SHORTEST_SLEEP
+        when = max(when, earliest)
         if self._planned is None or when < self._planned:
             self._planned = when
             self._clock.at(when + _LATE * self._chance.random(), partial(self._wake, when))
@@ -271,7 +272,8 @@ class Process:
         if not self._is_busy():
             self._wake_machines(self.host.time())
             self.pump()
-            self._rest()
+            if self.host.lateness:
+                self._rest()
 
     def _wake_machines(self, now: float) -> None:
         if self._swim_due <= now:
@@ -283,18 +285,13 @@ class Process:
             self.decider.wake(now)
 
     def _is_busy(self) -> bool:
-        return self._clock.now < self._busy_until or not self.host.runs
+        host = self.host
+        return self._clock.now < self._busy_until or bool(host.frozen or host.paused)
 
     def _rest(self) -> None:
         """Let a slow interpreter be busy with something else for a while."""
-        if self.host.lateness:
-            pause = self.host.lateness * self._chance.random()
-            self._busy_until = self._clock.now + pause
-            self._clock.at(self._busy_until, self.resume)
-
-
-def _or_never(due: float | None) -> float:
-    return math.inf if due is None else due
+        self._busy_until = self._clock.now + self.host.lateness * self._chance.random()
+        self._clock.at(self._busy_until, self.resume)
 
 
 def _allowed(desired: DesiredState, name: str) -> set[IPAddress]:

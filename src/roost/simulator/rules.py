@@ -22,6 +22,7 @@ has to have exactly one answerer as others have.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -83,6 +84,7 @@ class _Watched:
     """One address as one observer sees it; times are virtual."""
 
     answered: float
+    stays: bool  # whether the lead of the address does, for a while
     who: frozenset[str] = _NOBODY
     able: frozenset[str] = _NOBODY
     two_since: float | None = None
@@ -115,9 +117,10 @@ class Judge:
         self._shared = frozenset(spec.ip for spec in world.schedule.services if spec.shared)
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
         self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
+        self._keeping = Keeping(world.schedule)
         now = world.clock.now
         self._watched = {
-            (switch, spec.ip, asker): _Watched(now)
+            (switch, spec.ip, asker): _Watched(now, stays=spec.ip in self._keeping.addresses)
             # Where no client is nobody asks, and nobody can prove to a node that its link works.
             for switch in range(min(world.schedule.switches, world.schedule.clients))
             for spec in world.schedule.services
@@ -128,7 +131,6 @@ class Judge:
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
         self._untouched = Untouched(world.lan)
-        self._keeping = Keeping(world.schedule)
         self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
         world.on_verdict = self._at_a_verdict
@@ -164,7 +166,7 @@ class Judge:
 
     def _look(self, now: float) -> None:
         hosts = self._world.hosts.values()
-        seen, offered = [self._state(host) for host in hosts], self._world.offered
+        seen, offered = [*map(self._state, hosts)], self._world.offered
         if (seen, offered) != self._before:
             self._before = seen, offered
             self._take(seen, offered, now)
@@ -173,16 +175,25 @@ class Judge:
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)
         crowded = self._world.crowd > self._bounds.crowd
-        waiting = self._waiting()
+        at_rest = quiet >= self._bounds.rest
         for key, watched in self._watched.items():
-            self._judge(key, watched, now, quiet, crowded=crowded)
-            unfit = watched.able - self._fit(key[1], watched)
-            if wrong := self._keeping.judge(key[:2], watched.who, waiting | unfit, now - START):
-                self._break("kept", f"{_place(key)}: {wrong}")
+            if watched.who:
+                watched.answered = now
+            else:
+                self._judge_silence(key, watched, now, crowded=crowded)
+            if len(watched.who) > 1 or watched.two_since is not None:
+                self._judge_two(key, watched, now, crowded=crowded)
+            if at_rest:
+                self._judge_rest(key, watched, now, quiet)
+            else:
+                watched.settled = None
+            if watched.stays:
+                self._judge_kept(key, watched, now)
         self._judge_planned(now)
-        if any(client.connections and client.connections.looped for client in self._world.clients):
-            self._break("loop", "a packet came twice to a node by peers")
-        if quiet >= self._bounds.rest:
+        for client in self._world.clients:
+            if client.connections is not None and client.connections.looped:
+                self._break("loop", "a packet came twice to a node by peers")
+        if at_rest:
             self._judge_clients(now)
 
     def _state(self, host: Host) -> _Seen:
@@ -211,10 +222,8 @@ class Judge:
             for name in sorted(watched.able):
                 since.setdefault(name, now)
 
-    def _judge(self, key: _Key, watched: _Watched, now: float, quiet: float, *, crowded: bool) -> None:
-        if watched.who:
-            watched.answered = now
-        elif since := self._able_since[key]:
+    def _judge_silence(self, key: _Key, watched: _Watched, now: float, *, crowded: bool) -> None:
+        if since := self._able_since[key]:
             # One and the same node could have answered ever since the last answer.
             longest = now - max(watched.answered, min(since.values()) + self._bounds.warm)
             if not crowded:
@@ -222,11 +231,6 @@ class Judge:
             if longest > self._bounds.silence * (_CROWDED if crowded else 1):
                 able = ", ".join(sorted(since))
                 self._break("silence", f"{_place(key)}: no answer for {longest:.2f} s, able: {able}")
-        self._judge_two(key, watched, now, crowded=crowded)
-        if quiet >= self._bounds.rest:
-            self._judge_rest(key, watched, now, quiet)
-        else:
-            watched.settled = None
 
     def _judge_two(self, key: _Key, watched: _Watched, now: float, *, crowded: bool) -> None:
         if key[2] != ANYBODY:
@@ -264,7 +268,9 @@ class Judge:
 
     def _fit(self, address: IPAddress, watched: _Watched) -> frozenset[str]:
         """Return who could answer, and is fit to."""
-        service, hosts = self._tracked.get(address, ""), self._world.hosts
+        service, hosts = self._tracked.get(address), self._world.hosts
+        if service is None:
+            return watched.able
         return frozenset(name for name in watched.able if service not in hosts[name].sick)
 
     def _is_unwell(self, watched: _Watched, now: float) -> bool:
@@ -274,14 +280,19 @@ class Judge:
         lasting = watched.two_since is not None and now - watched.two_since > self._bounds.gap
         return lasting and now - self._changed_word > self._bounds.two
 
-    def _waiting(self) -> frozenset[str]:
-        """Return the nodes that would rather not lead, by their own word."""
-        processes = {host.name: host.process for host in self._world.hosts.values()}
-        return frozenset(
-            name
-            for name, process in processes.items()
-            if process is None or process.leaving or _would_rather_not(process.hands.metadata)
-        )
+    def _judge_kept(self, key: _Key, watched: _Watched, now: float) -> None:
+        would_not = partial(self._would_not_lead, key[1], watched)
+        if wrong := self._keeping.judge(key[:2], watched.who, would_not, now - START):
+            self._break("kept", f"{_place(key)}: {wrong}")
+
+    def _would_not_lead(self, address: IPAddress, watched: _Watched, name: str) -> bool:
+        """Tell whether a node would rather not lead an address, by its own word or as it is unfit."""
+        if name not in self._world.hosts:
+            return False
+        process = self._world.hosts[name].process
+        if process is None or process.leaving or _would_rather_not(process.hands.metadata):
+            return True
+        return name in watched.able and name not in self._fit(address, watched)
 
     def _note_words(self, now: float) -> None:
         """See whether a node says something else of its own standing: that moves leads, with a cause."""

@@ -13,7 +13,7 @@ from roost.decide.clients.followed import Followed
 from roost.decide.clients.gossip import ClientGossip
 from roost.decide.clients.table import ClientTable
 from roost.decide.effects import Follow, Teach, Tell
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.link import Link, reaches
 from roost.protocols.bounded import remember
 from roost.protocols.machine import Effect
@@ -49,13 +49,14 @@ class Clients:
         self._links: Sequence[Link] = ()
         self._leading: frozenset[IPAddress] = frozenset()
         self._passed_on: frozenset[IPAddress] = frozenset()
+        self._in_order: list[IPAddress] = []  # both
         self._peers: frozenset[str] = frozenset()
         self._round: float | None = None
         self._reported: Follow | None = None
 
     def known_hosts(self) -> tuple[tuple[IPAddress, bytes], ...]:
         """Return some hosts that are no nodes, (address, MAC), who was heard last first."""
-        told = ((each.client, each.mac) for each in self.table.of((*self._leading, *self._passed_on)))
+        told = ((each.client, each.mac) for each in self.table.of(self._in_order))
         return tuple(dict.fromkeys((*reversed(self._heard), *itertools.islice(told, _HOSTS))))
 
     def new(self, sighting: Sighting) -> list[Effect]:
@@ -89,11 +90,13 @@ class Clients:
         """Follow what this node leads, what others lead, who else is there, and the links that announce."""
         self._links = links
         leads, passed = frozenset(leading), frozenset(passed_on)
-        effects = self._teach(self.table.of(leads - self._leading))
+        effects = self._teach(self.table.of(in_order(leads - self._leading)))
         # Led here until now, or unknown: clients may remember from before that it was here.
         self.followed.lost(passed - self._passed_on, now)
         if peers - self._peers:
-            self._gossip.add(self.table.of(leads))
+            self._gossip.add(self.table.of(in_order(leads)))
+        if (leads, passed) != (self._leading, self._passed_on):
+            self._in_order = [*in_order(leads), *in_order(passed)]
         self._leading, self._passed_on, self._peers = leads, passed, peers
         self.followed.keep(passed, now)
         if self._round is None:

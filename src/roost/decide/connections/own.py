@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.flow import TCP, UDP, Flow
 from roost.protocols.words.held import Held, HeldFlows, HeldRow
 
@@ -106,7 +106,7 @@ class Own:
         for flow in udp:
             many[flow.address] = many.get(flow.address, 0) + 1
         news = False
-        for address in (tcp.keys() | many.keys()) - self._lost.keys() - set(answered):
+        for address in in_order((tcp.keys() | many.keys()) - self._lost.keys() - set(answered)):
             self._lost[address] = _Lost(now, now + keep)
             news = True
         for address, lost in list(self._lost.items()):
@@ -142,8 +142,9 @@ class Own:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        looking = self._look_until if self._look_until > float("-inf") else None
-        return min((each for each in (self._again, looking) if each is not None), default=None)
+        if self._look_until == float("-inf"):
+            return self._again
+        return self._look_until if self._again is None else min(self._again, self._look_until)
 
     def _plan(self, now: float) -> None:
         if self._again is None and (self._lost or self._ended):

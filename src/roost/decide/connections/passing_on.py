@@ -18,7 +18,7 @@ from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.state import State
 from roost.decide.witnessing.targets import kernel_target
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.announcement import Announcement
 from roost.model.event import Event, Happening
 from roost.model.flow import Flow
@@ -72,7 +72,7 @@ class PassingOn:
         if not keep:
             return
         self._seen.add(address)
-        for name in {*before, *after} - {self._state.me}:
+        for name in sorted({*before, *after} - {self._state.me}):
             if name in after:
                 if name not in self.holders.of(address):
                     self.holders.guess(address, name, now)
@@ -193,7 +193,7 @@ class PassingOn:
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
         hops = _Hops(self._hop)
-        for address in {*self.holders.addresses, *self._own.addresses}:
+        for address in in_order({*self.holders.addresses, *self._own.addresses}):
             lead = self._state.plan.lead(address)
             leader = None if lead.sharers else lead.node
             names = self._others(address)

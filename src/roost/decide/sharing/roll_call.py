@@ -104,7 +104,9 @@ class RollCall:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nothing is asked for."""
-        due = min((call.due for call in self._calls.values()), default=math.inf)
+        if not self._calls:
+            return None
+        due = min(call.due for call in self._calls.values())
         return None if due == math.inf else due
 
     def _close(self, address: IPAddress, mute: frozenset[str], now: float) -> bool:

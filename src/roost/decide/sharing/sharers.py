@@ -1,15 +1,15 @@
 """Who shares the addresses, as it changes: who left, who came, who is mute, who is lost and answers still."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final
 
 from roost.decide.effects import Ask
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.node import Verdict
+from roost.protocols.machine import soonest
 
 __all__ = ["Sharers"]
 
@@ -31,12 +31,12 @@ class Sharers:
         """
         rankings = self._state.election.rankings
         for move in moves:
-            for name in move.joined - {self._state.me}:
+            for name in sorted(move.joined - {self._state.me}):
                 ranking = rankings[move.service]
                 if self._looks_after(name, ranking.sharers):
                     addresses = ranking.service.addresses
                     self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
-            for name in move.left - {self._state.me}:
+            for name in sorted(move.left - {self._state.me}):
                 if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
                     self._state.presence.doubt(name, now)
 
@@ -66,8 +66,8 @@ class Sharers:
         if ask:
             asked |= self._for_the_lost()
         if asked:
-            self._state.outbox.put(Ask(tuple(asked)))
-        for name in mute:  # whose process does not answer is mute for all
+            self._state.outbox.put(Ask(tuple(in_order(asked))))
+        for name in sorted(mute):  # whose process does not answer is mute for all
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
         if over:  # perhaps one that gossip has never known, and that is found nowhere any more
@@ -76,8 +76,7 @@ class Sharers:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        due = [self._state.presence.next_wake(), self._state.roll_call.next_wake()]
-        return min((each for each in due if each is not None), default=None)
+        return soonest((self._state.presence.next_wake(), self._state.roll_call.next_wake()))
 
     def _wants_the_same(self, name: str) -> bool:
         """Tell whether a node wants the same services, so that one without an answer tells of all."""
@@ -91,10 +90,10 @@ class Sharers:
         return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
-        for name in names:
-            lead = self._state.plan.lead
-            ours = (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
-            self._state.roll_call.call(islice(ours, most), now)
+        lead = self._state.plan.lead
+        for name in sorted(names):
+            ours = [each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers)]
+            self._state.roll_call.call(ours[:most], now)
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
@@ -116,7 +115,7 @@ class Sharers:
             self._publishing.reconsider(addresses, now)
 
     def _shared_by(self, names: Collection[str]) -> Sequence[IPAddress]:
-        return list(dict.fromkeys(each for name in names for each in self._all_of(name)))
+        return list(dict.fromkeys(each for name in sorted(names) for each in self._all_of(name)))
 
     def _all_of(self, name: str) -> Iterator[IPAddress]:
         plan = self._state.plan

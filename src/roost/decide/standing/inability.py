@@ -8,7 +8,7 @@ moments.
 from collections.abc import Mapping
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.protocols.bounded import remember
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 
@@ -42,7 +42,7 @@ class Inability:
     def word(self) -> Unable:
         """What this node says."""
         own = self._unable.get(self._me, frozenset())
-        first = sorted(own, key=lambda each: (each.version, int(each)))[:UNABLE_LIMIT]
+        first = in_order(own)[:UNABLE_LIMIT]
         return Unable(self._me, tuple(first), self._serial)
 
     def own(self, addresses: frozenset[IPAddress], now: float) -> bool:

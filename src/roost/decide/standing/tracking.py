@@ -17,6 +17,7 @@ from roost.model.fitness import FIT, Fitness
 from roost.model.service import Service
 from roost.protocols.bounded import remember
 from roost.protocols.health import Health
+from roost.protocols.machine import soonest
 from roost.protocols.words.fit import WHY_SIZE, Fit, FitRow
 
 __all__ = ["Checked", "Tracking"]
@@ -157,7 +158,7 @@ class Tracking:
 
     def _judge(self, services: Iterable[str], now: float) -> frozenset[str]:
         changed = set()
-        for name in services:
+        for name in sorted(services):
             fitness, before = self._fitness(name), self._own.get(name)
             if before is None and fitness == FIT and name not in self._services:
                 continue
@@ -210,7 +211,7 @@ class Tracking:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
-        return min((each for each in (self._again, *self._before.values()) if each is not None), default=None)
+        return soonest((self._again, *self._before.values())) if self._before else self._again
 
     # -- the others ----------------------------------------------------------------------------------
 

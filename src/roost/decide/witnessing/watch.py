@@ -22,7 +22,7 @@ from roost.decide.witnessing.targets import can_ask, kernel_target
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
-from roost.protocols.machine import Effect, Endpoint, soonest
+from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
@@ -151,8 +151,10 @@ class Watch:
             for each in self._machines:
                 each.lan_answered(at, kind)
             return None
-        subject = next((key for key in subjects if self._is_of(self._targets[key], mac)), None)
-        if subject is None:
+        for subject in subjects:
+            if self._is_of(self._targets[subject], mac):
+                break
+        else:
             return None
         for each in self._machines:
             each.answered(subject, at, kind)
@@ -171,11 +173,18 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return soonest([self._look, *[each.next_wake() for each in self._machines]])
+        first = self._look
+        for each in self._machines:  # a loop: it is asked after everything that comes in
+            due = each.next_wake()
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
         self._gather()
+        if not self._effects:
+            return []
         taken, self._effects = self._effects, []
         return taken
 

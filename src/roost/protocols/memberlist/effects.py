@@ -108,6 +108,8 @@ class Outbox:
 
     def drain(self) -> list[Effect]:
         """Hand over everything."""
+        if not self._effects:
+            return []
         taken, self._effects = self._effects, []
         self._losable = 0
         return taken

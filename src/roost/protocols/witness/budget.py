@@ -48,6 +48,8 @@ class Budget:
 
     def take(self, now: float, *, urgent: bool = False) -> bool:
         """Take leave for one question; False when it has to wait. `now` is in seconds on the users' scale."""
+        if self._fill is None:
+            return True
         if self.wait(now, urgent=urgent) > 0:
             return False
         self._tokens = max(0.0, self._tokens - 1)

@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final
 
 from roost.protocols.bounded import remember
-from roost.protocols.machine import Effect, soonest
+from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.voice import PROVEN, ProbeKind, Voice
 from roost.protocols.words.statement import Kind, Statement
@@ -284,8 +284,8 @@ class Witness:
             watch.arp_ceased = False
             if watch.main is ProbeKind.ECHO:
                 return  # anybody may have said that
-        asked = any(word is not Kind.SEEN for word, _ in watch.word.values())
-        if (watch.asked is not None and watch.looked) or asked:
+        asked = watch.word and any(word is not Kind.SEEN for word, _ in watch.word.values())
+        if asked or (watch.asked is not None and watch.looked):
             self._tell(Kind.SEEN, subject, watch.others)
             watch.word.clear()
         if kind is watch.main is ProbeKind.ARP and self._budget.limited and self._urgent(watch, at):
@@ -329,7 +329,9 @@ class Witness:
             watch.pressed_until = now + self._timing.silence
             watch.decisive.due = min(watch.decisive.due, now)
         if not late:  # else there may be answers to be read, and the wake that comes has to count it first
-            self._judge(statement.subject, watch, now)
+            self._suspect(statement.subject, watch, now)
+            if watch.asked is not None:
+                self._judge(statement.subject, watch, now)
 
     def wake(self, now: float) -> None:
         """Probe who is due and judge who is silent.
@@ -346,12 +348,13 @@ class Witness:
             for kind, voice in watch.voices.items():
                 if voice.due <= now:
                     self._probe(subject, watch, kind, now)
-            self._judge(subject, watch, now)
+            if watch.asked is not None:
+                self._judge(subject, watch, now)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched. Kept until something comes in."""
         if self._stale:
-            self._due = soonest([self._wanted(watch) for watch in self._watches.values()])
+            self._due = min(map(self._wanted, self._watches.values()), default=None)
             self._stale = False
         return self._due
 
@@ -378,8 +381,9 @@ class Witness:
         for each in watch.voices.values():
             if each.due < due and not each.proven:
                 due = each.due
-        expects = voice.pending and voice.proven and watch.asked is None and not watch.declared
-        return min(due, self._look(voice.pending[0])) if expects else due
+        if voice.pending and watch.asked is None and voice.proven and not watch.declared:
+            return min(due, self._look(voice.pending[0]))
+        return due
 
     def _look(self, asked: float) -> float:
         """Return when to look whether what was asked at `asked` is answered."""
@@ -477,14 +481,16 @@ class Witness:
             watch.voices[ProbeKind.ECHO].due = now  # costs no budget, and may refute
 
     def _note_arp(self, watch: _Watch, now: float) -> None:
+        if watch.main is not ProbeKind.ECHO or watch.arp_ceased:
+            return
         arp = watch.voices[ProbeKind.ARP]
-        if watch.main is ProbeKind.ECHO and arp.proven and not watch.arp_ceased:
+        if arp.proven:
             watch.arp_ceased = arp.lost(now - self._timing.flight) >= _FEWEST
             self.counters["arp_ceased"] += watch.arp_ceased
 
     def _compare(self, watch: _Watch, now: float) -> None:
         """Ask by ARP, too, when several echo requests are lost: a single one is not worth the budget."""
-        if watch.asked is None or watch.main is ProbeKind.ARP or watch.compared == watch.asked:
+        if watch.main is ProbeKind.ARP or watch.compared == watch.asked:
             return
         if self._lost(watch, now) >= self._timing.losses / 2:
             watch.compared = watch.asked
@@ -493,15 +499,15 @@ class Witness:
     def _call(self, subject: str, watch: _Watch, now: float) -> None:
         """Let the others look: where a budget is short, not for a single loss, which would cost everybody."""
         short = watch.main is ProbeKind.ARP and self._budget.limited
-        if watch.asked is not None and not watch.looked and self._lost(watch, now) >= _SUSPICIOUS + short:
+        if not watch.looked and self._lost(watch, now) >= _SUSPICIOUS + short:
             watch.looked = True
             self._tell(Kind.LOOK, subject, watch.others)
 
     def _judge(self, subject: str, watch: _Watch, now: float) -> None:
-        self._suspect(subject, watch, now)
+        """Come to a verdict on a subject that has missed an answer."""
         self._call(subject, watch, now)
         self._compare(watch, now)
-        if watch.asked is None or watch.declared:
+        if watch.declared:
             return
         if now - self._heard_any > _DEAF / 2:
             self._ask_lan(now, arp=False)  # in time: who hears nobody for longer takes itself for deaf

@@ -45,11 +45,14 @@ class Voice:
         """Take an answer; False for one older than the last. `slack` as in `silent_since`."""
         if at < self.heard:
             return False
+        pending = self.pending
         if self.proven:
             gap = max(0.0, at - self.silent_since(slack))
             self.gap = max(gap, self.gap * 0.5 ** ((at - self.heard) / _GAP_HALF_LIFE))
         self.answers += 1
-        self.spared(at)
+        self.heard = at
+        while pending and pending[0] <= at:
+            pending.popleft()
         return True
 
     def spared(self, at: float) -> None:
