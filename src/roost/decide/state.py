@@ -160,19 +160,19 @@ class State:
     def duties(self) -> Mapping[str, frozenset[str]]:
         """Whom this node watches, each with its other witnesses."""
         if self._duties[0] is not self.members:
-            self._duties = (
-                self.members,
-                duties(self.me, {each.name for each in self.members if each.is_roost}),
-            )
+            self._duties = (self.members, duties(self.me, self._roosts))
         return self._duties[1]
 
-    def knowing_of(self, name: str, sharers: Collection[str]) -> frozenset[str]:
+    @property
+    def _roosts(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.members if each.is_roost)
+
+    def knowing_of(self, name: str, sharers: tuple[str, ...]) -> frozenset[str]:
         """Return who finds out that `name`, one of `sharers`, is mute, where this node is one of them.
 
         Those are its witnesses; where none of them shares the address, others of those that do.
         """
-        nodes = {each.name for each in self.members if each.is_roost}
-        watching = witnesses(name, nodes)
+        watching = witnesses(name, self._roosts)
         if watching.isdisjoint(sharers):
             watching |= witnesses(name, sharers)
         return watching if self.me in watching else frozenset()

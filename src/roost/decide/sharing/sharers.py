@@ -1,6 +1,7 @@
 """Who shares the addresses, as it changes: who left, who came, who is mute, who is lost and answers still."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from roost.decide.effects import Ask
@@ -92,15 +93,15 @@ class Sharers:
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
         lead = self._state.plan.lead
         for name in sorted(names):
-            ours = [each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers)]
-            self._state.roll_call.call(ours[:most], now)
+            ours = (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
+            self._state.roll_call.call(islice(ours, most), now)
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
         sharers = self._state.plan.lead(address).sharers
         return frozenset(name for name in sharers if self._looks_after(name, sharers))
 
-    def _looks_after(self, name: str, sharers: Collection[str]) -> bool:
+    def _looks_after(self, name: str, sharers: tuple[str, ...]) -> bool:
         """Tell whether this node finds out when `name`, one of `sharers`, does not answer its share."""
         return name in self._state.duties or bool(self._state.knowing_of(name, sharers))
 

@@ -1,6 +1,6 @@
 """What this node answers of a shared address, and who answers whom, as far as it knows. Pure."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from roost.decide.sharing.presence import Presence
 from roost.decide.sharing.roll_call import RollCall
@@ -24,7 +24,7 @@ class Shares:
         presence: Presence | None = None,
         roll_call: RollCall | None = None,
         *,
-        witnesses: Callable[[str, Collection[str]], frozenset[str]] = lambda *_: frozenset(),
+        witnesses: Callable[[str, tuple[str, ...]], frozenset[str]] = lambda *_: frozenset(),
         reserves: Callable[[Lead], Sequence[str]] = lambda _: (),
         unknown: Callable[[Lead], Weights] = lambda _: (),
     ) -> None:

@@ -5,6 +5,7 @@ node watches as many as watch it, however large the cluster is.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -25,7 +26,8 @@ def duties(me: str, nodes: Collection[str], count: int = WITNESSES) -> dict[str,
     }
 
 
-def witnesses(name: str, nodes: Collection[str], count: int = WITNESSES) -> frozenset[str]:
+@lru_cache(4096)  # asked for each address that is shared
+def witnesses(name: str, nodes: frozenset[str] | tuple[str, ...], count: int = WITNESSES) -> frozenset[str]:
     """Return which of `nodes`, itself one of them, watch `name`."""
     ring = _ring(nodes)
     return _next(ring, ring.index(name), count) if name in ring else frozenset()

@@ -31,5 +31,5 @@ def test_a_stranger_has_no_duties() -> None:
 def test_witnesses_are_those_whose_duty_it_is() -> None:
     nodes = [f"n{number}" for number in range(9)]
     for name in nodes:
-        assert witnesses(name, nodes) == {each for each in nodes if name in duties(each, nodes)}
-    assert witnesses("x", nodes) == frozenset()
+        assert witnesses(name, tuple(nodes)) == {each for each in nodes if name in duties(each, nodes)}
+    assert witnesses("x", tuple(nodes)) == frozenset()
