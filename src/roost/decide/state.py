@@ -3,7 +3,7 @@
 What lives here: state. What it must not hold: a decision.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from roost.decide.address_book import AddressBook
