@@ -272,6 +272,28 @@ def test_a_replaced_interface_is_answered_on_again(alone: Lan, responder: str) -
     assert answering_by(speaker, responder) == ""
 
 
+@pytest.mark.parametrize("responder", [*IN_THE_KERNEL, "packet"])
+def test_an_interface_that_takes_the_place_of_another_is_answered_on(alone: Lan, responder: str) -> None:
+    """Deleted and made again in one breath, with the same name, index and hardware address."""
+    choose(alone, responder)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], responder)
+    node, mac = alone.speakers[0].namespace, alone.speakers[0].namespace.mac("eth0").hex(":")
+    with node.entered():
+        index = socket.if_nametoindex("eth0")
+    again = (
+        f"link del eth0\nlink add eth0 index {index} address {mac} type veth peer name p0 netns "
+        f"{alone.switch.name}\nlink set eth0 up\naddr add {alone.speakers[0].address}/24 dev eth0\n"
+    )
+    with node.entered():
+        subprocess.run(["ip", "-batch", "-"], input=again, text=True, check=True)
+    alone.switch.ip("link set p0 master br0 up")
+    for address in (VIP, VIP6):
+        alone.settle_on(address, {"n1"})
+    assert answering_by(alone.speakers[0], responder) == ""
+
+
 def test_the_host_answers_for_nothing_that_others_lead_even_if_it_would(tmp_path: Path) -> None:
     """The sysctls of local delivery are one guard, this is the other."""
     with lan(tmp_path, 2) as two:

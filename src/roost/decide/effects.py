@@ -267,7 +267,8 @@ class Onward:
     `first` takes what comes from clients, `upward` what a peer that stands before this node has passed on,
     `led` what the leader has, which has the hardware addresses `leader` where it stands behind this node:
     None is nobody. What any other peer has passed on is dropped: the two do not agree on who leads, and the
-    client sends it again. `flows` are UDP flows that a peer has named.
+    client sends it again. `flows` are UDP flows that a peer has named. `unreached`: there is no way to a node
+    that holds some just now, so what goes nowhere is dropped, too, where it would be refused.
     """
 
     first: NextHop | None = None
@@ -275,6 +276,7 @@ class Onward:
     led: NextHop | None = None
     leader: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
+    unreached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

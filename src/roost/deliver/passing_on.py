@@ -128,7 +128,11 @@ class PassingOn:
             if hop is not None and hop.address.version == 6
         }
         for hop in hops:
-            self._neighbours.set(hop.link, hop.address, hop.mac)
+            try:
+                self._neighbours.set(hop.link, hop.address, hop.mac)
+            except OSError as error:
+                if error.errno != errno.ENODEV:  # else the link has just gone: the others are needed the more
+                    raise
 
 
 class _Table:
@@ -150,6 +154,7 @@ class _Table:
         self._before = nft.Set("before", (_MAC,))
         self._leaders = nft.Set("leaders", (_MAC, family.address))
         self._moved = nft.Set("moved", (family.address,))
+        self._unreached = nft.Set("unreached", (family.address,))
         self._sets = (
             self._addresses,
             self._own,
@@ -161,6 +166,7 @@ class _Table:
             self._before,
             self._leaders,
             self._moved,
+            self._unreached,
         )
         self._filled: _Contents = []
 
@@ -216,6 +222,7 @@ class _Table:
             (self._peers, [(mac, b"") for mac in sorted(peers)]),
             (self._before, [(mac, b"") for mac in sorted(before)]),
             (self._leaders, [(key, b"") for key in leaders]),
+            (self._unreached, [(address.packed, b"") for address, each in onward.items() if each.unreached]),
             *self._first.filled(first),
             *self._upward.filled(upward),
             *self._led.filled(led),
@@ -265,6 +272,7 @@ class _Table:
                 ),
                 (*from_peer, do.jump("passed")),
                 (*tcp, *send, do.counter(), drop),
+                (*tcp, *to, do.in_set(self._unreached), drop),
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),
         )

@@ -72,8 +72,11 @@ class Kernel:
     def refuses(self, address: IPAddress, source: bytes) -> bool:
         """Tell whether a packet from `source` that is passed on to nobody is refused, or else dropped."""
         onward = self.onward.onward.get(address)
-        known = onward is None or source in self.onward.before or source in onward.leader
-        return known or source not in self.onward.peers
+        if onward is None:
+            return True
+        if source not in self.onward.peers:
+            return not onward.unreached
+        return source in self.onward.before or source in onward.leader
 
     def _count(self, sighting: Sighting) -> None:
         if not self._packets:
