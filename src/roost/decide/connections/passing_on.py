@@ -274,8 +274,8 @@ class PassingOn:
         new: dict[str, list[IPAddress]] = {}  # by whom they go to
         for address, onward in wanted.onward.items():
             before = self.onward.onward.get(address)
-            new = before is None or before.first is None
-            if new and onward.first is not None and address in self._state.answers.now:
+            begins = onward.first is not None and (before is None or before.first is None)
+            if begins and address in self._state.answers.now:
                 holders = self.holders.of(address)
                 named = sorted(name for name, each in holders.items() if not each.guessed)
                 if named or address not in self._state.plan.shared:

@@ -1,7 +1,7 @@
 """Connections that outlive a move: whom a node passes their packets on to, and for how long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import pytest
@@ -123,6 +123,25 @@ def test_a_peers_new_hardware_address_is_used_at_once() -> None:
     one.run(1.0)
     one.have(2, draining=True, macs=(mac(77),))
     assert onward(one, THEIRS).first == NextHop(hop(2).address, hop(2).link, mac(77))
+
+
+def test_nothing_is_refused_while_a_new_link_lacks_its_address_and_for_no_longer() -> None:
+    """A network card was replaced: this node leads and has no way to the connections yet."""
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(5.0)
+    one.hear(Held("n2", (HeldRow(THEIRS, 17, 500),)))
+    assert onward(one, THEIRS).first == hop(2)
+    one.tell(one.decider.set_links, (replace(link(), index=9, addresses=()),))
+    assert onward(one, THEIRS) == Onward(unreached=True)
+    one.tell(one.decider.set_links, (replace(link(), index=9),))
+    assert onward(one, THEIRS).first == replace(hop(2), link=9)
+    assert not onward(one, THEIRS).unreached
+    one.tell(one.decider.set_links, (replace(link(), index=9, addresses=()),))
+    for _ in range(3):
+        one.hear(Held("n2", (HeldRow(THEIRS, 17, 500),)))
+        one.run(1.5)
+    assert onward(one, THEIRS) == Onward(), "there is none: clients have to be told"
 
 
 def test_for_ipv6_the_next_hop_is_made_of_the_hardware_address() -> None:
