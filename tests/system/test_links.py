@@ -168,7 +168,9 @@ async def test_one_that_takes_the_place_of_another_is_told_apart(node: Namespace
     node.ip("link add v0 index 77 address 02:00:00:00:00:77 type veth peer name v1 index 78")
     async with watching(node, lambda links: told.append([each.name for each in links])) as watcher:
         before = link(watcher, "v0")
-        again = "link del v0\nlink add v0 index 77 address 02:00:00:00:00:77 type veth peer name v1 index 78\n"
+        again = (
+            "link del v0\nlink add v0 index 77 address 02:00:00:00:00:77 type veth peer name v1 index 78\n"
+        )
         with node.entered():
             subprocess.run(["ip", "-batch", "-"], input=again, text=True, check=True)
         await until(lambda: len(told) >= 2)

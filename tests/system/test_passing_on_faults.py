@@ -130,4 +130,4 @@ def test_a_replaced_network_card_of_the_successor_costs_no_connection(nodes: Lan
         nodes.forget_macs()
         nodes.answered_once([VIP])
         time.sleep(1)
-    assert connections.broken() == [], '\n=====\n'.join(each.name + each.text() for each in nodes.speakers)
+    assert connections.broken() == [], "\n=====\n".join(each.name + each.text() for each in nodes.speakers)

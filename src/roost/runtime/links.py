@@ -15,7 +15,7 @@ from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any, Final
 
-from pyroute2 import AsyncIPRoute
+from pyroute2.iproute import AsyncIPRoute
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import (
