@@ -145,12 +145,12 @@ class KubeLan(Lan):
         yield self
         self.reset()
 
-    def start_proxies(self) -> None:
+    def start_proxies(self, mode: str = "nftables") -> None:
         for speaker in self.speakers:
             with (self.folder / f"proxy-{speaker.name}.log").open("ab") as log:
                 proxy, kubeconfig = str(find("kube-proxy")), self.control.kubeconfig("system:kube-proxy")
                 inside = ("ip", "netns", "exec", speaker.namespace.name)
-                command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name)]
+                command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name, mode)]
                 self._proxies.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def gossip(self, *, membership: bool = True, account: str = "roost-speaker", **extra: str) -> None:

@@ -1,16 +1,13 @@
-"""What may befall a LAN while connections are passed on: routers in between, new network cards, two leaders."""
+"""What may befall a LAN while connections are passed on: routers in between, new cards, two leaders."""
 
 import json
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.system.connections import Connections, serve
+from tests.system.routed import behind_a_router
 from tests.system.netns import NETNS, Namespace, network
 from tests.system.speakers import Lan, Speaker, lan, until
 from tests.system.test_drain import roost
@@ -41,65 +38,36 @@ def held(client: Namespace, pause: float = 0.05) -> Connections:
     return Connections(client, [VIP, VIP6] * COUNT, pause)
 
 
-def moved(nodes: Lan) -> tuple[Speaker, Speaker]:
-    """Drain the leader, whose connections stay open; returns it and its successor, which passes them on."""
+def moved(nodes: Lan, count: int = COUNT) -> tuple[Speaker, Speaker]:
+    """Drain the leader, where so many are open for each address; return it and who passes them on."""
     holder = nodes.leader(VIP)
     roost(holder, "drain", holder.name, "--deadline", "0.5")
     successor = nodes.leader(VIP, among=[each for each in nodes.speakers if each is not holder])
     nodes.settle_on(VIP, {successor.name})
-    for address in (VIP, VIP6):
-        told = f"{address}: passing on to {holder.name}: {COUNT} connections"
-        until(lambda told=told: told in roost(successor, "explain", VIP).stdout, told)
+    told = [f"{address}: passing on to {holder.name}: {count} connections" for address in (VIP, VIP6)]
+    until(lambda: explained(successor, told), f"explain says {told}")
     return holder, successor
+
+
+def explained(speaker: Speaker, told: list[str]) -> bool:
+    text = roost(speaker, "explain", VIP).stdout
+    return all(each in text for each in told)
 
 
 def test_clients_behind_a_router_keep_their_connections(tmp_path: Path) -> None:
     """One more hop: for every node they are at the router's hardware address."""
     with network() as net:
-        router = net.add("router")
-        made = Lan(net, tmp_path, 3, router)
+        made = Lan(net, tmp_path, 3)
         try:
-            inner = behind(made, router)
+            inner = behind_a_router(made)
             begin(made)
             before, direct = held(inner), held(made.client)
-            _, successor = moved_with(made, 2 * COUNT)
+            _, successor = moved(made, 2 * COUNT)
             between = held(inner)
             time.sleep(1)
             assert (before.broken(), direct.broken(), between.broken()) == ([], [], []), successor.text()
         finally:
             made.close()
-
-
-def behind(made: Lan, router: Namespace) -> Namespace:
-    """A client in another subnet, of both families, that `router` leads to."""
-    inner = made.net.add("inner")
-    made.net.veth(router, "eth1", inner, "eth0")
-    for namespace, interface, addresses in (
-        (router, "eth0", ("192.0.2.1/24", "2001:db8::1/64")),
-        (router, "eth1", ("198.51.100.1/24", "2001:db8:1::1/64")),
-        (inner, "eth0", ("198.51.100.101/24", "2001:db8:1::101/64")),
-    ):
-        for address in addresses:
-            namespace.ip(f"addr add {address} dev {interface}")
-    router.sysctl("net/ipv4/ip_forward", 1)
-    router.sysctl("net/ipv6/conf/all/forwarding", 1)
-    inner.ip("route add default via 198.51.100.1")
-    inner.ip("route add default via 2001:db8:1::1")
-    for speaker in made.speakers:
-        speaker.namespace.ip("route add 198.51.100.0/24 via 192.0.2.1")
-        speaker.namespace.ip("route add 2001:db8:1::/64 via 2001:db8::1")
-    return inner
-
-
-def moved_with(nodes: Lan, count: int) -> tuple[Speaker, Speaker]:
-    holder = nodes.leader(VIP)
-    roost(holder, "drain", holder.name, "--deadline", "0.5")
-    successor = nodes.leader(VIP, among=[each for each in nodes.speakers if each is not holder])
-    nodes.settle_on(VIP, {successor.name})
-    for address in (VIP, VIP6):
-        told = f"{address}: passing on to {holder.name}: {count} connections"
-        until(lambda told=told: told in roost(successor, "explain", VIP).stdout, told)
-    return holder, successor
 
 
 def test_a_new_hardware_address_of_the_holder_is_followed_within_a_second(nodes: Lan) -> None:

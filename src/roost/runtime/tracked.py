@@ -1,4 +1,8 @@
-"""Connections that this host's kernel tracks, by ctnetlink (nfnetlink_conntrack.h): listed, and forgotten."""
+"""Connections that this host's kernel tracks, by ctnetlink (nfnetlink_conntrack.h): listed, and forgotten.
+
+The kernel chooses among those of IPv4. For an IPv6 address it chooses all but those that are meant
+(`ctnetlink_filter_match_tuple` takes equal for unequal, seen in Linux 6.18): these are chosen here.
+"""
 
 import errno
 import struct
@@ -60,13 +64,16 @@ def tracked(
     Raises OSError.
     """
     request = _head(version)
-    if to is not None:
-        request += _only(_ORIGINAL, to)
-    if back_to is not None:
-        request += _only(_REPLY, back_to)
+    target, asker = (each.packed if each is not None else b"" for each in (to, back_to))
+    if version == 4:
+        request += _only(_ORIGINAL, to) if to is not None else b""
+        request += _only(_REPLY, back_to) if back_to is not None else b""
     with closing(NetlinkSocket(_NETFILTER)) as asking:
         for entry in asking.dump(message(_GET, REQUEST | DUMP, request)):
-            if found := _entry(version, dict(attributes(entry, 4))):
+            if target not in entry or asker not in entry:
+                continue  # of many, most: they are not worth reading
+            found = _entry(version, dict(attributes(entry, 4)))
+            if found and target in (b"", found.target[0]) and asker in (b"", found.asker[0]):
                 yield found
 
 
@@ -84,6 +91,9 @@ def forget(connections: Iterable[Tracked]) -> None:
 def forget_all(address: IPAddress) -> None:
     """Let the kernel track no connection to `address` any more, whichever side began it. Raises OSError."""
     if not tracks():
+        return
+    if address.version == 6:
+        forget([*tracked(6, to=address), *tracked(6, back_to=address)])
         return
     head = _head(address.version)
     try:
