@@ -17,7 +17,7 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
-__all__ = ["Place", "Tracked", "forget", "forget_all", "tracked", "tracks"]
+__all__ = ["Place", "Room", "Tracked", "forget", "forget_all", "room", "tracked", "tracks"]
 
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
@@ -26,6 +26,9 @@ _TARGET_ALONE: Final = 1 << 1  # CTA_FILTER_FLAG_CTA_IP_DST
 _ASSURED: Final = 1 << 2  # IPS_ASSURED
 _OPEN: Final = frozenset({2, 3, 4, 5, 6})  # TCP_CONNTRACK_*: SYN_RECV to LAST_ACK
 _COUNT: Final = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+_MOST: Final = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+_NEARLY: Final = 0.9
+_STATISTICS: Final = Path("/proc/net/stat/nf_conntrack")  # a line for each CPU, hexadecimal
 
 Place = tuple[bytes, int]  # packed address, port in host order
 
@@ -46,6 +49,37 @@ class Tracked:
     assured: bool  # it went both ways
     open: bool
     name: bytes  # what the kernel knows it by
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How full the table is: `many` connections of `most`; `dropped` packets found no room, or None."""
+
+    many: int
+    most: int
+    dropped: int | None
+
+    @property
+    def scarce(self) -> bool:
+        """Whether a burst more fills it."""
+        return self.many >= _NEARLY * self.most
+
+
+def room() -> Room | None:
+    """Return how full the table of this network namespace is, None where nothing is tracked."""
+    try:
+        many, most = int(_COUNT.read_text()), int(_MOST.read_text())
+    except (OSError, ValueError):
+        return None
+    return Room(many, most, _dropped())
+
+
+def _dropped() -> int | None:
+    try:
+        names, *rows = (line.split() for line in _STATISTICS.read_text().splitlines())
+        return sum(int(row[names.index("drop")], 16) for row in rows)
+    except (OSError, ValueError, IndexError):
+        return None  # a kernel without that file
 
 
 def tracks() -> bool:
