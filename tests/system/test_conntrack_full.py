@@ -47,7 +47,9 @@ def flow(number: int) -> bytes:
     for kind, (source, target) in ((1, (one, other)), (2, (other, one))):
         ports = (attribute(2, port), attribute(3, port))
         body += nested(
-            kind, nested(1, attribute(1, source), attribute(2, target)), nested(2, attribute(1, b"\x11"), *ports)
+            kind,
+            nested(1, attribute(1, source), attribute(2, target)),
+            nested(2, attribute(1, b"\x11"), *ports),
         )
     body += attribute(7, struct.pack("!I", 600)) + attribute(3, struct.pack("!I", STATUS))
     return message(NEW, REQUEST | CREATE, body)

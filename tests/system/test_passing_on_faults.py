@@ -1,8 +1,13 @@
 """What may befall a LAN while connections are passed on: routers in between, new cards, two leaders."""
 
+import contextlib
 import json
+import socket
+import struct
+import sys
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,7 @@ pytestmark = NETNS
 VIP, VIP6 = "192.0.2.200", "2001:db8::200"
 WEB = {"name": "web", "addresses": [VIP, VIP6]}
 COUNT = 20  # of each family
+HOPS = 64
 
 
 @pytest.fixture
@@ -99,3 +105,104 @@ def test_a_replaced_network_card_of_the_successor_costs_no_connection(nodes: Lan
         nodes.answered_once([VIP])
         time.sleep(1)
     assert connections.broken() == [], "\n=====\n".join(each.name + each.text() for each in nodes.speakers)
+
+
+BELIEVES = """
+import sys
+from ipaddress import ip_address
+from roost.decide.connections.row import stations
+from roost.decide.effects import NextHop, Onward, PassOn
+from roost.deliver.passing_on import PassingOn
+circle, me, other, link, mac, *hosts = sys.argv[1:]
+mac = bytes.fromhex(mac)
+row = stations(me, {other}, me, set(), answers=True)  # each takes itself for the leader
+onward = {}
+for vip, host in zip(("192.0.2.200", "2001:db8::200"), hosts):
+    hop = NextHop(ip_address(host), int(link), mac)
+    ways = (row.first, row.upward, row.led)
+    onward[ip_address(vip)] = Onward(*(hop if names or circle else None for names in ways))
+passing_on = PassingOn(me)
+passing_on.start(600.0)
+passing_on.follow(PassOn(onward, frozenset({mac}), frozenset({mac} if other < me or circle else ())))
+print(passing_on.problem or "ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+def believe(two: Lan, circle: str = "") -> tuple[Namespace, Namespace]:
+    """Let the rules of both nodes be those of a leader, or, for a `circle`, send everything to each other."""
+    one, other = (speaker.namespace for speaker in two.speakers)
+    for me, peer, number in ((one, other, 2), (other, one, 1)):
+        with me.entered():
+            link = socket.if_nametoindex("eth0")
+        child = me.spawn(
+            *(sys.executable, "-c", BELIEVES, circle, f"n{3 - number}", f"n{number}", str(link)),
+            *(peer.mac("eth0").hex(), f"192.0.2.1{number}", link_local(peer.mac("eth0"))),
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    return one, other
+
+
+def test_two_that_both_believe_to_lead_send_a_packet_once_to_each_other(tmp_path: Path) -> None:
+    """The sender's hardware address is the hop mark: what a peer has sent does not come back to it."""
+    with lan(tmp_path, 2) as two:
+        one, other = believe(two)
+        for first, second in ((one, other), (other, one)):
+            for vip in (VIP, VIP6):
+                assert visits(two, first, vip) == [first.mac("eth0"), second.mac("eth0")], vip
+
+
+def test_a_circle_ends_with_the_hops_of_the_packet(tmp_path: Path) -> None:
+    """Where nodes disagree in a way that nobody thought of: the kernel's own count would go on from 0 to 255."""
+    with lan(tmp_path, 2) as two:
+        one, _ = believe(two, "circle")
+        for vip in (VIP, VIP6):
+            assert 10 < len(visits(two, one, vip)) <= HOPS, vip
+
+
+def link_local(mac: bytes) -> str:
+    return str(ip_address(b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]))
+
+
+def visits(made: Lan, first: Namespace, vip: str) -> list[bytes]:
+    """Send one packet in mid-stream to the host `first`; to which hardware addresses it goes then."""
+    ports = []
+    for port in ("p0", "p1", "p2"):
+        with made.switch.entered():
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        tap.bind((port, 3))
+        tap.setsockopt(263, 23, 1)  # PACKET_IGNORE_OUTGOING: each frame is seen where it comes in
+        tap.settimeout(0.5)
+        ports.append(tap)
+    client = made.client.mac("eth0")
+    tcp = struct.pack("!HHIIBBHHH", 40000, 8080, 1, 1, 5 << 4, 0x10, 512, 0, 0)
+    target = ip_address(vip)
+    if target.version == 4:
+        addresses = socket.inet_aton("192.0.2.101") + target.packed
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, HOPS, 6, 0)
+        head = head[:10] + checksum(head + addresses) + addresses
+    else:
+        head = struct.pack("!IHBB", 6 << 28, 20, 6, HOPS) + ip_address("2001:db8::101").packed + target.packed
+    packet = head + tcp
+    with made.client.entered():
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    raw.bind(("eth0", 0))
+    raw.send(first.mac("eth0") + client + (b"\x08\x00" if target.version == 4 else b"\x86\xdd") + packet)
+    found = []
+    time.sleep(0.5)
+    for tap in ports:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                frame = tap.recv(2048)
+                if packet[-20:] in frame:
+                    found.append((frame[6:12] != client, frame[:6]))
+        tap.close()
+    raw.close()
+    return [mac for _, mac in sorted(found)]
+
+
+def checksum(data: bytes) -> bytes:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)

@@ -60,13 +60,14 @@ class _Family:
     address: nft.Field
     source: int  # offset in bytes
     target: int
+    hops: int  # offset of the time to live, or hop limit
     icmp: int  # protocol
     errors: tuple[int, int]  # types, first and last
 
 
 _FAMILIES: Final = (
-    _Family(4, socket.AF_INET, nft.Field(7, 4), 12, 16, socket.IPPROTO_ICMP, (3, 12)),
-    _Family(6, socket.AF_INET6, nft.Field(8, 16), 8, 24, socket.IPPROTO_ICMPV6, (1, 4)),
+    _Family(4, socket.AF_INET, nft.Field(7, 4), 12, 16, 8, socket.IPPROTO_ICMP, (3, 12)),
+    _Family(6, socket.AF_INET6, nft.Field(8, 16), 8, 24, 7, socket.IPPROTO_ICMPV6, (1, 4)),
 )
 
 
@@ -277,9 +278,12 @@ class _Table:
             ),
         )
         uncertain = (*tcp, *to, do.in_set(self._moved), drop)  # perhaps not all nodes know yet who holds it
+        # A copy has one hop less, and none less than 0 is 255: without this a circle would have no end.
+        spent = (do.load_payload(1, family.hops, 1), do.between(b"\0", b"\1"), drop)
         passed = nft.Chain(
             "passed",
             (
+                spent,
                 (*ethernet, do.in_set(self._before), do.jump("upward")),
                 (*ethernet, *to_from, do.in_set(self._leaders), do.jump("led")),
                 (*tcp, drop),  # two do not agree on who leads
