@@ -79,6 +79,7 @@ def test_connections_survive_the_restart_of_the_leading_speaker_and_its_drain(la
     lan.settle_on(vips[0], {successor.name})
     between = held()
     leader.start()
+    until(lambda: vips[0] in leader.answering(), "it leads again", 60.0)
     lan.settle_on(vips[0], {leader.name})
     after = held()
     roost(leader, "drain", leader.name, "--deadline", "1")

@@ -107,6 +107,66 @@ def test_a_replaced_network_card_of_the_successor_costs_no_connection(nodes: Lan
     assert connections.broken() == [], "\n=====\n".join(each.name + each.text() for each in nodes.speakers)
 
 
+UDP_SERVER = """
+import socket, sys, threading
+def serve(family, host):
+    listening = socket.socket(family, socket.SOCK_DGRAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listening.bind((host, 9000))
+    print("ready", flush=True)
+    while True:
+        _, client = listening.recvfrom(64)
+        one = socket.socket(family, socket.SOCK_DGRAM)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind((host, 9000)); one.connect(client)
+        one.send(sys.argv[1].encode())
+        threading.Thread(target=follow, args=(one,), daemon=True).start()
+def follow(one):
+    while one.recv(64):
+        one.send(sys.argv[1].encode())
+for family, host in ((socket.AF_INET, sys.argv[2]), (socket.AF_INET6, sys.argv[3])):
+    threading.Thread(target=serve, args=(family, host)).start()
+"""
+
+
+def asked(flows: list[socket.socket]) -> list[str]:
+    """Who answers on each flow: two questions may be lost while an address moves."""
+    found = []
+    for flow in flows:
+        for _ in range(3):
+            flow.send(b"who?")
+            with contextlib.suppress(TimeoutError, ConnectionRefusedError):
+                found.append(flow.recv(64).decode())
+                break
+    return found
+
+
+def test_flows_of_udp_stay_with_the_server_that_has_them_and_are_told(nodes: Lan) -> None:
+    """A server with a socket for each client, as those of DTLS and QUIC have."""
+    for speaker in nodes.speakers:
+        speaker.namespace.sysctl("net/ipv4/ip_nonlocal_bind", 1)
+        speaker.namespace.sysctl("net/ipv6/ip_nonlocal_bind", 1)
+        server = speaker.namespace.spawn(sys.executable, "-c", UDP_SERVER, speaker.name, VIP, VIP6)
+        assert server.stdout is not None
+        assert [server.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+    with nodes.client.entered():
+        flows = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6) * 5]
+        for flow in flows:
+            flow.settimeout(0.5)
+            flow.connect((VIP if flow.family is socket.AF_INET else VIP6, 9000))
+    holder = nodes.leader(VIP)
+    assert asked(flows) == [holder.name] * 10
+    roost(holder, "drain", holder.name, "--deadline", "2")
+    successor = nodes.leader(VIP, among=[each for each in nodes.speakers if each is not holder])
+    told = [f"{address}: passing on to {holder.name}: 5 connections" for address in (VIP, VIP6)]
+    until(lambda: explained(successor, told), f"explain says {told}")
+    until(lambda: asked(flows) == [holder.name] * 10, "each is answered where it was")
+    for flow in flows:
+        flow.close()
+
+
 BELIEVES = """
 import sys
 from ipaddress import ip_address

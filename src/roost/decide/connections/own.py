@@ -26,7 +26,12 @@ class _Lost:
 
     @property
     def holds(self) -> bool:
-        return bool(self.connections or self.flows)
+        return self.held > 0
+
+    @property
+    def held(self) -> int:
+        """How many connections of TCP and flows of UDP are held."""
+        return (self.connections or 0) + self.flows
 
 
 class Own:
@@ -125,7 +130,7 @@ class Own:
     def words(self, now: float) -> list[Held | HeldFlows]:
         """Return what has to be said now to everybody."""
         rows = [
-            HeldRow(address, lost.connections or 1, max(1, round(lost.until - now)))
+            HeldRow(address, lost.held, max(1, round(lost.until - now)))
             for address, lost in self._lost.items()
             if lost.holds
         ]
