@@ -167,6 +167,26 @@ def test_flows_of_udp_stay_with_the_server_that_has_them_and_are_told(nodes: Lan
         flow.close()
 
 
+def test_what_is_passed_on_of_a_shared_address_is_told(tmp_path: Path) -> None:
+    with lan(tmp_path) as nodes:
+        for speaker in nodes.speakers:
+            serve(speaker.namespace)
+        nodes.configure([WEB | {"sharing": "per-client"}], profile="default")
+        nodes.start()
+        nodes.answered_once([VIP, VIP6])
+        for vip, mine in ((VIP, 17), (VIP6, 18)):
+            connections = Connections(nodes.client, [vip] * mine)
+            (name,) = nodes.answerers(vip)
+            holder = next(each for each in nodes.speakers if each.name == name)
+            roost(holder, "drain", holder.name, "--deadline", "0.5")
+            others = [each for each in nodes.speakers if each is not holder]
+            told = [f"{vip}: passing on to {holder.name}: {mine} connections"]
+            until(lambda o=others, t=told: all(explained(each, t) for each in o), f"all say {told}")
+            assert connections.broken() == []
+            roost(holder, "drain", holder.name, "--undo")
+            nodes.settle_on(vip, {holder.name})
+
+
 BELIEVES = """
 import sys
 from ipaddress import ip_address
