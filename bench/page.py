@@ -108,10 +108,10 @@ another node's server, over {tracked[0]["rounds"]} rounds, and until another nod
 
 ## A question is answered
 
-ARP requests of one client: 3,000 one after the other, then 100,000/s for 4 s, as far as the machine can send
+ARP requests and Neighbor Solicitations of one client: 3,000 one after the other, then 100,000/s for 4 s, as far as the machine can send
 them. Ratio: of medians, to the kernel that answers for an address of its own.
 
-{_table(["cores", "who", "p50 us", "p99 us", "ratio", "requests/s", "answered %", "speaker's CPU %"], asked)}
+{_table(["question", "cores", "who", "p50 us", "p99 us", "ratio", "requests/s", "answered %", "speaker's CPU %"], asked)}
 """
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cluster.api import until
@@ -39,7 +40,7 @@ def lan(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[KubeLan]:
 def service(lan: KubeLan) -> list[str]:
     """Make a Service of the TCP echo on all nodes; return its addresses once every proxy knows them."""
     port = {"name": "echo", "port": PORT, "protocol": "TCP", "targetPort": PORT}
-    dual = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
+    dual: dict[str, Any] = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
     lan.api.service("web", ports=[port], **dual)
     lan.endpoints_of_both("web", *range(1, len(lan.speakers) + 1))
     path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

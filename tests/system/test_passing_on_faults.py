@@ -7,6 +7,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -58,6 +59,10 @@ def moved(nodes: Lan, count: int = COUNT) -> tuple[Speaker, Speaker]:
 def explained(speaker: Speaker, told: list[str]) -> bool:
     text = roost(speaker, "explain", VIP).stdout
     return all(each in text for each in told)
+
+
+def all_explained(speakers: list[Speaker], told: list[str]) -> bool:
+    return all(explained(each, told) for each in speakers)
 
 
 def test_clients_behind_a_router_keep_their_connections(tmp_path: Path) -> None:
@@ -181,7 +186,7 @@ def test_what_is_passed_on_of_a_shared_address_is_told(tmp_path: Path) -> None:
             roost(holder, "drain", holder.name, "--deadline", "0.5")
             others = [each for each in nodes.speakers if each is not holder]
             told = [f"{vip}: passing on to {holder.name}: {mine} connections"]
-            until(lambda o=others, t=told: all(explained(each, t) for each in o), f"all say {told}")
+            until(partial(all_explained, others, told), f"all say {told}")
             assert connections.broken() == []
             roost(holder, "drain", holder.name, "--undo")
             nodes.settle_on(vip, {holder.name})

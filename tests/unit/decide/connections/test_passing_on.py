@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
+from roost.decide.connections.own import Own
 from roost.decide.connections.row import stations
 from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
 from roost.model.address import IPAddress
@@ -223,6 +224,22 @@ def test_who_has_lost_an_address_passes_on_to_its_leader_what_it_does_not_know()
     one = One(web(MINE))
     lose(one)
     assert onward(one, MINE) == Onward(hop(2), hop(2), None, frozenset({mac(2)})), "it stands behind"
+
+
+def test_who_stands_in_for_a_moment_holds_what_it_held_before_and_says_so_at_once() -> None:
+    """The leader goes on: it must not think that there is nothing left to pass on."""
+    own = Own("n1")
+    own.lose([MINE], 0.0, KEEP)
+    assert own.counted_now([flow(1), flow(2)], (), 0.5, KEEP)
+    assert own.words(0.5) == [Held("n1", (HeldRow(MINE, 2, 600),))]
+    own.regain([MINE], 1.0)
+    assert own.words(1.0) == []
+    own.lose([MINE], 20.0, KEEP)
+    assert own.wake(20.0)
+    assert own.words(20.0) == [Held("n1", (HeldRow(MINE, 2, 600),))]
+    own.counted_now([], (), 24.0, KEEP)
+    own.regain([MINE], 25.0)
+    assert own.words(25.0) == [Held("n1", (HeldRow(MINE, 0, 0),))]
 
 
 def test_the_deadline_ends_it_with_connections_open() -> None:
