@@ -1,4 +1,4 @@
-"""Round trip of ARP and Neighbor Solicitations, share answered in a flood: the kernel's own, and Roost's, in one run."""
+"""ARP and Neighbor Solicitations, round trip and share answered in a flood: the kernel's own, and Roost's."""
 
 import argparse
 import ctypes

@@ -1,7 +1,7 @@
 """200 open TCP connections through one service on hosts, IPv4 and IPv6, over one move: how many break.
 
-And five times as many over ten moves in a row, A -> B -> C -> A, a hundred more before each: how many break, and what
-is left of passing on when all have ended.
+And five times as many over ten moves in a row, A -> B -> C -> A, a hundred more before each: how many break,
+and what is left of passing on when all have ended.
 
 With `keepConnections: 0` nothing is passed on, as with keepalived and MetalLB: their successors refuse what
 they do not know.
@@ -49,7 +49,7 @@ def run(count: int) -> list[dict[str, Any]]:
 def _in_a_row(count: int) -> dict[str, Any]:
     """Open `count` connections before each of ten moves."""
     with tempfile.TemporaryDirectory() as folder, _serving(Path(folder), "10m") as nodes:
-        held = []
+        held: list[Connections] = []
         for _ in lead_in_turn(nodes, _IN_A_ROW):
             if len(held) < _IN_A_ROW:
                 held.append(Connections(nodes.client, list(_VIPS) * (count // 2), _RARELY))

@@ -66,7 +66,7 @@ def _measured(responder: str, rounds: int) -> dict[str, Any]:
 
 
 def _asked(nodes: Lan, hung: bytes) -> tuple[float, float]:
-    """Return when the last answer of the hung node came, and the first one of another, in seconds from now."""
+    """Return after how many seconds the hung node answered last, and another one first."""
     begin = time.monotonic()
     mac = nodes.client.mac("eth0")
     with nodes.client.entered():
