@@ -1,4 +1,4 @@
-"""ARP round trip and share answered in a flood: the kernel's own, and Roost's responders, in one run."""
+"""ARP and Neighbor Solicitations, round trip and share answered in a flood: the kernel's own, and Roost's."""
 
 import argparse
 import ctypes
@@ -13,19 +13,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from ipaddress import IPv4Address
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
 from tests.system.speakers import Lan, lan, until
 
 from bench.cost import busy_seconds
+from roost.protocols import arp, ndp
 from roost.protocols import filter as filters
 
 __all__ = ["main", "run"]
 
-VIP = "192.0.2.200"
-KERNEL = "192.0.2.11"
+VIPS = ("192.0.2.200", "2001:db8::200")
+KERNEL = ("192.0.2.11", "2001:db8::11")
+CLIENT = ("192.0.2.101", "2001:db8::101")
+QUESTIONS = ("ARP", "NS")
 _BURST = 64  # frames in one call
 _FLOODER = -15  # its niceness
 _IGNORE_OUTGOING, _STATISTICS, _ATTACH_FILTER = 23, 6, 26  # socket options of packet(7), socket(7)
@@ -46,19 +50,22 @@ def main(arguments: list[str]) -> None:
 def run(
     asks: int = 3000, seconds: float = 4.0, rate: int = 100_000, spinners: int = 4
 ) -> list[dict[str, Any]]:
-    """Return a row for each load and each that answers; the first of a load is the kernel."""
+    """Return a row for each question, load and each that answers; the first of these is the kernel."""
     rows = []
     with ExitStack() as stack:
-        asked: dict[str, _Prober] = {}
+        asked: tuple[dict[str, _Prober], dict[str, _Prober]] = ({}, {})
         for responder in ("tcx", "clsact", "packet"):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             alone = stack.enter_context(_answering(Path(folder), responder))
-            if not asked:
-                asked["the kernel's own"] = _Prober(alone, KERNEL)
-            asked[f"roost {responder}"] = _Prober(alone, VIP)
+            for number, probers in enumerate(asked):
+                if not probers:
+                    probers["the kernel's own"] = _Prober(alone, number, KERNEL[number])
+                probers[f"roost {responder}"] = _Prober(alone, number, VIPS[number])
         for load, count in (("quiet", 0), (f"{spinners} spinning", spinners)):
             with _spinning(count):
-                rows += [{"load": load} | row for row in _measured(asked, asks, seconds, rate)]
+                for question, probers in zip(QUESTIONS, asked, strict=True):
+                    head = {"question": question, "load": load}
+                    rows += [head | row for row in _measured(probers, asks, seconds, rate)]
     return rows
 
 
@@ -86,10 +93,11 @@ def _measured(asked: dict[str, "_Prober"], asks: int, seconds: float, rate: int)
 def _answering(folder: Path, responder: str) -> Iterator[Lan]:
     """Give a LAN with one speaker that answers by `responder`."""
     with lan(folder, 1) as alone:
-        alone.configure([{"name": "web", "addresses": [VIP]}], announce={"responder": responder})
+        alone.configure([{"name": "web", "addresses": list(VIPS)}], announce={"responder": responder})
         alone.speakers[0].write(membership=None)
         alone.start()
-        until(lambda: alone.answerers(VIP), "the speaker answers")
+        for vip in VIPS:
+            until(partial(alone.answerers, vip), "the speaker answers")
         yield alone
 
 
@@ -107,20 +115,23 @@ def _spinning(count: int) -> Iterator[None]:
 class _Prober:
     """Asks from the client's namespace for one address, with ready-made frames."""
 
-    def __init__(self, alone: Lan, address: str) -> None:
+    def __init__(self, alone: Lan, question: int, address: str) -> None:
         process = alone.speakers[0].process
         assert process is not None
         self._pid = process.pid
-        mac, self._target = alone.client.mac("eth0"), socket.inet_aton(address)
+        mac, node = (each.mac("eth0") for each in (alone.client, alone.speakers[0].namespace))
         with alone.client.entered():
             self._socket, self._counter = (socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) for _ in "12")
             for each in (self._socket, self._counter):
                 _take_answers(each, address)
-                each.bind(("eth0", 0x0806))
+                each.bind(("eth0", (0x0806, 0x86DD)[question]))
             self._flooding = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self._flooding.bind(("eth0", 0))
-        head = b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0001")
-        self._frame = head + mac + socket.inet_aton("192.0.2.101") + bytes(6) + self._target
+        asker = CLIENT[question]
+        if question == 0:
+            self._frame = arp.question(mac, IPv4Address(asker), IPv4Address(address), b"\xff" * 6)
+        else:
+            self._frame = ndp.question(mac, IPv6Address(asker), IPv6Address(address), node)
         self._socket.settimeout(1.0)
 
     def trip(self) -> float:
@@ -128,10 +139,8 @@ class _Prober:
         begin = time.perf_counter()
         self._socket.send(self._frame)
         try:
-            while True:
-                frame = self._socket.recv(128)
-                if frame[20:22] == b"\x00\x02" and frame[28:32] == self._target:
-                    return time.perf_counter() - begin
+            self._socket.recv(128)  # its filter passes answers alone
+            return time.perf_counter() - begin
         except TimeoutError:
             return 1.0
 
@@ -169,7 +178,7 @@ class _Prober:
 
 
 def _take_answers(raw: socket.socket, address: str) -> None:
-    program = filters.build_claims([IPv4Address(address)], 0)
+    program = filters.build_claims([ip_address(address)], 128)
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     raw.setsockopt(

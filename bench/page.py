@@ -14,6 +14,10 @@ __all__ = ["main"]
 
 _WIDTH, _BAR, _LEFT, _RIGHT, _TOP = 760, 30, 230, 110, 56  # pixels
 _FIRST, _LAST = 10.0, 10_000.0  # milliseconds on the axis
+_ASKED = (
+    *("question", "cores", "who", "p50 us", "p99 us", "ratio"),
+    *("requests/s", "answered %", "speaker's CPU %"),
+)
 _OURS, _PEERS = "#4c78a8", "#bab0ac"
 
 
@@ -108,10 +112,10 @@ another node's server, over {tracked[0]["rounds"]} rounds, and until another nod
 
 ## A question is answered
 
-ARP requests of one client: 3,000 one after the other, then 100,000/s for 4 s, as far as the machine can send
-them. Ratio: of medians, to the kernel that answers for an address of its own.
+ARP requests and Neighbor Solicitations of one client: 3,000 one after the other, then 100,000/s for 4 s, as
+far as the machine can send them. Ratio: of medians, to the kernel that answers for an address of its own.
 
-{_table(["cores", "who", "p50 us", "p99 us", "ratio", "requests/s", "answered %", "speaker's CPU %"], asked)}
+{_table(_ASKED, asked)}
 """
 
 

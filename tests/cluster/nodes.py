@@ -86,6 +86,7 @@ class KubeLan(Lan):
         self._controller: subprocess.Popen[bytes] | None = None
         self.pods: dict[int, Namespace] = {}
         self._proxies: list[subprocess.Popen[bytes]] = []
+        self._proxy_mode = ""
         for at, speaker in enumerate(self.speakers, 1):
             self._register(at, speaker)
             self._make_pod(at, speaker)
@@ -145,12 +146,13 @@ class KubeLan(Lan):
         yield self
         self.reset()
 
-    def start_proxies(self) -> None:
+    def start_proxies(self, mode: str = "nftables") -> None:
+        self._proxy_mode = mode
         for speaker in self.speakers:
             with (self.folder / f"proxy-{speaker.name}.log").open("ab") as log:
                 proxy, kubeconfig = str(find("kube-proxy")), self.control.kubeconfig("system:kube-proxy")
                 inside = ("ip", "netns", "exec", speaker.namespace.name)
-                command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name)]
+                command = [*inside, *proxy_command(proxy, str(kubeconfig), speaker.name, mode)]
                 self._proxies.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def gossip(self, *, membership: bool = True, account: str = "roost-speaker", **extra: str) -> None:
@@ -240,6 +242,8 @@ class KubeLan(Lan):
 
     def _proxied(self, speaker: Speaker, address: str) -> bool:
         family = "ip6" if ":" in address else "ip"
+        if self._proxy_mode == "iptables":
+            return address in speaker.namespace.run(f"{family}tables-save", "-t", "nat")
         return address in speaker.namespace.run("nft", "list", "map", family, "kube-proxy", "service-ips")
 
     def set_node(self, name: str, **changes: Any) -> None:

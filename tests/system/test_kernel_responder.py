@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import ctypes
 import errno
+import os
 import shutil
 import signal
 import socket
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroute2.netlink import NLM_F_CREATE
+from pyroute2.netlink.rtnl import RTM_NEWTFILTER
 from tests.system.netns import NETNS, Namespace
 from tests.system.speakers import Lan, Speaker, lan, until
 
@@ -26,7 +30,7 @@ from roost.announce.responders import Responders
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.protocols.words.sightings import Sighting
-from roost.runtime import bpf
+from roost.runtime import bpf, clsact
 from roost.runtime.packet_socket import CapabilityError
 
 pytestmark = NETNS
@@ -243,6 +247,80 @@ def test_a_program_of_others_stays_at_the_hook_and_sees_what_is_not_answered(alo
     theirs.close()
 
 
+DROP_ALL = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = TC_ACT_SHOT; exit
+THEIRS = 1  # handle and preference, as Cilium's filters had them before tcx
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_bpf_filter_of_others_at_the_same_place_stays_and_comes_second(alone: Lan, when: str) -> None:
+    """Theirs drops all that it sees: what is answered it does not get to see, all else is its own matter."""
+    node = alone.speakers[0].namespace
+    with node.entered():
+        theirs = bpf.Program(DROP_ALL, [], "cil_from_netdev")
+        index = link_of(node).index
+    node.run("tc", "qdisc", "add", "dev", "eth0", "clsact")  # theirs, too
+    choose(alone, "clsact")
+
+    def place() -> None:
+        options = {"attrs": [["TCA_BPF_FD", theirs.fd], ["TCA_BPF_NAME", theirs.name], ["TCA_BPF_FLAGS", 1]]}
+        attributes: list[list[Any]] = [["TCA_KIND", "bpf"], ["TCA_OPTIONS", options]]
+        where = (THEIRS, 0xFFFFFFF2, THEIRS << 16 | socket.htons(3))
+        with node.entered(), clsact._Netlink() as netlink:
+            netlink.ask(RTM_NEWTFILTER, NLM_F_CREATE, index, where, attributes)
+
+    if when == "before":
+        place()
+    alone.start()
+    answering_by(alone.speakers[0], "clsact")
+    if when == "after":
+        place()
+        until(lambda: "taking the first place again" in alone.speakers[0].text(), "it is told")
+    for address in (VIP, VIP6):
+        alone.settle_on(address, {"n1"})
+    assert not alone.answerers(alone.speakers[0].address), "the kernel's own answer shows that theirs works"
+    alone.speakers[0].signal(signal.SIGTERM)
+    assert alone.speakers[0].wait() == 0
+    assert ["cil_from_netdev" in each for each in filters(node, "ingress")] == [True]
+    assert "clsact" in node.run("tc", "qdisc", "show", "dev", "eth0")
+
+
+def test_a_program_that_comes_before_it_stays_and_comes_second(alone: Lan) -> None:
+    """By tcx the last to come may be the first, too."""
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], "tcx")
+    node = alone.speakers[0].namespace
+    with node.entered():
+        program = bpf.Program(DROP_ALL, [], "theirs")
+        theirs = bpf.TcxLinks({bpf.Hook.INGRESS: program}, link_of(node).index)
+    until(lambda: "taking the first place again" in alone.speakers[0].text(), "it is told")
+    for address in (VIP, VIP6):
+        alone.settle_on(address, {"n1"})
+    assert not alone.answerers(alone.speakers[0].address)
+    assert answering_by(alone.speakers[0], "tcx") == ""
+    assert theirs.attached
+    theirs.close()
+
+
+def test_an_xdp_program_of_others_stays(alone: Lan) -> None:
+    """As firewalls have them: what they let pass is answered."""
+    node = alone.speakers[0].namespace
+    let_pass = struct.pack("=BBhiBBhi", 0xB7, 0, 0, 2, 0x95, 0, 0, 0)  # r0 = XDP_PASS; exit
+    code, licence = ctypes.create_string_buffer(let_pass), ctypes.create_string_buffer(b"GPL")
+    pointers = (ctypes.addressof(each) for each in (code, licence))
+    program = bpf._call(PROGRAM_LOAD, bpf._attributes("=IIQQ", 6, 2, *pointers))
+    with node.entered():
+        link = bpf._call(LINK_CREATE, bpf._attributes("=IIII", program, link_of(node).index, 37, 0))
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    assert answering_by(alone.speakers[0], "tcx") == ""
+    alone.speakers[0].signal(signal.SIGTERM)
+    assert alone.speakers[0].wait() == 0
+    assert "xdp" in node.ip("link show dev eth0")
+    for each in (link, program):
+        os.close(each)
+
+
 def test_what_somebody_takes_away_is_put_back_and_told(alone: Lan) -> None:
     choose(alone, "clsact")
     alone.start()
@@ -270,6 +348,28 @@ def test_a_replaced_interface_is_answered_on_again(alone: Lan, responder: str) -
     alone.forget_macs()
     alone.settle_on(VIP, {"n1"})
     assert answering_by(speaker, responder) == ""
+
+
+@pytest.mark.parametrize("responder", [*IN_THE_KERNEL, "packet"])
+def test_an_interface_that_takes_the_place_of_another_is_answered_on(alone: Lan, responder: str) -> None:
+    """Deleted and made again in one breath, with the same name, index and hardware address."""
+    choose(alone, responder)
+    alone.start()
+    alone.settle_on(VIP, {"n1"})
+    answering_by(alone.speakers[0], responder)
+    node, mac = alone.speakers[0].namespace, alone.speakers[0].namespace.mac("eth0").hex(":")
+    with node.entered():
+        index = socket.if_nametoindex("eth0")
+    again = (
+        f"link del eth0\nlink add eth0 index {index} address {mac} type veth peer name p0 netns "
+        f"{alone.switch.name}\nlink set eth0 up\naddr add {alone.speakers[0].address}/24 dev eth0\n"
+    )
+    with node.entered():
+        subprocess.run(["ip", "-batch", "-"], input=again, text=True, check=True)
+    alone.switch.ip("link set p0 master br0 up")
+    for address in (VIP, VIP6):
+        alone.settle_on(address, {"n1"})
+    assert answering_by(alone.speakers[0], responder) == ""
 
 
 def test_the_host_answers_for_nothing_that_others_lead_even_if_it_would(tmp_path: Path) -> None:
@@ -352,7 +452,9 @@ class Ear(Heard):
         pass
 
 
-MAP_CREATE, PROGRAM_LOAD, TAKE_BATCH, UPDATE_BATCH, LINK_CREATE = 0, 5, 25, 26, 28
+MAP_CREATE, PROGRAM_LOAD, TEST_RUN, INFO, TAKE_BATCH, UPDATE_BATCH, LINK_CREATE = 0, 5, 10, 15, 25, 26, 28
+PIN, BTF_LOAD = 6, 18
+TOO_OLD = "too old"
 
 
 @pytest.mark.parametrize(
@@ -360,8 +462,12 @@ MAP_CREATE, PROGRAM_LOAD, TAKE_BATCH, UPDATE_BATCH, LINK_CREATE = 0, 5, 25, 26, 
     [
         (MAP_CREATE, errno.EPERM, "packet", "CAP_BPF"),  # 5.7 and older, or a container's seccomp profile
         (MAP_CREATE, errno.ENOSYS, "packet", "no BPF"),
-        (PROGRAM_LOAD, errno.EINVAL, "packet", "too old"),
-        (TAKE_BATCH, errno.EINVAL, "packet", "too old"),  # 5.5 and older
+        (PROGRAM_LOAD, errno.EINVAL, "packet", TOO_OLD),
+        (TEST_RUN, errno.EINVAL, "packet", TOO_OLD),
+        (INFO, errno.EINVAL, "packet", TOO_OLD),  # 4.12 and older
+        (TAKE_BATCH, errno.EINVAL, "packet", TOO_OLD),  # 5.5 and older
+        (PIN, errno.EPERM, "tcx", ""),  # bpffs is not mounted: nothing is pinned
+        (BTF_LOAD, errno.EINVAL, "tcx", ""),  # built without CONFIG_DEBUG_INFO_BTF: nothing needs it
         (LINK_CREATE, errno.EINVAL, "clsact", ""),  # 6.5 and older
         (UPDATE_BATCH, errno.ENOMEM, "packet", "the kernel answers no more"),  # while it works
     ],
@@ -395,6 +501,34 @@ async def test_what_a_kernel_refuses_is_done_in_the_next_best_way(
         answerers = await asyncio.to_thread(alone.answerers, VIP)
         assert answerers == {"n1"}
         assert responder.counts()[vip].responses == 1
+        responder.close()
+        responders.close()
+
+
+@pytest.mark.parametrize("kind", bpf.MapKind, ids=lambda each: each.name)
+async def test_a_kind_of_map_that_a_kernel_lacks_is_a_reason(
+    alone: Lan, monkeypatch: pytest.MonkeyPatch, kind: bpf.MapKind
+) -> None:
+    """Tables that forget the oldest are of 4.10, those with values for each CPU of 4.6."""
+    call = bpf._call
+
+    def refusing(number: int, attributes: Any) -> int:
+        if number == MAP_CREATE and struct.unpack_from("=I", attributes)[0] == kind:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return call(number, attributes)
+
+    node = alone.speakers[0].namespace
+    with node.entered():
+        responders = Responders("auto", Counter())
+        monkeypatch.setattr(bpf, "_call", refusing)
+        responders.prepare()
+        responder = responders.make(link_of(node), Ear())
+        vip = ip_address(VIP)
+        responder.notice(frozenset({vip}))
+        responder.answer({vip: Announcement()})
+        responder.renew(time.monotonic() + 60)
+        assert (responder.kind, TOO_OLD in responder.why) == ("packet", True)
+        assert await asyncio.to_thread(alone.answerers, VIP) == {"n1"}
         responder.close()
         responders.close()
 

@@ -162,6 +162,22 @@ async def test_a_burst_is_one_call_and_no_change_is_none(node: Namespace) -> Non
         assert watcher.resyncs == 0
 
 
+async def test_one_that_takes_the_place_of_another_is_told_apart(node: Namespace) -> None:
+    """The same index, name and hardware address within one burst: sockets on the one before are dead."""
+    told: list[list[str]] = []
+    node.ip("link add v0 index 77 address 02:00:00:00:00:77 type veth peer name v1 index 78")
+    async with watching(node, lambda links: told.append([each.name for each in links])) as watcher:
+        before = link(watcher, "v0")
+        again = (
+            "link del v0\nlink add v0 index 77 address 02:00:00:00:00:77 type veth peer name v1 index 78\n"
+        )
+        with node.entered():
+            subprocess.run(["ip", "-batch", "-"], input=again, text=True, check=True)
+        await until(lambda: len(told) >= 2)
+        assert link(watcher, "v0") == before
+    assert told[:2] == [["lo", "eth0"], ["lo", "eth0", "v0", "v1"]]
+
+
 async def test_lost_notifications_are_made_good_by_a_new_dump(node: Namespace) -> None:
     async with watching(node, receive_buffer=4096) as watcher:
         batch(node, [f"addr add 192.0.2.{i}/32 dev eth0" for i in range(1, 200)])  # nobody reads meanwhile

@@ -284,3 +284,18 @@ def test_a_bridge_port_does_not_announce_and_its_bridge_does(alone: Lan) -> None
     answers = [frame for frame, _ in wire.ask(_request(wire)) if frame.destination == wire.mac]
     wire.close()
     assert [frame.source for frame in answers] == [wire.node]
+
+
+def test_jumbo_frames_are_answered_like_others_and_what_comes_back_is_short(alone: Lan, wire: Wire) -> None:
+    """In a frame of 9,000 bytes, part of which the kernel keeps in pages of its own."""
+    for namespace, link in ((alone.client, "eth0"), (alone.speakers[0].namespace, "eth0")):
+        namespace.ip(f"link set {link} mtu 9000")
+    for port in ("br0", "p0", "p1"):
+        alone.switch.ip(f"link set {port} mtu 9000")
+    alone.settle_on(str(V4), {"n1"})
+    request, solicitation = _request(wire), _solicitation(wire)
+    for frame in (request, solicitation):
+        answers = wire.ask(frame.ljust(9000, b"\xff"))
+        assert answers
+        assert all(len(each.payload) < 80 for each, _ in answers)
+        assert wire.ask(frame), "and nothing is broken by it"

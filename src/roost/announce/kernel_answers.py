@@ -112,6 +112,10 @@ class Hooked(Protocol):
     def attached(self) -> bool:
         """Whether they are there still."""
 
+    @property
+    def first(self) -> bool:
+        """Whether they see frames before all other programs there."""
+
     def close(self) -> None:
         """Take them away."""
 

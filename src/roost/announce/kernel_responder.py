@@ -34,6 +34,7 @@ __all__ = ["KernelResponder"]
 _log = logging.getLogger("roost.announce")
 
 _LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
+_PATIENCE: Final = 60.0  # seconds between two times of taking the first place again
 _NOBODY: Final = IPv4Address(0)
 _PLACES: Final[Mapping[str, Callable[[Mapping[Hook, Program], int], Hooked]]] = MappingProxyType(
     {"tcx": TcxLinks, "clsact": ClsactFilters}
@@ -67,6 +68,7 @@ class KernelResponder(PacketResponder):
         self._worker = worker
         super().__init__(link, heard, counters, tap=tap)
         self._looked = self._clock()
+        self._overtaken = float("-inf")
         self._attach()
 
     def follow(self, link: Link) -> None:
@@ -219,14 +221,15 @@ class KernelResponder(PacketResponder):
         """Put the programs back when somebody has taken them away; raises OSError."""
         if self._hooked is None or self._clock() - self._looked < _LOOK:
             return
-        self._looked = self._clock()
-        if self._hooked.attached:
+        self._looked = now = self._clock()
+        if not self._hooked.attached:
+            what = "somebody has taken away what answers on %s in the kernel (%s): putting it back"
+        elif now - self._overtaken >= _PATIENCE and not self._hooked.first:
+            self._overtaken = now  # whoever wants the same is not fought with
+            what = "a program has come before what answers on %s in the kernel (%s): taking the first place again"
+        else:
             return
-        _log.warning(
-            "somebody has taken away what answers on %s in the kernel (%s): putting it back",
-            self.link.name,
-            self.kind,
-        )
+        _log.warning(what, self.link.name, self.kind)
         self._answer_alone()
         self._attach()
 

@@ -13,7 +13,15 @@ import click
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
 from roost.kubernetes.manifests import check, is_manifest, read
-from roost.standalone import Problem, SpeakerConfig, absences, environment_problems, load, why_elsewhere
+from roost.standalone import (
+    Problem,
+    SpeakerConfig,
+    absences,
+    environment_problems,
+    firewalls,
+    load,
+    why_elsewhere,
+)
 
 __all__ = ["command"]
 
@@ -67,7 +75,9 @@ class _Fit:
 
 def _hold_against_host(config: SpeakerConfig) -> _Fit:
     """Ask what a speaker asks at its start, if this is the host that it would run on."""
-    from roost.runtime.links import links_now, on_host  # noqa: PLC0415 - only where the host is looked at
+    # Only where the host is looked at.
+    from roost.runtime.diagnosis.firewall import ruleset  # noqa: PLC0415
+    from roost.runtime.links import links_now, on_host  # noqa: PLC0415
 
     try:
         local, links = on_host(links_now())
@@ -75,7 +85,11 @@ def _hold_against_host(config: SpeakerConfig) -> _Fit:
         return _Fit(why_not=f"they cannot be read ({error})")
     if why_not := why_elsewhere(config, local, socket.gethostname()):
         return _Fit(why_not=why_not)
-    found = (*environment_problems(config, local, links), *absences(config, links))
+    found = (
+        *environment_problems(config, local, links),
+        *absences(config, links),
+        *firewalls(config, ruleset(), links),
+    )
     return _Fit(found, held=True)
 
 

@@ -268,7 +268,8 @@ class Onward:
     `first` takes what comes from clients, `upward` what a peer that stands before this node has passed on,
     `led` what the leader has, which has the hardware addresses `leader` where it stands behind this node:
     None is nobody. What any other peer has passed on is dropped: the two do not agree on who leads, and the
-    client sends it again. `flows` are UDP flows that a peer has named.
+    client sends it again. `flows` are UDP flows that a peer has named. `unreached`: there is no way to a node
+    that holds some just now, so what goes nowhere is dropped, too, where it would be refused.
     """
 
     UNCERTAIN: ClassVar = 3.0  # seconds, see `ends`
@@ -278,6 +279,7 @@ class Onward:
     led: NextHop | None = None
     leader: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
+    unreached: bool = False
 
     def ends(self, before: "Onward | None") -> bool:
         """Tell whether what peers pass on goes no further from here, other than `before`.

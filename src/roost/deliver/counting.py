@@ -47,7 +47,8 @@ class Counting:
             if not addresses or time.monotonic() < self._fresh_until:
                 return
             flows, pause = await self._count(addresses, _FRESH)
-            self._take(addresses, flows)
+            if flows is not None:
+                self._take(addresses, flows)
             self._fresh_until = time.monotonic() + pause
 
     def open_now(self, address: IPAddress, local: frozenset[IPAddress]) -> int | None:
@@ -68,22 +69,25 @@ class Counting:
             pause: float | None = None
             if addresses := self._addresses:
                 flows, pause = await self._count(addresses, _INTERVAL)
-                self._take(addresses, flows)
-                if addresses == self._addresses:  # else one that is new would pass for one without any
-                    self._counted(flows)
+                if flows is not None:
+                    self._take(addresses, flows)
+                    if addresses == self._addresses:  # else one that is new would pass for one without any
+                        self._counted(flows)
             try:
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
             except TimeoutError:
                 pass
 
-    async def _count(self, addresses: frozenset[IPAddress], pause: float) -> tuple[Collection[Flow], float]:
+    async def _count(
+        self, addresses: frozenset[IPAddress], pause: float
+    ) -> tuple[Collection[Flow] | None, float]:
         """Ask the kernel beside the event loop, and say how long to wait then: `pause` seconds, or longer.
 
-        What cannot be counted counts as nothing.
+        None is that it did not say: what cannot be counted has not ended for that.
         """
         begin = time.monotonic()
-        flows: Collection[Flow] = ()
+        flows: Collection[Flow] | None = None
         try:
             flows = await asyncio.to_thread(flows_of, addresses)
         except OSError as error:

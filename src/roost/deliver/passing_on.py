@@ -59,13 +59,14 @@ class _Family:
     address: nft.Field
     source: int  # offset in bytes
     target: int
+    hops: int  # offset of the time to live, or hop limit
     icmp: int  # protocol
     errors: tuple[int, int]  # types, first and last
 
 
 _FAMILIES: Final = (
-    _Family(4, socket.AF_INET, nft.Field(7, 4), 12, 16, socket.IPPROTO_ICMP, (3, 12)),
-    _Family(6, socket.AF_INET6, nft.Field(8, 16), 8, 24, socket.IPPROTO_ICMPV6, (1, 4)),
+    _Family(4, socket.AF_INET, nft.Field(7, 4), 12, 16, 8, socket.IPPROTO_ICMP, (3, 12)),
+    _Family(6, socket.AF_INET6, nft.Field(8, 16), 8, 24, 7, socket.IPPROTO_ICMPV6, (1, 4)),
 )
 
 
@@ -127,7 +128,11 @@ class PassingOn:
             if hop is not None and hop.address.version == 6
         }
         for hop in hops:
-            self._neighbours.set(hop.link, hop.address, hop.mac)
+            try:
+                self._neighbours.set(hop.link, hop.address, hop.mac)
+            except OSError as error:
+                if error.errno != errno.ENODEV:  # else the link has just gone: the others are needed the more
+                    raise
 
 
 class _Table:
@@ -149,6 +154,7 @@ class _Table:
         self._before = nft.Set("before", (_MAC,))
         self._leaders = nft.Set("leaders", (_MAC, family.address))
         self._moved = nft.Set("moved", (family.address,))
+        self._unreached = nft.Set("unreached", (family.address,))
         self._sets = (
             self._addresses,
             self._own,
@@ -160,6 +166,7 @@ class _Table:
             self._before,
             self._leaders,
             self._moved,
+            self._unreached,
         )
         self._filled: _Contents = []
         self._onward: Mapping[IPAddress, Onward] = {}
@@ -219,6 +226,7 @@ class _Table:
             (self._peers, [(mac, b"") for mac in sorted(peers)]),
             (self._before, [(mac, b"") for mac in sorted(before)]),
             (self._leaders, [(key, b"") for key in leaders]),
+            (self._unreached, [(address.packed, b"") for address, each in onward.items() if each.unreached]),
             *self._first.filled(first),
             *self._upward.filled(upward),
             *self._led.filled(led),
@@ -268,13 +276,17 @@ class _Table:
                 ),
                 (*from_peer, do.jump("passed")),
                 (*tcp, *send, do.counter(), drop),
+                (*tcp, *to, do.in_set(self._unreached), drop),
                 (*icmp, *error, *send),  # a copy: it may be about a connection of either
             ),
         )
         uncertain = (*tcp, *to, do.in_set(self._moved), drop)  # perhaps not all nodes know yet who holds it
+        # A copy has one hop less, and none less than 0 is 255: without this a circle would have no end.
+        spent = (do.load_payload(1, family.hops, 1), do.between(b"\0", b"\1"), drop)
         passed = nft.Chain(
             "passed",
             (
+                spent,
                 (*ethernet, do.in_set(self._before), do.jump("upward")),
                 (*ethernet, *to_from, do.in_set(self._leaders), do.jump("led")),
                 (*tcp, drop),  # two do not agree on who leads

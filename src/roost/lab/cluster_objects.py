@@ -66,13 +66,13 @@ def endpoint_slice(service: str, pods: Mapping[str, int], conditions: Mapping[st
     }
 
 
-def proxy_command(binary: str, kubeconfig: str, node_name: str) -> Iterable[str]:
+def proxy_command(binary: str, kubeconfig: str, node_name: str, mode: str = "nftables") -> Iterable[str]:
     """Return how kube-proxy runs on a node that is a network namespace."""
     return (
         binary,
         f"--kubeconfig={kubeconfig}",
         f"--hostname-override={node_name}",
-        "--proxy-mode=nftables",
+        f"--proxy-mode={mode}",
         "--conntrack-max-per-core=0",  # these are the machine's, not the namespace's
         "--conntrack-tcp-timeout-established=0",
         "--conntrack-tcp-timeout-close-wait=0",

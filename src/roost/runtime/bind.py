@@ -132,7 +132,7 @@ def _routed_source(family: socket.AddressFamily) -> str | None:
 
 def _first_address(family: socket.AddressFamily) -> str | None:
     # Imported here: only hosts without a default route come this far.
-    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2.iproute import IPRoute  # noqa: PLC0415
 
     with IPRoute() as netlink:
         for message in netlink.get_addr(family=int(family)):

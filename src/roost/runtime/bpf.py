@@ -22,7 +22,8 @@ _NUMBER: Final = MappingProxyType(  # of the system call
     {"x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361}
 )
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _PROGRAM_LOAD, _TEST_RUN, _INFO = 0, 1, 2, 3, 5, 10, 15
-_TAKE_BATCH, _UPDATE_BATCH, _LINK_CREATE, _LINK_UPDATE = 25, 26, 28, 29
+_QUERY, _TAKE_BATCH, _UPDATE_BATCH, _LINK_CREATE, _LINK_UPDATE = 16, 25, 26, 28, 29
+_QUEUE: Final = 64  # programs at one hook, the most that the kernel allows
 _NO_PREALLOCATION: Final = 1
 _BEFORE: Final = 8  # BPF_F_BEFORE: before all that is there
 _SCHED_CLS: Final = 3  # program type
@@ -177,6 +178,8 @@ class TcxLinks:
     """
 
     def __init__(self, programs: Mapping[Hook, Program], link: int) -> None:
+        self._link = link
+        self._programs = programs
         self._links: dict[Hook, _Descriptor] = {}
         try:
             for hook, program in programs.items():
@@ -190,16 +193,30 @@ class TcxLinks:
         """Put others in their places; each frame is seen by one of both."""
         for hook, program in programs.items():
             _call(_LINK_UPDATE, _attributes("=4I", self._links[hook].fd, program.fd, 0, 0))
+        self._programs = programs
 
     @property
     def attached(self) -> bool:
         """Whether they are there still: they go with the network link, and others may take them away."""
         return all(struct.unpack_from("=I", _info(each.fd), 16)[0] for each in self._links.values())
 
+    @property
+    def first(self) -> bool:
+        """Whether nobody has come before them since."""
+        return all(_at_hook(self._link, hook)[:1] == [each.number] for hook, each in self._programs.items())
+
     def close(self) -> None:
         """Take them away."""
         for each in self._links.values():
             each.close()
+
+
+def _at_hook(link: int, hook: Hook) -> list[int]:
+    """Return the numbers of the programs at a hook by tcx, in their order."""
+    numbers = (ctypes.c_uint32 * _QUEUE)()
+    attributes = _attributes("=IIIIQI", link, hook, 0, 0, ctypes.addressof(numbers), _QUEUE)
+    _call(_QUERY, attributes)
+    return list(numbers[: struct.unpack_from("=I", attributes, 24)[0]])
 
 
 def _load(instructions: bytes, name: str, log: _Buffer | None) -> int:

@@ -56,6 +56,7 @@ class _Filter(NamedTuple):
     preference: int
     handle: int
     number: int
+    name: str
 
 
 class ClsactFilters:
@@ -91,6 +92,18 @@ class ClsactFilters:
                 for hook, (_, program) in self._placed.items()
             )
 
+    @property
+    def first(self) -> bool:
+        """Whether no other program has come before them since: at one preference the last to come is first."""
+        with _Netlink() as netlink:
+            return all(
+                next(
+                    (each.number for each in _filters(netlink, self._link, hook) if each.preference == at), 0
+                )
+                in (program.number, 0)
+                for hook, (at, program) in self._placed.items()
+            )
+
     def close(self) -> None:
         """Take them away, where no successor has replaced them."""
         with _Netlink() as netlink:
@@ -124,10 +137,8 @@ class ClsactFilters:
 
     def _found(self, netlink: "_Netlink", hook: Hook, program: Program) -> Iterator[_Filter]:
         """Yield the filters whose program has the name of `program`."""
-        for each in netlink.ask(RTM_GETTFILTER, NLM_F_DUMP, self._link, (0, _PARENTS[hook], 0)):
-            options = each.get("TCA_OPTIONS")
-            if options is not None and options.get("TCA_BPF_NAME") == program.name:
-                yield _Filter(int(each["info"]) >> 16, int(each["handle"]), _identity(options))
+        found = _filters(netlink, self._link, hook)
+        return (each for each in found if each.name == program.name)
 
 
 class _Netlink:
@@ -177,6 +188,15 @@ class _Netlink:
                 message = tcmsg(data)
                 message.decode()
                 found.append(message)
+
+
+def _filters(netlink: _Netlink, link: int, hook: Hook) -> Iterator[_Filter]:
+    """Yield the filters at a hook that are BPF programs, in their order."""
+    for each in netlink.ask(RTM_GETTFILTER, NLM_F_DUMP, link, (0, _PARENTS[hook], 0)):
+        options = each.get("TCA_OPTIONS")
+        if options is not None and (number := _identity(options)):
+            name = options.get("TCA_BPF_NAME") or ""
+            yield _Filter(int(each["info"]) >> 16, int(each["handle"]), number, name)
 
 
 def _place(hook: Hook, preference: int) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any, Final
 
-from pyroute2 import AsyncIPRoute
+from pyroute2.iproute import AsyncIPRoute
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import (
@@ -82,6 +82,7 @@ class _Table:
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
+        self.gone: set[int] = set()  # indexes of links that went, whatever has come in their places
 
     def apply(self, message: Mapping[str, Any]) -> bool:
         """Take in one message of a dump or a notification; returns whether anything changed."""
@@ -99,6 +100,7 @@ class _Table:
             return False
         index = int(message["index"])
         if gone:
+            self.gone.add(index)
             return self._links.pop(index, None) is not None
         old = self._links.get(index)
         link = _link(message, old.addresses if old is not None else ())
@@ -224,13 +226,16 @@ class LinkWatcher:
 
     def _report(self) -> None:
         self._pending = None
-        if self.links == self._reported or self._on_change is None:
-            return  # there and back within the burst
-        self._reported = self.links
-        try:
-            self._on_change(self.links)
-        except Exception:  # noqa: BLE001 - a listener's mistake must not end the view of the links
-            _log.exception("network links: the listener failed")
+        gone, self._table.gone = self._table.gone, set()
+        # One that has another's index and name is told apart: what was bound to that one is dead.
+        for links in (tuple(each for each in self.links if each.index not in gone), self.links):
+            if links == self._reported or self._on_change is None:
+                continue  # there and back within the burst
+            self._reported = links
+            try:
+                self._on_change(links)
+            except Exception:  # noqa: BLE001 - a listener's mistake must not end the view of the links
+                _log.exception("network links: the listener failed")
 
 
 async def _dump(route: AsyncIPRoute) -> AsyncIterator[Mapping[str, Any]]:

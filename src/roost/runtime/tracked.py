@@ -1,4 +1,8 @@
-"""Connections that this host's kernel tracks, by ctnetlink (nfnetlink_conntrack.h): listed, and forgotten."""
+"""Connections that this host's kernel tracks, by ctnetlink (nfnetlink_conntrack.h): listed, and forgotten.
+
+The kernel chooses among those of IPv4. For an IPv6 address it chooses all but those that are meant
+(`ctnetlink_filter_match_tuple` takes equal for unequal, seen in Linux 6.18): these are chosen here.
+"""
 
 import errno
 import struct
@@ -13,7 +17,7 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
-__all__ = ["Place", "Tracked", "forget", "forget_all", "tracked", "tracks"]
+__all__ = ["Place", "Room", "Tracked", "forget", "forget_all", "room", "tracked", "tracks"]
 
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
@@ -22,6 +26,9 @@ _TARGET_ALONE: Final = 1 << 1  # CTA_FILTER_FLAG_CTA_IP_DST
 _ASSURED: Final = 1 << 2  # IPS_ASSURED
 _OPEN: Final = frozenset({2, 3, 4, 5, 6})  # TCP_CONNTRACK_*: SYN_RECV to LAST_ACK
 _COUNT: Final = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+_MOST: Final = Path("/proc/sys/net/netfilter/nf_conntrack_max")
+_NEARLY: Final = 0.9
+_STATISTICS: Final = Path("/proc/net/stat/nf_conntrack")  # a line for each CPU, hexadecimal
 
 Place = tuple[bytes, int]  # packed address, port in host order
 
@@ -44,6 +51,37 @@ class Tracked:
     name: bytes  # what the kernel knows it by
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How full the table is: `many` connections of `most`; `dropped` packets found no room, or None."""
+
+    many: int
+    most: int
+    dropped: int | None
+
+    @property
+    def scarce(self) -> bool:
+        """Whether a burst more fills it."""
+        return self.many >= _NEARLY * self.most
+
+
+def room() -> Room | None:
+    """Return how full the table of this network namespace is, None where nothing is tracked."""
+    try:
+        many, most = int(_COUNT.read_text()), int(_MOST.read_text())
+    except (OSError, ValueError):
+        return None
+    return Room(many, most, _dropped())
+
+
+def _dropped() -> int | None:
+    try:
+        names, *rows = (line.split() for line in _STATISTICS.read_text().splitlines())
+        return sum(int(row[names.index("drop")], 16) for row in rows)
+    except (OSError, ValueError, IndexError):
+        return None  # a kernel without that file
+
+
 def tracks() -> bool:
     """Tell whether the kernel tracks any connection here: a dump takes 30 ms even when there is none."""
     try:
@@ -60,13 +98,16 @@ def tracked(
     Raises OSError.
     """
     request = _head(version)
-    if to is not None:
-        request += _only(_ORIGINAL, to)
-    if back_to is not None:
-        request += _only(_REPLY, back_to)
+    target, asker = (each.packed if each is not None else b"" for each in (to, back_to))
+    if version == 4:
+        request += _only(_ORIGINAL, to) if to is not None else b""
+        request += _only(_REPLY, back_to) if back_to is not None else b""
     with closing(NetlinkSocket(_NETFILTER)) as asking:
         for entry in asking.dump(message(_GET, REQUEST | DUMP, request)):
-            if found := _entry(version, dict(attributes(entry, 4))):
+            if target not in entry or asker not in entry:
+                continue  # of many, most: they are not worth reading
+            found = _entry(version, dict(attributes(entry, 4)))
+            if found and target in (b"", found.target[0]) and asker in (b"", found.asker[0]):
                 yield found
 
 
@@ -84,6 +125,9 @@ def forget(connections: Iterable[Tracked]) -> None:
 def forget_all(address: IPAddress) -> None:
     """Let the kernel track no connection to `address` any more, whichever side began it. Raises OSError."""
     if not tracks():
+        return
+    if address.version == 6:
+        forget([*tracked(6, to=address), *tracked(6, back_to=address)])
         return
     head = _head(address.version)
     try:

@@ -82,8 +82,10 @@ class Kernel:
     def refuses(self, address: IPAddress, source: bytes) -> bool:
         """Tell whether a packet from `source` that is passed on to nobody is refused, or else dropped."""
         onward = self.onward.onward.get(address)
-        if source not in self.onward.peers or onward is None:
+        if onward is None:
             return True
+        if source not in self.onward.peers:
+            return not onward.unreached
         uncertain = self._clock.now < self._uncertain.get(address, 0.0)
         return not uncertain and (source in self.onward.before or source in onward.leader)
 

@@ -65,6 +65,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "not passing on": Kind(
             _WARNING, "give the process CAP_NET_ADMIN on a kernel with nftables, or set `keepConnections: 0`"
         ),
+        "conntrack full": Kind(
+            _CRITICAL, "raise net.netfilter.nf_conntrack_max, and look for who opens so many connections"
+        ),
         # Its peers.
         "lost member": Kind(_WARNING, "look at that host; `roost forget NODE` if it is not to come back"),
         "wrong key": Kind(_WARNING, f"{_KEYS}, or keep others from the gossip port"),

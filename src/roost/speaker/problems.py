@@ -13,6 +13,7 @@ from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.memberlist.members import MEMBERS_LIMIT
+from roost.runtime.tracked import room
 from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import fitness_problems
@@ -102,6 +103,10 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("full table", f"{len(state.members)} members are known: there is no room for others")
     if speaker.not_passing_on and speaker.source.delivers_locally:  # else an option that is off
         yield Problem("not passing on", speaker.not_passing_on)
+    if (table := room()) is not None and table.scarce:
+        dropped = "" if table.dropped is None else f"; {table.dropped} packets were dropped for want of room"
+        text = f"the table of tracked connections is nearly full, {table.many} of {table.most}{dropped}"
+        yield Problem("conntrack full", text)
 
 
 def _why_nobody(speaker: Speaker) -> tuple[str, str]:

@@ -6,7 +6,7 @@ as immutable values. What this package must not know: the running process.
 
 from roost.settings import diff
 from roost.standalone.config import SpeakerConfig
-from roost.standalone.environment import absences, environment_problems, why_elsewhere
+from roost.standalone.environment import absences, environment_problems, firewalls, why_elsewhere
 from roost.standalone.loader import Loaded, load
 from roost.standalone.problems import Problem
 
@@ -17,6 +17,7 @@ __all__ = [
     "absences",
     "diff",
     "environment_problems",
+    "firewalls",
     "load",
     "why_elsewhere",
 ]

@@ -1,10 +1,11 @@
 """A valid configuration against the host it is to run on; asked at start and when links change."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from roost.model.address import IPAddress
+from roost.model.diagnosis.firewall import PASS_ON_CURE, passed_on_dropped
 from roost.model.eligibility import interface_allowed
 from roost.runtime.forward_obstacles import obstacles
 from roost.standalone.config import ServiceConfig, SpeakerConfig
@@ -12,7 +13,7 @@ from roost.standalone.forward_host import against_host
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.track import absent
 
-__all__ = ["LOOPBACK", "IPInterface", "absences", "environment_problems", "why_elsewhere"]
+__all__ = ["LOOPBACK", "IPInterface", "absences", "environment_problems", "firewalls", "why_elsewhere"]
 
 IPInterface = IPv4Interface | IPv6Interface
 
@@ -53,6 +54,27 @@ def absences(config: SpeakerConfig, links: Collection[str]) -> tuple[Problem, ..
         for number, check in enumerate(service.track)
         for key, finding in absent(check, links)
     )
+
+
+def firewalls(
+    config: SpeakerConfig, ruleset: Sequence[Mapping[str, Any]] | None, links: Collection[str]
+) -> tuple[Problem, ...]:
+    """Return what of this host's rules (`nft -j list ruleset`) drops connections that are passed on.
+
+    `links` names all interfaces. It is for who looks once: listing the rules takes a while.
+    """
+    announcing = [each for each in links if interface_allowed(config.interfaces, each) and each != LOOPBACK]
+    if ruleset is None or not config.keep_connections or config.membership is None:
+        return ()
+    for at, service in enumerate(config.services):
+        where = None if service.forward else passed_on_dropped(ruleset, service.addresses, announcing)
+        if where is not None:
+            cause = (
+                f"this host's firewall ({where}) drops what is passed on to the node that has the connection: "
+                "they break when the address moves here"
+            )
+            return (_problem("warning", config, f"services[{at}].addresses", Finding(cause, PASS_ON_CURE)),)
+    return ()
 
 
 def why_elsewhere(

@@ -73,3 +73,25 @@ async def test_an_address_that_is_lost_during_a_count_is_not_told_to_have_no_con
     made.close()
     assert kernel.asked[:2] == [frozenset({B}), frozenset({A, B})]
     assert [each.address for each in told[0]] == [A]
+
+
+async def test_what_the_kernel_does_not_say_is_no_end(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Collection[Flow]] = []
+    made = Counting(told.append)
+    kernel.free.set()
+    await made.look(frozenset({A}))
+    assert made.open_now(A, frozenset({A})) == 1
+
+    def refused(addresses: Collection[IPAddress]) -> list[Flow]:
+        kernel.asked.append(frozenset(addresses))
+        raise BlockingIOError("no room for an answer")
+
+    monkeypatch.setattr(counting, "flows_of", refused)
+    made.follow(frozenset({A}))
+    await until_asked(kernel, 2)
+    await asyncio.sleep(0.05)
+    made.close()
+    assert told == []
+    assert made.open_now(A, frozenset({A})) == 1

@@ -196,5 +196,10 @@ def test_critical_ones_come_first() -> None:
 
 
 def test_every_kind_is_tested() -> None:
-    firewall = {"firewall drops gossip", "firewall drops echo", "firewall drops ARP"}
+    firewall = {
+        "firewall drops gossip",
+        "firewall drops echo",
+        "firewall drops ARP",
+        "firewall drops connections",
+    }
     assert {kind for _, kind in WRONG.values()} | firewall >= set(KINDS)

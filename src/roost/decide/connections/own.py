@@ -26,7 +26,12 @@ class _Lost:
 
     @property
     def holds(self) -> bool:
-        return bool(self.connections or self.flows)
+        return self.held > 0
+
+    @property
+    def held(self) -> int:
+        """How many connections of TCP and flows of UDP are held."""
+        return (self.connections or 0) + self.flows
 
 
 class Own:
@@ -35,6 +40,7 @@ class Own:
     def __init__(self, me: str) -> None:
         self._me = me
         self._lost: dict[IPAddress, _Lost] = {}
+        self._regained: dict[IPAddress, _Lost] = {}  # as it was when they came back
         self._flows: tuple[Flow, ...] = ()
         self._ended: dict[IPAddress, int] = {}  # how often it has still to be said that nothing is left
         self._look_until = float("-inf")
@@ -73,8 +79,11 @@ class Own:
     def lose(self, addresses: Iterable[IPAddress], now: float, keep: float) -> None:
         """Take addresses that this node has answered for until now."""
         for address in addresses:
-            self._lost[address] = _Lost(now, now + keep)
+            self._lost[address] = lost = _Lost(now, now + keep)
             self._ended.pop(address, None)
+            if before := self._regained.pop(address, None):
+                lost.connections, lost.flows = before.connections, before.flows
+                self._again = now
         self._plan(now)
 
     def share(self, addresses: Iterable[IPAddress], now: float, keep: float) -> None:
@@ -87,9 +96,15 @@ class Own:
         self._again = now  # who has just come has to know at once
 
     def regain(self, addresses: Iterable[IPAddress], now: float) -> None:
-        """Take addresses that are not another node's any more."""
+        """Take addresses that are not another node's any more.
+
+        What they held before is no news for the others: who stands in for a leader gives the address back.
+        """
         for address in addresses:
-            if self._lost.pop(address, None) is not None:
+            lost = self._lost.pop(address, None)
+            if lost is not None and lost.holds:
+                self._regained[address] = lost
+            elif lost is not None:
                 self._ended[address] = 2
         self._plan(now)
 
@@ -125,7 +140,7 @@ class Own:
     def words(self, now: float) -> list[Held | HeldFlows]:
         """Return what has to be said now to everybody."""
         rows = [
-            HeldRow(address, lost.connections or 1, max(1, round(lost.until - now)))
+            HeldRow(address, lost.held, max(1, round(lost.until - now)))
             for address, lost in self._lost.items()
             if lost.holds
         ]

@@ -22,6 +22,7 @@ from roost.model.address import IPAddress, in_order
 from roost.model.announcement import Announcement
 from roost.model.event import Event, Happening
 from roost.model.flow import Flow
+from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.words.held import Held, HeldFlows
 
@@ -30,6 +31,7 @@ __all__ = ["PassingOn"]
 _LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
 _GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
+_NEW_LINKS: Final = 3.0  # seconds in which a link that has come may lack its addresses yet
 
 
 class PassingOn:
@@ -45,6 +47,9 @@ class PassingOn:
         self._met: dict[str, ClusterMember] = {}
         self._stale = False  # whether it has to be worked out anew where packets go
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
+        self._links: tuple[Link, ...] = ()
+        self._links_new_until = float("-inf")
+        self._unsure = False  # whether who cannot be reached may be in a moment
 
     def start(self, now: float) -> None:
         """Begin: look for what a predecessor of this process has left."""
@@ -103,6 +108,9 @@ class PassingOn:
         self.holders.keep(known)
         self._own.regain([each for each in self._own.addresses if each not in known], now)
         self._drop(now)
+        if self._state.announcing_links != self._links:
+            self._links, self._links_new_until = self._state.announcing_links, now + _NEW_LINKS
+        self._unsure = now < self._links_new_until
         self._stale = True
 
     def hear(self, word: Held | HeldFlows, now: float) -> None:
@@ -133,6 +141,7 @@ class PassingOn:
             self._tell(now)
         if _is_due(self.holders.next_wake(), now):
             self._drop(now)
+            self._unsure = now < self._links_new_until
             self._stale = True
 
     def flush(self) -> None:
@@ -208,9 +217,9 @@ class PassingOn:
                     answers=address in answered,
                     leaving=self._state.leaving,
                 )
-            takes_part = address in answered or address in self._own.addresses
+            first = row.first if address in answered or address in self._own.addresses else ()
             onward = Onward(
-                hops.first(row.first if takes_part else (), address),
+                hops.first(first, address),
                 hops.first(row.upward, address),
                 hops.first(row.led, address),
                 self._macs_behind(names if lead.sharers else {leader}),
@@ -219,8 +228,9 @@ class PassingOn:
                     for flow, node in flows.get(address, ())
                     if (hop := hops.first((node,), address)) is not None
                 },
+                unreached=self._unsure and bool(first) and hops.first(first, address) is None,
             )
-            if onward.first or onward.upward or onward.led or onward.flows:
+            if onward.first or onward.upward or onward.led or onward.flows or onward.unreached:
                 found[address] = onward
         return found
 
@@ -264,7 +274,8 @@ class PassingOn:
         new: dict[str, list[IPAddress]] = {}  # by whom they go to
         for address, onward in wanted.onward.items():
             before = self.onward.onward.get(address)
-            if before is None and onward.first is not None and address in self._state.answers.now:
+            begins = onward.first is not None and (before is None or before.first is None)
+            if begins and address in self._state.answers.now:
                 holders = self.holders.of(address)
                 named = sorted(name for name, each in holders.items() if not each.guessed)
                 if named or address not in self._state.plan.shared:

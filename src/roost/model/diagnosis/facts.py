@@ -75,6 +75,7 @@ class Host:
     routes: tuple[Route, ...] = ()
     reverse_path_drops: int = 0  # packets since the boot
     neighbours: int = 0  # entries of the kernel's table for IPv4
+    conntrack_drops: int | None = None  # packets for which the table of connections had no room
     lacking: tuple[str, ...] = ()
     whose: str = "this process"
     features: Mapping[str, str] = field(default_factory=dict)

@@ -50,6 +50,7 @@ KINDS: Final[Mapping[str, Severity]] = MappingProxyType(
         "addresses removed": "warning",
         "firewall drops gossip": "critical",
         "firewall drops echo": "warning",
+        "firewall drops connections": "warning",
         "firewall drops ARP": "warning",
         "gossip blocked": "critical",
         "wrong key": "critical",

@@ -5,16 +5,17 @@ nothing that
 hangs on an unknown is called a drop. Rules of iptables-nft and firewalld are among those that nft lists.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
+from roost.model.address import IPAddress
 from roost.model.diagnosis.facts import Facts
 from roost.model.diagnosis.finding import Finding, found
 from roost.model.diagnosis.kernel import announcing
 
-__all__ = ["Packet", "dropped", "findings"]
+__all__ = ["PASS_ON_CURE", "Packet", "dropped", "findings", "passed_on_dropped"]
 
 _DEPTH: Final = 16  # jumps
 _HOOKS: Final = {
@@ -24,11 +25,17 @@ _HOOKS: Final = {
         "netdev": ("ingress",),
         "arp": ("input",),
     },
-    "out": {"inet": ("output", "postrouting"), "ip": ("output", "postrouting"), "arp": ("output",)},
+    "out": {
+        "inet": ("output", "postrouting"),
+        "ip": ("output", "postrouting"),
+        "ip6": ("output", "postrouting"),
+        "arp": ("output",),
+    },
 }
 _VERDICTS: Final = frozenset({"accept", "drop", "reject", "return", "jump", "goto"})
 _LINKS: Final = {"iif": "iifname", "oif": "oifname"}  # by number or by name: JSON has the name
 _CURE: Final = "let it pass: a rule before that one, in this host's firewall"
+PASS_ON_CURE: Final = "let packets to service addresses pass that are `ct state untracked`, before that rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,16 @@ def findings(facts: Facts) -> Iterator[Finding]:
         if where := dropped(rules, _echo(facts)):
             text = "this host's firewall drops ICMP echo requests, by which peers see that it lives"
             yield found("firewall drops echo", text, where, _CURE)
+    links = [link.name for link in announcing(facts)]
+    addresses = facts.wish.addresses if facts.wish.keep_connections else ()
+    if where := passed_on_dropped(rules, addresses, links):
+        yield found(
+            "firewall drops connections",
+            "this host's firewall drops what it passes on to the node that has the connection: they break when "
+            "an address moves here",
+            where,
+            PASS_ON_CURE,
+        )
     for way in ("in", "out"):
         packet = Packet(
             way, {("meta", "protocol"): "arp", ("ether", "type"): "arp"}, frozenset({"arp", "netdev"})
@@ -73,6 +90,31 @@ def findings(facts: Facts) -> Iterator[Finding]:
 def dropped(ruleset: Sequence[Mapping[str, Any]], packet: Packet) -> str | None:
     """Return which rule or policy drops `packet`, in words, None when none is known to."""
     return _Walk(ruleset, packet).first_drop()
+
+
+def passed_on_dropped(
+    ruleset: Sequence[Mapping[str, Any]], addresses: Collection[IPAddress], links: Sequence[str]
+) -> str | None:
+    """Return which rule or policy drops packets that are passed on to another node, in words, or None.
+
+    They leave by one of `links` as they came: the client's, to one of `addresses`, in mid-stream, untracked.
+    """
+    for address in addresses:
+        four = address.version == 4
+        family = "ip" if four else "ip6"
+        known: dict[tuple[str, str], Any] = {
+            ("meta", "l4proto"): "tcp",
+            (family, "protocol" if four else "nexthdr"): "tcp",
+            ("meta", "nfproto"): f"ipv{address.version}",
+            ("meta", "protocol"): family,
+            ("ether", "type"): family,
+            ("ct", "state"): "untracked",
+            (family, "daddr"): str(address),
+        }
+        known |= {("meta", "oifname"): links[0]} if len(links) == 1 else {("not", "oifname"): "lo"}
+        if where := dropped(ruleset, Packet("out", known, frozenset({"inet", family}))):
+            return where
+    return None
 
 
 def _flow(facts: Facts, protocol: str, way: str, port: int) -> Packet:
@@ -224,8 +266,10 @@ class _Walk:
     def _absent(self, name: tuple[str, str]) -> bool:
         """Tell whether the packet has no such field: another protocol's."""
         own = self._packet.known.get(("meta", "l4proto"))
-        layers = {"tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "ip6"}
-        return own is not None and name[0] in layers and name[0] != own
+        family = self._packet.known.get(("meta", "nfproto"))
+        layers = {"tcp", "udp", "icmp", "icmpv6", "sctp", "dccp"}
+        another = own is not None and name[0] in layers and name[0] != own
+        return another or name[0] == {"ipv4": "ip6", "ipv6": "ip"}.get(family or "")
 
 
 def _verdict(expression: Mapping[str, Any]) -> tuple[str, str]:

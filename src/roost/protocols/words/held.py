@@ -16,7 +16,7 @@ FLOWS_LIMIT: Final = 30  # flows in a word
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """`connections` are open, 0 when none is left; they are held for `seconds` more at most."""
+    """`connections` of TCP, and flows of UDP, are open, 0 when none is left; they are held for `seconds` more at most."""
 
     address: IPAddress
     connections: int

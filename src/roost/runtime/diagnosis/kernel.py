@@ -15,6 +15,7 @@ from roost.runtime.capabilities import lacking
 from roost.runtime.diagnosis import firewall, managers, proxy
 from roost.runtime.links import links_now
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, message
+from roost.runtime.tracked import room
 
 __all__ = ["host", "settings"]
 
@@ -68,6 +69,7 @@ def host(pid: int | None, *, root: Path = Path("/")) -> Host:
         routes=tuple(_routes()),
         reverse_path_drops=_reverse_path_drops(),
         neighbours=max(0, len(_lines(_NET / "arp")) - 1),
+        conntrack_drops=table.dropped if (table := room()) is not None else None,
         lacking=lacking(pid),
         whose=whose,
         features=_features(),

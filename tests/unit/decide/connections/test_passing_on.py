@@ -1,7 +1,7 @@
 """Connections that outlive a move: whom a node passes their packets on to, and for how long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
+from roost.decide.connections.own import Own
 from roost.decide.connections.row import stations
 from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
 from roost.model.address import IPAddress
@@ -125,6 +126,25 @@ def test_a_peers_new_hardware_address_is_used_at_once() -> None:
     assert onward(one, THEIRS).first == NextHop(hop(2).address, hop(2).link, mac(77))
 
 
+def test_nothing_is_refused_while_a_new_link_lacks_its_address_and_for_no_longer() -> None:
+    """A network card was replaced: this node leads and has no way to the connections yet."""
+    one = One(web(THEIRS))
+    one.have(2, draining=True)
+    one.run(5.0)
+    one.hear(Held("n2", (HeldRow(THEIRS, 17, 500),)))
+    assert onward(one, THEIRS).first == hop(2)
+    one.tell(one.decider.set_links, (replace(link(), index=9, addresses=()),))
+    assert onward(one, THEIRS) == Onward(unreached=True)
+    one.tell(one.decider.set_links, (replace(link(), index=9),))
+    assert onward(one, THEIRS).first == replace(hop(2), link=9)
+    assert not onward(one, THEIRS).unreached
+    one.tell(one.decider.set_links, (replace(link(), index=9, addresses=()),))
+    for _ in range(3):
+        one.hear(Held("n2", (HeldRow(THEIRS, 17, 500),)))
+        one.run(1.5)
+    assert onward(one, THEIRS) == Onward(), "there is none: clients have to be told"
+
+
 def test_for_ipv6_the_next_hop_is_made_of_the_hardware_address() -> None:
     six = next(
         address
@@ -204,6 +224,22 @@ def test_who_has_lost_an_address_passes_on_to_its_leader_what_it_does_not_know()
     one = One(web(MINE))
     lose(one)
     assert onward(one, MINE) == Onward(hop(2), hop(2), None, frozenset({mac(2)})), "it stands behind"
+
+
+def test_who_stands_in_for_a_moment_holds_what_it_held_before_and_says_so_at_once() -> None:
+    """The leader goes on: it must not think that there is nothing left to pass on."""
+    own = Own("n1")
+    own.lose([MINE], 0.0, KEEP)
+    assert own.counted_now([flow(1), flow(2)], (), 0.5, KEEP)
+    assert own.words(0.5) == [Held("n1", (HeldRow(MINE, 2, 600),))]
+    own.regain([MINE], 1.0)
+    assert own.words(1.0) == []
+    own.lose([MINE], 20.0, KEEP)
+    assert own.wake(20.0)
+    assert own.words(20.0) == [Held("n1", (HeldRow(MINE, 2, 600),))]
+    own.counted_now([], (), 24.0, KEEP)
+    own.regain([MINE], 25.0)
+    assert own.words(25.0) == [Held("n1", (HeldRow(MINE, 0, 0),))]
 
 
 def test_the_deadline_ends_it_with_connections_open() -> None:
