@@ -152,8 +152,14 @@ def test_planned_restarts_and_drains_are_no_problems(nodes: Lan) -> None:
         assert speaker.status()["settled"]
     drained, other, _ = nodes.speakers
     assert roost(other, "drain", drained.name).returncode == 0
+    well(*nodes.speakers)
     for speaker in nodes.speakers:
-        named(speaker, "draining", "--undo")
+        (note,) = speaker.status()["notes"]
+        assert (note["kind"], f"{drained.name} --undo" in note["cure"]) == ("draining", True)
+        assert "note: draining: " in roost(speaker, "status").stdout
+    for speaker in nodes.speakers:  # somebody may have forgotten it
+        named(speaker, "draining", f"{drained.name} --undo", patience=45.0)
+        assert speaker.status()["notes"] == []
     assert roost(other, "drain", drained.name, "--undo").returncode == 0
     well(*nodes.speakers)
 

@@ -477,6 +477,7 @@ class Decider:
                 state.readiness,
                 state.patrol,
                 state.standing,
+                state.drain,
                 state.inability,
                 state.tracking,
                 state.vouching,
@@ -539,6 +540,8 @@ class Decider:
             self._state.outbox.say(event)
         if changed:
             self._leading.refresh(now)
+        if self._state.drain.wake(now):
+            self._own_word.describe(now)
         if self._state.inability.wake(now):
             self._own_word.tell_all(self._state.inability.word)
 

@@ -15,12 +15,13 @@ from roost.model.ranking import Ranking
 from roost.protocols.memberlist.members import MEMBERS_LIMIT
 from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.drains import own_drain, peers_drains
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import vrrp_problems
 
-__all__ = ["problems", "why_not_announcing"]
+__all__ = ["notes", "problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
@@ -52,6 +53,11 @@ def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
         elif told[each.kind] == counts[each.kind]:
             kept.append(Problem(each.kind, f"and {counts[each.kind] - _TOLD} more of this kind"))
     return tuple(kept)
+
+
+def notes(speaker: Speaker) -> tuple[Problem, ...]:
+    """Return what is worth knowing beside the problems: drains that go on. As many are told as of problems."""
+    return (*own_drain(speaker, stands=False), *peers_drains(speaker, stands=False))[:_TOLD]
 
 
 # -- the node as a whole ---------------------------------------------------------------------------
@@ -93,9 +99,7 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("no carrier", "the link that carries gossip has no carrier")
     if state.isolation.cut_off:
         yield Problem("cut off", "nobody is heard on the LAN: this node takes over nothing")
-    if state.drain.draining:
-        undo = f"`roost drain {speaker.name} --undo` when the work there is done"
-        yield Problem("draining", "this node leads only what no other node can", undo)
+    yield from own_drain(speaker, stands=True)
     if waits := state.standing.waits(now):
         yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
     if len(state.members) >= MEMBERS_LIMIT:
@@ -160,6 +164,7 @@ def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
         for member in state.fates.lost.values():
             yield _lost(speaker, member)
         yield from _of_gossip(speaker, now)
+    yield from peers_drains(speaker, stands=True)
     differing = speaker.reach.differing(now)
     for member in state.members:
         if member.name != speaker.name and member.is_roost:
@@ -197,9 +202,6 @@ def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Prob
     name, told = member.name, member.metadata
     if differs:
         yield Problem("other services", f"{name} wants other services than this node")
-    if told.draining:
-        undo = f"`roost drain {name} --undo` when the work there is done"
-        yield Problem("draining", f"{name} is drained: it leads only what no other node can", undo)
     if told.waits:
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)

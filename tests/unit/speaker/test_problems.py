@@ -21,7 +21,7 @@ from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.unable import Unable
 from roost.speaker.metrics import metrics
 from roost.speaker.problem_kinds import KINDS, Problem, Severity
-from roost.speaker.problems import problems
+from roost.speaker.problems import notes, problems
 from roost.speaker.speaker import Speaker
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
@@ -139,6 +139,11 @@ def test_who_is_cut_off_blames_nobody() -> None:
 def test_who_is_drained_or_flaps_says_so_itself() -> None:
     one = One(web(MINE))
     one.tell(one.decider.wish, "n1", True)
+    assert kinds(one) == [], "it was asked for"
+    (note,) = notes(speaker(one))
+    assert (note.kind, "drain n1 --undo" in note.cure) == ("draining", True)
+    one.run(31.0)
+    assert notes(speaker(one)) == ()
     (problem,) = found(one)
     assert (problem.kind, "drain n1 --undo" in problem.cure) == ("draining", True)
     one.tell(one.decider.wish, "n1", False)
@@ -182,7 +187,7 @@ def test_many_that_are_lost_do_not_hide_the_rest() -> None:
     ("told", "kind"),
     [
         ({"digest": "another"}, "other services"),
-        ({"draining": True}, "draining"),
+        ({"draining": True, "drain_stands": True}, "draining"),
         ({"waits": 3}, "flapping"),
         ({"deaf": True}, "cut off"),
         ({"blind": True}, "outdated"),
@@ -194,6 +199,14 @@ def test_what_a_member_says_of_itself(told: dict[str, Any], kind: str) -> None:
     one.have(2, **told)
     (problem,) = found(one)
     assert (problem.kind, problem.text.startswith("n2 ")) == (kind, True)
+
+
+def test_a_members_drain_that_goes_on_is_a_note() -> None:
+    one = One(web(MINE))
+    one.have(2, draining=True)
+    assert kinds(one) == []
+    (note,) = notes(speaker(one))
+    assert (note.kind, note.text.startswith("n2 "), "n2 --undo" in note.cure) == ("draining", True, True)
 
 
 def test_a_change_that_is_being_rolled_out_is_none_for_a_moment() -> None:
