@@ -369,6 +369,8 @@ def test_processes_that_cannot_begin_say_so_themselves(nodes: Lan) -> None:
     until(lambda: first.status()["settled"], "it has settled")
     twin = fail(second, first.namespace.name)
     assert "network namespace" in twin
+    named(first, "second speaker", "network namespace", "stop the other one")
+    assert first.text().count("in vain") == 1
     bare = fail(third, third.namespace.name, "setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-all")
     assert "CAP_NET_RAW is missing" in bare
     done = roost(third, "status", "--check")

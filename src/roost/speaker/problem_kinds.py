@@ -55,6 +55,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "waiting": Kind(_CRITICAL, "give this host the address, or correct `membership.bind`"),
         "stale configuration": Kind(_WARNING, "`roost check` the file, correct it, and reload"),
         "restart needed": Kind(_WARNING, "restart this speaker when it suits; its addresses are handed over"),
+        "second speaker": Kind(
+            _WARNING, "stop the other one for good, or give it a network namespace of its own (ip netns exec)"
+        ),
         "source": Kind(_WARNING, "look at the API server, and at this speaker's rights"),
         "same name": Kind(_CRITICAL, _RENAME),
         "no gossip": Kind(_CRITICAL, "open the gossip port, UDP and TCP, in the firewalls between"),

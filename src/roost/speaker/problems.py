@@ -37,7 +37,7 @@ def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
     Of one kind only the first few are told one by one.
     """
     found = (
-        *_of_the_source(speaker),
+        *_of_the_source(speaker, now),
         *_of_names(speaker, now),
         *_of_this_node(speaker, now),
         *_of_peers(speaker, now),
@@ -63,7 +63,10 @@ def notes(speaker: Speaker) -> tuple[Problem, ...]:
 # -- the node as a whole ---------------------------------------------------------------------------
 
 
-def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
+def _of_the_source(speaker: Speaker, now: float) -> Iterator[Problem]:
+    if speaker.rival is not None and now - speaker.rival.at < _LATELY.total_seconds():
+        text = f"process {speaker.rival.pid} tried to start as a speaker in this network namespace, and ended"
+        yield Problem("second speaker", text)
     if speaker.waiting_for:
         yield Problem("waiting", f"waiting for {speaker.waiting_for}")
     if speaker.config_error:

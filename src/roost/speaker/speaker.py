@@ -67,6 +67,7 @@ from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.link_log import LinkLog
+from roost.speaker.rival import Rival
 from roost.speaker.settings import decider_settings
 from roost.speaker.source import Source
 from roost.speaker.trace import trace
@@ -92,6 +93,7 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
+        self.rival: Rival | None = None  # who tried to start in this network namespace last
         self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
         self.events = Events(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self.history = History(lambda: datetime.now(UTC))

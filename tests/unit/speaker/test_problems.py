@@ -22,6 +22,7 @@ from roost.protocols.words.unable import Unable
 from roost.speaker.metrics import metrics
 from roost.speaker.problem_kinds import KINDS, Problem, Severity
 from roost.speaker.problems import notes, problems
+from roost.speaker.rival import Rival
 from roost.speaker.speaker import Speaker
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
@@ -32,6 +33,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
     well = {
         "name": "n1",
         "waiting_for": "",
+        "rival": None,
         "config_error": "",
         "at_next_start": frozenset(),
         "config": SimpleNamespace(interfaces=None, metallb_metrics=False),
@@ -127,6 +129,13 @@ def test_a_host_that_cannot_pass_connections_on() -> None:
     assert "CAP_NET_ADMIN" in problem.cure
     proxied = SimpleNamespace(trouble=(), serving_nodes=lambda _: None, delivers_locally=False)
     assert kinds(one, not_passing_on=why, source=proxied) == [], "an option that is off"
+
+
+def test_another_speaker_on_this_host_is_one_for_a_minute() -> None:
+    one = One(web(MINE))
+    (problem,) = found(one, rival=Rival(1234, one.now - 59.0))
+    assert (problem.kind, "1234" in problem.text) == ("second speaker", True)
+    assert kinds(one, rival=Rival(1234, one.now - 61.0)) == []
 
 
 def test_who_is_cut_off_blames_nobody() -> None:
