@@ -15,6 +15,7 @@ from roost.model.check import Check, Process, Result
 from roost.model.complaint import Complaint
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
+from roost.model.sharing import Sharing
 from roost.observe.reach import Reach
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.fit import Fit, FitRow
@@ -310,6 +311,16 @@ def test_services_that_nobody_is_fit_for_and_those_of_this_node_alone() -> None:
     assert (nobody.kind, nobody.severity) == ("nobody fit", Severity.CRITICAL)
     assert nobody.text == "web: no node is fit, n1 leads all the same: process haproxy: it is gone"
     assert (alone.kind, alone.text) == ("unfit", "other: process haproxy: it is gone")
+
+
+def test_a_shared_service_that_nobody_is_fit_for_is_led_by_nobody_in_particular() -> None:
+    check = Check(Process(name="haproxy"))
+    one = One(web(MINE, track=(check,), sharing=Sharing("client")))
+    one.tell(one.decider.checked, check, Result(ok=False, why="it is gone"))
+    for number in (2, 3):
+        one.hear(Fit(f"n{number}", (FitRow("web", Fitness(fit=False, why="it, too"), 1),)))
+    (nobody,) = found(one)
+    assert nobody.text.startswith("web: no node is fit, all share it all the same: ")
 
 
 def test_an_address_that_its_leader_does_not_answer_for() -> None:
