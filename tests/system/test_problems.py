@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.system.forwarding import balanced
 from tests.system.netns import NETNS
 from tests.system.speakers import Lan, Speaker, lan, services, until
 
@@ -222,6 +223,53 @@ def test_a_lost_member_stays_until_it_is_forgotten_on_purpose(nodes: Lan) -> Non
     third.start()
     nodes.whole()
     well(*nodes.speakers)
+
+
+# -- what serves is sick ---------------------------------------------------------------------------
+
+
+def test_checks_backends_and_virtual_routers(tmp_path: Path) -> None:
+    well_1, well_2 = tmp_path / "n1.well", tmp_path / "n2.well"
+    with balanced(tmp_path, nodes=2, backends=2) as net:
+        net.balance(health={"tcp": True, "interval": 0.2})
+        for speaker, flag, other in zip(net.speakers, (well_1, well_2), ("204", "205"), strict=True):
+            flag.touch()
+            check = {"command": ["test", "-e", str(flag)], "interval": 0.2, "fall": 2}
+            routed = {"vrid": 51, "interval": 0.2, "interface": "eth0"}
+            nowhere = {"vrid": 52, "interface": "eth9"}
+            speaker.write(
+                interfaces=["eth0", "eth1", "eth9"],
+                services=[
+                    *speaker.config["services"],
+                    {"name": "tracked", "addresses": ["192.0.2.203"], "track": [check]},
+                    # What differs between the nodes of one virtual router is most often its addresses.
+                    {
+                        "name": "routed",
+                        "addresses": [f"192.0.2.{other}"],
+                        "election": {"vrrp": routed},
+                        "nodes": [speaker.name],
+                    },
+                    {"name": "nowhere", "addresses": ["192.0.2.206"], "election": {"vrrp": nowhere}},
+                ],
+            )
+        net.start()
+        first, second = net.speakers
+        for speaker in net.speakers:
+            named(speaker, "no leader", "nowhere", "eth9", "explain")
+            named(speaker, "vrid clash", "routed", "vrid")
+        well_1.unlink()
+        named(first, "unfit", "tracked: command test", "explain")
+        well_2.unlink()
+        for speaker in net.speakers:
+            named(speaker, "nobody fit", "tracked", "explain")
+        net.servers[0].kill()
+        for speaker in net.speakers:
+            named(speaker, "backend down", "web: 198.51.100.1:8080", "server")
+        net.servers[1].kill()
+        for speaker in net.speakers:
+            named(speaker, "no quorum", "198.51.100.2:8080", "backends")
+        well_1.touch()
+        named(second, "unfit", "tracked: command test")
 
 
 # -- gossip that does not reach somebody -----------------------------------------------------------
