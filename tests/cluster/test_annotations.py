@@ -115,7 +115,9 @@ def test_an_address_on_all_nodes_and_what_they_weigh(lan: KubeLan) -> None:
         until(lambda: one_each("n3"), "n3 answers everybody")
         reached(lan, vips)
         lan.cut(named(lan, "n3"))
-        until(lambda: one_each("n1", "n2") or one_each("n1") or one_each("n2"), "who weighs nothing stands in")
+        until(
+            lambda: one_each("n1", "n2") or one_each("n1") or one_each("n2"), "who weighs nothing stands in"
+        )
         lan.heal(named(lan, "n3"))
         lan.whole()
         annotate(lan, sharing=None, sharing_weights=None)

@@ -53,7 +53,9 @@ def ask(
 
 
 def _not_allowed(path: Path) -> Failure:
-    return Failure(f"{path} is not for this user; run this as root, or as the speaker's user", Exit.CANNOT_RUN)
+    return Failure(
+        f"{path} is not for this user; run this as root, or as the speaker's user", Exit.CANNOT_RUN
+    )
 
 
 def asks_cluster(path: Path | None) -> bool:

@@ -55,7 +55,14 @@ def _check(path: Path | None, *, as_json: bool) -> None:
         report = _judge(ask(path, "status"))
         code = Exit.OK if report["state"] == "OK" else Exit.INVALID
     except Failure as failure:
-        report = {"state": "CRITICAL", "node": None, "text": failure.message, "problems": [], "notes": [], "figures": {}}
+        report = {
+            "state": "CRITICAL",
+            "node": None,
+            "text": failure.message,
+            "problems": [],
+            "notes": [],
+            "figures": {},
+        }
         code = Exit(failure.exit_code)
     # Behind a bar Nagios reads figures.
     line = f"{report['state']} - {clean(report['text']).replace('|', '/')}"

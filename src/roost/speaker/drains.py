@@ -1,4 +1,4 @@
-"""Drains: work that goes on is a note, one that is done and stands is a problem, as somebody may have forgotten it."""
+"""Drains: work that goes on is a note; one that is done and stands is a problem: it may be forgotten."""
 
 from collections.abc import Iterator
 

@@ -56,7 +56,7 @@ def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
 
 
 def notes(speaker: Speaker) -> tuple[Problem, ...]:
-    """Return what is worth knowing beside the problems: drains that go on. As many are told as of problems."""
+    """Return what is worth knowing beside the problems: drains that go on, the first few."""
     return (*own_drain(speaker, stands=False), *peers_drains(speaker, stands=False))[:_TOLD]
 
 

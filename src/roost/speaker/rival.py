@@ -16,7 +16,7 @@ _log = logging.getLogger("roost.speaker")
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """The process `pid` (0: unknown) tried to start in this network namespace, at `at` (seconds, monotonic)."""
+    """Process `pid` (0: unknown) tried to start in this network namespace at `at` (seconds, monotonic)."""
 
     pid: int
     at: float

@@ -86,6 +86,8 @@ _LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
 class Speaker:
     """The node's parts: `start`, then `run` while changes flow by themselves, then `hand_over` and `stop`."""
 
+    rival: Rival | None = None  # who tried to start in this network namespace last
+
     def __init__(self, source: Source) -> None:
         config = source.settings
         self.source = source
@@ -93,7 +95,6 @@ class Speaker:
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
-        self.rival: Rival | None = None  # who tried to start in this network namespace last
         self.at_next_start: frozenset[str] = frozenset()  # fields of a reload that this process leaves alone
         self.events = Events(lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self.history = History(lambda: datetime.now(UTC))

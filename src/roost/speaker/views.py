@@ -58,9 +58,7 @@ class SpeakerViews:
                 {"kind": each.kind, "severity": each.severity.value, "text": each.text, "cure": each.cure}
                 for each in problems(speaker, time.monotonic())
             ],
-            "notes": [
-                {"kind": each.kind, "text": each.text, "cure": each.cure} for each in notes(speaker)
-            ],
+            "notes": [{"kind": each.kind, "text": each.text, "cure": each.cure} for each in notes(speaker)],
             "settled": speaker.decider.state.settling.settled,
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,

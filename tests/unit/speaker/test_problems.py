@@ -31,7 +31,7 @@ MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
 
 def speaker(one: One, **changed: Any) -> Speaker:
     """The node that `one` plays, with what a speaker has around its decider."""
-    well = {
+    well: dict[str, Any] = {
         "name": "n1",
         "waiting_for": "",
         "rival": None,

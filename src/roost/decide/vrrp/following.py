@@ -21,13 +21,13 @@ __all__ = ["Following"]
 
 _REFRESH: Final = 1.0  # seconds
 _REFRESHED: Final = 10  # addresses at a time
-_ADVERT_COMES: Final = 1.0  # seconds in which a new master's advert is read: another socket's, it may come later
+_ADVERT_COMES: Final = 1.0  # seconds: a new master's advert comes by another socket than its claim
 _DOUBTED: Final = 64  # claims at a time
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Where an address was claimed, by which peer if any, and until when an advert may explain it (seconds)."""
+    """Where an address was claimed, by which peer if any, and until when an advert may explain it."""
 
     interface: str
     peer: str | None
