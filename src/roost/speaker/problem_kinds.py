@@ -71,7 +71,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         # Its peers.
         "lost member": Kind(_WARNING, "look at that host; `roost forget NODE` if it is not to come back"),
         "wrong key": Kind(_WARNING, f"{_KEYS}, or keep others from the gossip port"),
-        "gossip blocked": Kind(_WARNING, "open the gossip port, UDP and TCP, in the firewalls between"),
+        "gossip blocked": Kind(
+            _WARNING,
+            "open the gossip port, UDP and TCP, in the firewalls between; where it is open, that process hangs",
+        ),
         "no UDP": Kind(_WARNING, "open the gossip port for UDP, both ways, in the firewalls between"),
         "no TCP": Kind(_WARNING, "open the gossip port for TCP, both ways, in the firewalls between"),
         "other services": Kind(_WARNING, "give both the same file, and reload"),
