@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.system.forwarding import balanced
 from tests.system.netns import NETNS
 from tests.system.speakers import Lan, Speaker, lan, services, until
 
@@ -152,8 +153,14 @@ def test_planned_restarts_and_drains_are_no_problems(nodes: Lan) -> None:
         assert speaker.status()["settled"]
     drained, other, _ = nodes.speakers
     assert roost(other, "drain", drained.name).returncode == 0
+    well(*nodes.speakers)
     for speaker in nodes.speakers:
-        named(speaker, "draining", "--undo")
+        (note,) = speaker.status()["notes"]
+        assert (note["kind"], f"{drained.name} --undo" in note["cure"]) == ("draining", True)
+        assert "note: draining: " in roost(speaker, "status").stdout
+    for speaker in nodes.speakers:  # somebody may have forgotten it
+        named(speaker, "draining", f"{drained.name} --undo", patience=45.0)
+        assert speaker.status()["notes"] == []
     assert roost(other, "drain", drained.name, "--undo").returncode == 0
     well(*nodes.speakers)
 
@@ -216,6 +223,53 @@ def test_a_lost_member_stays_until_it_is_forgotten_on_purpose(nodes: Lan) -> Non
     third.start()
     nodes.whole()
     well(*nodes.speakers)
+
+
+# -- what serves is sick ---------------------------------------------------------------------------
+
+
+def test_checks_backends_and_virtual_routers(tmp_path: Path) -> None:
+    well_1, well_2 = tmp_path / "n1.well", tmp_path / "n2.well"
+    with balanced(tmp_path, nodes=2, backends=2) as net:
+        net.balance(health={"tcp": True, "interval": 0.2})
+        for speaker, flag, other in zip(net.speakers, (well_1, well_2), ("204", "205"), strict=True):
+            flag.touch()
+            check = {"command": ["test", "-e", str(flag)], "interval": 0.2, "fall": 2}
+            routed = {"vrid": 51, "interval": 0.2, "interface": "eth0"}
+            nowhere = {"vrid": 52, "interface": "eth9"}
+            speaker.write(
+                interfaces=["eth0", "eth1", "eth9"],
+                services=[
+                    *speaker.config["services"],
+                    {"name": "tracked", "addresses": ["192.0.2.203"], "track": [check]},
+                    # What differs between the nodes of one virtual router is most often its addresses.
+                    {
+                        "name": "routed",
+                        "addresses": [f"192.0.2.{other}"],
+                        "election": {"vrrp": routed},
+                        "nodes": [speaker.name],
+                    },
+                    {"name": "nowhere", "addresses": ["192.0.2.206"], "election": {"vrrp": nowhere}},
+                ],
+            )
+        net.start()
+        first, second = net.speakers
+        for speaker in net.speakers:
+            named(speaker, "no leader", "nowhere", "eth9", "explain")
+            named(speaker, "vrid clash", "routed", "vrid")
+        well_1.unlink()
+        named(first, "unfit", "tracked: command test", "explain")
+        well_2.unlink()
+        for speaker in net.speakers:
+            named(speaker, "nobody fit", "tracked", "explain")
+        net.servers[0].kill()
+        for speaker in net.speakers:
+            named(speaker, "backend down", "web: 198.51.100.1:8080", "server")
+        net.servers[1].kill()
+        for speaker in net.speakers:
+            named(speaker, "no quorum", "198.51.100.2:8080", "backends")
+        well_1.touch()
+        named(second, "unfit", "tracked: command test")
 
 
 # -- gossip that does not reach somebody -----------------------------------------------------------
@@ -363,6 +417,8 @@ def test_processes_that_cannot_begin_say_so_themselves(nodes: Lan) -> None:
     until(lambda: first.status()["settled"], "it has settled")
     twin = fail(second, first.namespace.name)
     assert "network namespace" in twin
+    named(first, "second speaker", "network namespace", "stop the other one")
+    assert first.text().count("in vain") == 1
     bare = fail(third, third.namespace.name, "setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-all")
     assert "CAP_NET_RAW is missing" in bare
     done = roost(third, "status", "--check")

@@ -1,11 +1,14 @@
 """The `roost` command. Each subcommand is a module here, imported only when it is asked for."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
+from typing import Any
 
 import click
 
 from roost import __version__
+from roost.cli.exits import Exit, Failure
 
 __all__ = ["main"]
 
@@ -40,6 +43,22 @@ class _LazyGroup(click.Group):
         """List the commands without loading them, and whole lines of theirs."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for, and say which may be meant where there is none."""
+        close = get_close_matches(args[0], _COMMANDS, n=1)
+        if args[0] not in _COMMANDS and close:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C has an exit code of its own, where the command does not know better."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            raise Failure("interrupted", Exit.INTERRUPTED) from None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:

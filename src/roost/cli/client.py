@@ -1,5 +1,6 @@
 """Asking the local speaker over its API socket."""
 
+import os
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["ask", "asks_cluster", "json_option", "only_socket", "socket_option",
 socket_option = click.option(
     "--socket",
     "socket_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who may not open it is told so by `ask`
     envvar="ROOST_SOCKET",
     help="The speaker's API socket. Default: $ROOST_SOCKET, else the only socket in /run/roost"
     " (or $XDG_RUNTIME_DIR/roost); without any, the speakers of the cluster that KUBECONFIG leads to.",
@@ -38,6 +39,8 @@ def ask(
     sock = path or only_socket()
     try:
         status, answer = request(method, sock, target)
+    except PermissionError as error:
+        raise _not_allowed(sock) from error
     except (OSError, HTTPException) as error:
         raise Failure(
             f"no speaker answers at {sock} ({error}); is `roost speaker` running?", Exit.NO_SPEAKER
@@ -49,13 +52,22 @@ def ask(
     return answer
 
 
+def _not_allowed(path: Path) -> Failure:
+    return Failure(
+        f"{path} is not for this user; run this as root, or as the speaker's user", Exit.CANNOT_RUN
+    )
+
+
 def asks_cluster(path: Path | None) -> bool:
     """Tell whether a cluster is asked: no socket is named, none is here, and kubectl would find a cluster."""
     return path is None and not sockets_here() and is_known()
 
 
 def sockets_here() -> list[Path]:
-    """Return the sockets of all speakers of this host."""
+    """Return the sockets of all speakers of this host; ends the command where this user may not look."""
+    for folder in folders():
+        if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - Path's raises
+            raise _not_allowed(folder)
     return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
 
 

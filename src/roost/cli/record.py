@@ -85,8 +85,7 @@ async def _write(sock: Path, target: str, patience: float, output: Path) -> int:
                 file = file or files.enter_context(_opened(output))
                 rest += part
                 whole, count = pcapng.whole_blocks(rest)
-                file.write(rest[:whole])
-                file.flush()
+                _keep(file, rest[:whole], output)
                 rest = rest[whole:]
                 packets += count
     except (h11.RemoteProtocolError, NotASpeakerError, ValueError) as error:
@@ -96,10 +95,18 @@ async def _write(sock: Path, target: str, patience: float, output: Path) -> int:
     except (BrokenPipeError, Failure):
         raise
     except (OSError, TimeoutError) as error:
-        raise Failure(
-            f"no speaker answers at {sock}, or {output} is full ({error})", Exit.NO_SPEAKER
-        ) from error
+        raise Failure(f"no speaker answers at {sock} ({error})", Exit.NO_SPEAKER) from error
     return packets
+
+
+def _keep(file: BinaryIO, data: bytes, output: Path) -> None:
+    try:
+        file.write(data)
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(f"cannot write {output}: {error.strerror or error}", Exit.CANNOT_RUN) from error
 
 
 async def _parts(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -55,7 +55,14 @@ def _check(path: Path | None, *, as_json: bool) -> None:
         report = _judge(ask(path, "status"))
         code = Exit.OK if report["state"] == "OK" else Exit.INVALID
     except Failure as failure:
-        report = {"state": "CRITICAL", "node": None, "text": failure.message, "problems": [], "figures": {}}
+        report = {
+            "state": "CRITICAL",
+            "node": None,
+            "text": failure.message,
+            "problems": [],
+            "notes": [],
+            "figures": {},
+        }
         code = Exit(failure.exit_code)
     # Behind a bar Nagios reads figures.
     line = f"{report['state']} - {clean(report['text']).replace('|', '/')}"
@@ -76,12 +83,15 @@ def _judge(status: dict[str, Any]) -> dict[str, Any]:
         text = f"{status['node']}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}: {found}"
     else:
         text = f"{status['node']}: {alive} members alive, {len(services)} services, {led} led here"
+    notes = status.get("notes", [])  # an older speaker has none
+    text += "".join(f"; {each['kind']}: {each['text']}" for each in notes)
     critical = any(each["severity"] == "critical" for each in problems)
     return {
         "state": "CRITICAL" if critical else "WARNING" if problems else "OK",
         "node": status["node"],
         "text": text,
         "problems": problems,
+        "notes": notes,
         "figures": {
             "problems": len(problems),
             "members": len(members),
@@ -102,6 +112,9 @@ def _answers(service: dict[str, Any], node: str) -> bool:
 
 def _draw(status: dict[str, Any], screen: Screen) -> None:
     _problems(status, screen)
+    for note in status.get("notes", ()):  # an older speaker has none
+        told = f": {note['text']} "
+        screen.line("note: ", (note["kind"], "bold"), told, (f"-> {note['cure']}", "cyan"), indent=6)
     state = "" if status["settled"] else "  (still listening for peers; claims nothing yet)"
     since = f"{'up' if screen.is_terminal else 'up since'} {screen.moment(status['started_at'])}"
     screen.line(

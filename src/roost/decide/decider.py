@@ -105,6 +105,7 @@ class Decider:
             state.readiness,
             state.patrol,
             state.standing,
+            state.drain,
             state.inability,
             state.tracking,
             state.vouching,
@@ -566,6 +567,8 @@ class Decider:
             self._state.outbox.say(event)
         if changed:
             self._leading.refresh(now)
+        if self._state.drain.wake(now):
+            self._own_word.describe(now)
         if self._state.inability.wake(now):
             self._own_word.tell_all(self._state.inability.word)
 

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Final
 
-__all__ = ["NamespaceInUseError", "lock_namespace"]
+__all__ = ["NamespaceInUseError", "lock_namespace", "who_asked"]
 
 _NAME: Final = "\0roost-speaker"
 _CREDENTIALS: Final = struct.Struct("=iII")  # struct ucred of unix(7): pid, uid, gid
@@ -28,7 +28,8 @@ def lock_namespace() -> socket.socket:
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         lock.bind(_NAME)
-        lock.listen(1)  # who asks for the holder connects; nobody is ever accepted
+        lock.listen(1)  # who asks for the holder connects (`who_asked`)
+        lock.setblocking(False)  # noqa: FBT003 - the library's signature
     except OSError as error:
         lock.close()
         if error.errno != errno.EADDRINUSE:
@@ -38,6 +39,21 @@ def lock_namespace() -> socket.socket:
             "addresses from each other; stop it first, or give this one its own namespace (ip netns exec)"
         ) from error
     return lock
+
+
+def who_asked(lock: socket.socket) -> int | None:
+    """Take one who has asked for the holder of `lock`: its process id, 0 where it cannot be known.
+
+    None when there is nobody, or only a user who could run no speaker here.
+    """
+    try:
+        asker, _ = lock.accept()
+    except OSError:
+        return None
+    with asker:
+        found = asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(found)
+    return int(pid) if uid in (0, os.geteuid()) else None
 
 
 def _holder() -> str:

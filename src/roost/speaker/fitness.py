@@ -54,9 +54,8 @@ def fitness_problems(speaker: Speaker) -> Iterator[Problem]:
         if ranking is None:
             continue
         if ranking.leader is not None and not (led := nodes.get(ranking.leader, FIT)).fit:
-            nobody.setdefault(f"no node is fit, {ranking.leader} leads all the same: {led.why}", []).append(
-                name
-            )
+            serves = f"{ranking.leader} leads" if ranking.service.sharing is None else "all share it"
+            nobody.setdefault(f"no node is fit, {serves} all the same: {led.why}", []).append(name)
         elif not (own := nodes.get(speaker.name, FIT)).fit:
             unfit.setdefault(own.why, []).append(name)
     for kind, found in (("nobody fit", nobody), ("unfit", unfit)):

@@ -6,6 +6,7 @@ The API is followed first, then gossip is joined: whom its peers take for a lead
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ async def _announce(
     joined(source.targets)
     source.on_peers = joined
     source.on_drain = drained
-    speaker.decider.state.drain.draining = source.drain  # since before its start
+    speaker.decider.state.drain.wish(source.drain, time.monotonic())  # since before its start
     source.on_change = changed
     source.on_bulk = garbage.settle
     speaker.on_answering = announced.changed

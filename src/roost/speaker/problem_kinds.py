@@ -55,6 +55,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "waiting": Kind(_CRITICAL, "give this host the address, or correct `membership.bind`"),
         "stale configuration": Kind(_WARNING, "`roost check` the file, correct it, and reload"),
         "restart needed": Kind(_WARNING, "restart this speaker when it suits; its addresses are handed over"),
+        "second speaker": Kind(
+            _WARNING, "stop the other one for good, or give it a network namespace of its own (ip netns exec)"
+        ),
         "source": Kind(_WARNING, "look at the API server, and at this speaker's rights"),
         "same name": Kind(_CRITICAL, _RENAME),
         "no gossip": Kind(_CRITICAL, "open the gossip port, UDP and TCP, in the firewalls between"),
@@ -71,7 +74,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         # Its peers.
         "lost member": Kind(_WARNING, "look at that host; `roost forget NODE` if it is not to come back"),
         "wrong key": Kind(_WARNING, f"{_KEYS}, or keep others from the gossip port"),
-        "gossip blocked": Kind(_WARNING, "open the gossip port, UDP and TCP, in the firewalls between"),
+        "gossip blocked": Kind(
+            _WARNING,
+            "open the gossip port, UDP and TCP, in the firewalls between; where it is open, that process hangs",
+        ),
         "no UDP": Kind(_WARNING, "open the gossip port for UDP, both ways, in the firewalls between"),
         "no TCP": Kind(_WARNING, "open the gossip port for TCP, both ways, in the firewalls between"),
         "other services": Kind(_WARNING, "give both the same file, and reload"),

@@ -16,12 +16,13 @@ from roost.protocols.memberlist.members import MEMBERS_LIMIT
 from roost.runtime.tracked import room
 from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
+from roost.speaker.drains import own_drain, peers_drains
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import vrrp_problems
 
-__all__ = ["problems", "why_not_announcing"]
+__all__ = ["notes", "problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
@@ -37,7 +38,7 @@ def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
     Of one kind only the first few are told one by one.
     """
     found = (
-        *_of_the_source(speaker),
+        *_of_the_source(speaker, now),
         *_of_names(speaker, now),
         *_of_this_node(speaker, now),
         *_of_peers(speaker, now),
@@ -55,10 +56,18 @@ def problems(speaker: Speaker, now: float) -> tuple[Problem, ...]:
     return tuple(kept)
 
 
+def notes(speaker: Speaker) -> tuple[Problem, ...]:
+    """Return what is worth knowing beside the problems: drains that go on, the first few."""
+    return (*own_drain(speaker, stands=False), *peers_drains(speaker, stands=False))[:_TOLD]
+
+
 # -- the node as a whole ---------------------------------------------------------------------------
 
 
-def _of_the_source(speaker: Speaker) -> Iterator[Problem]:
+def _of_the_source(speaker: Speaker, now: float) -> Iterator[Problem]:
+    if speaker.rival is not None and now - speaker.rival.at < _LATELY.total_seconds():
+        text = f"process {speaker.rival.pid} tried to start as a speaker in this network namespace, and ended"
+        yield Problem("second speaker", text)
     if speaker.waiting_for:
         yield Problem("waiting", f"waiting for {speaker.waiting_for}")
     if speaker.config_error:
@@ -94,9 +103,7 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("no carrier", "the link that carries gossip has no carrier")
     if state.isolation.cut_off:
         yield Problem("cut off", "nobody is heard on the LAN: this node takes over nothing")
-    if state.drain.draining:
-        undo = f"`roost drain {speaker.name} --undo` when the work there is done"
-        yield Problem("draining", "this node leads only what no other node can", undo)
+    yield from own_drain(speaker, stands=True)
     if waits := state.standing.waits(now):
         yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
     if len(state.members) >= MEMBERS_LIMIT:
@@ -165,6 +172,7 @@ def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
         for member in state.fates.lost.values():
             yield _lost(speaker, member)
         yield from _of_gossip(speaker, now)
+    yield from peers_drains(speaker, stands=True)
     differing = speaker.reach.differing(now)
     for member in state.members:
         if member.name != speaker.name and member.is_roost:
@@ -202,9 +210,6 @@ def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Prob
     name, told = member.name, member.metadata
     if differs:
         yield Problem("other services", f"{name} wants other services than this node")
-    if told.draining:
-        undo = f"`roost drain {name} --undo` when the work there is done"
-        yield Problem("draining", f"{name} is drained: it leads only what no other node can", undo)
     if told.waits:
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)

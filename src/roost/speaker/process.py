@@ -27,6 +27,7 @@ from roost.speaker.listening import Listening, Secured
 from roost.speaker.live import Live
 from roost.speaker.recording import with_recording
 from roost.speaker.reloading import Reloader
+from roost.speaker.rival import rivals_told
 from roost.speaker.speaker import Speaker
 from roost.speaker.views import SpeakerViews
 from roost.standalone.config import SpeakerConfig
@@ -79,7 +80,7 @@ async def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signals.handle(loop, number, asked_to_stop)
-    with _alone():
+    with _alone() as lock, rivals_told(lock, partial(setattr, speaker, "rival")):
         live = Live(speaker)
         recording = partial(with_recording, speaker.recorder, speaker.cluster)
         status = speaker.config.status

@@ -67,6 +67,7 @@ from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
 from roost.speaker.environment import Environment
 from roost.speaker.link_log import LinkLog
+from roost.speaker.rival import Rival
 from roost.speaker.settings import decider_settings
 from roost.speaker.source import Source
 from roost.speaker.trace import trace
@@ -84,6 +85,8 @@ _LOOK: Final = 0.5  # seconds between two looks at what nobody tells of
 
 class Speaker:
     """The node's parts: `start`, then `run` while changes flow by themselves, then `hand_over` and `stop`."""
+
+    rival: Rival | None = None  # who tried to start in this network namespace last
 
     def __init__(self, source: Source) -> None:
         config = source.settings

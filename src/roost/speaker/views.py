@@ -22,7 +22,7 @@ from roost.speaker.balanced import backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
-from roost.speaker.problems import problems, why_not_announcing
+from roost.speaker.problems import notes, problems, why_not_announcing
 from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import vrrp_view
 
@@ -58,6 +58,7 @@ class SpeakerViews:
                 {"kind": each.kind, "severity": each.severity.value, "text": each.text, "cure": each.cure}
                 for each in problems(speaker, time.monotonic())
             ],
+            "notes": [{"kind": each.kind, "text": each.text, "cure": each.cure} for each in notes(speaker)],
             "settled": speaker.decider.state.settling.settled,
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from roost.model.address import IPAddress
 from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, HealthKind
+from roost.protocols.machine import Endpoint
 from roost.standalone import values
 from roost.standalone.section import Section
 
@@ -23,13 +26,25 @@ _OF: Final = {  # keys that mean something for some kinds alone
     "record": ("dns",),
 }
 _NAMES: Final = {"ca_file": "caFile"}
+_WITH_PORT: Final = re.compile(r"[0-9.]+:[0-9]+|\[.*\]:.*")
 _MOST_WEIGHT: Final = 65535
 _MOST_SENT: Final = 1400  # bytes: one packet
 _DNS_NAME: Final = re.compile(r"\.|(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+")
 
-_Address = Annotated[IPAddress, PlainValidator(values.unicast("use the server's own address"))]
 _Gateway = Annotated[IPAddress, PlainValidator(values.unicast("use a free address of the backends' subnet"))]
 _Port = Annotated[int, PlainValidator(values.integer(1, 65535))]
+
+
+def _server(value: object) -> Endpoint:
+    """Return `address` or `address:port`; port 0 is none."""
+    own = values.unicast("use the server's own address")
+    try:
+        return Endpoint(str(own(value)), 0)
+    except PydanticCustomError:
+        if not isinstance(value, str) or not _WITH_PORT.fullmatch(value):
+            raise
+    endpoint = values.endpoint()(value)
+    return Endpoint(str(own(endpoint.host)), endpoint.port)
 
 
 def _yes(value: object) -> bool:
@@ -63,19 +78,31 @@ def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-class BackendSection(Section):
-    """A server; without `port` it has the service's own."""
+class ServerSection(Section):
+    """A server; without `port`, here or behind the address (`address:port`), it has the service's own."""
 
-    address: _Address
+    address: Annotated[Endpoint, PlainValidator(_server)]
     port: _Port | None = None
+
+    @model_validator(mode="after")
+    def _has_one_port(self) -> "ServerSection":
+        if self.address.port and self.port:
+            raise values.wrong("has two ports", "write it behind the address or as port, not both")
+        return self
+
+    def backend(self, weight: int = 1) -> Backend:
+        """Return it as others know it."""
+        return Backend(ip_address(self.address.host), self.address.port or self.port or 0, weight)
+
+
+class BackendSection(ServerSection):
+    """A server that gets its share of clients."""
+
     weight: Annotated[int, PlainValidator(values.integer(0, _MOST_WEIGHT))] = 1
 
 
-class SorrySection(Section):
+class SorrySection(ServerSection):
     """A server for those who would find none."""
-
-    address: _Address
-    port: _Port | None = None
 
 
 class HealthSection(Section):
@@ -147,10 +174,10 @@ def forward_of(section: ForwardSection | None, backends: Iterable[BackendSection
     """Return what a service is told about its backends."""
     told = section or ForwardSection()
     return Forward(
-        backends=tuple(Backend(each.address, each.port or 0, each.weight) for each in backends),
+        backends=tuple(each.backend(each.weight) for each in backends),
         gateways=tuple(told.gateway),
         source=cast("Literal['keep', 'masquerade']", told.source),
         quorum=told.quorum,
-        sorry=tuple(Backend(each.address, each.port or 0) for each in told.sorry),
+        sorry=tuple(each.backend() for each in told.sorry),
         health=told.health.check() if told.health else None,
     )

@@ -11,8 +11,9 @@ from roost.standalone.config import ServiceConfig, SpeakerConfig
 from roost.standalone.document import Document, Found, Path
 from roost.standalone.problems import Finding
 
-__all__ = ["forward_findings"]
+__all__ = ["forward_findings", "idle_backends"]
 
+_OF_FORWARD: Final = ("backends", "forward")
 _ALIKE: Final = ("nodes", "interfaces", "election", "failback", "track", "sharing")  # of a shared gateway
 
 
@@ -32,6 +33,18 @@ def forward_findings(config: SpeakerConfig, document: Document) -> Iterator[Foun
     yield from rules.shared_gateways()
 
 
+def idle_backends(document: Document) -> Iterator[Found]:
+    """Yield what only `deliver: forward` uses, where the file says `local` on purpose."""
+    services = document.get(("services",))
+    for at, service in enumerate(services.value if services is not None else ()):
+        deliver = service.value.get("deliver")
+        for key in _OF_FORWARD if deliver is not None and deliver.value == "local" else ():
+            if service.value.get(key) is not None:
+                where: Path = ("services", at, key)
+                cause = "has no effect with deliver: local"
+                yield where, document.key_spot(where), Finding(cause, "write deliver: forward to use it")
+
+
 class _Rules:
     def __init__(self, config: SpeakerConfig, document: Document) -> None:
         self._config = config
@@ -40,7 +53,9 @@ class _Rules:
         self._bind = ip_address(config.membership.bind.host) if config.membership else None
 
     def useless(self, at: int) -> Iterator[Found]:
-        for key in ("backends", "forward"):
+        if self._document.get(("services", at, "deliver")):
+            return  # on purpose (`idle_backends`)
+        for key in _OF_FORWARD:
             if self._document.get(("services", at, key)):
                 yield self._found(
                     (at, key), "is of deliver: forward alone", "write deliver: forward, or remove it"

@@ -25,7 +25,7 @@ from roost.standalone.exposure import exposures
 from roost.standalone.failback import idle_failback
 from roost.standalone.findings import read_sections
 from roost.standalone.forward import forward_of
-from roost.standalone.forward_rules import forward_findings
+from roost.standalone.forward_rules import forward_findings, idle_backends
 from roost.standalone.hooks import doubts as hook_doubts
 from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
@@ -79,6 +79,7 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
             doubts = [
                 *_idle(config, document),
                 *idle_failback(document),
+                *idle_backends(document),
                 *advice(config, document),
                 *exposures(document, config.status.http, path, folder),
                 *hook_doubts(document, config.hooks),

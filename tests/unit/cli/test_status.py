@@ -106,6 +106,20 @@ def test_problems_come_first_with_kind_and_cure(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+NOTE = {"kind": "draining", "text": "n2 is drained", "cure": "undo it"}
+
+
+def test_what_goes_on_as_wished_is_a_note_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = status(notes=[NOTE])
+    assert shown(monkeypatch, said).splitlines()[:2] == [
+        "no problems",
+        "note: draining: n2 is drained -> undo it",
+    ]
+    code, line = checked(monkeypatch, said)
+    assert (code, line.startswith("OK - n1: "), "; draining: n2 is drained |" in line) == (0, True, True)
+    assert json.loads(checked(monkeypatch, said, "--json")[1])["notes"] == [NOTE]
+
+
 def test_texts_from_elsewhere_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     said = status(problems=[problem("lost member", HOSTILE)])
     said["node"] = HOSTILE

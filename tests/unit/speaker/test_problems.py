@@ -15,13 +15,15 @@ from roost.model.check import Check, Process, Result
 from roost.model.complaint import Complaint
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
+from roost.model.sharing import Sharing
 from roost.observe.reach import Reach
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.unable import Unable
 from roost.speaker.metrics import metrics
 from roost.speaker.problem_kinds import KINDS, Problem, Severity
-from roost.speaker.problems import problems
+from roost.speaker.problems import notes, problems
+from roost.speaker.rival import Rival
 from roost.speaker.speaker import Speaker
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
@@ -29,9 +31,10 @@ MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
 
 def speaker(one: One, **changed: Any) -> Speaker:
     """The node that `one` plays, with what a speaker has around its decider."""
-    well = {
+    well: dict[str, Any] = {
         "name": "n1",
         "waiting_for": "",
+        "rival": None,
         "config_error": "",
         "at_next_start": frozenset(),
         "config": SimpleNamespace(interfaces=None, metallb_metrics=False),
@@ -129,6 +132,13 @@ def test_a_host_that_cannot_pass_connections_on() -> None:
     assert kinds(one, not_passing_on=why, source=proxied) == [], "an option that is off"
 
 
+def test_another_speaker_on_this_host_is_one_for_a_minute() -> None:
+    one = One(web(MINE))
+    (problem,) = found(one, rival=Rival(1234, one.now - 59.0))
+    assert (problem.kind, "1234" in problem.text) == ("second speaker", True)
+    assert kinds(one, rival=Rival(1234, one.now - 61.0)) == []
+
+
 def test_who_is_cut_off_blames_nobody() -> None:
     one = One(web(MINE))
     one.have(2, Verdict.DEAD)
@@ -139,6 +149,11 @@ def test_who_is_cut_off_blames_nobody() -> None:
 def test_who_is_drained_or_flaps_says_so_itself() -> None:
     one = One(web(MINE))
     one.tell(one.decider.wish, "n1", True)
+    assert kinds(one) == [], "it was asked for"
+    (note,) = notes(speaker(one))
+    assert (note.kind, "drain n1 --undo" in note.cure) == ("draining", True)
+    one.run(31.0)
+    assert notes(speaker(one)) == ()
     (problem,) = found(one)
     assert (problem.kind, "drain n1 --undo" in problem.cure) == ("draining", True)
     one.tell(one.decider.wish, "n1", False)
@@ -182,7 +197,7 @@ def test_many_that_are_lost_do_not_hide_the_rest() -> None:
     ("told", "kind"),
     [
         ({"digest": "another"}, "other services"),
-        ({"draining": True}, "draining"),
+        ({"draining": True, "drain_stands": True}, "draining"),
         ({"waits": 3}, "flapping"),
         ({"deaf": True}, "cut off"),
         ({"blind": True}, "outdated"),
@@ -194,6 +209,14 @@ def test_what_a_member_says_of_itself(told: dict[str, Any], kind: str) -> None:
     one.have(2, **told)
     (problem,) = found(one)
     assert (problem.kind, problem.text.startswith("n2 ")) == (kind, True)
+
+
+def test_a_members_drain_that_goes_on_is_a_note() -> None:
+    one = One(web(MINE))
+    one.have(2, draining=True)
+    assert kinds(one) == []
+    (note,) = notes(speaker(one))
+    assert (note.kind, note.text.startswith("n2 "), "n2 --undo" in note.cure) == ("draining", True, True)
 
 
 def test_a_change_that_is_being_rolled_out_is_none_for_a_moment() -> None:
@@ -288,6 +311,16 @@ def test_services_that_nobody_is_fit_for_and_those_of_this_node_alone() -> None:
     assert (nobody.kind, nobody.severity) == ("nobody fit", Severity.CRITICAL)
     assert nobody.text == "web: no node is fit, n1 leads all the same: process haproxy: it is gone"
     assert (alone.kind, alone.text) == ("unfit", "other: process haproxy: it is gone")
+
+
+def test_a_shared_service_that_nobody_is_fit_for_is_led_by_nobody_in_particular() -> None:
+    check = Check(Process(name="haproxy"))
+    one = One(web(MINE, track=(check,), sharing=Sharing("client")))
+    one.tell(one.decider.checked, check, Result(ok=False, why="it is gone"))
+    for number in (2, 3):
+        one.hear(Fit(f"n{number}", (FitRow("web", Fitness(fit=False, why="it, too"), 1),)))
+    (nobody,) = found(one)
+    assert nobody.text.startswith("web: no node is fit, all share it all the same: ")
 
 
 def test_an_address_that_its_leader_does_not_answer_for() -> None:

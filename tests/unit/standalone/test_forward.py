@@ -95,6 +95,32 @@ def test_all_that_it_can_say(read: Load) -> None:
     )
 
 
+def test_a_port_may_stand_behind_the_address(read: Load) -> None:
+    one, six = {"address": "198.51.100.6:8080"}, {"address": "[2001:db8:1::6]:8080", "weight": 3}
+    forward = {"source": "masquerade", "sorry": {"address": "198.51.100.9:8081"}}
+    addresses = ["192.0.2.200", "2001:db8::200"]
+    config, problems = read(service(addresses=addresses, backends=[one, six], forward=forward))
+    assert (config is not None, problems) == (True, [])
+    assert config is not None
+    told = config.services[0].forward
+    assert told is not None
+    assert told.backends == (
+        Backend(ip_address("198.51.100.6"), 8080),
+        Backend(ip_address("2001:db8:1::6"), 8080, weight=3),
+    )
+    assert told.sorry == (Backend(ip_address("198.51.100.9"), 8081),)
+
+
+def test_backends_of_a_service_that_is_local_on_purpose_are_a_warning(read: Load) -> None:
+    config, problems = read(service(deliver="local"))
+    assert config is not None
+    assert config.services[0].forward is None
+    assert [(each.severity, each.field) for each in problems] == [
+        ("warning", "services[0].backends"),
+        ("warning", "services[0].forward"),
+    ]
+
+
 def test_nodes_agree_on_where_clients_go_and_not_on_how_backends_are_asked(read: Load) -> None:
     def digest(**forward: Any) -> str:
         config, _ = read(service(forward={"gateway": GATEWAY, **forward}))
@@ -112,7 +138,11 @@ def test_nodes_agree_on_where_clients_go_and_not_on_how_backends_are_asked(read:
         ({"ports": None}, "deliver", "needs to know the ports"),
         ({"ports": [{"port": 80, "protocol": "SCTP"}]}, "ports[0]", "SCTP cannot be balanced"),
         ({"ports": [{"port": 80}, {"port": 80}]}, "ports[1]", "is there already"),
-        ({"deliver": "local", "forward": None}, "backends", "of deliver: forward alone"),
+        ({"deliver": None, "forward": None}, "backends", "of deliver: forward alone"),
+        ({"backends": [{"address": "198.51.100.6:80", "port": 80}]}, "backends[0]", "has two ports"),
+        ({"backends": [{"address": "198.51.100.6:0"}]}, "backends[0].address", "0"),
+        ({"backends": [{"address": "198.51.100.6:http"}]}, "backends[0].address", "is not an IP address"),
+        ({"backends": [{"address": "127.0.0.1:80"}]}, "backends[0].address", "a loopback address"),
         ({"forward": {"gateway": GATEWAY, "source": "masquerade"}}, "forward.gateway", "has no use"),
         ({"forward": {"health": {"tcp": True}}}, "forward.gateway", "lacks a gateway of IPv4"),
         ({"forward": {"gateway": "2001:db8:1::254"}}, "forward.gateway", "no address of this service is"),

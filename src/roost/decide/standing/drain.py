@@ -1,6 +1,9 @@
 """Draining a node: it leads nothing while others can, and goes on serving who still sends to it.
 
-wish (from here or from a peer) -> gossiped by the node itself -> every election passes it over. Pure.
+wish (from here or from a peer) -> gossiped by the node itself -> every election passes it over
+done, and not undone for a while -> gossiped, too: somebody may have forgotten it
+
+Pure.
 """
 
 from collections.abc import Callable
@@ -11,10 +14,15 @@ from roost.protocols.words.draining import Ask, Progress
 __all__ = ["Drain"]
 
 _REMEMBERED: Final = 64  # nodes whose progress is kept
+_STANDS: Final = 30.0  # seconds after the last open connection,
+_STANDS_AT_LAST: Final = 600.0  # or after the wish: some connections stay open for days
+_LOOK: Final = 1.0  # seconds
 
 
 class Drain:
     """The wishes and the progress that node `me` knows of; `since` is when its own wish came (seconds).
+
+    It `stands` once it is done, and has not been undone for half a minute: no longer only work that goes on.
 
     `measure(now)` gives how many addresses this node leads, packets for others' so far, seconds without
     any, and connections for them that are open here.
@@ -23,6 +31,9 @@ class Drain:
     def __init__(self, me: str, measure: Callable[[float], tuple[int, int, float, int]]) -> None:
         self.draining = False
         self.since = 0.0
+        self.stands = False
+        self._in_use = 0.0  # when connections were open here last
+        self._look: float | None = None
         self._me = me
         self._measure = measure
         self._heard: dict[str, Progress] = {}
@@ -31,8 +42,27 @@ class Drain:
         """Take a wish for this node, None asks only; tells whether that changes anything."""
         if wish is None or wish == self.draining:
             return False
-        self.draining, self.since = wish, now
+        self.draining, self.since, self.stands = wish, now, False
+        self._in_use = now
+        self._look = now + _LOOK if wish else None
         return True
+
+    def wake(self, now: float) -> bool:
+        """Look whether the drain stands; tells whether that is new."""
+        if self._look is None or now < self._look:
+            return False
+        self._look = now + _LOOK
+        *_, connections = self._measure(now)
+        if connections:
+            self._in_use = now
+        self.stands = now - self._in_use >= _STANDS or now - self.since >= _STANDS_AT_LAST
+        if self.stands:
+            self._look = None
+        return self.stands
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None while nothing can change."""
+        return self._look
 
     def ask(self, wish: bool | None, node: str) -> Ask:  # noqa: FBT001 - a wish is its own name
         """Return the word that passes a wish on to another node."""

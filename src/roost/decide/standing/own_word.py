@@ -26,6 +26,7 @@ class OwnWord:
             self._state.settings,
             digest=self._state.desired.digest,
             draining=self._state.drain.draining,
+            drain_stands=self._state.drain.stands,
             deaf=self._state.isolation.cut_off,
             blind=self._state.standing.blind,
             outdated=self._state.standing.outdated,

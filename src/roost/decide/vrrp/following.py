@@ -1,6 +1,7 @@
 """What follows from the states of virtual routers here: addresses come and go as with any other leader."""
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 from roost.decide.effects import Announce
@@ -20,6 +21,17 @@ __all__ = ["Following"]
 
 _REFRESH: Final = 1.0  # seconds
 _REFRESHED: Final = 10  # addresses at a time
+_ADVERT_COMES: Final = 1.0  # seconds: a new master's advert comes by another socket than its claim
+_DOUBTED: Final = 64  # claims at a time
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Where an address was claimed, by which peer if any, and until when an advert may explain it."""
+
+    interface: str
+    peer: str | None
+    due: float
 
 
 class Following:
@@ -32,6 +44,7 @@ class Following:
         self._refresh_at = math.inf
         self._round: list[IPAddress] = []
         self._wakes: float | None = None
+        self._doubted: dict[tuple[IPAddress, bytes], _Claim] = {}  # the oldest first
 
     def start(self, now: float) -> None:
         """Take part from now on."""
@@ -74,10 +87,12 @@ class Following:
         self._state.routers.wake(now)
         self._follow(now)
         self._refresh(now)
+        self._tell_doubted(now)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next."""
-        return soonest((self._wakes, self._refresh_at if self._refresh_at < math.inf else None))
+        refresh = self._refresh_at if self._refresh_at < math.inf else None
+        return soonest((self._wakes, refresh, *[each.due for each in self._doubted.values()][:1]))
 
     def claimed(self, address: IPAddress, mac: bytes, interface: str, peer: str | None, now: float) -> None:
         """Hear that another machine has an address: adverts decide who keeps it; clients have heard it."""
@@ -92,12 +107,21 @@ class Following:
             return
         if address not in state.answers.now or mac == state.routers.announcements[address].mac:
             return
-        if not self._is_router(address, mac):
-            alarm = state.announcing.note(address, mac, interface, peer, now)
-            text = "an address that this node answers for is claimed by a machine without adverts for it"
-            facts = {"mac": mac.hex(":"), "interface": interface, "count": alarm.count}
-            state.outbox.happened(Happening.CLAIMED, text, address, Level.WARNING, **facts)
+        if not self._is_router(address, mac) and len(self._doubted) < _DOUBTED:
+            self._doubted.setdefault((address, mac), _Claim(interface, peer, now + _ADVERT_COMES))
         state.announcing.defend(address, now)
+
+    def _tell_doubted(self, now: float) -> None:
+        """Tell who has claimed an address, and has shown by no advert since that it may."""
+        for (address, mac), claim in list(self._doubted.items()):
+            if claim.due > now:
+                return
+            del self._doubted[address, mac]
+            if address in self._state.answers.now and not self._is_router(address, mac):
+                alarm = self._state.announcing.note(address, mac, claim.interface, claim.peer, now)
+                text = "an address that this node answers for is claimed by a machine without adverts for it"
+                facts = {"mac": mac.hex(":"), "interface": claim.interface, "count": alarm.count}
+                self._state.outbox.happened(Happening.CLAIMED, text, address, Level.WARNING, **facts)
 
     def _may_lead(self, service: Service) -> bool:
         """Tell whether the source lets this node take part."""

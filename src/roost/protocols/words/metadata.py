@@ -38,7 +38,8 @@ class Metadata:
     announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
     lost that many times of late, or `deaf` because it hears nobody on its links, or `outdated`, leads only
-    what no other node can. A `blind` one does not hear of changes. One that is `unable` cannot
+    what no other node can. `drain_stands` once a drain is done and was not undone for a while.
+    A `blind` one does not hear of changes. One that is `unable` cannot
     hold some addresses, and one that is `unfit` leads some services only where nobody is fit: both say which
     by words of their own. `networks` are the subnets of its announcing interfaces, None when it says nothing
     about them.
@@ -51,6 +52,7 @@ class Metadata:
     interfaces: tuple[str, ...] | None = None
     digest: str = ""
     draining: bool = False
+    drain_stands: bool = False
     waits: int = 0
     deaf: bool = False
     blind: bool = False
@@ -73,6 +75,7 @@ def encode(metadata: Metadata) -> bytes:
         "links": list(metadata.interfaces or ()),
         "config": metadata.digest,
         "drain": metadata.draining,
+        "stands": metadata.drain_stands,
         "waits": metadata.waits,
         "deaf": metadata.deaf,
         "blind": metadata.blind,
@@ -111,6 +114,7 @@ def parse(meta: bytes) -> Metadata:
         interfaces=_names(document.get("links")),
         digest=digest if isinstance(digest := document.get("config"), str) else "",
         draining=document.get("drain") is True,
+        drain_stands=document.get("stands") is True,
         deaf=document.get("deaf") is True,
         blind=document.get("blind") is True,
         outdated=document.get("outdated") is True,

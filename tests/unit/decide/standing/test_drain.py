@@ -55,6 +55,36 @@ def test_who_is_not_draining_is_not_quiet_since_its_start() -> None:
     assert node.drain.own(1010.0).quiet == 0.0
 
 
+def stands(node: Measured) -> bool:
+    return node.drain.stands
+
+
+def test_it_stands_once_nothing_was_open_for_half_a_minute() -> None:
+    node = Measured()
+    assert node.drain.next_wake() is None
+    node.drain.wish(True, 100.0)
+    assert (node.drain.next_wake(), stands(node)) == (101.0, False)
+    assert not node.drain.wake(100.5)
+    assert not node.drain.wake(150.0), "connections are open"
+    node.values = (0, 5, 0.0, 0)
+    assert not node.drain.wake(179.0)
+    assert node.drain.wake(180.0)
+    assert stands(node)
+    assert node.drain.next_wake() is None
+    assert not node.drain.wake(200.0), "that is told once"
+    node.drain.wish(False, 201.0)
+    assert not stands(node)
+    node.drain.wish(True, 300.0)
+    assert not node.drain.wake(301.0)
+
+
+def test_it_stands_at_last_whatever_stays_open() -> None:
+    node = Measured()
+    node.drain.wish(True, 100.0)
+    assert not node.drain.wake(699.0)
+    assert node.drain.wake(700.0)
+
+
 def test_the_progress_of_so_many_nodes_is_kept_and_no_more() -> None:
     drain = Measured().drain
     for number in range(1000):

@@ -18,6 +18,7 @@ def told(*links: Link, settings: DeciderSettings = SETTINGS, **state: Any) -> Me
     facts: dict[str, Any] = {
         "digest": "",
         "draining": False,
+        "drain_stands": False,
         "deaf": False,
         "blind": False,
         "outdated": False,
@@ -50,7 +51,16 @@ def test_subnets_are_told_where_services_are_bound_to_them() -> None:
 
 def test_many_links_still_fit_into_gossip() -> None:
     links = [link(number, index=number, name=f"bond0.{number}") for number in range(100)]
-    metadata = told(*links, draining=True, deaf=True, blind=True, outdated=True, waits=99, digest="f" * 16)
+    metadata = told(
+        *links,
+        draining=True,
+        drain_stands=True,
+        deaf=True,
+        blind=True,
+        outdated=True,
+        waits=99,
+        digest="f" * 16,
+    )
     assert len(metadata.macs) == LINKS_TOLD
     assert len(encode(metadata)) <= 512
 

@@ -337,9 +337,36 @@ def test_a_claim_of_a_machine_without_adverts_is_an_alarm_and_moves_nothing() ->
     one.effects.clear()
     lan.tell(one, one.decider.claimed, VIP, mac(9), "eth0", False)
     lan.run(0.1)
+    assert VIP in one.announced()
+    lan.run(1.0)
     assert one.answered == {VIP}
     assert [each.what for each in one.events] == [Happening.CLAIMED]
-    assert VIP in one.announced()
+    assert len(one.decider.alarms(lan.now)) == 1
+
+
+def test_a_new_master_whose_claim_is_read_before_its_advert_is_no_alarm() -> None:
+    lan = VrrpLan()
+    one = lan.add(routed(priority=100))
+    lan.run(4)
+    one.effects.clear()
+    lan.tell(one, one.decider.claimed, VIP, mac(9), "eth0", False)
+    lan.deliver(one, advert(priority=200))
+    lan.run(0.05)
+    assert one.answered == set()
+    lan.run(2.0)
+    assert Happening.CLAIMED not in [each.what for each in one.events]
+    assert one.decider.alarms(lan.now) == ()
+
+
+def test_claims_from_ever_new_machines_are_bounded() -> None:
+    lan = VrrpLan()
+    one = lan.add(routed())
+    lan.run(3)
+    one.effects.clear()
+    for number in range(200):
+        lan.tell(one, one.decider.claimed, VIP, number.to_bytes(6), "eth0", False)
+    lan.run(1.1)
+    assert len([each for each in one.events if each.what is Happening.CLAIMED]) <= 64
 
 
 def test_a_reload_that_changes_the_priority_keeps_the_lead_and_tells_it() -> None:
