@@ -102,6 +102,21 @@ def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balan
     assert len({each["server"] for each in held[0].results}) == 3
 
 
+def test_connections_outlive_a_leader_that_was_cut_off_and_never_gave_the_lead_up(net: Balanced) -> None:
+    """Its kernel remembers them as they were when it was cut off, and has to learn that they went on."""
+    net.balance(both=True)  # nothing says that it reaches no backend
+    net.start()
+    leader = leads(net)
+    held = [Kinds(net.client, vip, 3, push=5.0) for vip in (VIP, VIP6)]
+    net.die(leader)
+    leads(net, but=leader)
+    time.sleep(1)
+    net.come_back(leader)
+    net.whole()
+    net.settle_on(VIP, {leader.name})
+    assert [each.broken() for each in held] == [[], []]
+
+
 def test_connections_outlive_planned_moves_and_a_killed_process_that_comes_back(net: Balanced) -> None:
     net.balance(health=HEALTH, profile="default")
     net.start()

@@ -32,6 +32,7 @@ __all__ = [
     "Deliver",
     "Describe",
     "Follow",
+    "ForgetTracked",
     "Happened",
     "HearAdverts",
     "Hold",
@@ -60,6 +61,17 @@ class Answer(Effect):
     """Answer for exactly these addresses, also when asked by unicast."""
 
     announcements: Mapping[IPAddress, Announcement]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTracked(Effect):
+    """Forget the connections to these addresses that this host tracks: others may have gone on with them.
+
+    What is remembered of their windows is old, and their packets would be invalid. Any node can pick such a
+    connection up from its next packet.
+    """
+
+    addresses: frozenset[IPAddress]
 
 
 @dataclass(frozen=True, slots=True)

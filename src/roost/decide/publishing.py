@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import Answer
+from roost.decide.effects import Answer, ForgetTracked
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
@@ -43,6 +43,7 @@ class Publishing:
         self._state.roles.doubt_addresses(before.keys() ^ after.keys())
         self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
+        self.went_elsewhere(after.keys() - before.keys())
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
         self._left.update(dict.fromkeys(lost, now))
@@ -54,6 +55,13 @@ class Publishing:
             self._inherited(before, changed),
             now,
         )
+
+    def went_elsewhere(self, addresses: Iterable[IPAddress]) -> None:
+        """Let connections to `addresses` be picked up anew, where another node may have gone on with them."""
+        forwarded = self._state.plan.forwarded
+        kept = frozenset(each for each in addresses if each in forwarded and forwarded[each].is_stateless)
+        if kept:
+            self._state.outbox.put(ForgetTracked(kept))
 
     def announce(self, addresses: Collection[IPAddress], now: float) -> None:
         """Tell the LAN, and the known clients, that `addresses` are here; of shared ones, this node's own."""

@@ -35,6 +35,7 @@ _log = logging.getLogger("roost.speaker")
 
 _NEEDS: Final = "nft_nat, nft_hash, nft_ct, nft_reject, nft_masq, nft_redir"
 _VERIFY_INTERVAL: Final = 5.0  # seconds between looks at what the kernel has
+_BREATH: Final = 0.2  # seconds between two times of forgetting: two that claim an address do so in bursts
 _FRESH: Final = 1.0  # seconds for which a count is good enough
 _SHARE: Final = 20  # at most one part in so many of the time is spent on counting
 
@@ -67,6 +68,8 @@ class Forwarding:
         self._working = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._stale = False
+        self._old: set[IPAddress] = set()  # whose connections are to be forgotten
+        self._forgetting: asyncio.Task[None] | None = None
         self._failure = Once()
         self._counts: Counter[tuple[IPAddress, Target]] = Counter()
         self._counted_until = float("-inf")
@@ -106,30 +109,19 @@ class Forwarding:
     async def stop(self) -> None:
         """Forward nothing any more, and leave nothing behind."""
         self._checking.close()
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._forgetting):
+            if task is not None:
+                task.cancel()
         try:
             await beside_the_loop(self.host.end)
         except OSError as error:
             _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
 
-    async def forget_old(self, addresses: Iterable[IPAddress]) -> None:
-        """Forget what is tracked for `addresses` that are led here anew, where any node can go on with it.
-
-        This host may have led them before. Since then connections have gone on elsewhere: what it remembers
-        of their windows is old, and their packets would be invalid to it.
-        """
-        stateless = {
-            address
-            for service in self.balancing.services
-            if service.forward and service.forward.is_stateless
-            for address in service.addresses
-        }
-        for address in stateless.intersection(addresses):
-            try:
-                await asyncio.to_thread(forget_all, address)
-            except OSError as error:
-                _log.warning("old connections to %s stay tracked: %s", address, _cause(error))
+    def forget(self, addresses: Iterable[IPAddress]) -> None:
+        """Track the connections to `addresses` no more, beside the event loop: they are picked up anew."""
+        self._old.update(addresses)
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.get_running_loop().create_task(self._forget())
 
     async def look(self) -> None:
         """Count open connections, because somebody asks; what was counted just now is as good."""
@@ -164,6 +156,16 @@ class Forwarding:
         return sum(count for (vip, _), count in self._counts.items() if vip == address)
 
     # -- parts of the above ----------------------------------------------------------------------
+
+    async def _forget(self) -> None:
+        while self._old:
+            addresses, self._old = self._old, set()
+            for address in addresses:
+                try:
+                    await asyncio.to_thread(forget_all, address)
+                except OSError as error:
+                    _log.warning("old connections to %s stay tracked: %s", address, _cause(error))
+            await asyncio.sleep(_BREATH)
 
     def _follow_links(self, links: tuple[Link, ...], announcing: Iterable[Link]) -> None:
         self._links = tuple(link.name for link in announcing)
