@@ -244,7 +244,7 @@ class Decider:
         self._stale = True
         if by in ("", self._state.me):
             return
-        self._publishing.went_elsewhere(self._state.answers.now)
+        self._publishing.doubt_connections()
         if (
             not self._state.is_lost(by)
             and not self._state.has_just_come(by, now)

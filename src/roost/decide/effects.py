@@ -39,6 +39,7 @@ __all__ = [
     "Isolate",
     "Join",
     "Listen",
+    "LoosenTracked",
     "NextHop",
     "Notice",
     "Onward",
@@ -65,10 +66,19 @@ class Answer(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ForgetTracked(Effect):
-    """Forget the connections to these addresses that this host tracks: others may have gone on with them.
+    """Forget the connections to these addresses that this host tracks: another node has led them since.
 
-    What is remembered of their windows is old, and their packets would be invalid. Any node can pick such a
-    connection up from its next packet.
+    Any node can pick one that lives up from its next packet.
+    """
+
+    addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class LoosenTracked(Effect):
+    """Take the packets of connections to these addresses as they come, though this host tracks them.
+
+    Another node may have gone on with them meanwhile: what is remembered of their windows is old then.
     """
 
     addresses: frozenset[IPAddress]

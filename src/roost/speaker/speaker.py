@@ -494,6 +494,8 @@ class Speaker:
                 self.vrrp.follow(wanted, {link.index: link for link in self.decider.state.links})
             case effects.ForgetTracked(addresses):
                 self.forwarding.forget(addresses)
+            case effects.LoosenTracked(addresses):
+                self.forwarding.loosen(addresses)
             case effects.Follow(addresses, beside):
                 self.meters.watch(addresses, self.decider.state.announcing_links, beside)
             case effects.PassOn():

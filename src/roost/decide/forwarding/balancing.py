@@ -122,13 +122,16 @@ class Balancing:
             for key in (key_of(service, backend) for backend in forward.backends)
         }
 
-    def checked(self, key: Key, result: Result, now: float) -> list[Event]:
-        """Take the result of a check; returns what is to be told, nothing if it changes nothing."""
+    def checked(self, key: Key, result: Result, asked: float, now: float) -> list[Event]:
+        """Take the result of a check that began at `asked`; returns what is to be told, if anything.
+
+        One that has waited in vain says how it was when it began.
+        """
         state = self.states.get(key)
         if state is None:
             return []
         known = state.state != "unknown"
-        changed = state.take(result, now)
+        changed = state.take(result, asked, now)
         facts = {"service": key.service, "backend": str(key.target), "up": result.ok}
         told = f"a backend is {'up' if result.ok else 'down'}: {result.why}"
         if not changed:

@@ -47,7 +47,7 @@ class Node:
     def hear(self, backend: Backend, *results: Result, service: str = "web") -> None:
         for result in results:
             self.now += 1.0
-            self.events = self.balancing.checked(Key(service, backend.target(80)), result, self.now)
+            self.events = self.balancing.checked(Key(service, backend.target(80)), result, self.now, self.now)
 
     def ruleset(self) -> Ruleset:
         return ruleset_of(self.balancing.pools(), Slots())
@@ -176,6 +176,19 @@ def test_a_node_that_was_cut_off_is_fit_once_it_has_asked_all_again() -> None:
     node.hear(THREE, ILL)
     assert node.unfit == {}
     assert node.served_by() == {A, B}
+
+
+def test_a_check_that_began_while_the_node_was_cut_off_says_nothing_of_afterwards() -> None:
+    node = Node(web())
+    for each in (ONE, TWO):
+        node.hear(each, WELL, ILL, ILL)
+    began = node.now
+    node.hear(ONE, WELL, WELL)
+    assert node.unfit == {"web": "its backends are coming back"}
+    node.balancing.checked(Key("web", TWO.target(80)), ILL, began, node.now)
+    assert node.served_by() == {A, B}, "it waited in vain for an answer from before"
+    node.balancing.checked(Key("web", TWO.target(80)), ILL, node.now, node.now)
+    assert node.served_by() == {A}
 
 
 def test_a_file_that_drained_all_makes_nobody_doubt_when_it_is_put_right() -> None:
