@@ -77,5 +77,5 @@ async def _never(*_: object) -> Result:
 
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing says so
+        while not condition():
             await asyncio.sleep(0.01)

@@ -201,7 +201,7 @@ class Forwarding:
     def _judge(self) -> None:
         """Tell how fit this node is: fitter than before only when the kernel has what that follows from.
 
-        Else clients come while it shares them out as if some backends were down, and connections to these end.
+        Else clients come while it shares them out as if some backends were down: connections to these end.
         """
         fitness = self.balancing.fitness()
         if self._working_on_it:

@@ -65,7 +65,7 @@ def test_a_leader_that_its_peers_had_lost_loosens_them_though_it_has_led_all_alo
 
 
 @pytest.mark.parametrize("gossip_forgets", [False, True])
-def test_a_leader_that_sees_a_lost_peer_again_loosens_them(gossip_forgets: bool) -> None:  # noqa: FBT001
+def test_a_leader_that_sees_a_lost_peer_again_loosens_them(gossip_forgets: bool) -> None:
     """With two nodes neither knows which of them was cut off, and whether the other one has led."""
     one = leading()
     one.have(2, Verdict.DEAD)
