@@ -26,6 +26,7 @@ from roost.model.slots import Slots, size_for
 
 __all__ = ["Balancing", "Check", "Pools", "key_of", "ruleset_of"]
 
+_FOUND: Final = 1.0  # seconds between two questions of a kernel for a neighbour that has not answered
 _PROTOCOLS: Final = {"TCP": TCP, "UDP": UDP}
 
 
@@ -77,6 +78,7 @@ class Balancing:
         self.states: dict[Key, BackendState] = {}
         self._remembered = dict(remembered)
         self._services: dict[str, tuple[Service, Forward]] = {}
+        self._of: dict[str, list[BackendState]] = {}  # of a service, in its order
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
         self._proven: set[str] = set()  # services that had a quorum of backends that had answered
@@ -92,6 +94,7 @@ class Balancing:
         """Balance exactly those of `services` that are forwarded; returns what is to be told."""
         self._services = {each.name: (each, each.forward) for each in services if each.forward}
         states: dict[Key, BackendState] = {}
+        self._of = {name: [] for name in self._services}
         for service, forward in self._services.values():
             for backend in forward.backends:
                 key = key_of(service, backend)
@@ -102,6 +105,7 @@ class Balancing:
                 else:
                     state.want(backend, forward, now)
                 states[key] = state
+                self._of[service.name].append(state)
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
         self._proven &= self._services.keys()
@@ -200,22 +204,23 @@ class Balancing:
                         back.update(dict.fromkeys(targets, Target(addresses[0], port)))
                     else:
                         masqueraded |= targets
-                    down |= {(target, protocol) for target in self._down(service, forward, version, port)}
+                    down |= {(target, protocol) for target in self._down(service, version, port)}
         rest = Ruleset((), back, frozenset(masqueraded), frozenset(held))
         return Pools(tuple(pools), rest, frozenset(down))
 
     def _pool(self, service: Service, forward: Forward, version: int, virtuals: tuple[Virtual, ...]) -> Pool:
         port = virtuals[0].port
-        configured = [each for each in forward.backends if each.address.version == version]
-        usable = [each for each in configured if self.states[key_of(service, each)].usable]
+        states = [each for each in self._of[service.name] if each.backend.address.version == version]
+        configured = [each.backend for each in states]
+        usable = [each.backend for each in states if each.usable]
         sorry = [each for each in forward.sorry if each.address.version == version]
         if sorry and sum(each.weight for each in usable) < forward.quorum:
             usable = sorry
         elif forward.health and not forward.health.alpha:
-            usable = self._presumed(service, configured) or usable or configured
+            usable = self._presumed(service, states) or usable or configured
         return Pool(virtuals, {each.target(port): each.weight for each in usable}, size_for(len(configured)))
 
-    def _presumed(self, service: Service, backends: list[Backend]) -> list[Backend]:
+    def _presumed(self, service: Service, states: list[BackendState]) -> list[Backend]:
         """Return those that may be well, while not all have been asked since the first one was up again.
 
         Perhaps it was this node that reached nobody: what is open stays where it is.
@@ -223,13 +228,12 @@ class Balancing:
         since = self._returning.get(service.name)
         if since is None:
             return []
-        return [each for each in backends if self.states[key_of(service, each)].ill_at < since]
+        return [each.backend for each in states if each.ill_at < since]
 
-    def _down(self, service: Service, forward: Forward, version: int, port: int) -> Iterator[Target]:
-        for backend in forward.backends:
-            of_version = backend.address.version == version
-            if of_version and self.states[key_of(service, backend)].state == "down":
-                yield backend.target(port)
+    def _down(self, service: Service, version: int, port: int) -> Iterator[Target]:
+        for each in self._of[service.name]:
+            if each.state == "down" and each.backend.address.version == version:
+                yield each.backend.target(port)
 
     def _judge(self, name: str, now: float) -> list[Event]:
         """Look whether the quorum is met; return what is to be told when that has changed."""
@@ -239,8 +243,8 @@ class Balancing:
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
-            service, forward = self._services[name]
-            reached = any(self.states[key_of(service, each)].usable for each in forward.backends)
+            _, forward = self._services[name]
+            reached = any(each.usable for each in self._of[name])
             if forward.health and name in self._proven and not reached:
                 self._returning[name] = None
         elif self._returning.get(name, now) is None:
@@ -258,9 +262,8 @@ class Balancing:
         """
         service, forward = self._services[name]
         for version, _ in _by_version(service, forward):
-            configured = [each for each in forward.backends if each.address.version == version]
-            states = (self.states[key_of(service, each)] for each in configured)
-            usable = [each for each in states if each.usable and not (proven and each.state == "unknown")]
+            configured = [each for each in self._of[name] if each.backend.address.version == version]
+            usable = [each for each in configured if each.usable and not (proven and each.state == "unknown")]
             if (weight := sum(each.backend.weight for each in usable)) < max(forward.quorum, 1):
                 of = f"{len(usable)} of {len(configured)} IPv{version} backends are usable"
                 return of if forward.quorum <= 1 else f"{of}, of weight {weight}, not {forward.quorum}"
@@ -273,12 +276,12 @@ class Balancing:
         connections of the others astray.
         """
         since = self._returning.get(name)
-        service, forward = self._services[name]
+        _, forward = self._services[name]
         if since is None or not forward.health:
             return False
-        if now < since + forward.health.interval + forward.health.timeout:
+        if now < since + _FOUND + forward.health.interval + forward.health.timeout:
             return False
-        if any(self.states[key_of(service, each)].rising for each in forward.backends):
+        if any(each.rising for each in self._of[name]):
             return False
         del self._returning[name]
         return True
@@ -289,13 +292,12 @@ class Balancing:
             return short
         if name in self._returning:
             return "its backends are coming back"
-        service, forward = self._services[name]
+        _, forward = self._services[name]
         for gateway in forward.gateways:
             behind = [link for link in self._links if reaches(link, gateway)]
             if behind and not any(link.up and link.carrier for link in behind):
                 return f"{behind[0].name}, the link to the backends, is down"
-        states = (self.states[key_of(service, each)].state for each in forward.backends)
-        if name in self._proven or "unknown" not in states:
+        if name in self._proven or all(each.state != "unknown" for each in self._of[name]):
             return ""
         return None
 
