@@ -212,6 +212,31 @@ def test_who_reaches_no_backend_does_not_lead_and_with_none_left_one_node_leads(
     net.answered_once([VIP])
 
 
+def test_a_node_that_returns_leads_once_there_is_a_verdict_on_every_backend(net: Balanced) -> None:
+    """With some of them it would break the connections to the others, which its peer knows to be well."""
+    slow = 'test "$ROOST_BACKEND_ADDRESS" != 198.51.100.2 || sleep 1'
+    command = {"command": ["/bin/sh", "-c", slow], "timeout": "10s", "interval": "100ms", "rise": 2}
+    net.balance(health={**command, "alpha": True})
+    net.start()
+    for speaker in net.speakers:
+        until(partial(is_all_up, speaker), "all have proven themselves")
+    leader = leads(net)
+    leader.signal(signal.SIGTERM)
+    assert leader.wait() == 0
+    other = leads(net, but=leader)
+    held = Kinds(net.client, VIP, 3, push=8.0)
+    leader.start()
+    until(lambda: leader.status()["services"], "it has begun")
+    until(lambda: states(leader)["s1"] == "up", "one has proven itself")
+    while True:
+        answering = leader.answering()
+        if states(leader)["s2"] == "up":
+            break
+        assert answering == set()
+    leads(net, but=other)
+    assert held.broken() == []
+
+
 def test_with_masquerade_backends_need_no_gateway(net: Balanced) -> None:
     for backend in net.backends:
         backend.ip("route del default")

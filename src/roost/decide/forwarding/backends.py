@@ -51,6 +51,11 @@ class BackendState:
         return self.backend.weight > 0 and self.state != "down"
 
     @property
+    def judged(self) -> bool:
+        """Whether it has shown how it is: one that has to prove itself is down before anybody has asked."""
+        return self.state == "up" or self.ill_at > float("-inf") or not (self._check and self._check.alpha)
+
+    @property
     def rising(self) -> bool:
         """Whether it is down, and was well when it was asked last."""
         return self.state == "down" and self._health.streak > 0

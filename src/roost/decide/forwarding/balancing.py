@@ -82,6 +82,7 @@ class Balancing:
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
         self._proven: set[str] = set()  # services that had a quorum of backends that had answered
+        self._judged: set[str] = set()  # services all of whose backends had shown how they are
         # Services that had no usable backend -> since when they have one again (None: not yet).
         self._returning: dict[str, float | None] = {}
 
@@ -109,6 +110,7 @@ class Balancing:
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
         self._proven &= self._services.keys()
+        self._judged &= self._services.keys()
         asked = {service.name for service, forward in self._services.values() if forward.health}
         self._returning = {name: when for name, when in self._returning.items() if name in asked}
         return [event for name in self._services for event in self._judge(name, now)]
@@ -134,11 +136,11 @@ class Balancing:
         state = self.states.get(key)
         if state is None:
             return []
-        known = state.state != "unknown"
+        known, judged = state.state != "unknown", state.judged
         changed = state.take(result, asked, now)
         facts = {"service": key.service, "backend": str(key.target), "up": result.ok}
         told = f"a backend is {'up' if result.ok else 'down'}: {result.why}"
-        if not changed:
+        if not changed and judged == state.judged:
             doubtful = self._returning.get(key.service) is not None
             if not self._has_returned(key.service, now) and (result.ok or not doubtful):
                 return []
@@ -158,6 +160,8 @@ class Balancing:
         """Return how well this node can serve each balanced service now, None where that is not known yet.
 
         That is so at its start: a node that has yet to ask its backends takes over from none that knows them.
+        Where they have to prove themselves it waits for the verdict on each: with some it would send the
+        clients of the others astray.
         """
         reasons = {name: self._why_unfit(name) for name in self._services}
         groups: dict[IPAddress, list[str]] = {}
@@ -240,6 +244,8 @@ class Balancing:
         short = self._find_shortage(name)
         if not self._find_shortage(name, proven=True):
             self._proven.add(name)
+        if all(each.judged for each in self._of[name]):
+            self._judged.add(name)
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
@@ -288,6 +294,8 @@ class Balancing:
 
     def _why_unfit(self, name: str) -> str | None:
         """Return why this node is unfit, "" when it is fit, None when that is not known yet."""
+        if name not in self._judged:
+            return None
         if short := self._short.get(name):
             return short
         if name in self._returning:

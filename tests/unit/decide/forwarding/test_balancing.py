@@ -91,6 +91,7 @@ def test_with_alpha_it_has_to_prove_itself() -> None:
     assert node.served_by() == set()
     node.hear(TWO, WELL)
     assert node.served_by() == {B}
+    node.hear(ONE, ILL)
     assert node.unfit == {}, "it has not lost any"
 
 
@@ -257,3 +258,28 @@ def test_flows_to_a_backend_that_is_down_are_to_be_forgotten() -> None:
     node = Node(web())
     node.hear(ONE, ILL, ILL)
     assert node.balancing.pools().down == {(ONE.target(80), 6), (ONE.target(80), 17)}
+
+
+def test_a_node_whose_backends_have_to_prove_themselves_waits_for_the_verdict_on_each() -> None:
+    alpha = replace(HEALTH, alpha=True)
+    node = Node(web(ONE, TWO, THREE, health=alpha))
+    assert node.balancing.fitness() == {"web": None}
+    node.hear(ONE, WELL, WELL)
+    assert node.served_by() == {A}
+    assert node.balancing.fitness() == {"web": None}, "the others may be well"
+    node.hear(TWO, WELL)
+    node.hear(THREE, ILL)
+    assert node.balancing.fitness() == {"web": None}, "one is on its way"
+    node.hear(TWO, WELL)
+    assert node.balancing.fitness() == {"web": FIT}
+    four = replace(ONE, address=ip_address("198.51.100.4"))
+    node.want(web(ONE, TWO, THREE, four, health=alpha))
+    assert node.balancing.fitness() == {"web": FIT}, "a new backend does not cost the lead"
+
+
+def test_a_node_none_of_whose_backends_proves_itself_is_unfit() -> None:
+    node = Node(web(health=replace(HEALTH, alpha=True)))
+    node.hear(ONE, ILL)
+    assert node.balancing.fitness() == {"web": None}
+    node.hear(TWO, ILL)
+    assert node.unfit == {"web": "0 of 2 IPv4 backends are usable"}
