@@ -12,6 +12,7 @@ from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.check import Check, Result
+from roost.model.fitness import Fitness
 from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.node import Verdict
@@ -109,6 +110,9 @@ class FakeDecider:
         pass
 
     def checked(self, check: Check, result: Result, now: float) -> None:
+        pass
+
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         pass
 
     def process_gone(self, name: str, now: float) -> None:

@@ -16,7 +16,7 @@ from tests.simulation.fake_decider import maker
 from roost.cli import campaign as cli
 from roost.cli.sim import command
 from roost.simulator.campaign import campaign, play
-from roost.simulator.faults import KINDS, Fault, Schedule, ScheduleError, ServiceSpec, draw
+from roost.simulator.faults import DRAWN_APART, KINDS, Fault, Schedule, ScheduleError, ServiceSpec, draw
 from roost.simulator.product import make_decider
 from roost.simulator.replay import draw as picture
 from roost.simulator.replay import timeline
@@ -42,7 +42,7 @@ PATIENT = Bounds(silence=4.0, two=5.0, stuck=30.0)
 def test_a_schedule_survives_its_file(seed: int) -> None:
     drawn = draw(seed, faults=20)
     assert Schedule.from_json(drawn.as_json()) == drawn
-    assert len([fault for fault in drawn.faults if fault.kind != "unfit"]) == 20
+    assert len([fault for fault in drawn.faults if fault.kind not in DRAWN_APART]) == 20
     assert {fault.kind for fault in drawn.faults} <= KINDS.keys()
 
 
@@ -54,7 +54,7 @@ def test_what_a_seed_meant_before_there_were_checks_and_failback_it_means_still(
 ) -> None:
     """Kinds that come later are drawn apart."""
     drawn = {key: value for key, value in asdict(draw(seed, faults=40)).items() if key in DRAWN_FIRST}
-    drawn["faults"] = [fault for fault in drawn["faults"] if fault["kind"] != "unfit"]
+    drawn["faults"] = [fault for fault in drawn["faults"] if fault["kind"] not in DRAWN_APART]
     drawn["services"] = [{key: spec[key] for key in SERVICE_DRAWN_FIRST} for spec in drawn["services"]]
     assert sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()[:16] == digest
 

@@ -94,6 +94,25 @@ def test_an_unfit_node_that_answers_at_rest_is_found() -> None:
     assert found.count(None) == 1, "its leader was the one that is fit"
 
 
+def cut_off(*names: str, way: str = "none") -> Schedule:
+    """A run in which these nodes reach no backend from some moment on."""
+    faults = [Fault("reach", 5.0, 0.0, name, way, service="s0") for name in names]
+    return replace(schedule(*faults), services=(ServiceSpec("s0", "198.18.0.100", balanced=True),))
+
+
+def test_a_node_that_reaches_no_backend_and_answers_at_rest_is_found() -> None:
+    runs = [cut_off("n2", "n3"), cut_off("n1", "n3"), cut_off("n1", "n2")]
+    assert [play(run, make_decider).violation for run in runs] == [None] * 3
+    found = [play(run, maker(), PATIENT).violation for run in runs]  # this one knows of no backends
+    assert [each.rule for each in found if each] == ["fittest"] * 2
+    assert found.count(None) == 1, "its leader was the one that reaches them"
+
+
+def test_of_nodes_that_reach_nothing_one_answers_and_one_backend_is_enough() -> None:
+    for run in (cut_off("n1", "n2", "n3"), cut_off("n1", "n2", "n3", way="one")):
+        assert play(run, make_decider).violation is None
+
+
 def test_of_unfit_nodes_alone_one_answers() -> None:
     assert play(sick("n1", "n2", "n3"), make_decider).violation is None
 

@@ -82,7 +82,7 @@ def has_loaded(speaker: Speaker, before: str) -> bool:
 
 
 def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balanced) -> None:
-    net.balance(health=HEALTH, both=True)
+    net.balance(health=HEALTH | {"timeout": "1s"}, both=True)  # a busy machine takes none for down
     net.start()
     leader = leads(net)
     assert net.answerers(GATEWAY) == set(), "clients have no business with it"
@@ -91,7 +91,7 @@ def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balan
     held = [Kinds(net.client, vip, 5, push=3.0) for vip in (VIP, VIP6)]
     net.die(leader)
     leads(net, but=leader)
-    time.sleep(1.5)
+    until(lambda: set(states(leader).values()) == {"down"}, "it reaches nobody")
     net.come_back(leader)  # what its kernel remembers of them is old, and what it knows of backends is wrong
     net.whole()
     leads(net, but=next(each for each in net.speakers if each is not leader))
@@ -100,6 +100,21 @@ def test_connections_of_all_kinds_outlive_the_node_that_forwards_them(net: Balan
     assert held[0].peers == {"192.0.2.101"}, "backends see the client itself"
     assert held[1].peers == {"2001:db8::101"}
     assert len({each["server"] for each in held[0].results}) == 3
+
+
+def test_connections_outlive_a_leader_that_was_cut_off_and_never_gave_the_lead_up(net: Balanced) -> None:
+    """Its kernel remembers them as they were when it was cut off, and has to learn that they went on."""
+    net.balance(both=True)  # nothing says that it reaches no backend
+    net.start()
+    leader = leads(net)
+    held = [Kinds(net.client, vip, 3, push=5.0) for vip in (VIP, VIP6)]
+    net.die(leader)
+    leads(net, but=leader)
+    time.sleep(1)
+    net.come_back(leader)
+    net.whole()
+    net.settle_on(VIP, {leader.name})
+    assert [each.broken() for each in held] == [[], []]
 
 
 def test_connections_outlive_planned_moves_and_a_killed_process_that_comes_back(net: Balanced) -> None:
@@ -195,6 +210,31 @@ def test_who_reaches_no_backend_does_not_lead_and_with_none_left_one_node_leads(
         server.kill()
     until(lambda: who(net.client, VIP, 10) == {"s3": 10}, "the sorry server serves")
     net.answered_once([VIP])
+
+
+def test_a_node_that_returns_leads_once_there_is_a_verdict_on_every_backend(net: Balanced) -> None:
+    """With some of them it would break the connections to the others, which its peer knows to be well."""
+    slow = 'test "$ROOST_BACKEND_ADDRESS" != 198.51.100.2 || sleep 1'
+    command = {"command": ["/bin/sh", "-c", slow], "timeout": "10s", "interval": "100ms", "rise": 2}
+    net.balance(health={**command, "alpha": True})
+    net.start()
+    for speaker in net.speakers:
+        until(partial(is_all_up, speaker), "all have proven themselves")
+    leader = leads(net)
+    leader.signal(signal.SIGTERM)
+    assert leader.wait() == 0
+    other = leads(net, but=leader)
+    held = Kinds(net.client, VIP, 3, push=8.0)
+    leader.start()
+    until(lambda: leader.status()["services"], "it has begun")
+    until(lambda: states(leader)["s1"] == "up", "one has proven itself")
+    while True:
+        answering = leader.answering()
+        if states(leader)["s2"] == "up":
+            break
+        assert answering == set()
+    leads(net, but=other)
+    assert held.broken() == []
 
 
 def test_with_masquerade_backends_need_no_gateway(net: Balanced) -> None:

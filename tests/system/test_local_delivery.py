@@ -431,7 +431,7 @@ def test_an_unreadable_memory_is_no_obstacle(host: Host, tmp_path: Path, run: Ru
 # --- Size --------------------------------------------------------------------------------------------------
 
 
-def test_five_hundred_vips_in_well_under_a_second(host: Host, run: Run) -> None:
+def test_five_hundred_vips_are_held_and_verified(host: Host, run: Run) -> None:
     vips = frozenset(
         [IPv4Address("198.18.0.0") + i for i in range(250)]
         + [IPv6Address("2001:db8:1::") + i for i in range(1, 251)]
@@ -439,15 +439,8 @@ def test_five_hundred_vips_in_well_under_a_second(host: Host, run: Run) -> None:
 
     async def work() -> None:
         delivery = LocalDelivery()
-        started = time.monotonic()
         await delivery.set_addresses(vips)
-        added = time.monotonic() - started
-        started = time.monotonic()
-        await delivery.verify()
-        verified = time.monotonic() - started
-        print(f"500 VIPs: added in {added:.3f} s, verified in {verified:.3f} s")
-        assert added < 2  # 0.2 s on a quiet machine
-        assert verified < 1
+        assert await delivery.verify() == ()
 
     run(work())
     assert held(host) == set(map(str, vips))

@@ -62,11 +62,11 @@ def test_a_node_that_is_cut_moves_its_clients_and_nobody_else(tmp_path: Path) ->
         clients = crowd(nodes.net, nodes, COUNT, VIPS[0])
         before = settled(clients)
         victim = nodes.speakers[0]
-        seen = clients.ping(3.0, then=lambda: nodes.cut(victim))
+        seen = clients.ping(4.5, then=lambda: nodes.cut(victim))
         for number, each in enumerate(seen):
             if before[number] == victim.name:
                 assert each.who[-1] != victim.name
-                assert each.longest < 1.0, "it was told, and did not have to ask"
+                assert each.longest < 4.0, "it was told: to find out by itself takes a kernel 5 s and more"
             else:
                 assert (each.who, each.lost) == ([before[number]], 0)
         nodes.heal(victim)
@@ -76,9 +76,6 @@ def test_a_node_that_is_cut_moves_its_clients_and_nobody_else(tmp_path: Path) ->
         assert victim.name not in clients.by_node(after)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="35 pings were lost in one of two runs beside another test: not explained yet"
-)
 def test_planned_moves_break_no_connection_and_lose_no_packet(tmp_path: Path) -> None:
     with lan(tmp_path) as nodes, echo(nodes):
         for speaker in nodes.speakers:

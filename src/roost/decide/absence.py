@@ -99,6 +99,7 @@ class Absence:
         if flapping:
             self._steady = now + _STEADY
         self.begin(now, _STEADY if flapping else ABSENT)
+        self._publishing.doubt_connections()
         self._state.rejoining.soon(now)
         self.lost_to_others(now)
 

@@ -120,6 +120,7 @@ class Conflicts:
                 self._note_claim(address, mac, interface, peer, now)
             self._defend(address, now, against_peer=peer is not None)
             if peer is not None:
+                self._publishing.doubt_connections([address])
                 self._state.patrol.look_again(address, now, _LOOK_AGAIN)
 
     def _challenge(

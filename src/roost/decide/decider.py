@@ -271,9 +271,11 @@ class Decider:
     def accused(self, by: str, now: float) -> None:
         """Hear that `by` had declared this node dead; what one says that is lost, or just was, is nothing."""
         self._touch()
+        if by in ("", self._state.me):
+            return
+        self._publishing.doubt_connections()
         if (
-            by not in ("", self._state.me)
-            and not self._state.is_lost(by)
+            not self._state.is_lost(by)
             and not self._state.has_just_come(by, now)
             and not self._state.isolation.isolated
         ):

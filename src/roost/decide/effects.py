@@ -33,12 +33,14 @@ __all__ = [
     "Deliver",
     "Describe",
     "Follow",
+    "ForgetTracked",
     "Happened",
     "HearAdverts",
     "Hold",
     "Isolate",
     "Join",
     "Listen",
+    "LoosenTracked",
     "NextHop",
     "Notice",
     "Onward",
@@ -61,6 +63,26 @@ class Answer(Effect):
     """Answer for exactly these addresses, also when asked by unicast."""
 
     announcements: Mapping[IPAddress, Announcement]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetTracked(Effect):
+    """Forget the connections to these addresses that this host tracks: another node has led them since.
+
+    Any node can pick one that lives up from its next packet.
+    """
+
+    addresses: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class LoosenTracked(Effect):
+    """Take the packets of connections to these addresses as they come, though this host tracks them.
+
+    Another node may have gone on with them meanwhile: what is remembered of their windows is old then.
+    """
+
+    addresses: frozenset[IPAddress]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ class Meeting:
         """Take all members of the cluster, after any of them changed."""
         before = {member.name: member for member in self._state.members}
         self._state.members = members
+        missed = self._state.fates.lost.keys()
         self._state.fates.follow(members)
+        if missed - self._state.fates.lost.keys():  # whoever is there again may have led meanwhile
+            self._publishing.doubt_connections()
         for member in members:
             if member.name != self._state.me:
                 self._state.address_book.note(member.name, member.metadata.macs)

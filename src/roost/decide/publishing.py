@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import Answer
+from roost.decide.effects import Answer, ForgetTracked, LoosenTracked
 from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
@@ -43,6 +43,8 @@ class Publishing:
         self._state.roles.doubt_addresses(before.keys() ^ after.keys())
         self._passing_on.answers(before, after, now)  # first of all: else this host would refuse them
         self._state.outbox.put(Answer(after))
+        if came := self._unbound(after.keys() - before.keys()):
+            self._state.outbox.put(ForgetTracked(came))
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
         self._left.update(dict.fromkeys(lost, now))
@@ -54,6 +56,19 @@ class Publishing:
             self._inherited(before, changed),
             now,
         )
+
+    def doubt_connections(self, addresses: Iterable[IPAddress] | None = None) -> None:
+        """Take that another node may have gone on with connections to `addresses` (None: all) meanwhile.
+
+        They are not forgotten for that: where it has not, they are bound to backends that get nothing new.
+        """
+        if doubtful := self._unbound(self.now if addresses is None else addresses):
+            self._state.outbox.put(LoosenTracked(doubtful))
+
+    def _unbound(self, addresses: Iterable[IPAddress]) -> frozenset[IPAddress]:
+        """Return those of `addresses` whose connections any node can go on with."""
+        forwarded = self._state.plan.forwarded
+        return frozenset(each for each in addresses if each in forwarded and forwarded[each].is_stateless)
 
     def announce(self, addresses: Collection[IPAddress], now: float) -> None:
         """Tell the LAN, and the known clients, that `addresses` are here; of shared ones, this node's own."""

@@ -23,10 +23,11 @@ class Target:
         return hash((int(self.address), self.port))  # tables have thousands: an address's own takes longer
 
     def __lt__(self, other: "Target") -> bool:
-        return self._order < other._order
+        return self.order < other.order
 
     @property
-    def _order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, int, int]:
+        """What they are sorted by: many sort faster by a key than by comparing."""
         return self.address.version, int(self.address), self.port
 
     def __str__(self) -> str:

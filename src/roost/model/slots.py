@@ -43,9 +43,8 @@ class Slots:
 
         Equal targets are one object, also in what was returned before: what has changed is found quickly.
         """
-        running = [
-            (self._draws_of(target, size), weight) for target, weight in sorted(weights.items()) if weight > 0
-        ]
+        in_order = sorted(weights.items(), key=lambda each: each[0].order)
+        running = [(self._draws_of(target, size), weight) for target, weight in in_order if weight > 0]
         if not running:
             return ()
         horizon = (log(size) + _SPARE) / sum(weight for _, weight in running)

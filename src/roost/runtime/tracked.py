@@ -1,7 +1,8 @@
-"""Connections that this host's kernel tracks, by ctnetlink (nfnetlink_conntrack.h): listed, and forgotten.
+"""Connections that this host's kernel tracks, by ctnetlink: listed, loosened and forgotten.
 
-The kernel chooses among those of IPv4. For an IPv6 address it chooses all but those that are meant
-(`ctnetlink_filter_match_tuple` takes equal for unequal, seen in Linux 6.18): these are chosen here.
+The numbers are those of nfnetlink_conntrack.h and nf_conntrack_tcp.h. The kernel chooses among those of IPv4.
+For an IPv6 address it chooses all but those that are meant (`ctnetlink_filter_match_tuple` takes equal for
+unequal, seen in Linux 6.18): these are chosen here.
 """
 
 import errno
@@ -17,14 +18,16 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP
 from roost.runtime.netlink import DUMP, REQUEST, NetlinkSocket, attribute, attributes, message, nested
 
-__all__ = ["Place", "Room", "Tracked", "forget", "forget_all", "room", "tracked", "tracks"]
+__all__ = ["Place", "Room", "Tracked", "forget", "forget_all", "loosen_all", "room", "tracked", "tracks"]
 
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
-_GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
+_CHANGE, _GET, _DELETE = 1 << 8 | 0, 1 << 8 | 1, 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_*
 _ORIGINAL, _REPLY, _STATUS, _PROTOCOL_INFO, _ID, _FILTER = 1, 2, 3, 4, 12, 25  # CTA_*
 _TARGET_ALONE: Final = 1 << 1  # CTA_FILTER_FLAG_CTA_IP_DST
 _ASSURED: Final = 1 << 2  # IPS_ASSURED
 _OPEN: Final = frozenset({2, 3, 4, 5, 6})  # TCP_CONNTRACK_*: SYN_RECV to LAST_ACK
+_LIBERAL: Final = bytes([8, 8])  # IP_CT_TCP_FLAG_BE_LIBERAL, and as the mask
+_BATCH: Final = 500  # messages
 _COUNT: Final = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 _MOST: Final = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 _NEARLY: Final = 0.9
@@ -119,6 +122,30 @@ def forget(connections: Iterable[Tracked]) -> None:
                 asking.transact([message(_DELETE, REQUEST, _head(each.version) + each.name)])
             except OSError as error:
                 if error.errno != errno.ENOENT:  # it has ended meanwhile
+                    raise
+
+
+def loosen_all(address: IPAddress) -> None:
+    """Let the kernel take any packet for valid that is of a TCP connection to `address`. Raises OSError.
+
+    It does so with connections that it has not seen begin, too: it cannot know their windows.
+    """
+    if not tracks():
+        return
+    ends = [*tracked(address.version, to=address), *tracked(address.version, back_to=address)]
+    flags = attribute(4, _LIBERAL) + attribute(5, _LIBERAL)  # CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, _REPLY
+    loose = nested(_PROTOCOL_INFO, nested(1, flags))
+    messages = [
+        message(_CHANGE, REQUEST, _head(each.version) + each.name + loose)
+        for each in ends
+        if each.protocol == TCP
+    ]
+    with closing(NetlinkSocket(_NETFILTER)) as asking:
+        for at in range(0, len(messages), _BATCH):
+            try:
+                asking.transact(messages[at : at + _BATCH])
+            except OSError as error:
+                if error.errno != errno.ENOENT:  # some have ended meanwhile
                     raise
 
 

@@ -42,6 +42,7 @@ class Befalling:
             "move": self._move,
             "forget": self._forget,
             "unfit": self._unfit,
+            "reach": self._reach,
         }
 
     def do(self, fault: Fault, by: int) -> None:
@@ -153,6 +154,10 @@ class Befalling:
     def _unfit(self, fault: Fault, by: int) -> None:
         if by > 0:
             self._host(fault).feel(fault.service, sick=fault.way == "sick")
+
+    def _reach(self, fault: Fault, by: int) -> None:
+        if by > 0:
+            self._host(fault).reach[fault.service] = fault.way
 
 
 def _put(levels: list[float], level: float, by: int) -> None:

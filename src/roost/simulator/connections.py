@@ -76,7 +76,7 @@ class Connections:
             host = self._host(port, to)
             if host is None or not host.kernel.delivers(address):
                 return Outcome.LOST
-            if host is holder:
+            if host is holder or address in host.kernel.balanced:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
             if host.name in visited:
                 return Outcome.LOOPED

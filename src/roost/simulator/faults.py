@@ -17,7 +17,17 @@ from roost.model.address import IPAddress
 from roost.model.tenure import ALWAYS, NEVER, failback_text
 from roost.simulator.addresses import lan_address
 
-__all__ = ["KINDS", "PLANNED", "Fault", "Kind", "Schedule", "ScheduleError", "ServiceSpec", "draw"]
+__all__ = [
+    "DRAWN_APART",
+    "KINDS",
+    "PLANNED",
+    "Fault",
+    "Kind",
+    "Schedule",
+    "ScheduleError",
+    "ServiceSpec",
+    "draw",
+]
 
 _VERSION: Final = 1
 _FIRST: Final = 4.0  # seconds of peace at the start: the cluster finds itself
@@ -27,6 +37,7 @@ _FAILBACKS: Final = MappingProxyType({failback_text(each): each for each in (ALW
 _KEEPING: Final = 0.4  # share of runs in which leads stay, and there:
 _KEPT: Final = 0.6  # share of services whose leads do
 _SHARED: Final = 0.5  # of the services, where any are shared
+_BALANCED: Final = 0.5  # share of services that are balanced in a run with backends
 _TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
@@ -81,10 +92,16 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ways=("sick", "well"),
             service=True,
         ),
+        "reach": Kind(
+            "the node reaches no backend of a service from now on, one, or all",
+            (0.0, 0.0),
+            ways=("none", "one", "all"),
+            service=True,
+        ),
     }
 )
 PLANNED: Final = frozenset({"drain", "term"})
-_DRAWN_APART: Final = ("unfit",)  # so that what was drawn before there were any is drawn as it was
+DRAWN_APART: Final = ("unfit", "reach")  # so that what was drawn before there were any is drawn as it was
 _TWO_SWITCHES: Final = frozenset({"split", "move"})
 
 
@@ -119,7 +136,7 @@ class ServiceSpec:
     is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
     have none, which is always. With a `vrid` VRRP decides who leads it: adverts come every 0.1 s, the first
     node has the highest priority, and with an odd number nobody preempts. With `shared` all these nodes
-    answer, each its own askers.
+    answer, each its own askers. What is `balanced` every node takes to the same backends.
     """
 
     name: str
@@ -130,6 +147,7 @@ class ServiceSpec:
     failback: str = failback_text(ALWAYS)
     vrid: int = 0
     shared: bool = False
+    balanced: bool = False
 
     @property
     def seconds(self) -> float:
@@ -191,11 +209,13 @@ class Schedule:
 def _service(row: dict[str, Any]) -> ServiceSpec:
     IPv4Address(row["address"])
     tracked, vrid = bool(row.get("tracked")), int(row.get("vrid", 0))  # older files are played without
-    failback, shared = row.get("failback", failback_text(ALWAYS)), bool(row.get("shared"))
+    failback = row.get("failback", failback_text(ALWAYS))
+    shared, balanced = bool(row.get("shared")), bool(row.get("balanced"))
     if failback not in _FAILBACKS:
         raise ScheduleError(f"no failback of the simulator is {failback}")
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid, shared)
+    name, address = row["name"], row["address"]
+    return ServiceSpec(name, address, nodes, endpoints, tracked, failback, vrid, shared, balanced)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -243,7 +263,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
     services = tuple(_draw_service(number, names, chance) for number in range(chance.randint(3, 6)))
     services = _draw_failback(services, random.Random(f"failback {seed}"))  # noqa: S311 - a simulation
     possible = [
-        kind for kind in KINDS if kind not in _DRAWN_APART and (switches > 1 or kind not in _TWO_SWITCHES)
+        kind for kind in KINDS if kind not in DRAWN_APART and (switches > 1 or kind not in _TWO_SWITCHES)
     ]
     kinds = [kind for kind in possible if chance.random() < KINDS[kind].share] or [chance.choice(possible)]
     swarm = _Swarm(kinds, _spread((0.4, 4.0), chance), chance, names, services)
@@ -254,14 +274,15 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
     last = max((fault.end for fault in drawn), default=_FIRST) + _REST
     planned = Fault(chance.choice(sorted(PLANNED)), round(last, 3), 6.0, chance.choice(names))
     services, checks = _draw_checks(seed, services, names, last - _REST)
+    services, reached = _draw_reach(seed, _some_shared(services, seed), names, last - _REST)
     return Schedule(
         seed,
         count,
         switches,
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
-        _some_shared(services, seed),
-        (*sorted((*drawn, *checks), key=lambda fault: fault.at), planned),
+        services,
+        (*sorted((*drawn, *checks, *reached), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
         kernel=random.Random(f"responder {seed}").random() < 0.5,  # noqa: S311 - a simulation
@@ -293,6 +314,34 @@ def _draw_checks(
             service=chance.choice(some),
         )
         for _ in range(chance.randint(2, 12))
+    ]
+    return found, faults
+
+
+def _draw_reach(
+    seed: int, services: tuple[ServiceSpec, ...], names: tuple[str, ...], until: float
+) -> tuple[tuple[ServiceSpec, ...], list[Fault]]:
+    """Return the services, some of them balanced now, and when nodes reach backends or not; in some runs.
+
+    What that leaves behind at the end lasts, as with checks.
+    """
+    chance = random.Random(f"reach {seed}")  # noqa: S311 - a simulation
+    kind = KINDS["reach"]
+    if chance.random() >= kind.share or until <= _FIRST:
+        return services, []
+    balanced = [chance.random() < _BALANCED and not (each.endpoints or each.shared) for each in services]
+    found = tuple(replace(each, balanced=yes) for each, yes in zip(services, balanced, strict=True))
+    some = [each.name for each in found if each.balanced]
+    faults = [
+        Fault(
+            "reach",
+            round(chance.uniform(_FIRST, until), 3),
+            0.0,
+            chance.choice(names),
+            chance.choice(kind.ways),
+            service=chance.choice(some),
+        )
+        for _ in range(chance.randint(2, 12) if some else 0)
     ]
     return found, faults
 

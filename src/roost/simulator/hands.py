@@ -105,6 +105,8 @@ class Hands:
             do.PassOn: self._pass_on,
             do.Count: self._count,
             do.Track: self._track,
+            do.ForgetTracked: lambda _: None,  # kernels here know any connection to what is balanced
+            do.LoosenTracked: lambda _: None,
             do.HearAdverts: lambda _: None,  # the process drops what no router of its is for
             do.SendAdvert: self._send_advert,
             do.Happened: self._happened,
@@ -244,8 +246,12 @@ class Hands:
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
         kernel, decider = self._host.kernel, self._process.decider
-        refused = {each: "in use elsewhere" for each in self._wanted if each in kernel.refused}
-        kernel.delivered = ready = frozenset(set(self._wanted) - refused.keys())
+        kernel.balanced = frozenset(
+            each for spec in self._process.desired.services if spec.forward for each in spec.addresses
+        )
+        wanted = self._wanted | kernel.balanced
+        refused = {each: "in use elsewhere" for each in wanted if each in kernel.refused}
+        kernel.delivered = ready = frozenset(wanted - refused.keys())
         self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
 
     def _deliver(self, effect: do.Deliver) -> None:

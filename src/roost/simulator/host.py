@@ -85,6 +85,7 @@ class Host:
         self.frozen = self.paused = self.stopped = self.blinded = 0  # faults that say so
         self.gossip_mute = self.gossip_deaf = 0
         self.sick: set[str] = set()  # services whose check fails here
+        self.reach: dict[str, str] = {}  # services -> which backends it reaches: none, one or (as else) all
         self.slow: list[float] = []
         self.join: tuple[Endpoint, ...] = ()
         self._link = Link(
@@ -274,6 +275,8 @@ class Host:
         if self.process is not None:
             self.process.desired = desired
             self.process.decider.want(desired, frozenset(), why, now)
+            self.process.backends.want(now)
+            self.process.hands.tell_delivery()
 
     def _look_at_leaver(self, process: Process, over: float | None = None) -> None:
         """End a process that leaves, once nothing has come for a while since its handover was `over`."""

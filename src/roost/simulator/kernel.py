@@ -26,6 +26,7 @@ class Kernel:
         self.delivered: frozenset[IPAddress] = frozenset()
         self.passed_on: frozenset[IPAddress] = frozenset()
         self.followed: frozenset[IPAddress] = frozenset()
+        self.balanced: frozenset[IPAddress] = frozenset()  # whose connections any node can go on with
         self.sockets: set[Flow] = set()  # connections, as this host has them
         self.counts = False  # whether anybody has connections
         self.answers = False  # whether it has the responder: it answers for the process, whatever that does

@@ -27,6 +27,7 @@ from roost.protocols.words.metadata import Metadata, encode
 from roost.protocols.words.sightings import Sighting
 from roost.protocols.words.verdict import Ground
 from roost.simulator.askers import Asked
+from roost.simulator.backends import Backends
 from roost.simulator.hands import Hands
 from roost.simulator.inbox import Inbox, Queue
 from roost.simulator.lan import Claim, Question
@@ -80,6 +81,7 @@ class Process:
         )
         self.streams = Streams(self, self._clock, chance)
         self.hands = Hands(self)
+        self.backends = Backends(self)
 
     def start(self, desired: DesiredState, *, troubled: bool) -> None:
         """Begin as the speaker begins."""
@@ -90,6 +92,7 @@ class Process:
         self.decider.set_members((alone,), now)
         self.decider.set_links((self.host.link(),), now)
         self.decider.want(desired, frozenset(), "", now)
+        self.backends.want(now)
         local = {each for spec in desired.services if spec.deliver == "local" for each in spec.addresses}
         self.hands.deliver_now(frozenset(local))
         self.swim.start(now)

@@ -7,7 +7,7 @@ has to have exactly one answerer as others have.
     silence   nobody answers for longer than the bound although one and the same node could all the time
     two       two nodes answer for longer than the bound
     rest      some time after the last fault, not exactly one node answers where one can
-    fittest   then a node answers that is unfit, although one that is fit could
+    fittest   then a node answers that is unfit, or reaches no backend, although one that is fit could
     kept      a lead that is to stay moves although its holder is well
     move      then the answers come from another node, and nothing has happened
     planned   a drain or a departure in peace costs an answer or a client's packet
@@ -117,6 +117,7 @@ class Judge:
         self._shared = frozenset(spec.ip for spec in world.schedule.services if spec.shared)
         self._addresses = tuple(spec.ip for spec in world.schedule.services)
         self._tracked = {spec.ip: spec.name for spec in world.schedule.services if spec.tracked}
+        self._balanced = {spec.ip: spec.name for spec in world.schedule.services if spec.balanced}
         self._keeping = Keeping(world.schedule)
         now = world.clock.now
         self._watched = {
@@ -268,10 +269,15 @@ class Judge:
 
     def _fit(self, address: IPAddress, watched: _Watched) -> frozenset[str]:
         """Return who could answer, and is fit to."""
-        service, hosts = self._tracked.get(address), self._world.hosts
-        if service is None:
+        tracked, balanced = self._tracked.get(address, ""), self._balanced.get(address, "")
+        if not (tracked or balanced):
             return watched.able
-        return frozenset(name for name in watched.able if service not in hosts[name].sick)
+        hosts = self._world.hosts
+        return frozenset(
+            name
+            for name in watched.able
+            if tracked not in hosts[name].sick and hosts[name].reach.get(balanced) != "none"
+        )
 
     def _is_unwell(self, watched: _Watched, now: float) -> bool:
         """Tell whether not exactly one answers; two may for a moment, when a node that has waited leads."""

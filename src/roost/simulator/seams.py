@@ -11,6 +11,7 @@ from roost.decide.members import ClusterMember
 from roost.decide.vrrp.judging import Received
 from roost.model.address import IPAddress
 from roost.model.check import Check, Result
+from roost.model.fitness import Fitness
 from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.service import DesiredState
@@ -41,6 +42,7 @@ class DecidingMachine(Protocol):
     def delivered(  # noqa: D102
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
     ) -> None: ...
+    def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None: ...  # noqa: D102
     def checked(self, check: Check, result: Result, now: float) -> None: ...  # noqa: D102
     def proxied(self, service: str, now: float) -> None: ...  # noqa: D102
     def process_gone(self, name: str, now: float) -> None: ...  # noqa: D102

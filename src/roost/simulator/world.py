@@ -15,6 +15,7 @@ from roost.model.check import Check, Interface
 from roost.model.service import Advertisement, DesiredState, Service
 from roost.model.sharing import Sharing
 from roost.model.virtual_router import VirtualRouter
+from roost.simulator.backends import FORWARD
 from roost.simulator.befalling import Befalling
 from roost.simulator.client import PERIOD, Client
 from roost.simulator.clock import START, Clock
@@ -208,7 +209,8 @@ def _service(spec: ServiceSpec, rank: int) -> Service:
         (spec.ip,),
         (Advertisement("all", names=frozenset(spec.nodes)),),
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
-        deliver="external" if spec.endpoints else "local",
+        deliver="external" if spec.endpoints else "forward" if spec.balanced else "local",
+        forward=FORWARD if spec.balanced else None,
         health_port=_PROXY_PORT if spec.endpoints else 0,
         sharing=Sharing() if spec.shared else None,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),

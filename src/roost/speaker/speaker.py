@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import SystemRandom
@@ -449,7 +448,6 @@ class Speaker:
         match effect:
             case effects.Answer(announcements):
                 self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
-                self._take_over(announcements.keys() - self._answered)
                 self._answered = frozenset(announcements)
                 self.announcer.answer(announcements)
                 self._loop.call_soon(self.on_answering)
@@ -485,8 +483,6 @@ class Speaker:
                 self.cluster.vouch(name, seconds, why)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
-                if not isolated:
-                    self._take_over(self._answered)
             case effects.Join(endpoints):
                 self.cluster.join(endpoints)
             case effects.Resolve(host, port):
@@ -499,6 +495,10 @@ class Speaker:
                 self.vrrp.send(link, source, destination, data, mac)
             case effects.HearAdverts(wanted):
                 self.vrrp.follow(wanted, {link.index: link for link in self.decider.state.links})
+            case effects.ForgetTracked(addresses):
+                self.forwarding.forget(addresses)
+            case effects.LoosenTracked(addresses):
+                self.forwarding.loosen(addresses)
             case effects.Follow(addresses, beside):
                 self.meters.watch(addresses, self.decider.state.announcing_links, beside)
             case effects.PassOn():
@@ -515,11 +515,6 @@ class Speaker:
                 self.hooks.became(change)
             case effects.Happened(event):
                 self.events.happened(event)
-
-    def _take_over(self, addresses: AbstractSet[IPAddress]) -> None:
-        """See to connections to balanced addresses that went on elsewhere until now."""
-        if balanced := addresses & self.decider.state.plan.forwarded.keys():
-            self._spawn(self.forwarding.forget_old(balanced))
 
     def _describe(self, effect: effects.Describe) -> None:
         try:

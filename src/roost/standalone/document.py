@@ -142,23 +142,24 @@ class _Builder:
         self._open: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._documents = 0
+        self._values = 0  # with every alias expanded
 
     def take(self, event: yaml.Event) -> None:
         match event:
-            case yaml.DocumentStartEvent():
-                self._documents += 1
-                if self._documents > 1:
-                    _refuse(event, "holds more than one YAML document", "keep one, without a second ---")
-            case yaml.ScalarEvent():
+            case yaml.ScalarEvent():  # most of them
                 self._scalar(event)
-            case yaml.AliasEvent():
-                self._alias(event)
             case yaml.SequenceStartEvent():
                 self._start(event, [])
             case yaml.MappingStartEvent():
                 self._start(event, {})
             case yaml.CollectionEndEvent():
-                self._end(event)
+                self._end()
+            case yaml.AliasEvent():
+                self._alias(event)
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    _refuse(event, "holds more than one YAML document", "keep one, without a second ---")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         spot = _spot(event.start_mark)
@@ -167,12 +168,13 @@ class _Builder:
             return
         _check_tag(event)
         node = Node(_resolve(event.value) if event.implicit[0] and not event.style else event.value, spot)
+        self._count(event, 1)
         if event.anchor:
             self._anchors[event.anchor] = node
         if node.value is None and self._open:
             finding = Finding("has no value", "give it a value or remove it")
             self.findings.append((self._path(), spot, finding))
-        self._put(node, event)
+        self._put(node)
 
     def _key(self, text: str, spot: Spot) -> None:
         parent = self._open[-1]
@@ -186,7 +188,8 @@ class _Builder:
         node = self._anchors.get(event.anchor or "")
         if self._wants_key() or node is None:
             _refuse(event, "an alias (*) points to nothing finished before it", "write the value out")
-        self._put(node, event)
+        self._count(event, node.weight)
+        self._put(node)
 
     def _start(self, event: yaml.CollectionStartEvent, value: list[Node] | dict[str, Node]) -> None:
         if self._wants_key():
@@ -194,23 +197,22 @@ class _Builder:
         if len(self._open) >= MAX_DEPTH:
             _refuse(event, f"is nested deeper than {MAX_DEPTH} levels", "check brackets and indentation")
         _check_tag(event)
+        self._count(event, 1)
         path = self._path() if self._open else ()
         self._open.append(_Open(Node(value, _spot(event.start_mark)), path, event.anchor))
 
-    def _end(self, event: yaml.Event) -> None:
+    def _end(self) -> None:
         done = self._open.pop()
         if done.anchor:
             self._anchors[done.anchor] = done.node
-        self._put(done.node, event)
+        self._put(done.node)
 
-    def _put(self, node: Node, event: yaml.Event) -> None:
+    def _put(self, node: Node) -> None:
         if not self._open:
             self.root = node
             return
         parent = self._open[-1]
         parent.node.weight += node.weight
-        if sum(each.node.weight for each in self._open) > MAX_NODES:
-            _refuse(event, f"holds more than {MAX_NODES:,} values", "split the cluster, or drop aliases (*)")
         if isinstance(parent.node.value, list):
             parent.node.value.append(node)
         elif parent.key is not None:
@@ -218,6 +220,11 @@ class _Builder:
             parent.key = None
             parent.node.value.setdefault(key, node)  # of two, the first counts
             parent.node.keys.setdefault(key, spot)
+
+    def _count(self, event: yaml.Event, values: int) -> None:
+        self._values += values
+        if self._values > MAX_NODES:
+            _refuse(event, f"holds more than {MAX_NODES:,} values", "split the cluster, or drop aliases (*)")
 
     def _wants_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].node.value, dict) and self._open[-1].key is None

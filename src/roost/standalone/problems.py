@@ -1,13 +1,12 @@
 """What is wrong in a configuration file: where, why, and what to do about it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["Finding", "Problem", "Spot"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Spot:
+class Spot(NamedTuple):
     """A place in a text; both count from 1."""
 
     line: int = 1

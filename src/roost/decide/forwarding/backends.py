@@ -27,7 +27,7 @@ class BackendState:
         self.backend = backend
         self.since = now
         self.why = _NOT_ASKED if check else ""
-        self.ill_at = float("-inf")  # when it was ill last
+        self.ill_at = float("-inf")  # when it was asked last and turned out ill
         self._check = check
         self._health = _machine(check, up)
 
@@ -51,6 +51,11 @@ class BackendState:
         return self.backend.weight > 0 and self.state != "down"
 
     @property
+    def judged(self) -> bool:
+        """Whether it has shown how it is: one that has to prove itself is down before anybody has asked."""
+        return self.state == "up" or self.ill_at > float("-inf") or not (self._check and self._check.alpha)
+
+    @property
     def rising(self) -> bool:
         """Whether it is down, and was well when it was asked last."""
         return self.state == "down" and self._health.streak > 0
@@ -65,10 +70,10 @@ class BackendState:
         if begins or self._check is None:
             self.since, self.why = now, _NOT_ASKED if self._check else ""
 
-    def take(self, result: Result, now: float) -> bool:
-        """Take a result; tells whether it came to another state."""
+    def take(self, result: Result, asked: float, now: float) -> bool:
+        """Take the result of a check that began at `asked`; tells whether it came to another state."""
         if not result.ok:
-            self.ill_at = now
+            self.ill_at = asked
         changed = self._health.take(result.ok)
         if changed:
             self.since = now

@@ -26,6 +26,7 @@ from roost.model.slots import Slots, size_for
 
 __all__ = ["Balancing", "Check", "Pools", "key_of", "ruleset_of"]
 
+_FOUND: Final = 1.0  # seconds between two questions of a kernel for a neighbour that has not answered
 _PROTOCOLS: Final = {"TCP": TCP, "UDP": UDP}
 
 
@@ -77,9 +78,11 @@ class Balancing:
         self.states: dict[Key, BackendState] = {}
         self._remembered = dict(remembered)
         self._services: dict[str, tuple[Service, Forward]] = {}
+        self._of: dict[str, list[BackendState]] = {}  # of a service, in its order
         self._links: tuple[Link, ...] = ()
         self._short: dict[str, str] = {}  # services whose quorum is not met -> how it is
         self._proven: set[str] = set()  # services that had a quorum of backends that had answered
+        self._judged: set[str] = set()  # services all of whose backends had shown how they are
         # Services that had no usable backend -> since when they have one again (None: not yet).
         self._returning: dict[str, float | None] = {}
 
@@ -92,6 +95,7 @@ class Balancing:
         """Balance exactly those of `services` that are forwarded; returns what is to be told."""
         self._services = {each.name: (each, each.forward) for each in services if each.forward}
         states: dict[Key, BackendState] = {}
+        self._of = {name: [] for name in self._services}
         for service, forward in self._services.values():
             for backend in forward.backends:
                 key = key_of(service, backend)
@@ -102,9 +106,11 @@ class Balancing:
                 else:
                     state.want(backend, forward, now)
                 states[key] = state
+                self._of[service.name].append(state)
         self.states = states
         self._short = {name: why for name, why in self._short.items() if name in self._services}
         self._proven &= self._services.keys()
+        self._judged &= self._services.keys()
         asked = {service.name for service, forward in self._services.values() if forward.health}
         self._returning = {name: when for name, when in self._returning.items() if name in asked}
         return [event for name in self._services for event in self._judge(name, now)]
@@ -122,16 +128,19 @@ class Balancing:
             for key in (key_of(service, backend) for backend in forward.backends)
         }
 
-    def checked(self, key: Key, result: Result, now: float) -> list[Event]:
-        """Take the result of a check; returns what is to be told, nothing if it changes nothing."""
+    def checked(self, key: Key, result: Result, asked: float, now: float) -> list[Event]:
+        """Take the result of a check that began at `asked`; returns what is to be told, if anything.
+
+        One that has waited in vain says how it was when it began.
+        """
         state = self.states.get(key)
         if state is None:
             return []
-        known = state.state != "unknown"
-        changed = state.take(result, now)
+        known, judged = state.state != "unknown", state.judged
+        changed = state.take(result, asked, now)
         facts = {"service": key.service, "backend": str(key.target), "up": result.ok}
         told = f"a backend is {'up' if result.ok else 'down'}: {result.why}"
-        if not changed:
+        if not changed and judged == state.judged:
             doubtful = self._returning.get(key.service) is not None
             if not self._has_returned(key.service, now) and (result.ok or not doubtful):
                 return []
@@ -151,6 +160,8 @@ class Balancing:
         """Return how well this node can serve each balanced service now, None where that is not known yet.
 
         That is so at its start: a node that has yet to ask its backends takes over from none that knows them.
+        Where they have to prove themselves it waits for the verdict on each: with some it would send the
+        clients of the others astray.
         """
         reasons = {name: self._why_unfit(name) for name in self._services}
         groups: dict[IPAddress, list[str]] = {}
@@ -197,22 +208,23 @@ class Balancing:
                         back.update(dict.fromkeys(targets, Target(addresses[0], port)))
                     else:
                         masqueraded |= targets
-                    down |= {(target, protocol) for target in self._down(service, forward, version, port)}
+                    down |= {(target, protocol) for target in self._down(service, version, port)}
         rest = Ruleset((), back, frozenset(masqueraded), frozenset(held))
         return Pools(tuple(pools), rest, frozenset(down))
 
     def _pool(self, service: Service, forward: Forward, version: int, virtuals: tuple[Virtual, ...]) -> Pool:
         port = virtuals[0].port
-        configured = [each for each in forward.backends if each.address.version == version]
-        usable = [each for each in configured if self.states[key_of(service, each)].usable]
+        states = [each for each in self._of[service.name] if each.backend.address.version == version]
+        configured = [each.backend for each in states]
+        usable = [each.backend for each in states if each.usable]
         sorry = [each for each in forward.sorry if each.address.version == version]
         if sorry and sum(each.weight for each in usable) < forward.quorum:
             usable = sorry
         elif forward.health and not forward.health.alpha:
-            usable = self._presumed(service, configured) or usable or configured
+            usable = self._presumed(service, states) or usable or configured
         return Pool(virtuals, {each.target(port): each.weight for each in usable}, size_for(len(configured)))
 
-    def _presumed(self, service: Service, backends: list[Backend]) -> list[Backend]:
+    def _presumed(self, service: Service, states: list[BackendState]) -> list[Backend]:
         """Return those that may be well, while not all have been asked since the first one was up again.
 
         Perhaps it was this node that reached nobody: what is open stays where it is.
@@ -220,24 +232,25 @@ class Balancing:
         since = self._returning.get(service.name)
         if since is None:
             return []
-        return [each for each in backends if self.states[key_of(service, each)].ill_at < since]
+        return [each.backend for each in states if each.ill_at < since]
 
-    def _down(self, service: Service, forward: Forward, version: int, port: int) -> Iterator[Target]:
-        for backend in forward.backends:
-            of_version = backend.address.version == version
-            if of_version and self.states[key_of(service, backend)].state == "down":
-                yield backend.target(port)
+    def _down(self, service: Service, version: int, port: int) -> Iterator[Target]:
+        for each in self._of[service.name]:
+            if each.state == "down" and each.backend.address.version == version:
+                yield each.backend.target(port)
 
     def _judge(self, name: str, now: float) -> list[Event]:
         """Look whether the quorum is met; return what is to be told when that has changed."""
         short = self._find_shortage(name)
         if not self._find_shortage(name, proven=True):
             self._proven.add(name)
+        if all(each.judged for each in self._of[name]):
+            self._judged.add(name)
         before = self._short.pop(name, "")
         if short:
             self._short[name] = short
-            service, forward = self._services[name]
-            reached = any(self.states[key_of(service, each)].usable for each in forward.backends)
+            _, forward = self._services[name]
+            reached = any(each.usable for each in self._of[name])
             if forward.health and name in self._proven and not reached:
                 self._returning[name] = None
         elif self._returning.get(name, now) is None:
@@ -255,9 +268,8 @@ class Balancing:
         """
         service, forward = self._services[name]
         for version, _ in _by_version(service, forward):
-            configured = [each for each in forward.backends if each.address.version == version]
-            states = (self.states[key_of(service, each)] for each in configured)
-            usable = [each for each in states if each.usable and not (proven and each.state == "unknown")]
+            configured = [each for each in self._of[name] if each.backend.address.version == version]
+            usable = [each for each in configured if each.usable and not (proven and each.state == "unknown")]
             if (weight := sum(each.backend.weight for each in usable)) < max(forward.quorum, 1):
                 of = f"{len(usable)} of {len(configured)} IPv{version} backends are usable"
                 return of if forward.quorum <= 1 else f"{of}, of weight {weight}, not {forward.quorum}"
@@ -270,29 +282,30 @@ class Balancing:
         connections of the others astray.
         """
         since = self._returning.get(name)
-        service, forward = self._services[name]
+        _, forward = self._services[name]
         if since is None or not forward.health:
             return False
-        if now < since + forward.health.interval + forward.health.timeout:
+        if now < since + _FOUND + forward.health.interval + forward.health.timeout:
             return False
-        if any(self.states[key_of(service, each)].rising for each in forward.backends):
+        if any(each.rising for each in self._of[name]):
             return False
         del self._returning[name]
         return True
 
     def _why_unfit(self, name: str) -> str | None:
         """Return why this node is unfit, "" when it is fit, None when that is not known yet."""
+        if name not in self._judged:
+            return None
         if short := self._short.get(name):
             return short
         if name in self._returning:
             return "its backends are coming back"
-        service, forward = self._services[name]
+        _, forward = self._services[name]
         for gateway in forward.gateways:
             behind = [link for link in self._links if reaches(link, gateway)]
             if behind and not any(link.up and link.carrier for link in behind):
                 return f"{behind[0].name}, the link to the backends, is down"
-        states = (self.states[key_of(service, each)].state for each in forward.backends)
-        if name in self._proven or "unknown" not in states:
+        if name in self._proven or all(each.state != "unknown" for each in self._of[name]):
             return ""
         return None
 

@@ -143,6 +143,7 @@ class Following:
             self._leading.take_moves([move], self._why(move), now)
         if again := routers.again & state.answers.now.keys():
             self._publishing.announce(again, now)
+            self._publishing.doubt_connections(again)
         routers.again.clear()
         self._wakes = routers.next_wake(now)
         if self._refresh_at == math.inf and not routers.announcements.keys().isdisjoint(state.answers.now):

@@ -19,9 +19,12 @@ _AT_ONCE: Final = 128
 
 
 class Checking:
-    """Asks each backend every interval; `heard(key, result)` is called for each answer."""
+    """Asks each backend every interval; `heard(key, result, asked)` is called for each answer.
 
-    def __init__(self, heard: Callable[[Key, Result], None]) -> None:
+    `asked` is when the check began, in the loop's seconds.
+    """
+
+    def __init__(self, heard: Callable[[Key, Result, float], None]) -> None:
         self._heard = heard
         self._running: dict[Key, tuple[Check, asyncio.Task[None]]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -49,7 +52,7 @@ class Checking:
             async with self._room:
                 begin = loop.time()
                 result = await ask(check, key)
-            self._heard(key, result)
+            self._heard(key, result, begin)
             due = max(begin + check.how.interval, loop.time())
 
 

@@ -19,7 +19,7 @@ from roost.deliver.forwarding.host import ForwardingHost, open_connections
 from roost.model.address import IPAddress
 from roost.model.check import Result
 from roost.model.event import Event
-from roost.model.fitness import Fitness
+from roost.model.fitness import FIT, Fitness
 from roost.model.forwarding import Target
 from roost.model.link import Link
 from roost.model.service import Service
@@ -27,7 +27,7 @@ from roost.observe.quiet import Once
 from roost.runtime.beside import beside_the_loop
 from roost.runtime.kernel_settings import SettingError
 from roost.runtime.nftables import cause
-from roost.runtime.tracked import forget_all
+from roost.runtime.tracked import forget_all, loosen_all
 
 __all__ = ["Forwarding"]
 
@@ -35,6 +35,7 @@ _log = logging.getLogger("roost.speaker")
 
 _NEEDS: Final = "nft_nat, nft_hash, nft_ct, nft_reject, nft_masq, nft_redir"
 _VERIFY_INTERVAL: Final = 5.0  # seconds between looks at what the kernel has
+_BREATH: Final = 0.2  # seconds between two times: whoever contends for an address does so in bursts
 _FRESH: Final = 1.0  # seconds for which a count is good enough
 _SHARE: Final = 20  # at most one part in so many of the time is spent on counting
 
@@ -67,6 +68,10 @@ class Forwarding:
         self._working = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._stale = False
+        self._working_on_it = False  # whether the kernel has yet to be told something
+        # Addresses whose connections may have gone on elsewhere -> what is done about it.
+        self._doubtful: dict[IPAddress, Callable[[IPAddress], None]] = {}
+        self._seeing_to: asyncio.Task[None] | None = None
         self._failure = Once()
         self._counts: Counter[tuple[IPAddress, Target]] = Counter()
         self._counted_until = float("-inf")
@@ -83,18 +88,20 @@ class Forwarding:
         self._follow_links(links, announcing)
         self._want(services)
         await self._apply()
+        self._judge()
 
     def want(self, services: Iterable[Service]) -> None:
         """Balance exactly those of `services` that are to be forwarded, beside the event loop."""
         self._want(services)
         self._soon()
+        self._judge()
 
     def set_links(self, links: tuple[Link, ...], announcing: Iterable[Link]) -> None:
         """Take all links of the host, and those that take part."""
         self._follow_links(links, announcing)
         if self.balancing.services:
-            self._judge()
             self._soon()
+            self._judge()
 
     async def verify_for_ever(self) -> None:
         """Look again and again whether the kernel has what it was told, and put that right."""
@@ -106,30 +113,21 @@ class Forwarding:
     async def stop(self) -> None:
         """Forward nothing any more, and leave nothing behind."""
         self._checking.close()
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._seeing_to):
+            if task is not None:
+                task.cancel()
         try:
             await beside_the_loop(self.host.end)
         except OSError as error:
             _log.warning("forwarding: the table of this speaker stays: %s", _cause(error))
 
-    async def forget_old(self, addresses: Iterable[IPAddress]) -> None:
-        """Forget what is tracked for `addresses` that are led here anew, where any node can go on with it.
+    def forget(self, addresses: Iterable[IPAddress]) -> None:
+        """Track the connections to `addresses` no more, beside the event loop: they are picked up anew."""
+        self._doubt(addresses, forget_all)
 
-        This host may have led them before. Since then connections have gone on elsewhere: what it remembers
-        of their windows is old, and their packets would be invalid to it.
-        """
-        stateless = {
-            address
-            for service in self.balancing.services
-            if service.forward and service.forward.is_stateless
-            for address in service.addresses
-        }
-        for address in stateless.intersection(addresses):
-            try:
-                await asyncio.to_thread(forget_all, address)
-            except OSError as error:
-                _log.warning("old connections to %s stay tracked: %s", address, _cause(error))
+    def loosen(self, addresses: Iterable[IPAddress]) -> None:
+        """Take the packets of connections to `addresses` as they come, from a moment on."""
+        self._doubt(addresses, loosen_all)
 
     async def look(self) -> None:
         """Count open connections, because somebody asks; what was counted just now is as good."""
@@ -165,6 +163,23 @@ class Forwarding:
 
     # -- parts of the above ----------------------------------------------------------------------
 
+    def _doubt(self, addresses: Iterable[IPAddress], see_to: Callable[[IPAddress], None]) -> None:
+        for address in addresses:
+            if self._doubtful.get(address) is not forget_all:
+                self._doubtful[address] = see_to
+        if self._seeing_to is None or self._seeing_to.done():
+            self._seeing_to = asyncio.get_running_loop().create_task(self._see_to_doubtful())
+
+    async def _see_to_doubtful(self) -> None:
+        while self._doubtful:
+            doubtful, self._doubtful = self._doubtful, {}
+            for address, see_to in doubtful.items():
+                try:
+                    await beside_the_loop(see_to, address)
+                except OSError as error:
+                    _log.warning("connections to %s are tracked as before: %s", address, _cause(error))
+            await asyncio.sleep(_BREATH)
+
     def _follow_links(self, links: tuple[Link, ...], announcing: Iterable[Link]) -> None:
         self._links = tuple(link.name for link in announcing)
         self.balancing.set_links(links)
@@ -172,27 +187,35 @@ class Forwarding:
     def _want(self, services: Iterable[Service]) -> None:
         self._tell(self.balancing.want(services, time.monotonic()))
         self._checking.follow(self.balancing.checks())
-        self._judge()
 
-    def _heard(self, key: Key, result: Result) -> None:
-        if news := self.balancing.checked(key, result, time.monotonic()):
+    def _heard(self, key: Key, result: Result, asked: float) -> None:
+        if news := self.balancing.checked(key, result, asked, time.monotonic()):
             self._tell(news)
-            self._judge()
             self._soon()
+            self._judge()
 
     def _tell(self, events: Collection[Event]) -> None:
         for event in events:
             self._happened(event)
 
     def _judge(self) -> None:
+        """Tell how fit this node is: fitter than before only when the kernel has what that follows from.
+
+        Else clients come while it shares them out as if some backends were down: connections to these end.
+        """
         fitness = self.balancing.fitness()
+        if self._working_on_it:
+            fitness = {
+                name: self._fitness[name] if name in self._fitness and each == FIT else each
+                for name, each in fitness.items()
+            }
         if fitness != self._fitness:
             self._fitness = fitness
             self._unwell(fitness)
 
     def _soon(self) -> None:
         """Put in force what is wanted; what changes meanwhile goes with it, or makes one more transaction."""
-        self._stale = True
+        self._stale = self._working_on_it = True
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work())
 
@@ -200,6 +223,8 @@ class Forwarding:
         while self._stale:
             self._stale = False
             await self._apply()
+        self._working_on_it = False
+        self._judge()
 
     async def _verify(self) -> None:
         async with self._working:

@@ -47,7 +47,7 @@ class Node:
     def hear(self, backend: Backend, *results: Result, service: str = "web") -> None:
         for result in results:
             self.now += 1.0
-            self.events = self.balancing.checked(Key(service, backend.target(80)), result, self.now)
+            self.events = self.balancing.checked(Key(service, backend.target(80)), result, self.now, self.now)
 
     def ruleset(self) -> Ruleset:
         return ruleset_of(self.balancing.pools(), Slots())
@@ -91,6 +91,7 @@ def test_with_alpha_it_has_to_prove_itself() -> None:
     assert node.served_by() == set()
     node.hear(TWO, WELL)
     assert node.served_by() == {B}
+    node.hear(ONE, ILL)
     assert node.unfit == {}, "it has not lost any"
 
 
@@ -178,6 +179,19 @@ def test_a_node_that_was_cut_off_is_fit_once_it_has_asked_all_again() -> None:
     assert node.served_by() == {A, B}
 
 
+def test_a_check_that_began_while_the_node_was_cut_off_says_nothing_of_afterwards() -> None:
+    node = Node(web())
+    for each in (ONE, TWO):
+        node.hear(each, WELL, ILL, ILL)
+    began = node.now
+    node.hear(ONE, WELL, WELL)
+    assert node.unfit == {"web": "its backends are coming back"}
+    node.balancing.checked(Key("web", TWO.target(80)), ILL, began, node.now)
+    assert node.served_by() == {A, B}, "it waited in vain for an answer from before"
+    node.balancing.checked(Key("web", TWO.target(80)), ILL, node.now, node.now)
+    assert node.served_by() == {A}
+
+
 def test_a_file_that_drained_all_makes_nobody_doubt_when_it_is_put_right() -> None:
     for health in (None, HEALTH):
         node = Node(web(replace(ONE, weight=0), health=health))
@@ -244,3 +258,28 @@ def test_flows_to_a_backend_that_is_down_are_to_be_forgotten() -> None:
     node = Node(web())
     node.hear(ONE, ILL, ILL)
     assert node.balancing.pools().down == {(ONE.target(80), 6), (ONE.target(80), 17)}
+
+
+def test_a_node_whose_backends_have_to_prove_themselves_waits_for_the_verdict_on_each() -> None:
+    alpha = replace(HEALTH, alpha=True)
+    node = Node(web(ONE, TWO, THREE, health=alpha))
+    assert node.balancing.fitness() == {"web": None}
+    node.hear(ONE, WELL, WELL)
+    assert node.served_by() == {A}
+    assert node.balancing.fitness() == {"web": None}, "the others may be well"
+    node.hear(TWO, WELL)
+    node.hear(THREE, ILL)
+    assert node.balancing.fitness() == {"web": None}, "one is on its way"
+    node.hear(TWO, WELL)
+    assert node.balancing.fitness() == {"web": FIT}
+    four = replace(ONE, address=ip_address("198.51.100.4"))
+    node.want(web(ONE, TWO, THREE, four, health=alpha))
+    assert node.balancing.fitness() == {"web": FIT}, "a new backend does not cost the lead"
+
+
+def test_a_node_none_of_whose_backends_proves_itself_is_unfit() -> None:
+    node = Node(web(health=replace(HEALTH, alpha=True)))
+    node.hear(ONE, ILL)
+    assert node.balancing.fitness() == {"web": None}
+    node.hear(TWO, ILL)
+    assert node.unfit == {"web": "0 of 2 IPv4 backends are usable"}
