@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import yaml
+from roost.kubernetes.documents import only_document
 
-__all__ = ["Credentials", "CredentialsError", "find"]
+__all__ = ["Credentials", "CredentialsError", "find", "in_kubeconfig"]
 
 _IN_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REREAD: Final = 60.0  # seconds after which a token's file is read again: the kubelet renews it
 _PLUGIN_DEADLINE: Final = 30.0  # seconds
+_MOST: Final = 4 << 20  # bytes of a kubeconfig
 
 
 class CredentialsError(Exception):
@@ -81,11 +82,21 @@ def _from_pod(environment: Mapping[str, str]) -> Credentials:
 
 def _from_kubeconfig(path: Path) -> Credentials:
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except (OSError, ValueError) as error:
         raise CredentialsError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise CredentialsError(f"{path} is no YAML: {error}") from error
+    if len(data) > _MOST:
+        raise CredentialsError(f"{path} is larger than {_MOST >> 20} MiB: is it the right file?")
+    return in_kubeconfig(data, path)
+
+
+def in_kubeconfig(data: bytes, path: Path) -> Credentials:
+    """Return the credentials in what the kubeconfig at `path` holds. Raises CredentialsError."""
+    try:
+        document = only_document(data.decode())
+    except ValueError as error:
+        raise CredentialsError(f"{path} {error}") from error
     if not isinstance(document, dict):
         raise CredentialsError(f"{path} is no kubeconfig")
     context = _named(document, path, "contexts", "context", document.get("current-context"))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from roost.protocols.memberlist.profile import Profile
 
-__all__ = ["TIMERS", "TimersError", "read_timers"]
+__all__ = ["TIMERS", "TimersError", "read_timers", "timers_in"]
 
 TIMERS: Final = Path("/etc/metallb/memberlist/config.json")
 
@@ -67,13 +67,18 @@ def read_timers(base: Profile, path: Path = TIMERS) -> Profile | None:
     """Return `base` with the timers in the file at `path`, None when there is none. Raises TimersError."""
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST)
+            data = file.read(_MOST)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise TimersError(f"{path} cannot be read: {error.strerror or error}") from error
+    return timers_in(data, base, path)
+
+
+def timers_in(data: bytes, base: Profile, path: Path = TIMERS) -> Profile:
+    """Return `base` with the timers in what the file at `path` holds. Raises TimersError."""
     try:
-        return replace(base, **_timers(json.loads(text)))
+        return replace(base, **_timers(json.loads(data)))
     except (ValueError, RecursionError) as error:
         raise TimersError(f"{path} cannot be used: {error}") from error
 
