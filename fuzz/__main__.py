@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz import corpus
-from fuzz.target import Finding, Target, cost
+from fuzz.target import FoundError, Target, cost
 from fuzz.targets import module_of, targets
 
 WORK: Final = Path("build/fuzz")
@@ -38,7 +38,9 @@ def main() -> int:
     options = _options()
     chosen = options.target or [name for name in targets() if name != _PLANTED]
     if unknown := set(chosen) - targets().keys():
-        print(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(targets())}", file=sys.stderr)
+        print(
+            f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(targets())}", file=sys.stderr
+        )
         return 2
     each = max(1, int(options.minutes * 60 / len(chosen)))
     print(f"{'target':14} {'cases':>12} {'places':>7} {'slowest':>9}  parser", flush=True)
@@ -47,7 +49,8 @@ def main() -> int:
         result = fuzz(targets()[name], each, WORK / name)
         if options.count:
             add({name: result.cases})
-        row = f"{name:14} {result.cases:12,} {result.covered:7,} {result.slowest:6.2f} ms  {targets()[name].parser}"
+        numbers = f"{result.cases:12,} {result.covered:7,} {result.slowest:6.2f} ms"
+        row = f"{name:14} {numbers}  {targets()[name].parser}"
         print("\n".join((row, *(f"    FINDING {each}" for each in result.findings))), flush=True)
         if options.keep:
             keep(targets()[name], WORK / name)
@@ -63,9 +66,17 @@ def fuzz(target: Target, seconds: int, work: Path) -> Result:
         _keep_in(inputs, data)
     for old in work.glob("slow-*"):
         old.unlink()
-    command = [sys.executable, "-m", "fuzz.child", module_of(target.name), target.name, str(work), str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "fuzz.child",
+        module_of(target.name),
+        target.name,
+        str(work),
+        str(seconds),
+    ]
     with (work / "log").open("w+", errors="replace") as log:
-        done = subprocess.run(command, stdout=log, stderr=log, timeout=seconds + _END, check=False)  # noqa: S603
+        done = subprocess.run(command, stdout=log, stderr=log, timeout=seconds + _END, check=False)
         log.seek(0)
         said = log.read()
     slowest, findings = _slowest(target, work)
@@ -101,7 +112,7 @@ def _slowest(target: Target, work: Path) -> tuple[float, list[str]]:
     for file in sorted(work.glob("slow-*")):
         try:
             slowest = max(slowest, cost(target, file.read_bytes()))
-        except Finding as finding:
+        except FoundError as finding:
             findings.append(f"{file}: {finding}")
     return slowest, findings
 
@@ -109,7 +120,7 @@ def _slowest(target: Target, work: Path) -> tuple[float, list[str]]:
 def _why(target: Target, file: Path) -> str:
     try:
         cost(target, file.read_bytes())
-    except Finding as finding:
+    except FoundError as finding:
         return str(finding)
     return "it does not fail again"
 
@@ -120,7 +131,7 @@ def _grave(work: Path) -> Iterator[Path]:
 
 
 def _keep_in(folder: Path, data: bytes) -> None:
-    (folder / sha1(data).hexdigest()).write_bytes(data)  # noqa: S324 - a name
+    (folder / sha1(data).hexdigest()).write_bytes(data)
 
 
 def _options() -> argparse.Namespace:

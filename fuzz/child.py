@@ -49,13 +49,13 @@ def main() -> None:
 
 def _note(slowest: list[tuple[float, bytes]], took: float, data: bytes, folder: Path) -> None:
     """Keep an input among the slowest ones, on disk too: this process may not end well."""
-    (folder / f"slow-{sha1(data).hexdigest()}").write_bytes(data)  # noqa: S324 - a name
+    (folder / f"slow-{sha1(data).hexdigest()}").write_bytes(data)
     if len(slowest) < _SLOWEST:
         heapq.heappush(slowest, (took, data))
         return
     _, out = heapq.heapreplace(slowest, (took, data))
     if all(out != each for _, each in slowest):
-        (folder / f"slow-{sha1(out).hexdigest()}").unlink(missing_ok=True)  # noqa: S324 - a name
+        (folder / f"slow-{sha1(out).hexdigest()}").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

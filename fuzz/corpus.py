@@ -7,7 +7,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from fuzz.target import Finding, Target, judge
+from fuzz.target import FoundError, Target, judge
 
 __all__ = ["FOLDER", "least", "read", "write"]
 
@@ -65,7 +65,7 @@ def _ways(target: Target, data: bytes) -> Iterator[Arc]:
     sys.settrace(trace)
     try:
         judge(target, data)
-    except Finding:
+    except FoundError:
         return iter(())  # findings are kept as findings
     finally:
         sys.settrace(before)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from fuzz.target import Target
-
 from roost.controller.settings import ControllerSettings
 from roost.controller.webhook import Webhook
 from roost.kubernetes import certificates, credentials, manifests, resources
@@ -119,7 +118,9 @@ def _certificates(data: bytes) -> None:
 
 TARGETS: Final = (
     Target("manifests", "kubernetes.manifests.read, check", _manifests, (ValueError,)),
-    Target("kubeconfig", "kubernetes.credentials.in_kubeconfig", _kubeconfig, (credentials.CredentialsError,)),
+    Target(
+        "kubeconfig", "kubernetes.credentials.in_kubeconfig", _kubeconfig, (credentials.CredentialsError,)
+    ),
     Target("watch", "kubernetes.mirror.Mirror, client.Api.watch", _watch, (ApiError,)),
     Target("review", "controller.webhook.Webhook", _review),
     Target("certificates", "kubernetes.certificates.read", _certificates, (), 2048),

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from fuzz.target import Target
 from pydantic_core import PydanticCustomError
 
+from fuzz.target import Target
 from roost.keepalived import Place, UnreadableError, Wishes, convert
 from roost.kubernetes import memberlist_config
 from roost.observe import event_store

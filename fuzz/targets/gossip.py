@@ -5,7 +5,6 @@ from random import Random
 from typing import Final
 
 from fuzz.target import Target
-
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist import keyring, lzw

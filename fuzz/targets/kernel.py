@@ -4,7 +4,6 @@ import struct
 from typing import Any, Final
 
 from fuzz.target import Target
-
 from roost.runtime import flows, netlink, tracked
 
 __all__ = ["TARGETS"]
@@ -28,5 +27,7 @@ def _tracked(data: bytes) -> None:
 
 TARGETS: Final = (
     Target("netlink", "runtime.netlink", _netlink),
-    Target("tracked", "runtime.tracked, runtime.flows", _tracked, (struct.error, ValueError, LookupError), 1024),
+    Target(
+        "tracked", "runtime.tracked, runtime.flows", _tracked, (struct.error, ValueError, LookupError), 1024
+    ),
 )

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from fuzz.target import Target
-
 from roost.announce.answering import Answer, respond
+from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, icmp, icmp_clock, ndp, pcapng
 from roost.protocols.errors import PacketError
 from roost.protocols.icmp import internet_checksum
@@ -19,8 +19,8 @@ __all__ = ["TARGETS"]
 
 _MAC: Final = bytes.fromhex("020000000001")
 _OTHER: Final = bytes.fromhex("020000000002")
-_VIPS: Final = frozenset({IPv4Address("192.0.2.100"), IPv6Address("2001:db8::64")})
-_PEERS: Final = {4: IPv4Address("192.0.2.11"), 6: IPv6Address("fe80::11")}
+_VIPS: Final[frozenset[IPAddress]] = frozenset({IPv4Address("192.0.2.100"), IPv6Address("2001:db8::64")})
+_PEERS: Final[dict[int, IPAddress]] = {4: IPv4Address("192.0.2.11"), 6: IPv6Address("fe80::11")}
 
 
 def _arp(data: bytes) -> None:
@@ -84,7 +84,7 @@ def _answer(data: bytes) -> None:
     """What is answered is one of ours, and goes out with a hardware address of ours."""
     ipv6 = data[13:15] == b"\x86\xdd"
     frame = data[1:15] + _with_checksum(b"\1" + data[15:]) if ipv6 else data[1:]
-    outcome = respond(frame, _MAC, {each: _MAC for each in _VIPS}.get, _VIPS, router=bool(data[:1] == b"\1"))
+    outcome = respond(frame, _MAC, dict.fromkeys(_VIPS, _MAC).get, _VIPS, router=bool(data[:1] == b"\1"))
     if isinstance(outcome, Answer):
         assert outcome.address in _VIPS
         assert outcome.frame[6:12] == _MAC

@@ -6,15 +6,17 @@ from functools import cache
 from typing import Any, Final
 
 import h11
-from fuzz.target import Target
 
+from fuzz.target import Target
 from roost.model.what_if import UnknownNameError
 from roost.observe.web.answers import with_page
-from roost.observe.web.dashboard import Dashboard, is_ours
+from roost.observe.web.dashboard import Dashboard
 from roost.observe.web.gathering import Gathering, PlaceError
+from roost.observe.web.hosts import is_ours
 from roost.observe.web.hub import Hub
 from roost.runtime.checks import dns
-from roost.runtime.http import Request, Stream, _read_request
+from roost.runtime.http import Request, Stream
+from roost.runtime.http_request import UnfitRequestError, read_request
 from roost.speaker.api import Api
 
 __all__ = ["TARGETS"]
@@ -64,7 +66,9 @@ async def _request(data: bytes) -> Request | None:
     reader = asyncio.StreamReader(limit=16 * 1024)
     reader.feed_data(data)
     reader.feed_eof()
-    return await _read_request(h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024), reader, 16 * 1024)
+    return await read_request(
+        h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024), reader, 16 * 1024
+    )
 
 
 def _http(data: bytes) -> None:
@@ -81,7 +85,11 @@ async def _exchange(how: int, data: bytes) -> None:
     if how & 2:
         board = Dashboard(hub, Gathering(hub, _nowhere), "192.0.2.1")
         answer = await board.handle(request)
-        assert answer.status != 200 or is_ours(request.host, "192.0.2.1") if not isinstance(answer, Stream) else True
+        assert (
+            answer.status != 200 or is_ours(request.host, ("192.0.2.1",))
+            if not isinstance(answer, Stream)
+            else True
+        )
     else:
         answer = await with_page(hub, Api(_Views(), may_change=bool(how & 1)).handle)(request)
     if isinstance(answer, Stream):
@@ -121,7 +129,7 @@ def _dns(data: bytes) -> None:
 
 
 TARGETS: Final = (
-    Target("http", "runtime.http, speaker.api.Api, observe.web.Dashboard", _http, (h11.ProtocolError,)),
+    Target("http", "runtime.http, speaker.api.Api, observe.web.Dashboard", _http, (UnfitRequestError,)),
     Target(
         "live",
         "observe.web.gathering.Gathering",

@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any, Final
 
 from fuzz.target import Target
-
 from roost.protocols.errors import PacketError
 from roost.protocols.words import codec, metadata
 

@@ -17,7 +17,7 @@ def documents(text: str) -> list[Any]:
     """Return the documents of a text. Raises ValueError for what is no YAML, or beyond the bounds."""
     try:
         _check(yaml.parse(text, Loader=_Loader))
-        return list(yaml.load_all(text, Loader=_Loader))  # noqa: S506 - a safe loader
+        return list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise ValueError(f"is no YAML: {error}") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of a date or a number
@@ -33,7 +33,7 @@ def only_document(text: str) -> Any:
 
 
 def _check(events: Iterator[yaml.Event]) -> None:
-    """Raise ValueError for nesting or aliases that would cost without end whoever walks through the values."""
+    """Raise ValueError for nesting or aliases that cost whoever walks through the values too much."""
     total = 0
     begun: list[tuple[str | None, int]] = []  # of each open collection: its anchor, and `total` before it
     weights: dict[str, int] = {}  # values that an alias stands for
@@ -48,7 +48,7 @@ def _check(events: Iterator[yaml.Event]) -> None:
                 total += 1
                 if len(begun) > MAX_DEPTH:
                     raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
-                weights.pop(event.anchor, None)
+                weights.pop(event.anchor or "", None)
             case yaml.CollectionEndEvent():
                 anchor, before = begun.pop()
                 if anchor:

@@ -30,6 +30,7 @@ __all__ = [
     "duration",
     "endpoint",
     "gossip_key",
+    "host_name",
     "identifier",
     "integer",
     "join_target",
@@ -190,6 +191,14 @@ def join_target(value: object) -> Endpoint:
     if not _looks_like_address(host) and _HOST.fullmatch(host):
         return Endpoint(host, port)
     return Endpoint(str(_address(host)), port)
+
+
+def host_name(value: object) -> str:
+    """Return a name that a host may have in DNS."""
+    name = text(value)
+    if _looks_like_address(name) or not _HOST.fullmatch(name):
+        raise wrong(f"{_shown(name)} is no host name", "as in node1.example.org; addresses need no entry")
+    return name
 
 
 def pattern(value: object) -> str:

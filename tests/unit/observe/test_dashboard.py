@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from roost.observe.web.dashboard import Dashboard, is_ours
+from roost.observe.web.dashboard import Dashboard
 from roost.observe.web.gathering import Gathering, Place, PlaceError
+from roost.observe.web.hosts import is_ours
 from roost.observe.web.hub import Hub, message
 from roost.runtime.http import Request, Response
 
@@ -225,4 +226,4 @@ async def test_another_name_than_its_own_is_refused_whoever_leads_it_here() -> N
     ],
 )
 def test_names_of_this_server(told: str, listens: str, ours: bool) -> None:
-    assert is_ours(told, listens) is ours
+    assert is_ours(told, (listens,)) is ours
