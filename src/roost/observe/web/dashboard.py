@@ -9,6 +9,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Dashboard:
                 return await self._get(request)
         except PlaceError as error:
             return _error(error.status or 502, str(error))
-        return _error(405, f"{request.method} is not offered")
+        return replace(_error(405, f"{request.method} is not offered"), headers={"allow": "GET, HEAD, POST"})
 
     async def _get(self, request: Request) -> Response | Stream:
         if found := page(self._hub, request.path):
