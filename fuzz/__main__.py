@@ -64,7 +64,7 @@ def fuzz(target: Target, seconds: int, work: Path) -> Result:
     inputs.mkdir(parents=True, exist_ok=True)
     for data in corpus.read(target.name):
         _keep_in(inputs, data)
-    for old in work.glob("slow-*"):
+    for old in (*work.glob("slow-*"), *_mended(target, work)):
         old.unlink()
     command = [
         sys.executable,
@@ -123,6 +123,18 @@ def _why(target: Target, file: Path) -> str:
     except FoundError as finding:
         return str(finding)
     return "it does not fail again"
+
+
+def _mended(target: Target, work: Path) -> Iterator[Path]:
+    """Yield findings of earlier runs that are none any more; they stay in the corpus."""
+    for file in (*work.glob("crash-*"), *_grave(work)):
+        data = file.read_bytes()
+        try:
+            cost(target, data)
+        except FoundError:
+            continue
+        _keep_in(work / "corpus", data)
+        yield file
 
 
 def _grave(work: Path) -> Iterator[Path]:

@@ -18,7 +18,7 @@ __all__ = ["check", "is_manifest", "read"]
 
 _GROUP: Final = "metallb.io/"
 _NAMED: Final = [
-    re.compile(rf"""(?:^[\s-]*|[{{,]\s*)["']?{key}["']?\s*:""", re.MULTILINE)
+    re.compile(rf"""(?:^[ \t-]*|[{{,]\s*)["']?{key}["']?\s*:""", re.MULTILINE)
     for key in ("apiVersion", "kind")
 ]
 _BGP: Final = frozenset({"BGPPeer", "BGPAdvertisement", "BFDProfile"})

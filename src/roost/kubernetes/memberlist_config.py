@@ -55,6 +55,7 @@ _LEAST: Final = {  # below these gossip does not work
 }
 _MOST_NUMBER: Final = 65_535
 _LONGEST: Final = 3600.0  # seconds
+_LONGEST_TEXT: Final = 64  # characters of a duration
 _PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -114,7 +115,7 @@ def _number(key: str, value: Any) -> int:
 
 def _duration(key: str, value: Any) -> float:
     """Return seconds. Raises ValueError."""
-    parts = _PART.findall(value) if isinstance(value, str) else []
+    parts = _PART.findall(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise ValueError(f'{key} is {value!r}, not a duration such as "1s" or "200ms"')
     seconds = float(sum(float(number) * _UNITS[unit] for number, unit in parts))
