@@ -19,11 +19,13 @@ from pydantic_core import PydanticCustomError
 from roost.model.address import IPAddress
 from roost.model.duration import seconds_of
 from roost.protocols.machine import Endpoint
+from roost.standalone.repetition import depth
 
 __all__ = [
     "DEFAULT_PORT",
     "MAX_SOCKET_PATH",
     "absolute_path",
+    "answer_pattern",
     "arp_rate",
     "choice",
     "command",
@@ -202,15 +204,30 @@ def host_name(value: object) -> str:
 
 
 def pattern(value: object) -> str:
-    """Return a regular expression, or a plain name, for interfaces."""
+    """Return a regular expression, or a plain name, for interfaces: their names are short."""
+    return _expression(value, deepest=2)
+
+
+def answer_pattern(value: object) -> str:
+    """Return a regular expression for what a backend answers, which may be long, and made to take long."""
+    return _expression(value, deepest=1)
+
+
+def _expression(value: object, deepest: int) -> str:
     expression = text(value)
     try:
         re.compile(expression)
+        deep = depth(expression)
     except (re.error, OverflowError, RecursionError) as error:
         raise wrong(
             f"{_shown(expression)} is not a regular expression: {error}",
             "correct it; write \\ before . [ ( * + ?",
         ) from error
+    if deep > deepest:
+        raise wrong(
+            f"{_shown(expression)} repeats a repetition, and could take for ever",
+            "write it without a + or * inside of (...)+, or with (?>...) for what is not to be tried twice",
+        )
     return expression
 
 

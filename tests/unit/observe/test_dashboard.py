@@ -227,3 +227,20 @@ async def test_another_name_than_its_own_is_refused_whoever_leads_it_here() -> N
 )
 def test_names_of_this_server(told: str, listens: str, ours: bool) -> None:
     assert is_ours(told, (listens,)) is ours
+
+
+async def test_a_speaker_that_says_nonsense_is_asked_again() -> None:
+    """Nesting without end is no mistake that the JSON reader calls one."""
+
+    class Nonsense(Speaker):
+        tried = 0
+
+        async def live(self) -> AsyncGenerator[bytes, None]:
+            self.tried += 1
+            yield b"data: " + (b"[" * 100_000 if self.tried == 1 else b"{}") + b"\n\n"
+
+    speaker = Nonsense("n1")
+    async with gathered(speaker):
+        async with asyncio.timeout(10):
+            while speaker.tried < 2:
+                await asyncio.sleep(0.01)
