@@ -10,7 +10,7 @@ from fuzz.target import Target
 
 __all__ = ["module_of", "targets"]
 
-_MODULES: Final = ("packets", "gossip", "words", "files", "cluster", "web", "kernel", "planted")
+_MODULES: Final = ("packets", "gossip", "words", "files", "cluster", "web", "shell", "kernel", "planted")
 
 
 @cache

@@ -12,6 +12,7 @@ from roost.controller.settings import ControllerSettings
 from roost.controller.webhook import Webhook
 from roost.kubernetes import certificates, credentials, manifests, resources
 from roost.kubernetes.client import Api, ApiError, Resource
+from roost.kubernetes.documents import documents
 from roost.kubernetes.mirror import Mirror
 from roost.runtime.http import Request
 
@@ -44,6 +45,10 @@ def _manifests(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     if manifests.is_manifest(text):
         manifests.check(manifests.read(text))
+
+
+def _documents(data: bytes) -> None:
+    documents(data.decode("utf-8", "replace"))
 
 
 def _kubeconfig(data: bytes) -> None:
@@ -117,6 +122,7 @@ def _certificates(data: bytes) -> None:
 
 
 TARGETS: Final = (
+    Target("documents", "kubernetes.documents.documents", _documents, (ValueError,)),
     Target("manifests", "kubernetes.manifests.read, check", _manifests, (ValueError,)),
     Target(
         "kubeconfig", "kubernetes.credentials.in_kubeconfig", _kubeconfig, (credentials.CredentialsError,)
