@@ -244,3 +244,19 @@ async def test_a_speaker_that_says_nonsense_is_asked_again() -> None:
         async with asyncio.timeout(10):
             while speaker.tried < 2:
                 await asyncio.sleep(0.01)
+
+
+async def test_other_origins_get_no_leave() -> None:
+    """A page of somebody else may send what needs no leave (a form), and gets none for a token's header."""
+    async with gathered() as (hub, gathering):
+        dashboard = Dashboard(hub, gathering, "127.0.0.1")
+        for method in ("OPTIONS", "PUT", "DELETE", "TRACE"):
+            answered = await dashboard.handle(Request(method, "/v1/act/drain/n1", host=HOST))
+            assert isinstance(answered, Response)
+            assert answered.status == 405
+            assert answered.headers["allow"] == "GET, HEAD, POST"
+            assert not any(name.startswith("access-control") for name in answered.headers)
+        form = Request("POST", "/v1/act/drain/n1", body=b"wish=true", host=HOST)
+        refused = await dashboard.handle(form)
+        assert isinstance(refused, Response)
+        assert refused.status == 403
