@@ -21,7 +21,7 @@ class Target:
     """A parser, as `call`, that may raise `errors` and nothing else.
 
     `parser` is where it lives. `longest` is the size in bytes of the longest input that is tried, `limit` the
-    seconds of processor that one may take. `call` raises AssertionError where an answer contradicts its input.
+    seconds of processor that one may take. `call` raises AssertionError where an answer is wrong.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """How deep a regular expression repeats repetitions: matching may take exponential time by that depth.
 
-`(a+)+b` tries each way to part a row of `a`. What an atomic group `(?>...)` or a possessive `++` holds is
-never parted in another way, so repetitions in there do not count.
+`(a+)+b` tries each way to part a row of `a`. What an atomic group `(?>...)` or a possessive `++` has matched
+is never parted in another way, so in there counting begins anew.
 """
 
 import re
@@ -17,17 +17,18 @@ _FIRM: Final = frozenset({"ATOMIC_GROUP", "POSSESSIVE_REPEAT"})
 
 def depth(expression: str) -> int:
     """Return how many repetitions there are within each other. Raises as `re.compile`."""
-    return _depth(re._parser.parse(expression))  # noqa: SLF001 - it has no other
-
-
-def _depth(found: Any) -> int:
     deepest = 0
-    for operation, arguments in found:
-        if str(operation) in _FIRM:
-            continue
-        own = int(str(operation) in _REPEATS and arguments[1] > _MANY)
-        below = max(map(_depth, _parts(arguments)), default=0)
-        deepest = max(deepest, own + below)
+    todo = [(re._parser.parse(expression), 0)]  # noqa: SLF001 - it has no other
+    while todo:
+        found, around = todo.pop()
+        for operation, arguments in found:
+            level = around
+            if str(operation) in _FIRM:
+                level = 0
+            elif str(operation) in _REPEATS and arguments[1] > _MANY:
+                level += 1
+            deepest = max(deepest, level)
+            todo += [(each, level) for each in _parts(arguments)]
     return deepest
 
 
