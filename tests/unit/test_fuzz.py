@@ -23,7 +23,7 @@ def test_a_corpus(name: str) -> None:
         cost(target, data)
     tracemalloc.start()
     try:
-        for data in inputs:
+        for data in inputs[-10:]:  # the longest
             before, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
             judge(target, data)
