@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
-.PHONY: lab setup dev test components lint unit bench bpf docs man deb lock clean
+.PHONY: lab setup dev test components lint unit bench fuzz bpf docs man deb lock clean
 ARGS ?=
 
 lab: setup
@@ -31,6 +31,11 @@ unit: dev
 
 bench: dev
 	.venv/bin/python -m bench $(ARGS)
+
+# Hostile input to every parser, for MINUTES in all: docs/explanation/trust.md.
+MINUTES ?= 10
+fuzz: dev
+	.venv/bin/python -m fuzz --minutes $(MINUTES) $(addprefix --target ,$(TARGET)) $(ARGS)
 
 # The programs in the kernel, after a change of answer.c; a test compares them with their source.
 bpf: dev

@@ -51,12 +51,14 @@ class MembershipConfig:
 class StatusConfig:
     """Where the speaker answers questions: a unix socket, and TCP where `http` or `probes` are set.
 
-    A place that is not `required` and cannot be had costs a line in the log, else the start.
+    Over TCP it may be asked by an address or by one of `names`; None: by any name. A place that is not
+    `required` and cannot be had costs a line in the log, else the start.
     """
 
     socket: Path
     http: Endpoint | None = None
     probes: Endpoint | None = None
+    names: tuple[str, ...] | None = None
     required: bool = True
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -65,6 +66,36 @@ def test_what_a_seed_meant_before_there_were_checks_and_failback_it_means_still(
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     with pytest.raises(ScheduleError):
         Schedule.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"nodes": 10**9}, "nodes 1e\\+09 is not from 1 to 64"),
+        ({"nodes": "3"}, "nodes is of another type"),
+        ({"seconds": float("nan")}, "seconds is of another type"),
+        ({"seconds": 1e12}, "seconds"),
+        ({"seed": True}, "seed is of another type"),
+        ({"profile": "swift"}, "profile 'swift' is none of"),
+        ({"connections": 1}, "connections is of another type"),
+        ({"faults": [{"kind": "cut", "at": -1, "node": "n1"}]}, "fault cut has times"),
+        ({"faults": [{"kind": "cut", "at": 1, "node": "n99"}]}, "fault cut has times, a node"),
+        ({"faults": [{"kind": "cut", "at": [], "node": "n1"}]}, r"faults\[0\].at is of another type"),
+        ({"faults": [{"kind": [], "at": 1}]}, "not a schedule"),
+        (
+            {"services": [{"name": 5, "address": "192.0.2.1", "nodes": [], "endpoints": []}]},
+            "name is of another",
+        ),
+        (
+            {"services": [{"name": "a", "address": "192.0.2.1", "nodes": ["n9"], "endpoints": []}]},
+            "service 'a'",
+        ),
+    ],
+)
+def test_what_cannot_be_played_is_refused(changes: dict[str, Any], says: str) -> None:
+    document = json.loads(draw(1, faults=2).as_json()) | changes
+    with pytest.raises(ScheduleError, match=says):
+        Schedule.from_json(json.dumps(document))
 
 
 def test_runs_have_mixes_of_their_own() -> None:

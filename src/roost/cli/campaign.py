@@ -63,7 +63,7 @@ def replay(path: Path, plot: Path | None, *, as_json: bool) -> None:
     """Play a schedule and tell what happened; exit with INVALID when a rule is broken."""
     try:
         schedule = Schedule.from_json(path.read_text())
-    except (OSError, ScheduleError) as error:
+    except (OSError, UnicodeDecodeError, ScheduleError) as error:
         raise Failure(f"{path}: {error}", Exit.INVALID) from error
     outcome = play(schedule, make_decider, record=True)
     if as_json:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-import yaml
 
 from roost.cli.combinations import refuse_beside
 from roost.cli.exits import Exit, Failure
@@ -292,9 +291,11 @@ def _interfaces() -> tuple[str, ...] | None:
     folder = Path(os.environ.get("ROOST_EXCLUDE_FILE", _EXCLUDED))
     if not folder.exists():
         return None
+    from roost.kubernetes.documents import only_document  # noqa: PLC0415
+
     try:
-        patterns = (yaml.safe_load(folder.read_text()) or {}).get("announcedInterfacesToExclude") or []
+        patterns = (only_document(folder.read_text()) or {}).get("announcedInterfacesToExclude") or []
         joined = "|".join(f"(?:{re.compile(str(each)).pattern})" for each in patterns)
-    except (OSError, yaml.YAMLError, AttributeError, re.error) as error:
+    except (OSError, ValueError, AttributeError, TypeError, OverflowError, RecursionError, re.error) as error:
         raise Failure(f"{folder} cannot be used: {error}", Exit.INVALID) from error
     return (f"(?!.*?(?:{joined})).*",) if joined else None

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpcore
 
-from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.credentials import Credentials, CredentialsError
 from roost.runtime.http_failures import HTTP_FAILURES
 
 __all__ = ["Api", "ApiError", "Resource"]
@@ -224,7 +224,7 @@ class Api:
             headers.append((b"Content-Type", content_type.encode()))
         try:
             token = await self._credentials.token()
-        except OSError as error:
+        except (OSError, ValueError, CredentialsError) as error:
             raise ApiError(0, f"the token cannot be read: {error}") from error
         return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
 
@@ -260,10 +260,12 @@ def _object(data: bytes) -> dict[str, Any]:
 def _event(line: bytes) -> dict[str, Any]:
     event = _object(line)
     found = event.get("object")
-    if not isinstance(found, dict):
-        raise ApiError(0, "a watch event without an object")
-    if event.get("type") == "ERROR":
-        raise ApiError(int(found.get("code") or 0), str(found.get("message")), str(found.get("reason")))
+    if not isinstance(found, dict) or not isinstance(event.get("type"), str):
+        raise ApiError(0, "a watch event without a type and an object")
+    if event["type"] == "ERROR":
+        code = found.get("code")
+        status = code if isinstance(code, int) else 0
+        raise ApiError(status, str(found.get("message")), str(found.get("reason")))
     return event
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import yaml
+from roost.kubernetes.documents import only_document
 
-__all__ = ["Credentials", "CredentialsError", "find"]
+__all__ = ["Credentials", "CredentialsError", "find", "in_kubeconfig"]
 
 _IN_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REREAD: Final = 60.0  # seconds after which a token's file is read again: the kubelet renews it
 _PLUGIN_DEADLINE: Final = 30.0  # seconds
+_MOST: Final = 4 << 20  # bytes of a kubeconfig
 
 
 class CredentialsError(Exception):
@@ -81,31 +82,52 @@ def _from_pod(environment: Mapping[str, str]) -> Credentials:
 
 def _from_kubeconfig(path: Path) -> Credentials:
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except (OSError, ValueError) as error:
         raise CredentialsError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise CredentialsError(f"{path} is no YAML: {error}") from error
+    if len(data) > _MOST:
+        raise CredentialsError(f"{path} is larger than {_MOST >> 20} MiB: is it the right file?")
+    return in_kubeconfig(data, path)
+
+
+def in_kubeconfig(data: bytes, path: Path) -> Credentials:
+    """Return the credentials in what the kubeconfig at `path` holds. Raises CredentialsError."""
+    try:
+        document = only_document(data.decode())
+    except ValueError as error:
+        raise CredentialsError(f"{path} {error}") from error
     if not isinstance(document, dict):
         raise CredentialsError(f"{path} is no kubeconfig")
     context = _named(document, path, "contexts", "context", document.get("current-context"))
     cluster = _named(document, path, "clusters", "cluster", context.get("cluster"))
     user = _named(document, path, "users", "user", context["user"]) if context.get("user") else {}
     server = str(cluster.get("server", "")).rstrip("/")
-    if urlsplit(server).scheme not in ("http", "https"):
-        raise CredentialsError(f"{path}: cluster.server {server!r} is no http(s) URL")
+    if not _is_url(server):
+        raise CredentialsError(f"{path}: cluster.server {server[:200]!r} is no http(s) URL")
     try:
         tls = _tls(cluster, user, path.parent) if server.startswith("https") else None
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+    except (OSError, ValueError, TypeError) as error:  # ssl.SSLError is an OSError
         raise CredentialsError(f"{path}: certificates cannot be used: {error}") from error
     return Credentials(server, tls, str(context.get("namespace") or ""), _token_of(user, path))
 
 
 def _named(document: Mapping[str, Any], path: Path, plural: str, inner: str, name: object) -> dict[str, Any]:
-    for each in document.get(plural) or ():
+    listed = document.get(plural)
+    for each in listed if isinstance(listed, list) else ():
         if isinstance(each, dict) and each.get("name") == name:
-            return dict(each.get(inner) or {})
-    raise CredentialsError(f"{path}: {plural} has no entry named {name!r}")
+            found = each.get(inner) or {}
+            if not isinstance(found, dict):
+                raise CredentialsError(f"{path}: {inner} of {name!r:.200} is no mapping")
+            return found
+    raise CredentialsError(f"{path}: {plural} has no entry named {name!r:.200}")
+
+
+def _is_url(server: str) -> bool:
+    try:
+        return urlsplit(server).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext:
@@ -145,6 +167,8 @@ def _token_of(user: Mapping[str, Any], path: Path) -> Callable[[], str] | None:
     if file := user.get("tokenFile"):
         return lambda: (path.parent / str(file)).read_text().strip()
     if plugin := user.get("exec"):
+        if not isinstance(plugin, dict) or not isinstance(plugin.get("command"), str):
+            raise CredentialsError(f"{path}: exec names no command")
         return lambda: _token_of_plugin(plugin)
     return None
 
@@ -153,14 +177,14 @@ def _token_of_plugin(plugin: Mapping[str, Any]) -> str:
     """Ask a credential plugin, as kubectl does (client.authentication.k8s.io). Raises CredentialsError."""
     import subprocess  # noqa: PLC0415 - a rare way in, which no other process should pay for
 
-    extra = {str(each["name"]): str(each["value"]) for each in plugin.get("env") or ()}
     request = {
         "apiVersion": plugin.get("apiVersion"),
         "kind": "ExecCredential",
         "spec": {"interactive": False},
     }
-    command = [str(plugin["command"]), *map(str, plugin.get("args") or ())]
     try:
+        command = [plugin["command"], *map(str, plugin.get("args") or ())]
+        extra = {str(each["name"]): str(each["value"]) for each in plugin.get("env") or ()}
         done = subprocess.run(  # noqa: S603 - the user's own kubeconfig names the command
             command,
             env={**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(request)},
@@ -169,5 +193,5 @@ def _token_of_plugin(plugin: Mapping[str, Any]) -> str:
             check=True,
         )
         return str(json.loads(done.stdout)["status"]["token"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        raise CredentialsError(f"the credential plugin {command[0]} gave no token: {error}") from error
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CredentialsError(f"the credential plugin {plugin['command']} gave no token: {error}") from error

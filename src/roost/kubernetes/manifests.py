@@ -5,11 +5,10 @@ Beyond mistakes, it names what is allowed and probably not meant.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
+from roost.kubernetes.documents import documents, only_document
 from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.resources import SHARING_ANNOTATION, Object, parse_namespace
 from roost.kubernetes.sharing import sharing_of, why_not_shared
@@ -19,7 +18,7 @@ __all__ = ["check", "is_manifest", "read"]
 
 _GROUP: Final = "metallb.io/"
 _NAMED: Final = [
-    re.compile(rf"""(?:^[\s-]*|[{{,]\s*)["']?{key}["']?\s*:""", re.MULTILINE)
+    re.compile(rf"""(?:^[ \t-]*|[{{,]\s*)["']?{key}["']?\s*:""", re.MULTILINE)
     for key in ("apiVersion", "kind")
 ]
 _BGP: Final = frozenset({"BGPPeer", "BGPAdvertisement", "BFDProfile"})
@@ -45,14 +44,11 @@ def is_manifest(text: str) -> bool:
 
 def read(text: str) -> list[Object]:
     """Return the objects in a text of YAML documents, those of Lists too. Raises ValueError."""
-    try:
-        documents = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {error}") from error
     found: list[Object] = []
-    for document in documents:
+    for document in documents(text):
         items = document.get("items") if isinstance(document, dict) and "items" in document else [document]
-        found += [item for item in items or () if isinstance(item, dict) and "kind" in item]
+        listed = items if isinstance(items, list) else []
+        found += [item for item in listed if isinstance(item, dict) and "kind" in item]
     return found
 
 
@@ -168,8 +164,8 @@ def _proxy(item: Object) -> Iterator[Mistake]:
     """Yield a warning when kube-proxy lets every node answer ARP for service addresses."""
     text = str((item.get("data") or {}).get("config.conf", ""))
     try:
-        settings: Any = yaml.safe_load(text) or {}
-    except yaml.YAMLError:
+        settings = only_document(text)
+    except ValueError:
         return
     if not isinstance(settings, dict) or settings.get("mode") != "ipvs":
         return

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from roost.protocols.memberlist.profile import Profile
 
-__all__ = ["TIMERS", "TimersError", "read_timers"]
+__all__ = ["TIMERS", "TimersError", "read_timers", "timers_in"]
 
 TIMERS: Final = Path("/etc/metallb/memberlist/config.json")
 
@@ -55,6 +55,7 @@ _LEAST: Final = {  # below these gossip does not work
 }
 _MOST_NUMBER: Final = 65_535
 _LONGEST: Final = 3600.0  # seconds
+_LONGEST_TEXT: Final = 64  # characters of a duration
 _PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -67,13 +68,18 @@ def read_timers(base: Profile, path: Path = TIMERS) -> Profile | None:
     """Return `base` with the timers in the file at `path`, None when there is none. Raises TimersError."""
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST)
+            data = file.read(_MOST)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise TimersError(f"{path} cannot be read: {error.strerror or error}") from error
+    return timers_in(data, base, path)
+
+
+def timers_in(data: bytes, base: Profile, path: Path = TIMERS) -> Profile:
+    """Return `base` with the timers in what the file at `path` holds. Raises TimersError."""
     try:
-        return replace(base, **_timers(json.loads(text)))
+        return replace(base, **_timers(json.loads(data)))
     except (ValueError, RecursionError) as error:
         raise TimersError(f"{path} cannot be used: {error}") from error
 
@@ -109,7 +115,7 @@ def _number(key: str, value: Any) -> int:
 
 def _duration(key: str, value: Any) -> float:
     """Return seconds. Raises ValueError."""
-    parts = _PART.findall(value) if isinstance(value, str) else []
+    parts = _PART.findall(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise ValueError(f'{key} is {value!r}, not a duration such as "1s" or "200ms"')
     seconds = float(sum(float(number) * _UNITS[unit] for number, unit in parts))

@@ -24,6 +24,7 @@ _WATCH_FOR: Final = 290  # seconds, after which the server ends a watch
 _FIRST_WAIT: Final = 0.2  # seconds before the second attempt, doubled each time up to:
 _LONGEST_WAIT: Final = 10.0
 _BELIEVED: Final = 3  # refusals in a row
+_DIGITS: Final = 20  # of a version: a number of 64 bits
 
 
 class Mirror(Generic[T]):
@@ -110,13 +111,15 @@ class Mirror(Generic[T]):
         query = {"limit": _PAGE, **self._selector}
         while True:
             page = await self._api.get(self._path, query)
-            for item in page.get("items") or ():
-                seen.add(key_of(item))
+            items, metadata = page.get("items") or [], page.get("metadata") or {}
+            if not isinstance(items, list) or not isinstance(metadata, dict):
+                raise ApiError(0, "the API server's answer is no list of objects")
+            for item in items:
+                seen.add(_key(item))
                 self._take(item, announce=self.synced.is_set())
-            metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
                 break
-            query["continue"] = metadata["continue"]
+            query["continue"] = str(metadata["continue"])
         for key in self._items.keys() - seen:
             self._drop(key)
         self._heard()
@@ -146,13 +149,14 @@ class Mirror(Generic[T]):
         async for event in self._api.watch(self._path, query, self._opened):
             item = event["object"]
             if event["type"] == "DELETED":
-                self._drop(key_of(item))
+                self._drop(_key(item))
             elif event["type"] in ("ADDED", "MODIFIED"):
                 self._take(item)
-            self._version = str(item["metadata"]["resourceVersion"])
+            if version := _version(item):
+                self._version = version
 
     def _take(self, item: Object, *, announce: bool = True) -> None:
-        key, version = key_of(item), _number(item)
+        key, version = _key(item), _number(item)
         if version and version < self._versions.get(key, 0):
             return  # an answer to a write was quicker than the watch
         try:
@@ -188,6 +192,19 @@ class Mirror(Generic[T]):
         self.trouble = str(error)
 
 
+def _key(item: Object) -> str:
+    """Return what an object from the API server is known by. Raises ApiError."""
+    try:
+        return key_of(item)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ApiError(0, "the API server tells of an object without a name") from error
+
+
+def _version(item: Object) -> str:
+    metadata = item.get("metadata")
+    return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""
+
+
 def _number(item: Object) -> int:
-    version = str(item["metadata"].get("resourceVersion", ""))
-    return int(version) if version.isdigit() else 0
+    version = _version(item)
+    return int(version) if version.isascii() and version.isdigit() and len(version) <= _DIGITS else 0

@@ -1,7 +1,8 @@
 """Takes secrets out of texts that leave the house. Pure.
 
 Two nets: what is known to be secret, in every spelling that a text could have it in; and what looks like a
-secret by the name that stands before it.
+secret by the name that stands before it. Texts may be logs of any size, with anything in them: no expression
+here takes longer than in proportion to the text.
 """
 
 import base64
@@ -19,21 +20,22 @@ _WORDS: Final = (
 )
 _QUOTED: Final = r"\"[^\"]*\"|'[^']*'"
 _FIELD: Final = re.compile(  # of YAML or JSON: its value goes on to the end of the line
-    rf"(?im)((?:^|[{{,\[-])\s*[\"']?(?:{_WORDS}|key)[\"']?\s*:[ \t]*)({_QUOTED}|[^\s,}}\]][^\n,}}\]]*)"
+    rf"(?im)((?:^|[{{,\[]|-[ \t])[ \t]*[\"']?(?:{_WORDS}|key)[\"']?\s*:[ \t]*)"
+    rf"({_QUOTED}|[^\s,}}\]][^\n,}}\]]*)"
 )
 _NAMED: Final = re.compile(
-    rf"(?i)((?<![\w-])-{{0,2}}(?:(?:{_WORDS})[\"']?\s*[:=]|key=)\s*)({_QUOTED}|[^\s,}}\]]+)"
+    rf"(?i)((?<![\w.-])-{{0,2}}(?:(?:{_WORDS})[\"']?\s*[:=]|key=)\s*)({_QUOTED}|[^\s,}}\]]+)"
 )
 _OPTION: Final = re.compile(  # and its value, as words of a line or of a list
     rf"(?i)((?<!\S)[\[\"']*--?(?:{_WORDS}|key)[\"']?,?\s+(?:-\s+)?)({_QUOTED}|[^\s,\]]+)"
 )
 _KEEPALIVED: Final = re.compile(r"(?i)(\bauth_pass\s+)\S+")
-_USER: Final = re.compile(r"(\w+://)[^/\s@:]+(?::[^/\s@]*)?@")
+_USER: Final = re.compile(r"((?<!\w)\w+://)[^/\s@:]+(?::[^/\s@]*)?@")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _BLOCK: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
-_LIST: Final = re.compile(r"(?im)^(\s*)(key)(\s*):\s*$(?:\n\1[ -]+\S.*)+")
+_LIST: Final = re.compile(r"(?im)^([ \t]*)(key)([ \t]*):[ \t]*$(?:\n\1[ -]+\S.*)+")
 
 
 class Redaction:

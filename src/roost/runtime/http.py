@@ -6,47 +6,37 @@ lives, and nothing to attack.
 """
 
 import asyncio
+import json
 import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 
 from roost.runtime.connections import Connections
+from roost.runtime.http_request import Request, UnfitRequestError, read_request
 
 __all__ = ["Handler", "HttpServer", "Request", "Response", "SocketPathError", "Stream"]
 
 _READ_DEADLINE: Final = 5.0  # seconds a client may take to send its request
 _WRITE_DEADLINE: Final = 10.0  # seconds it may take to read what was written so far
+_CLOSE_DEADLINE: Final = 2.0  # seconds it may take to say that it has heard the end
 _MAX_CONNECTIONS: Final = 64
+_HEARD_OUT: Final = 1 << 20  # bytes
+_WRITTEN: Final = 256 * 1024  # bytes of an answer that are written together
 _MAX_BODY: Final = 16 * 1024  # bytes
 
 
 class SocketPathError(OSError):
     """The unix socket's path cannot be used; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A parsed request; `path` is decoded and without its query, `token` the bearer's (RFC 6750) or "".
-
-    `host` is whom the client believes to ask: the header of that name.
-    """
-
-    method: str
-    path: str
-    query: dict[str, list[str]] = field(default_factory=dict)
-    body: bytes = b""
-    token: str = field(default="", repr=False)
-    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +69,10 @@ class HttpServer:
         self._most_bytes = most_bytes
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []
-        self._open = 0
-        self._connections = Connections(self._serve)
+        # Of each connection: what to break it off by, until its request is here.
+        self._open: dict[object, asyncio.WriteTransport | None] = {}
+        self._connections = Connections(partial(self._serve, None))
+        self._secured: list[Connections] = []
 
     async def listen_unix(self, path: Path) -> None:
         """Listen on `path` (mode 0600), replacing the leftover of a dead process.
@@ -105,7 +97,10 @@ class HttpServer:
 
     async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on a TCP address and return the port, which is another than 0; raises OSError when taken."""
-        server = await asyncio.start_server(self._connections.accept, host, port, limit=_MAX_BODY, ssl=tls)
+        connections = self._connections
+        if tls is not None:
+            self._secured.append(connections := Connections(partial(self._serve, tls)))
+        server = await asyncio.start_server(connections.accept, host, port, limit=_MAX_BODY)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -118,45 +113,111 @@ class HttpServer:
         """Stop listening, break off what is being answered, and remove the sockets from the file system."""
         for server in self._servers:
             server.close()
-        await self._connections.close()
+        for connections in (self._connections, *self._secured):
+            await connections.close()
         for path in self._sockets:
             path.unlink(missing_ok=True)
         self._servers.clear()
+        self._secured.clear()
         self._sockets.clear()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= _MAX_CONNECTIONS:
-            writer.close()
+    async def _serve(
+        self, tls: ssl.SSLContext | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        slot, transport = object(), writer.transport
+        if not self._has_room():
+            transport.abort()
             return
-        self._open += 1
+        self._open[slot] = transport  # counts as one that has not asked yet
         try:
-            await self._exchange(reader, writer)
+            if tls is not None:
+                async with asyncio.timeout(_READ_DEADLINE):
+                    await _shake_hands(writer, tls)
+            await self._exchange(slot, reader, writer)
+            writer.close()
+            async with asyncio.timeout(_CLOSE_DEADLINE):
+                await writer.wait_closed()
         except (OSError, TimeoutError, h11.ProtocolError):
             pass  # the client went away, was too slow or spoke no HTTP: its loss alone
         finally:
-            self._open -= 1
-            writer.close()
+            self._open.pop(slot, None)
+            transport.abort()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _has_room(self) -> bool:
+        """Tell whether one more client may come; of those that have not asked yet, the first gives way."""
+        if len(self._open) < _MAX_CONNECTIONS:
+            return True
+        for slot, transport in self._open.items():
+            if transport is not None:
+                transport.abort()
+                del self._open[slot]
+                return True
+        return False
+
+    async def _exchange(
+        self, slot: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_BODY)
-        async with asyncio.timeout(_READ_DEADLINE):
-            request = await _read_request(connection, reader, self._most_bytes)
-        if request is None:
+        try:
+            async with asyncio.timeout(_READ_DEADLINE):
+                request = await read_request(connection, reader, self._most_bytes)
+        except UnfitRequestError as error:
+            body = json.dumps({"error": str(error)}).encode()
+            await _send(connection, writer, Response(error.status, body), "GET")
+            await _hear_out(reader, writer)
             return
+        if request is None or slot not in self._open:
+            return
+        self._open[slot] = None  # it has asked
         answer = await self._handler(request)
         if isinstance(answer, Stream):
             await _stream(connection, reader, writer, answer)
-            return
-        body = b"" if request.method == "HEAD" else answer.body
-        headers = _headers(answer, ("content-length", str(len(answer.body))))
-        writer.write(connection.send(h11.Response(status_code=answer.status, headers=headers)) or b"")
-        writer.write(connection.send(h11.Data(data=body)) or b"")
-        writer.write(connection.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
+        else:
+            await _send(connection, writer, answer, request.method)
+
+
+async def _shake_hands(writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> None:
+    """Go on by TLS. Raises OSError."""
+    plain = writer.transport
+    try:
+        await writer.start_tls(tls)
+    except AttributeError:  # Python 3.11: the client has gone meanwhile, and the writer has nothing to close
+        writer._transport = plain  # type: ignore[attr-defined]  # noqa: SLF001
+        raise ConnectionResetError from None
+
+
+async def _hear_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read what a refused client still says, up to a bound: else its kernel may drop the refusal."""
+    if not writer.can_write_eof():
+        return
+    writer.write_eof()
+    heard = 0
+    async with asyncio.timeout(_CLOSE_DEADLINE):
+        while heard < _HEARD_OUT and (data := await reader.read(_MAX_BODY)):
+            heard += len(data)
 
 
 def _headers(answer: Response | Stream, *more: tuple[str, str]) -> list[tuple[str, str]]:
-    return [("content-type", answer.content_type), *more, ("connection", "close"), *answer.headers.items()]
+    given = {"x-content-type-options": "nosniff", **answer.headers}
+    return [("content-type", answer.content_type), *more, ("connection", "close"), *given.items()]
+
+
+async def _send(
+    connection: h11.Connection, writer: asyncio.StreamWriter, answer: Response, method: str
+) -> None:
+    """Send an answer. Raises TimeoutError when the client does not read it."""
+    writer.transport.set_write_buffer_limits(0)  # so that drain() waits until all is written
+    headers = _headers(answer, ("content-length", str(len(answer.body))))
+    head = connection.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+    body = b"" if method == "HEAD" else answer.body
+    parts = [
+        head + body[:_WRITTEN],
+        *(body[at : at + _WRITTEN] for at in range(_WRITTEN, len(body), _WRITTEN)),
+    ]
+    for part in parts:
+        writer.write(part)
+        async with asyncio.timeout(_WRITE_DEADLINE):
+            await writer.drain()
 
 
 async def _stream(
@@ -190,46 +251,6 @@ async def _gone(reader: asyncio.StreamReader) -> None:
     """Return when the client has closed its end; what it still says is nothing to anybody."""
     while await reader.read(_MAX_BODY):
         pass
-
-
-async def _read_request(
-    connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int
-) -> Request | None:
-    request: Request | None = None
-    body = b""
-    received = 0
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            data = await reader.read(_MAX_BODY)
-            received += len(data)
-            if received > most_bytes:
-                return None
-            connection.receive_data(data)
-        elif isinstance(event, h11.Request):
-            target = urlsplit(event.target.decode("ascii", "replace"))
-            request = Request(
-                event.method.decode("ascii"),
-                unquote(target.path),
-                parse_qs(target.query),
-                token=_bearer_token(event.headers),
-                host=_header(event.headers, b"host"),
-            )
-        elif isinstance(event, h11.EndOfMessage):
-            return replace(request, body=body) if request is not None else None
-        elif isinstance(event, h11.Data):
-            body += event.data
-        else:
-            return None
-
-
-def _bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    scheme, _, token = _header(headers, b"authorization").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
-    return next((value for name, value in headers if name == wanted), b"").decode("ascii", "replace")
 
 
 async def _remove_leftover(path: Path) -> None:

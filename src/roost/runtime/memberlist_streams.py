@@ -174,6 +174,9 @@ class MemberlistStreams:
                 if self._held > _HELD_LIMIT:
                     raise PacketError("unfinished streams hold too much memory together")
                 message = decoder.feed(data)
+                while decoder.busy:  # a large body: others have their turn
+                    await asyncio.sleep(0)
+                    message = decoder.feed(b"")
                 if message is not None:
                     return message
             if not held:

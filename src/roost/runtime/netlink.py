@@ -93,7 +93,7 @@ class NetlinkSocket:
     def ask(self, request: bytes) -> bytes:
         """Return the body of the one message that answers `request`. Raises OSError."""
         self._socket.send(request)
-        kind, body = next(_messages(self._socket.recv(_READ)))
+        kind, body = next(_messages(self._socket.recv(_READ)), (_ERROR, b""))
         if kind == _ERROR:
             _raise(body)
         return body
@@ -137,6 +137,8 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _raise(body: bytes) -> None:
+    if len(body) < _ERRNO.size:
+        raise OSError(errno.EBADMSG, "an error of the kernel that is cut short")
     (code,) = _ERRNO.unpack_from(body)
     if code:
         raise OSError(-code, os.strerror(-code) if -code in errno.errorcode else f"error {-code}")

@@ -32,7 +32,7 @@ class Memory:
             facts = json.loads(self._path.read_text())
             if (facts["boot"], facts["namespace"]) == (_boot(), _namespace()):
                 return dict(facts)
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             self.distrust(error)
         return {}
 

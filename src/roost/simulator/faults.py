@@ -16,6 +16,7 @@ from typing import Any, Final
 from roost.model.address import IPAddress
 from roost.model.tenure import ALWAYS, NEVER, failback_text
 from roost.simulator.addresses import lan_address
+from roost.simulator.fitting import misfits
 
 __all__ = [
     "DRAWN_APART",
@@ -201,9 +202,12 @@ class Schedule:
                 raise ScheduleError("a schedule of another version")
             document["services"] = tuple(_service(each) for each in document["services"])
             document["faults"] = tuple(_fault(each) for each in document["faults"])
-            return cls(**document)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            schedule = cls(**document)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ScheduleError(f"not a schedule: {error}") from None
+        if why := next(misfits(schedule), ""):
+            raise ScheduleError(f"not a schedule that can be played: {why}")
+        return schedule
 
 
 def _service(row: dict[str, Any]) -> ServiceSpec:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from roost.model.what_if import ContradictionError, UnknownNameError
@@ -84,14 +85,19 @@ class Api:
             return _error(404, str(error))
         except ContradictionError as error:
             return _error(400, str(error))
-        return _error(405, f"{request.method} is not offered for {request.path} here")
+        return self._not_offered(request)
 
     def _post(self, request: Request) -> Response:
         if request.path.startswith("/v1/drain/"):
             return self._drain(request)
         if request.path.startswith("/v1/forget/"):
             return _json(200, self._views.forget(request.path.removeprefix("/v1/forget/")))
-        return _error(405, f"POST is not offered for {request.path}")
+        return self._not_offered(request)
+
+    def _not_offered(self, request: Request) -> Response:
+        offered = "GET, HEAD, POST" if self._may_change else "GET, HEAD"
+        answer = _error(405, f"{request.method} is not offered for {request.path} here")
+        return replace(answer, headers={"allow": offered})
 
     def _get(self, request: Request) -> Response:
         if request.path in ("/healthz", "/readyz"):

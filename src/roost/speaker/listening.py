@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from roost.observe.web.answers import with_page
+from roost.observe.web.hosts import only_by
 from roost.observe.web.hub import Hub
 from roost.protocols.machine import Endpoint
 from roost.runtime.bind import address_to_come, is_missing
@@ -46,8 +47,12 @@ class Listening:
         self._status = status
         self._tls = secured.tls if secured else None
         remote = with_page(hub, Api(views, may_change=False).handle)
+        if status.names is not None:
+            remote = only_by(status.names, remote)
         self._local = HttpServer(on_socket(with_page(hub, Api(views, may_change=True).handle)))
-        self._remote = HttpServer(secured.guard(remote) if secured else remote)
+        remote = secured.guard(remote) if secured else remote
+        self._remote = HttpServer(remote)
+        self._probes = HttpServer(remote)  # its clients are not kept out by others
         self._late: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -77,10 +82,13 @@ class Listening:
             task.cancel()
         await self._local.close()
         await self._remote.close()
+        await self._probes.close()
 
     async def _listen(self, endpoint: Endpoint) -> None:
-        tls = None if endpoint == self._status.probes else self._tls
-        await self._remote.listen_tcp(endpoint.host, endpoint.port, tls)
+        if endpoint == self._status.probes:
+            await self._probes.listen_tcp(endpoint.host, endpoint.port)
+        else:
+            await self._remote.listen_tcp(endpoint.host, endpoint.port, self._tls)
 
     def _without(self, error: OSError) -> None:
         if self._status.required:

@@ -118,7 +118,7 @@ class HealthSection(Section):
     expect: Annotated[tuple[tuple[int, int], ...], PlainValidator(values.statuses)] = ((200, 399),)
     host: Annotated[str, PlainValidator(values.text)] = ""
     ca_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
-    match: Annotated[str, PlainValidator(values.pattern)] = ""
+    match: Annotated[str, PlainValidator(values.answer_pattern)] = ""
     send: Annotated[bytes, PlainValidator(_sent)] = b""
     record: Annotated[str, PlainValidator(values.choice(*RECORDS))] = "A"
     interval: Annotated[float, PlainValidator(values.duration(0.05, 86400))] = 1.0

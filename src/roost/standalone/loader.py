@@ -29,7 +29,13 @@ from roost.standalone.forward_rules import forward_findings, idle_backends
 from roost.standalone.hooks import doubts as hook_doubts
 from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
-from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
+from roost.standalone.schema import (
+    FileSection,
+    MembershipSection,
+    NodesSection,
+    ServiceSection,
+    StatusSection,
+)
 from roost.standalone.track import check_of
 from roost.standalone.vrrp import advice, contradictions, virtual_router
 
@@ -172,7 +178,7 @@ def _config(
         interfaces=_tuple(sections.interfaces),
         membership=_membership(sections.membership, keys) if sections.membership else None,
         services=tuple(_service(each) for each in sections.services),
-        status=StatusConfig(sections.status.socket or default_socket(node), sections.status.http),
+        status=_status(sections.status, node),
         announce=AnnounceConfig(**dict(sections.announce)),
         termination_grace=sections.termination_grace,
         keep_connections=sections.keep_connections,
@@ -180,6 +186,11 @@ def _config(
         file=file,
         spots=spots,
     )
+
+
+def _status(section: StatusSection, node: str) -> StatusConfig:
+    names = dict.fromkeys((node, socket.gethostname(), *section.names))
+    return StatusConfig(section.socket or default_socket(node), section.http, names=tuple(names))
 
 
 def _membership(section: MembershipSection, keys: tuple[bytes, ...]) -> MembershipConfig:

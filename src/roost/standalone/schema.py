@@ -191,6 +191,7 @@ class StatusSection(Section):
 
     socket: Annotated[Path | None, PlainValidator(values.socket_path)] = None
     http: Annotated[Endpoint | None, PlainValidator(values.endpoint())] = None
+    names: list[Annotated[str, PlainValidator(values.host_name)]] = Field(default_factory=list)
 
 
 class AnnounceSection(Section):

@@ -102,7 +102,7 @@ class TrackSection(Section):
     ca_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
     server_name: Annotated[str, PlainValidator(values.text)] = ""
     host: Annotated[str, PlainValidator(values.text)] = ""
-    match: Annotated[str, PlainValidator(values.pattern)] = ""
+    match: Annotated[str, PlainValidator(values.answer_pattern)] = ""
     interval: Annotated[float, PlainValidator(values.duration(0.05, 86400))] = 1.0
     timeout: Annotated[float, PlainValidator(values.duration(0.01, 3600))] = 1.0
     rise: Annotated[int | None, PlainValidator(values.integer(1, 1000))] = None

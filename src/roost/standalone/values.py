@@ -19,17 +19,20 @@ from pydantic_core import PydanticCustomError
 from roost.model.address import IPAddress
 from roost.model.duration import seconds_of
 from roost.protocols.machine import Endpoint
+from roost.standalone.repetition import depth
 
 __all__ = [
     "DEFAULT_PORT",
     "MAX_SOCKET_PATH",
     "absolute_path",
+    "answer_pattern",
     "arp_rate",
     "choice",
     "command",
     "duration",
     "endpoint",
     "gossip_key",
+    "host_name",
     "identifier",
     "integer",
     "join_target",
@@ -192,16 +195,39 @@ def join_target(value: object) -> Endpoint:
     return Endpoint(str(_address(host)), port)
 
 
+def host_name(value: object) -> str:
+    """Return a name that a host may have in DNS."""
+    name = text(value)
+    if _looks_like_address(name) or not _HOST.fullmatch(name):
+        raise wrong(f"{_shown(name)} is no host name", "as in node1.example.org; addresses need no entry")
+    return name
+
+
 def pattern(value: object) -> str:
-    """Return a regular expression, or a plain name, for interfaces."""
+    """Return a regular expression, or a plain name, for interfaces: their names are short."""
+    return _expression(value, deepest=2)
+
+
+def answer_pattern(value: object) -> str:
+    """Return a regular expression for what a backend answers, which may be long, and made to take long."""
+    return _expression(value, deepest=1)
+
+
+def _expression(value: object, deepest: int) -> str:
     expression = text(value)
     try:
         re.compile(expression)
+        deep = depth(expression)
     except (re.error, OverflowError, RecursionError) as error:
         raise wrong(
             f"{_shown(expression)} is not a regular expression: {error}",
             "correct it; write \\ before . [ ( * + ?",
         ) from error
+    if deep > deepest:
+        raise wrong(
+            f"{_shown(expression)} repeats a repetition, and could take for ever",
+            "write it without a + or * inside of (...)+, or with (?>...) for what is not to be tried twice",
+        )
     return expression
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from roost.kubernetes.client import Api, ApiError, Resource
-from roost.kubernetes.credentials import Credentials
+from roost.kubernetes.credentials import Credentials, CredentialsError
 from roost.kubernetes.mirror import Mirror
 
 PODS = Resource("api/v1", "pods")
@@ -152,6 +152,43 @@ async def test_a_truncated_watch_goes_on_where_it_was() -> None:
 async def test_a_broken_event_costs_a_reconnection_only() -> None:
     server = Server(listing("a"), answer("200 OK", b"nonsense\n"), events(("ADDED", "b", 6)), events())
     await follow(server, lambda items: len(items) == 2)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ADDED", "object": {}},
+        {"type": "ADDED", "object": {"metadata": 5}},
+        {"type": "DELETED", "object": {"metadata": {"namespace": "x"}}},
+        {"type": "ERROR", "object": {"code": "many"}},
+        {"type": 5, "object": pod("b", 6)},
+        {"object": pod("b", 6)},
+        {"type": "ADDED", "object": {"metadata": {"name": "b", "resourceVersion": "²"}}},
+        {"type": "ADDED", "object": {"metadata": {"name": "b", "resourceVersion": "9" * 5000}}},
+    ],
+)
+async def test_an_event_of_any_shape_ends_no_mirror(event: object) -> None:
+    odd = answer("200 OK", json.dumps(event).encode() + b"\n")
+    await follow(
+        Server(listing("a"), odd, events(("ADDED", "c", 6)), events()), lambda items: "default/c" in items
+    )
+
+
+@pytest.mark.parametrize(
+    "page", [{"items": 5}, {"items": [5]}, {"items": [{}]}, {"items": [], "metadata": [5]}]
+)
+async def test_a_list_of_any_shape_ends_no_mirror(page: object) -> None:
+    await follow(Server(answer("200 OK", page), listing("a"), events()), lambda items: len(items) == 1)
+
+
+async def test_a_token_that_cannot_be_had_is_an_error_of_the_api() -> None:
+    def fail() -> str:
+        raise CredentialsError("the plugin gave no token")
+
+    client = Api(Credentials("http://127.0.0.1:1", None, _token=fail))
+    with pytest.raises(ApiError, match="gave no token"):
+        await client.get("/x")
+    await client.close()
 
 
 async def test_an_expired_watch_compares_everything_anew() -> None:

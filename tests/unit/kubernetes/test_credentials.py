@@ -45,6 +45,8 @@ def test_a_credential_plugin(tmp_path: Path) -> None:
     assert token(kubeconfig(tmp_path, {"exec": plugin})) == "plugin"
     with pytest.raises(CredentialsError, match="gave no token"):
         token(kubeconfig(tmp_path, {"exec": plugin | {"args": ["-c", "print(1)"]}}))
+    with pytest.raises(CredentialsError, match="gave no token"):
+        token(kubeconfig(tmp_path, {"exec": plugin | {"env": 5}}))
 
 
 def test_namespace_and_server(tmp_path: Path) -> None:
@@ -56,6 +58,9 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     found = find(kubeconfig(tmp_path, {"token": "secret"}))
     asyncio.run(found.token())
     assert "secret" not in repr(found)
+
+
+USED = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,23 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
             "clusters: [{name: c, cluster: {server: 'https://x', certificate-authority: /no/such}}]",
             "certificates cannot be used",
         ),
+        ("contexts: 5\ncurrent-context: 5", "contexts has no entry"),
+        ("current-context: x\ncontexts: [{name: x, context: [1]}]", "context of 'x' is no mapping"),
+        (USED + "clusters: [{name: c, cluster: {server: 'http://['}}]\nusers: [{name: u}]", "no http"),
+        (
+            USED
+            + "users: [{name: u}]\n"
+            + "clusters: [{name: c, cluster: {server: 'https://x', certificate-authority-data: 5}}]",
+            "certif",
+        ),
+        (
+            USED
+            + "clusters: [{name: c, cluster: {server: 'http://x'}}]\nusers: [{name: u, user: {exec: 5}}]",
+            "exec",
+        ),
+        ("a: &a [*a]", "alias"),
+        ("[" * 100_000, "deeper"),
+        ("#" * (5 << 20), "larger than"),
     ],
 )
 def test_bad_ones(tmp_path: Path, text: str, says: str) -> None:

@@ -1,10 +1,12 @@
 """`roost check` on MetalLB's manifests: every mistake with its object and field, without a cluster."""
 
+import time
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from roost.cli import main
+from roost.kubernetes.manifests import is_manifest
 
 GOOD = """
 apiVersion: metallb.io/v1beta1
@@ -150,3 +152,19 @@ def test_a_wrong_annotation_of_a_service_is_a_warning(tmp_path: Path) -> None:
     code, output = check(tmp_path, text)
     assert code == 0
     assert "warning: Service ns/s: metadata.annotations: roost.io/failback: 'nevr' is neither" in output
+
+
+def test_many_empty_lines_are_read_in_time() -> None:
+    begin = time.thread_time()
+    assert not is_manifest("\n" * 200_000)
+    assert is_manifest("\n" * 200_000 + GOOD)
+    assert time.thread_time() - begin < 3.0
+
+
+def test_aliases_that_stand_for_millions_of_values_are_refused(tmp_path: Path) -> None:
+    levels = "".join(f"  a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 9))
+    text = f"apiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nspec:\n  a0: &a0 [x]\n{levels}"
+    (tmp_path / "bomb.yaml").write_text(text)
+    done = CliRunner().invoke(main, ["check", str(tmp_path / "bomb.yaml")])
+    assert done.exit_code == 1
+    assert "aliases expanded" in done.output

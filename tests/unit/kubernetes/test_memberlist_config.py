@@ -1,12 +1,13 @@
 """memberlist/config.json as MetalLB 0.16 mounts it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roost.kubernetes.memberlist_config import TimersError, read_timers
+from roost.kubernetes.memberlist_config import TimersError, read_timers, timers_in
 from roost.protocols.memberlist.profile import PROFILES
 
 # memberlist's own values for wide areas, as a ConfigMap would have them.
@@ -79,3 +80,11 @@ def test_a_missing_field_is_named(tmp_path: Path) -> None:
     for document in ("x", 3, None):
         with pytest.raises(TimersError, match="no JSON object"):
             read_timers(PROFILES["lan"], write(tmp_path, document))
+
+
+def test_a_long_text_is_no_duration_and_costs_nothing(tmp_path: Path) -> None:
+    """A thousand digits took seconds: each way to part them was tried."""
+    begin = time.thread_time()
+    with pytest.raises(TimersError, match="not a duration"):
+        timers_in(json.dumps(WAN | {"TCPTimeout": "1" * 20_000}).encode(), PROFILES["default"])
+    assert time.thread_time() - begin < 1.0

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from roost.observe.web.dashboard import Dashboard, is_ours
+from roost.observe.web.dashboard import Dashboard
 from roost.observe.web.gathering import Gathering, Place, PlaceError
+from roost.observe.web.hosts import is_ours
 from roost.observe.web.hub import Hub, message
 from roost.runtime.http import Request, Response
 
@@ -225,4 +226,37 @@ async def test_another_name_than_its_own_is_refused_whoever_leads_it_here() -> N
     ],
 )
 def test_names_of_this_server(told: str, listens: str, ours: bool) -> None:
-    assert is_ours(told, listens) is ours
+    assert is_ours(told, (listens,)) is ours
+
+
+async def test_a_speaker_that_says_nonsense_is_asked_again() -> None:
+    """Nesting without end is no mistake that the JSON reader calls one."""
+
+    class Nonsense(Speaker):
+        tried = 0
+
+        async def live(self) -> AsyncGenerator[bytes, None]:
+            self.tried += 1
+            yield b"data: " + (b"[" * 100_000 if self.tried == 1 else b"{}") + b"\n\n"
+
+    speaker = Nonsense("n1")
+    async with gathered(speaker):
+        async with asyncio.timeout(10):
+            while speaker.tried < 2:
+                await asyncio.sleep(0.01)
+
+
+async def test_other_origins_get_no_leave() -> None:
+    """A page of somebody else may send what needs no leave (a form), and gets none for a token's header."""
+    async with gathered() as (hub, gathering):
+        dashboard = Dashboard(hub, gathering, "127.0.0.1")
+        for method in ("OPTIONS", "PUT", "DELETE", "TRACE"):
+            answered = await dashboard.handle(Request(method, "/v1/act/drain/n1", host=HOST))
+            assert isinstance(answered, Response)
+            assert answered.status == 405
+            assert answered.headers["allow"] == "GET, HEAD, POST"
+            assert not any(name.startswith("access-control") for name in answered.headers)
+        form = Request("POST", "/v1/act/drain/n1", body=b"wish=true", host=HOST)
+        refused = await dashboard.handle(form)
+        assert isinstance(refused, Response)
+        assert refused.status == 403

@@ -1,6 +1,7 @@
 """Secrets go out of texts, however they are spelt, and ordinary words stay."""
 
 import base64
+import time
 
 import pytest
 
@@ -64,3 +65,28 @@ def test_what_looks_like_a_secret_goes(text: str) -> None:
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert Redaction([KEY, "ab"])(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "\n",
+        "a",
+        "a.b-",
+        "- ",
+        "-a",
+        "key:\n",
+        "key:\n - a\n",
+        "x://",
+        "a://b",
+        "{",
+        "password ",
+        "--key ",
+        "-----BEGIN A ",
+    ],
+)
+def test_no_text_takes_longer_than_in_proportion(part: str) -> None:
+    """Quadratic expressions took some minutes for these."""
+    begin = time.thread_time()
+    Redaction([KEY])(part * (200_000 // len(part)))
+    assert time.thread_time() - begin < 3.0

@@ -9,24 +9,24 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import h11
 
-from roost.model.address import is_address
 from roost.observe.web.answers import page
 from roost.observe.web.gathering import NO_WORD, Gathering, Place, PlaceError
+from roost.observe.web.hosts import is_ours
 from roost.observe.web.hub import Hub
 from roost.runtime.http import Request, Response, Stream
 from roost.runtime.http_client import NotASpeakerError, request
 from roost.runtime.http_stream import stream
 
-__all__ = ["Dashboard", "SocketPlace", "is_ours"]
+__all__ = ["Dashboard", "SocketPlace"]
 
-_LOCAL: Final = "localhost"
 Act = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 
@@ -87,7 +87,7 @@ class Dashboard:
 
     async def handle(self, request: Request) -> Response | Stream:
         """Answer one request."""
-        if not is_ours(request.host, self._host):
+        if not is_ours(request.host, (self._host,)):
             return _error(421, f"this page is not {request.host}")
         try:
             if request.method == "POST":
@@ -96,7 +96,7 @@ class Dashboard:
                 return await self._get(request)
         except PlaceError as error:
             return _error(error.status or 502, str(error))
-        return _error(405, f"{request.method} is not offered")
+        return replace(_error(405, f"{request.method} is not offered"), headers={"allow": "GET, HEAD, POST"})
 
     async def _get(self, request: Request) -> Response | Stream:
         if found := page(self._hub, request.path):
@@ -134,18 +134,6 @@ class Dashboard:
                     raise  # its own answer
                 last = error
         raise last
-
-
-def is_ours(told: str, listens: str) -> bool:
-    """Tell whether a client that believes to ask the host `told` means this server.
-
-    A name that an attacker has made lead here (DNS rebinding) is none of the server's own, nor an address.
-    """
-    try:
-        name = urlsplit(f"//{told}").hostname or ""
-    except ValueError:
-        return False
-    return name in (_LOCAL, listens) or is_address(name)
 
 
 def _json(data: Mapping[str, Any]) -> Response:

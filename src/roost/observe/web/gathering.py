@@ -109,7 +109,7 @@ class Gathering:
                 why = "it ended"
             except PlaceError as error:
                 why = str(error)
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 why = "what it says is not understood: is it another version?"
             self._answering.discard(place)
             self._reach(place, why)

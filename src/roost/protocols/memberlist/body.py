@@ -21,11 +21,13 @@ from roost.protocols.memberlist.layouts import (
     UserHeader,
 )
 from roost.protocols.memberlist.messages import Message, MessageType, PushPull, UserMessage
+from roost.protocols.memberlist.parts import run
 
-__all__ = ["BodyReader", "encode_push_pull", "encode_user", "read_body"]
+__all__ = ["BodyReader", "encode_push_pull", "encode_user", "read_body", "reading_body"]
 
 _READ_SIZE: Final = 16_384  # bytes the msgpack reader allocates at first
 _LONGEST_VALUE: Final = 8192  # bytes of one raw value in an uncompressed map, unknown keys included
+_PART: Final = 65_536  # bytes that are read together: 100 nodes, in some 2 ms
 _SINGLE_MAPS: Final = (MessageType.PING, MessageType.ACK, MessageType.ERROR)
 
 
@@ -49,19 +51,39 @@ def read_body(data: bytes, limit: int, *, may_be_compressed: bool = True) -> Mes
 
     Raises PacketError as `BodyReader` does, and when the body is cut short.
     """
-    message = BodyReader(limit, may_be_compressed=may_be_compressed).feed(data)
-    if message is None:
-        raise PacketError("stream body is cut short")
-    return message
+    return run(reading_body(data, limit, may_be_compressed=may_be_compressed))
+
+
+def reading_body(
+    data: bytes, limit: int, *, may_be_compressed: bool = True
+) -> Generator[None, None, Message]:
+    """Do the work of `read_body` in parts of a few milliseconds; yield between them."""
+    reader = BodyReader(limit, may_be_compressed=may_be_compressed)
+    for start in range(0, len(data), _PART):
+        if start:
+            yield
+        message = reader.feed(data[start : start + _PART])
+        while reader.busy:
+            yield
+            message = reader.feed(b"")
+        if message is not None:
+            if start + _PART < len(data):
+                raise PacketError("stream body has bytes after its end")
+            return message
+    raise PacketError("stream body is cut short")
 
 
 class BodyReader:
-    """Reads one body from chunks of any size, taking at most `limit` bytes, inflating to as many."""
+    """Reads one body from chunks of any size, taking at most `limit` bytes, inflating to as many.
+
+    `busy` while all that is needed may be here, and the work is not done: `feed` it nothing, again and again.
+    """
 
     def __init__(self, limit: int, *, may_be_compressed: bool = True) -> None:
         self._limit = limit
         self._may_be_compressed = may_be_compressed
         self._taken = 0
+        self.busy = False
         self._values = msgpack.Unpacker()  # replaced when the type byte is here
         self._reading: Generator[None, None, Message] | None = None
 
@@ -72,7 +94,7 @@ class BodyReader:
         use after that, or after it has returned the message.
         """
         if not data:
-            return None
+            return self._proceed() if self.busy else None
         self._taken += len(data)
         if self._taken > self._limit:
             raise PacketError(f"stream body is larger than {self._limit} bytes")
@@ -112,10 +134,14 @@ class BodyReader:
             return UserMessage((yield from self._raw(user.length)))
         if kind == MessageType.COMPRESS and self._may_be_compressed:
             envelope = ENVELOPE.read((yield from self._value()))
-            return read_body(envelope.inflate(self._limit), self._limit, may_be_compressed=False)
-        if kind in _SINGLE_MAPS:
-            message: Message = MESSAGES[MessageType(kind)].read((yield from self._value()))
+            self.busy = True
+            inflated = yield from envelope.inflating(self._limit)
+            message = yield from reading_body(inflated, self._limit, may_be_compressed=False)
+            self.busy = False
             return message
+        if kind in _SINGLE_MAPS:
+            single: Message = MESSAGES[MessageType(kind)].read((yield from self._value()))
+            return single
         raise PacketError(f"unsupported message type {kind} on a stream")
 
     def _read_push_pull(self) -> Generator[None, None, PushPull]:

@@ -1,5 +1,6 @@
 """memberlist's compressed envelope: a type byte and a msgpack map that names the algorithm (LZW)."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,6 +8,7 @@ from roost.protocols.errors import PacketError
 from roost.protocols.memberlist import lzw
 from roost.protocols.memberlist.fields import Field, Layout, raw, unsigned
 from roost.protocols.memberlist.messages import MessageType
+from roost.protocols.memberlist.parts import run
 
 __all__ = ["ENVELOPE", "Compressed", "compress"]
 
@@ -25,9 +27,13 @@ class Compressed:
 
         Raises PacketError for another algorithm, damaged data, or more than `limit` bytes.
         """
+        return run(self.inflating(limit))
+
+    def inflating(self, limit: int) -> Generator[None, None, bytes]:
+        """Do the work of `inflate` in parts."""
         if self.algorithm != _LZW:
             raise PacketError(f"unknown compression algorithm {self.algorithm}")
-        return lzw.decompress(self.data, limit)
+        return (yield from lzw.decompressing(self.data, limit))
 
 
 ENVELOPE: Final = Layout(

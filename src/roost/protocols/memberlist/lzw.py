@@ -4,17 +4,21 @@ Codes start at 9 bits. 0 to 255 are literals, 256 clears the table, 257 ends the
 after them names a phrase. Codes grow to 12 bits; the encoder clears the table before it is full.
 """
 
+from collections.abc import Generator
 from typing import Final
 
 from roost.protocols.errors import PacketError
+from roost.protocols.memberlist.parts import run
 
-__all__ = ["compress", "decompress"]
+__all__ = ["compress", "decompress", "decompressing"]
 
 _CLEAR: Final = 256
 _END: Final = 257
 _FIRST_WIDTH: Final = 9
 _LAST_WIDTH: Final = 12
 _TABLE_SIZE: Final = 1 << _LAST_WIDTH
+_FIRST_CODE: Final = 258  # of a phrase
+_PART: Final = 8192  # bytes of input that are decompressed together: some 3 ms
 _LAST_CODE: Final = _TABLE_SIZE - 1  # never assigned: the encoder clears on reaching it
 _ROOTS: Final = (*(bytes((value,)) for value in range(256)), b"", b"")  # clear and end name no phrase
 
@@ -93,41 +97,50 @@ def decompress(data: bytes, limit: int) -> bytes:
     Raises PacketError when a code is invalid, when the end code is missing, and as soon as the
     output would exceed `limit` bytes. Memory stays within a few times `limit`.
     """
+    return run(decompressing(data, limit))
+
+
+def decompressing(data: bytes, limit: int) -> Generator[None, None, bytes]:
+    """Do the work of `decompress` in parts of a few milliseconds; yield after each but the last."""
     output = bytearray()
     table = list(_ROOTS)
+    size = len(_ROOTS)
     previous = b""  # empty after a clear: the next code completes no phrase
-    width = _FIRST_WIDTH
+    width, mask = _FIRST_WIDTH, (1 << _FIRST_WIDTH) - 1
     bits = held = 0
-    for byte in data:
-        bits |= byte << held
-        held += 8
-        if held < width:
-            continue
-        code = bits & ((1 << width) - 1)
-        bits >>= width
-        held -= width
-        if code == _END:
-            return bytes(output)
-        if code == _CLEAR:
-            table = list(_ROOTS)
-            previous = b""
-            width = _FIRST_WIDTH
-            continue
-        phrase = _phrase(code, table, previous)
-        if len(output) + len(phrase) > limit:
-            raise PacketError(f"compressed data expands to more than {limit} bytes")
-        output += phrase
-        if previous and len(table) < _TABLE_SIZE:
-            table.append(previous + phrase[:1])
-        if len(table) >> width and width < _LAST_WIDTH:
-            width += 1
-        previous = phrase
+    for start in range(0, len(data), _PART):
+        if start:
+            yield
+        for byte in data[start : start + _PART]:
+            bits |= byte << held
+            held += 8
+            if held < width:
+                continue
+            code = bits & mask
+            bits >>= width
+            held -= width
+            if code < size:
+                phrase = table[code]
+                if not phrase:
+                    if code == _END:
+                        return bytes(output)
+                    del table[_FIRST_CODE:]
+                    size = _FIRST_CODE
+                    previous = b""
+                    width, mask = _FIRST_WIDTH, (1 << _FIRST_WIDTH) - 1
+                    continue
+            elif code == size and previous:
+                phrase = previous + previous[:1]  # the phrase that this very code completes
+            else:
+                raise PacketError(f"compressed data has the invalid code {code}")
+            output += phrase
+            if len(output) > limit:
+                raise PacketError(f"compressed data expands to more than {limit} bytes")
+            if previous and size < _TABLE_SIZE:
+                table.append(previous + phrase[:1])
+                size += 1
+            if size > mask and width < _LAST_WIDTH:
+                width += 1
+                mask = (1 << width) - 1
+            previous = phrase
     raise PacketError("compressed data has no end code")
-
-
-def _phrase(code: int, table: list[bytes], previous: bytes) -> bytes:
-    if code < len(table):
-        return table[code]
-    if code == len(table) and previous:
-        return previous + previous[:1]  # the phrase that this very code completes
-    raise PacketError(f"compressed data has the invalid code {code}")

@@ -25,6 +25,7 @@ LABEL_LIMIT: Final = 255  # bytes
 PARTS_LIMIT: Final = 255  # of one packet, nested compounds included
 _PART_SIZE_LIMIT: Final = 0xFFFF  # bytes
 _INFLATED_LIMIT: Final = 65_536  # bytes, over all compressed parts of one packet
+_DEFLATED_LIMIT: Final = 32_768  # bytes of all of them, which take some 10 ms
 _DEPTH_LIMIT: Final = 4  # compound and compressed envelopes inside each other; Go makes two
 _CRC_HEADER: Final = 5  # bytes
 _STREAM_ONLY: Final = (MessageType.PUSH_PULL, MessageType.ERROR)
@@ -119,11 +120,12 @@ class PacketCodec:
 class _Contents:
     """Collects what one packet holds, within one budget for all its parts."""
 
-    __slots__ = ("_inflatable", "_parts_left", "faults", "messages")
+    __slots__ = ("_deflated", "_inflatable", "_parts_left", "faults", "messages")
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.faults: list[PacketError] = []
+        self._deflated = 0
         self._inflatable = _INFLATED_LIMIT
         self._parts_left = PARTS_LIMIT
 
@@ -155,6 +157,9 @@ class _Contents:
 
     def _inflate(self, envelope: bytes) -> bytes:
         limit, self._inflatable = self._inflatable, 0  # a bomb spends all
+        self._deflated += len(envelope)
+        if self._deflated > _DEFLATED_LIMIT:
+            raise PacketError(f"packet has more than {_DEFLATED_LIMIT} compressed bytes")
         inflated = ENVELOPE.unpack(envelope).inflate(limit)
         self._inflatable = limit - len(inflated)
         return inflated

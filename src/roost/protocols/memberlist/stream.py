@@ -15,7 +15,7 @@ from typing import Final
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Randomness
 from roost.protocols.memberlist import keyring as encryption
-from roost.protocols.memberlist.body import BodyReader, encode_user, read_body
+from roost.protocols.memberlist.body import BodyReader, encode_user, reading_body
 from roost.protocols.memberlist.codec import encode_message
 from roost.protocols.memberlist.compression import compress
 from roost.protocols.memberlist.keyring import Keyring
@@ -80,6 +80,7 @@ class StreamDecoder:
     """Reads the one message that a peer sends on a connection, from chunks of any size.
 
     `shown_label` is what the stream must begin with (none for a reply), `label` what binds its encryption.
+    `busy` while bytes that are here take more work: `feed` it nothing, again and again.
     """
 
     def __init__(self, shown_label: bytes, label: bytes, keyring: Keyring | None, limit: int) -> None:
@@ -91,6 +92,7 @@ class StreamDecoder:
         self._reading = self._read()
         self._done = False
         self._failure = ""
+        self.busy = False
 
     def feed(self, data: bytes) -> Message | None:
         """Return the message once `data` completes it, else None.
@@ -104,6 +106,7 @@ class StreamDecoder:
             return self._feed(data)
         except PacketError as fault:
             self._failure = str(fault)
+            self.busy = False
             self._buffer.clear()
             raise
 
@@ -119,6 +122,9 @@ class StreamDecoder:
             next(self._reading)
         except StopIteration as end:
             self._done = True
+            self.busy = False
+            if self._buffer:
+                raise PacketError("stream has bytes after its message") from None
             message: Message = end.value
             return message
         return None
@@ -158,7 +164,8 @@ class StreamDecoder:
         if len(self._buffer) > _FRAME_HEADER + length:
             raise PacketError("stream has bytes after its encrypted message")
         self._buffer.clear()
-        return read_body(keyring.decrypt(sealed, header + self._label), self._limit)
+        self.busy = True
+        return (yield from reading_body(keyring.decrypt(sealed, header + self._label), self._limit))
 
     def _read_clear(self) -> Generator[None, None, Message]:
         body = BodyReader(self._limit)
@@ -168,6 +175,7 @@ class StreamDecoder:
             message = body.feed(chunk)
             if message is not None:
                 return message
+            self.busy = body.busy
             yield
 
     def _await(self, count: int) -> Generator[None, None, None]:

@@ -21,6 +21,7 @@ __all__ = ["Metadata", "MetadataError", "encode", "parse"]
 
 _MACS_LIMIT: Final = 64
 _MAC_SIZE: Final = 6  # bytes
+_NAME_SIZE: Final = 15  # characters of an interface's name (IFNAMSIZ)
 
 
 class MetadataError(ValueError):
@@ -134,7 +135,8 @@ def _labels(value: object) -> Mapping[str, str]:
 def _names(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
-    return tuple(name for name in value[:_MACS_LIMIT] if isinstance(name, str))
+    # Expressions are matched with them: the time that may take grows with the length.
+    return tuple(name for name in value[:_MACS_LIMIT] if isinstance(name, str) and len(name) <= _NAME_SIZE)
 
 
 def _macs(value: object) -> tuple[bytes, ...]:

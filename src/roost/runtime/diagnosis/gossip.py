@@ -119,6 +119,8 @@ def _is_understood(sock: socket.socket, codec: StreamCodec) -> bool | None:
         sock.sendall(codec.encode(Ping(secrets.randbits(31), "")))
         while data := sock.recv(_LARGEST):
             answer = decoder.feed(data)
+            while decoder.busy:
+                answer = decoder.feed(b"")
             if answer is not None:
                 return not isinstance(answer, ErrorResponse)
     except (PacketError, ConnectionResetError):

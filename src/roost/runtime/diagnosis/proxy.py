@@ -35,7 +35,7 @@ def found(root: Path) -> Proxy | None:
 
 def configured(text: str) -> tuple[str, bool | None]:
     """Return the mode and strictARP of a KubeProxyConfiguration's text (YAML or JSON)."""
-    mode = re.search(r'(?:^|[{,])\s*"?mode"?\s*:\s*"?(\w*)"?', text, re.MULTILINE)
+    mode = re.search(r'(?:^[ \t]*|[{,]\s*)"?mode"?\s*:\s*"?(\w*)"?', text, re.MULTILINE)
     strict = re.search(r'"?strictARP"?\s*:\s*(true|false)', text)
     return (mode[1] if mode and mode[1] in _MODES else ""), (strict[1] == "true" if strict else None)
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tests.unit.protocols.memberlist import vectors
 from tests.unit.protocols.memberlist.strategies import KEY, OTHER_KEY, labels, mutated, packet_messages
 
+from roost.protocols.memberlist import lzw
 from roost.protocols.memberlist.codec import encode_message
-from roost.protocols.memberlist.compression import compress
+from roost.protocols.memberlist.compression import ENVELOPE, Compressed, compress
 from roost.protocols.memberlist.keyring import Keyring
 from roost.protocols.memberlist.messages import ErrorResponse, Message, Nack, UserMessage
 from roost.protocols.memberlist.packet import PacketCodec
@@ -180,6 +181,19 @@ def test_many_bombs_share_one_budget() -> None:
     opened = _codec().open(_codec(compress=False).seal([bomb] * 100))
     assert len(opened.messages) == 1
     assert len(opened.faults) == 99
+
+
+def test_compressed_bytes_that_bring_nothing_are_bounded() -> None:
+    """Codes that clear the table inflate to nothing, and each costs some time all the same."""
+    writer = lzw._BitWriter()
+    for code in (*[256] * 40_000, 257):
+        writer.write(code)
+    writer.flush()
+    envelope = b"\x09" + ENVELOPE.pack(Compressed(0, bytes(writer.output)))
+    assert "32768 compressed bytes" in _faults(_codec(), envelope)
+    half = b"\x09" + ENVELOPE.pack(Compressed(0, bytes(writer.output[:20_000])))
+    opened = _codec().open(_codec(compress=False).seal([half, half, half]))
+    assert ["32768" in str(each) for each in opened.faults] == [False, True, True]
 
 
 def test_nesting_is_bounded() -> None:

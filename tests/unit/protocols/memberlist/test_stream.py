@@ -196,9 +196,30 @@ def test_bodies_over_the_limit_are_not_sent() -> None:
 
 
 def test_a_large_cluster_is_exchanged() -> None:
-    message = PushPull(vectors.PUSH_PULL.nodes[:1] * 2000, b"", join=False)
+    message = PushPull(vectors.PUSH_PULL.nodes[:1] * 6000, b"", join=False)
     codec = _codec(b"roost", KEY)
-    assert codec.decoder().feed(codec.encode(message)) == message
+    decoder = codec.decoder()
+    assert decoder.feed(codec.encode(message)) is None, "so much is not done at once"
+    found, parts = None, 0
+    while decoder.busy:
+        found, parts = decoder.feed(b""), parts + 1
+    assert found == message
+    assert parts >= 2
+    with pytest.raises(PacketError, match="after its message"):
+        decoder.feed(b"x")
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_bytes_after_a_message_that_is_still_worked_on(key: bytes | None) -> None:
+    message = PushPull(vectors.PUSH_PULL.nodes[:1] * 2000, b"", join=False)
+    decoder = _codec(b"", key).decoder()
+    decoder.feed(_codec(b"", key).encode(message))
+    assert decoder.busy
+    with pytest.raises(PacketError, match="after its"):  # noqa: PT012 - which call fails is all the same
+        decoder.feed(b"x")
+        while decoder.busy:
+            decoder.feed(b"")
+    assert not decoder.busy
 
 
 def test_body_inside_an_envelope_must_be_whole() -> None:

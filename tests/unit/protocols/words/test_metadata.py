@@ -104,3 +104,9 @@ def test_labels_that_do_not_fit_name_the_cure() -> None:
 def test_an_address_of_any_form_comes_back_as_it_was() -> None:
     mapped = IPv6Address("::ffff:192.0.2.11")  # `canonical` would make this one IPv4
     assert parse(encode(Metadata(addresses=(mapped,)))).addresses == (mapped,)
+
+
+def test_names_that_no_interface_can_have_are_left_out() -> None:
+    """Expressions of this node are matched with them, which may take long for long ones."""
+    told = json.dumps({"roost": "1", "links": ["eth0", "a" * 16, "a" * 400, 5, "a" * 15]}).encode()
+    assert parse(told).interfaces == ("eth0", "a" * 15)
