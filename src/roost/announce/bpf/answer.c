@@ -19,18 +19,20 @@
 #include "kernel.h"
 
 #define SLOTS 4096    // roost/model/sharing.py
+#define VISITS 16    // roost/model/spreading.py
 #define LONGEST 128   // bytes of a solicitation that are checked here; longer ones are left to the process
 
 struct key { u32 link; u32 address[4]; };   // an IPv4 address is IPv4-mapped
-struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table; };   // own: an IPv4 address of the link, or 0
-enum { ANSWER = 1, ROUTER = 2, SHARED = 4 };
+// own: an IPv4 address of the link, or 0; table, spread: numbers of tables; visits: numbers of nodes
+struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table, spread; u8 visits[VISITS]; };
+enum { ANSWER = 1, ROUTER = 2, SHARED = 4, SPREAD = 8, RETURNS = 16 };
 enum { ANSWERS = 1 };
-struct counts { u64 answered, left, late, packets; };
+struct counts { u64 answered, left, late, packets, spread; };
 struct asker { u32 address[4], client[4]; };
 struct station { u16 mac[3], pad; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
 
-extern struct map lease, addresses, tallies, askers, peers, scratch, slots;
+extern struct map lease, addresses, tallies, askers, peers, scratch, slots, tails;
 
 struct ethernet { u16 to[3], from[3], type; };
 struct arp {
@@ -91,6 +93,14 @@ INLINE u32 mixed(u32 hash, u32 word)
 	hash = hash << 13 | hash >> 19;
 	return hash * 5 + 0xe6546b64;
 }
+INLINE u32 finished(u32 hash)
+{
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return (hash ^ hash >> 16) % SLOTS;
+}
 
 // The slot of the host at `mac` for an address (`slot_of` in roost/model/sharing.py).
 INLINE u32 slot_of(const u16 *mac, const u32 *address)
@@ -100,12 +110,10 @@ INLINE u32 slot_of(const u16 *mac, const u32 *address)
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		hash = mixed(hash, address[i]);
-	hash ^= hash >> 16;
-	hash *= 0x85ebca6b;
-	hash ^= hash >> 13;
-	hash *= 0xc2b2ae35;
-	return (hash ^ hash >> 16) % SLOTS;
+	return finished(hash);
 }
+
+#include "spread.h"
 
 // Whether a question of the host at `mac` is this node's to answer.
 INLINE int ours(const struct key *key, const struct how *how, const u16 *mac, int alone)
@@ -302,11 +310,16 @@ INLINE int on_solicitation(struct __sk_buff *skb)
 	return redirect(skb->ifindex, 0);
 }
 
-INLINE int counted(struct __sk_buff *skb, const struct key *key)
+// The verdict on a packet to this host.
+INLINE int on_packet(struct __sk_buff *skb, const struct key *key)
 {
 	struct counts *counts = map_lookup(&tallies, key);
-	if (counts)
-		counts->packets += skb->gso_segs ? skb->gso_segs : 1;
+	if (!counts)
+		return NEXT;
+	counts->packets += skb->gso_segs ? skb->gso_segs : 1;
+	struct how *how = map_lookup(&addresses, key);
+	if (how && how->flags & SPREAD)
+		tail_call(skb, &tails, 0);   // to `spread`, if this kernel has taken that: there is no way back
 	return NEXT;
 }
 
@@ -322,7 +335,7 @@ SECTION("tc/answer") int answer(struct __sk_buff *skb)
 		if (skb->pkt_type != PACKET_HOST || skb_load(skb, 30, destination, 4))
 			return NEXT;
 		mapped(key.address, destination);
-		return counted(skb, &key);
+		return on_packet(skb, &key);
 	}
 	if (skb->protocol == htons(0x86dd)) {
 		u8 next, type;
@@ -338,7 +351,7 @@ SECTION("tc/answer") int answer(struct __sk_buff *skb)
 		}
 		if (skb->pkt_type != PACKET_HOST || skb_load(skb, 38, key.address, 16))
 			return NEXT;
-		return counted(skb, &key);
+		return on_packet(skb, &key);
 	}
 	return NEXT;
 }
@@ -384,4 +397,19 @@ SECTION("tc/guard") int guard(struct __sk_buff *skb)
 	if (skb->protocol == htons(0x0806))
 		return guard_arp(skb);
 	return skb->protocol == htons(0x86dd) ? guard_nd(skb) : NEXT;
+}
+
+SECTION("tc/spread") int spread_out(struct __sk_buff *skb)
+{
+	struct key key = {.link = skb->ifindex};
+	u16 ipv4[2];
+	if (skb->protocol == htons(0x0800)) {
+		if (skb_load(skb, 30, ipv4, 4))
+			return NEXT;
+		mapped(key.address, ipv4);
+	} else if (skb_load(skb, 38, key.address, 16)) {
+		return NEXT;
+	}
+	struct how *how = map_lookup(&addresses, &key);
+	return how ? on_flow(skb, &key, how) : NEXT;
 }
