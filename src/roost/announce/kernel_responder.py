@@ -23,6 +23,7 @@ from roost.announce.responder import Heard, Kind, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.spreading import Spread
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.runtime.bpf import Hook, Program, TcxLinks
@@ -62,6 +63,8 @@ class KernelResponder(PacketResponder):
         self._hooked: Hooked | None = None
         self._closed = False
         self._keys: dict[IPAddress, bytes] = {}
+        self._spreads: Mapping[IPAddress, Spread] = {}
+        self._places: Mapping[tuple[int, int], bytes] = {}
         self._kinds = kinds
         self._answers = answers
         self._worker = worker
@@ -105,6 +108,29 @@ class KernelResponder(PacketResponder):
         ]
         self._put(changed)
 
+    @property
+    def why_not_spread(self) -> str:
+        """Why this host cannot spread connections over nodes, or ""."""
+        if self._hooked is None:
+            return self.why or "the kernel's programs are not there yet"
+        return self._answers.why_not_spread
+
+    def spread_out(
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Spread connections of exactly these over the nodes, while questions may be answered."""
+        before, self._spreads, self._places = self._spreads, spreads, places
+        self._place()
+        self._put([each for each in before.keys() | spreads.keys() if before.get(each) != spreads.get(each)])
+
+    def _place(self) -> None:
+        if self._hooked is None:
+            return
+        try:
+            self._answers.place(self._places)
+        except OSError as error:
+            self._go_on_alone(error)
+
     def renew(self, until: float) -> None:
         """Answer until then; and tell who has asked since the last time."""
         super().renew(until)
@@ -125,7 +151,7 @@ class KernelResponder(PacketResponder):
         for address, tally in self._tallies.items():
             found[address].add(tally)
         for address, counts in self._counted():
-            found[address].add(Tally(counts.answered, counts.answered, 0, counts.packets))
+            found[address].add(Tally(counts.answered, counts.answered, 0, counts.packets, counts.spread))
         return found
 
     def events(self) -> Mapping[str, int]:
@@ -174,6 +200,7 @@ class KernelResponder(PacketResponder):
             self._answers.leave(self._peers)
         except OSError as error:
             self._go_on_alone(error)
+        self._place()
         self._put(self._keys)
         self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
 
@@ -190,6 +217,7 @@ class KernelResponder(PacketResponder):
                 self._router,
                 own,
                 shares[each].slots if each in shares else None,
+                self._spreads.get(each),
             )
             for each in addresses
             if each in self._keys

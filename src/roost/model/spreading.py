@@ -34,7 +34,7 @@ class Spread:
 
 def flow_slot(flow: Flow) -> int:
     """Return the slot of a flow, as `announce/bpf/spread.h` does: MurmurHash3's rounds."""
-    words = []
+    words: list[int] = []
     for address in (flow.client, flow.address):
         packed = address.packed
         words += struct.unpack("<4I", packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed)

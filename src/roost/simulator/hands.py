@@ -99,6 +99,7 @@ class Hands:
             do.Follow: self._follow,
             do.PassOn: self._pass_on,
             do.Count: self._count,
+            do.SpreadOut: self._spread_out,
             do.Track: self._track,
             do.HearAdverts: lambda _: None,  # the process drops what no router of its is for
             do.SendAdvert: self._send_advert,
@@ -262,6 +263,9 @@ class Hands:
 
     def _pass_on(self, effect: do.PassOn) -> None:
         self._host.kernel.onward = effect
+
+    def _spread_out(self, effect: do.SpreadOut) -> None:
+        self._host.kernel.spread_out = effect
 
     def _count(self, effect: do.Count) -> None:
         if effect.addresses and not self._counted and self._host.kernel.counts:

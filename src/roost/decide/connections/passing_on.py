@@ -81,6 +81,23 @@ class PassingOn:
         if self._state.me in after:
             self._own.share([address], now, keep)
 
+    def takers_moved(
+        self, address: IPAddress, before: Collection[str], after: Collection[str], now: float
+    ) -> None:
+        """Follow that the leader spreads connections over other nodes than before, or by other weights.
+
+        Each keeps those that it has.
+        """
+        keep = self._state.settings.keep_connections
+        self.shares_moved(address, before, after, now)
+        if keep and self._state.me in before and self._state.me not in after:
+            self._own.lose([address], now, keep)
+
+    def met(self, name: str) -> ClusterMember | None:
+        """Return a member, also one that has left and holds connections."""
+        known = next((each for each in self._state.members if each.name == name), None)
+        return known or self._met.get(name)
+
     def answers(
         self, before: Collection[IPAddress], after: Mapping[IPAddress, Announcement], now: float
     ) -> None:
@@ -88,7 +105,7 @@ class PassingOn:
         keep = self._state.settings.keep_connections
         if not keep:
             return
-        held_on = self._state.plan.held_on
+        held_on = self._moves_whole
         new = [each for each in after if each not in before and held_on(each)]
         for address in new:
             self._guess(address, now)
@@ -145,6 +162,10 @@ class PassingOn:
         plan = self._state.plan
         return frozenset(filter(plan.held_on, plan.known)) if plan.forwarded else plan.known
 
+    def _moves_whole(self, address: IPAddress) -> bool:
+        """Tell whether all that begins from now on is bound to the node that answers."""
+        return self._state.plan.held_on(address) and not self._state.plan.lead(address).takers
+
     def _drop(self, now: float) -> None:
         names = self.holders.nodes
         lost = [name for name in names if self._state.verdict(name) in _LOST]
@@ -193,7 +214,7 @@ class PassingOn:
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
         hops = _Hops(self._hop)
-        for address in {*self.holders.addresses, *self._own.addresses}:
+        for address in {*self.holders.addresses, *self._own.addresses} - self._state.spread_here:
             lead = self._state.plan.lead(address)
             leader = None if lead.sharers else lead.node
             names = self._others(address)
@@ -251,8 +272,7 @@ class PassingOn:
 
         For IPv6 that is a link-local address made of its hardware address, whether it has it or not.
         """
-        members = self._state.members
-        member = next((each for each in members if each.name == name), self._met.get(name))
+        member = self.met(name)
         target = member and kernel_target(member, self._state.announcing_links)
         if not target:
             return None

@@ -10,6 +10,7 @@ from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.election import Move
 from roost.model.node import Verdict
+from roost.model.ranking import Ranking
 
 __all__ = ["Sharers"]
 
@@ -31,6 +32,8 @@ class Sharers:
         """
         rankings = self._state.election.rankings
         for move in moves:
+            if not _is_shared(rankings.get(move.service)):
+                continue
             for name in move.joined & self._state.duties.keys():
                 addresses = rankings[move.service].service.addresses
                 self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
@@ -113,3 +116,9 @@ class Sharers:
         for address in plan.shared:
             if any(each == name for each, _ in plan.shares.weights(plan.lead(address))):
                 yield address
+
+
+def _is_shared(ranking: Ranking | None) -> bool:
+    """Tell whether all nodes answer; where one does, its connections alone are spread."""
+    sharing = ranking.service.sharing if ranking is not None else None
+    return sharing is None or sharing.by == "client"
