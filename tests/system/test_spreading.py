@@ -27,3 +27,65 @@ def test_flows_of_one_router_go_to_all_nodes(tmp_path: Path) -> None:
                 assert set(found) == NAMES, (address, size, found)
         status = leader.status()
         assert sum(status["services"][0]["shares"].values()) == pytest.approx(1)
+
+
+def test_connections_survive_every_planned_move(tmp_path: Path) -> None:
+    """A node is drained and comes back, weights change, the leader leaves and comes back."""
+    with routed(tmp_path) as nodes:
+        nodes.spread()
+        held = Flows(nodes.far, 40, VIPS)
+        assert set(held.nodes) == NAMES
+        leader = nodes.leader(VIPS[0])
+        others = [each for each in nodes.speakers if each is not leader]
+        roost(others[0], "drain", others[0].name)
+        nodes.spread_over(NAMES - {others[0].name})
+        assert others[0].name not in ask(nodes.far, VIPS[0], 30)
+        time.sleep(0.5)
+        roost(others[0], "drain", others[0].name, "--undo")
+        nodes.spread_over(NAMES)
+        time.sleep(0.5)
+        nodes.services({others[1].name: 0})
+        for each in nodes.speakers:
+            each.signal(signal.SIGHUP)
+        nodes.spread_over(NAMES - {others[1].name})
+        time.sleep(0.5)
+        late = Flows(nodes.far, 20, VIPS)
+        nodes.services()
+        for each in nodes.speakers:
+            each.signal(signal.SIGHUP)
+        nodes.spread_over(NAMES)
+        time.sleep(0.5)
+        leader.signal(signal.SIGTERM)
+        assert leader.wait() == 0
+        time.sleep(1)
+        leader.start()
+        nodes.whole()
+        nodes.spread_over(NAMES)
+        time.sleep(1)
+        assert [each for flows in (held, late) for each in flows.end() if "broken" in each] == []
+
+
+def test_the_death_of_a_node_breaks_its_own_connections_alone(tmp_path: Path) -> None:
+    with routed(tmp_path) as nodes:
+        nodes.spread()
+        held = Flows(nodes.far, 30, VIPS)
+        leader = nodes.leader(VIPS[0])
+        victim = next(each for each in nodes.speakers if each is not leader)
+        nodes.cut(victim)
+        until(lambda: victim.name not in ask(nodes.far, VIPS[1], 10) , "its flows go to others")
+        time.sleep(1)
+        found = held.end()
+        assert {each["node"] for each in found if "broken" in each} == {victim.name}
+
+
+def test_the_death_of_the_leader_breaks_its_own_connections_alone(tmp_path: Path) -> None:
+    with routed(tmp_path) as nodes:
+        nodes.spread()
+        held = Flows(nodes.far, 30, VIPS)
+        leader = nodes.leader(VIPS[0])
+        nodes.cut(leader)
+        time.sleep(2)
+        found = held.end()
+        assert {each["node"] for each in found if "broken" in each} <= {leader.name}
+        others = [each for each in found if each["node"] != leader.name]
+        assert others and max(each["longest"] for each in others) < 3

@@ -19,13 +19,11 @@ from roost.decide.state import State
 from roost.model.address import IPAddress
 from roost.model.lead import Lead
 from roost.model.link import Link, reaches
-from roost.model.node import Verdict
 from roost.model.sharing import Table, Weights, table
 from roost.model.spreading import ME, NODES_LIMIT, VISITS, Spread, numbered
 
 __all__ = ["Spreading"]
 
-_LEFT: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})  # its kernel serves what it has
 _TABLES: Final = 64  # kept
 
 
@@ -119,19 +117,17 @@ class Spreading:
         return Spread(numbers, visits[:VISITS], returns=lead.address in self._state.plan.local)
 
     def _may_have(self, address: IPAddress) -> list[str]:
-        """Return who may have connections: who sends back what it does not know, then who has left."""
+        """Return who may have connections: who sends back what it does not know, then who refuses that.
+
+        These have left and serve what they have, or are just starting.
+        """
         state = self._state
         live = [
             each.name
             for each in state.members
             if each.is_roost and each.name != state.me and state.taking.takes(each.name, address)
         ]
-        left = [
-            name
-            for name in state.holders.of(address)
-            if name not in live and name != state.me and state.verdict(name) in {None, *_LEFT}
-        ]
-        return [*sorted(live), *sorted(left)]
+        return [*sorted(live), *sorted(state.holders.of(address).keys() - {*live, state.me})]
 
     def _number(self, name: str) -> None:
         """Number a node, as long as there are numbers; who is long gone gives its one back."""
