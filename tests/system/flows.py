@@ -109,9 +109,7 @@ def ask(client: Namespace, address: str, count: int = 1, size: int = 0) -> Count
 class Flows:
     """`count` TCP connections to each of `addresses`, used every `pause` seconds."""
 
-    def __init__(
-        self, client: Namespace, count: int, addresses: list[str], pause: float = 0.05
-    ) -> None:
+    def __init__(self, client: Namespace, count: int, addresses: list[str], pause: float = 0.05) -> None:
         self._process: subprocess.Popen[str] = client.spawn(
             sys.executable, "-c", _HOLD, str(count), str(pause), *addresses
         )
@@ -169,7 +167,9 @@ class Routed(Lan):
     def spread_over(self, names: set[str]) -> None:
         """Wait until all running speakers spread connections over exactly these nodes."""
         until(
-            lambda: all({name for name, part in each.items() if part} == names for each in self.shares().values()),
+            lambda: all(
+                {name for name, part in each.items() if part} == names for each in self.shares().values()
+            ),
             f"connections are spread over {sorted(names)}",
         )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from roost.announce.kernel_answers import How, KernelAnswers, key_of
 from roost.model.address import IPAddress
@@ -241,28 +243,77 @@ def test_what_a_peer_sends_by_mistake_goes_back_with_one_hop_less(kernel: Kernel
     assert kernel(replace(packet, hops=1), MACS[3]) == GONE
 
 
-def test_two_that_send_everything_to_each_other_do_not_do_so_for_ever() -> None:
-    """Each holds the other for the owner of all slots, and neither knows the connection."""
-    one, other = Kernel(visits=bytes([1, 2])), Kernel(visits=bytes([1, 2]))
-    for each in (one, other):
-        each.answers.put(
-            {
-                key_of(LINK, VIP): How(
-                    OURS, OURS, spread=Spread(bytes([2]) * 4096, bytes([1, 2]), returns=True)
-                )
-            }
-        )
-    packet: Packet | bytes = Packet(1000, flags=ACK)
-    assert one(packet) == 2
-    hops = 0
-    at, away = other, one
-    raw = one.last[14:]
-    while at(raw, MACS[2]) == 2:
-        raw, hops = at.last[14:], hops + 1
-        at, away = away, at
-        assert hops < 5
-    one.answers.close()
-    other.answers.close()
+class Three:
+    """Three nodes that may hold anything of each other; each is ME to itself, the next are 2 and 3."""
+
+    macs = (bytes.fromhex("020000000011"), bytes.fromhex("020000000012"), bytes.fromhex("020000000013"))
+
+    def __init__(self) -> None:
+        self.nodes = [KernelAnswers() for _ in self.macs]
+        for at, node in enumerate(self.nodes):
+            places = {(LINK, number): self.macs[(at + number - 1) % 3] for number in (2, 3)}
+            node.place(places)
+            node.leave(frozenset(places.values()))
+
+    def believe(self, owners: list[int], visits: list[list[int]], in_time: list[bool]) -> None:
+        for node, owner, order, good in zip(self.nodes, owners, visits, in_time, strict=True):
+            spread = Spread(bytes([owner]) * 4096, bytes(order), returns=True)
+            node.put({key_of(LINK, VIP): How(OURS, OURS, spread=spread)})
+            node.renew(time.monotonic() + (60 if good else -1))
+
+    def journey(self, raw: bytes, at: int) -> int:
+        """Return how often a packet is sent on that a client sends to one of them."""
+        source, hops = ROUTER, 0
+        while True:
+            frame = ethernet.build(OURS, source, ethernet.IPV4, raw)
+            verdict, after = self.nodes[at].programs[Hook.INGRESS].run(frame, LINK)
+            if verdict != REDIRECTED:
+                return hops
+            hops += 1
+            assert hops < 30, "in circles"
+            source, at, raw = self.macs[at], self.macs.index(after[:6]), after[14:]
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[Three]:
+    made = Three()
+    yield made
+    made.close()
+
+
+NUMBER = st.integers(1, 3)
+ORDER = st.lists(NUMBER, max_size=4)
+BELIEFS = st.tuples(
+    st.lists(NUMBER, min_size=3, max_size=3),
+    st.lists(ORDER, min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(
+        st.tuples(BELIEFS, st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=6)),
+        min_size=1,
+        max_size=4,
+    ),
+    flags=st.sampled_from([ACK, SYN, RST]),
+)
+@example(changes=[(([2, 3, 3], [[2], [3], [3]], [True] * 3), [(0, 1)] * 3)], flags=ACK)
+def test_whatever_nodes_hold_of_each_other_nothing_goes_in_circles(
+    three: Three,
+    changes: list[tuple[tuple[list[int], list[list[int]], list[bool]], list[tuple[int, int]]]],
+    flags: int,
+) -> None:
+    """Two that lead, or none; tables that differ; some that hang; a connection that nobody has."""
+    for beliefs, packets in changes:
+        three.believe(*beliefs)
+        for at, port in packets:
+            three.journey(Packet(port, flags=flags).raw, at)
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])

@@ -36,6 +36,7 @@ class Spreading:
         self._passing_on = passing_on
         self._numbers: dict[str, int] = {state.me: ME}
         self._takers: dict[IPAddress, tuple[tuple[str, ...], Weights]] = {}
+        self._dropped = 0
         self._doubted: float | None = None  # since when everything has to be worked out anew
 
     def follow(self, lead: Lead, now: float) -> None:
@@ -69,9 +70,12 @@ class Spreading:
             self._state.outbox.put(wanted)
 
     def wake(self, now: float) -> None:
-        """Say again what is taken."""
+        """Say again what is taken, and follow who holds no connections any more."""
         if self._state.taking.wake(now):
             self._tell(self._peers())
+        if self._state.holders.dropped != self._dropped:
+            self._dropped = self._state.holders.dropped
+            self.look_again(now)
 
     def tell(self, names: Iterable[str]) -> None:
         """Tell nodes that have come what this one takes."""
