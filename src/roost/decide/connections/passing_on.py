@@ -287,7 +287,7 @@ class PassingOn:
             if before is None and onward.first is not None and address in self._state.answers.now:
                 holders = self.holders.of(address)
                 named = sorted(name for name, each in holders.items() if not each.guessed)
-                if named or address not in self._state.plan.shared:
+                if named or (holders and address not in self._state.plan.shared):
                     new.setdefault(", ".join(named or sorted(holders)), []).append(address)
         text = "passing connections on that others hold"
         for names, addresses in new.items():
