@@ -30,6 +30,7 @@ from roost.standalone.hooks import doubts as hook_doubts
 from roost.standalone.hooks import hook_of, strangers
 from roost.standalone.problems import Finding, Problem, Spot
 from roost.standalone.schema import FileSection, MembershipSection, NodesSection, ServiceSection
+from roost.standalone.sharing import not_spread
 from roost.standalone.track import check_of
 from roost.standalone.vrrp import advice, contradictions, virtual_router
 
@@ -79,6 +80,7 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
             doubts = [
                 *_idle(config, document),
                 *idle_failback(document),
+                *not_spread(config, document),
                 *advice(config, document),
                 *exposures(document, config.status.http, path, folder),
                 *hook_doubts(document, config.hooks),

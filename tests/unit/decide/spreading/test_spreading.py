@@ -245,7 +245,7 @@ def test_what_is_taken_is_told_in_words_that_fit() -> None:
     assert sorted(len(each.rows) for each in words) == [20, 50, 50]
     other = Taking("n2")
     assert all([other.hear(each) for each in words])
-    assert not any([other.hear(each) for each in words])
+    assert not any(other.hear(each) for each in words)
     assert all(other.takes("n1", each) for each in many)
     assert not other.takes("n3", OTHER)
     other.keep({"n3"})
