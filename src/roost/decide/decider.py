@@ -86,7 +86,12 @@ class Decider:
         self._sharers = Sharers(state, self._publishing)
         self.spreading = Spreading(state, self.passing_on)
         self._leading = Leading(
-            state, self._publishing, self._own_word, self.passing_on, self._sharers, self.spreading
+            state,
+            self._publishing,
+            self._own_word,
+            self.passing_on,
+            self._sharers,
+            spreading=self.spreading,
         )
         self._failback = Failback(state, self._leading, self._own_word)
         self._conflicts = Conflicts(state, self._leading, self._publishing, self._sharers)

@@ -42,6 +42,7 @@ class Leading:
         own_word: OwnWord,
         passing_on: PassingOn,
         sharers: Sharers,
+        *,
         spreading: Spreading,
     ) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these

@@ -62,7 +62,8 @@ class Ranking:
 
     `leader` is the first placed node that is active, else the first that is reluctant, or None; of each kind
     the `holder` goes first, where the lead stays with whoever has it. `sharers` are all of those, where the
-    service is shared by client, `takers` where the leader spreads its connections over them. A position counts from 1: the index in `places` plus one.
+    service is shared by client, `takers` where the leader spreads its connections over them. A position
+    counts from 1: the index in `places` plus one.
     """
 
     service: Service

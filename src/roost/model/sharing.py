@@ -51,7 +51,8 @@ Weights = tuple[tuple[str, int], ...]  # of the nodes that may answer, by name
 class Sharing:
     """How the nodes share the addresses of a service: `by` client, or by connection.
 
-    By connection one of them answers, and passes each to its node. `weights` are of nodes, each 1 where it has none; 0: only where no other node is there.
+    By connection one of them answers, and passes each to its node. `weights` are of nodes by name, each 1
+    where it has none; 0: only where no other node is there.
     """
 
     by: Literal["client", "connection"] = "client"

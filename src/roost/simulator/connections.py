@@ -12,11 +12,13 @@ from roost.model.address import IPAddress
 from roost.model.flow import TCP, Flow
 from roost.simulator.host import Host
 from roost.simulator.lan import Lan, Port
+from roost.simulator.spreading import STAYS
 
 __all__ = ["Connections", "Outcome"]
 
 _PORT: Final = 80
 _FIRST_PORT: Final = 32_768
+_HOPS: Final = 20  # of a packet whose connection is looked for: each of ten nodes is visited once
 _PATIENCE: Final = 125  # packets without an answer after which a client gives a connection up: 5 s
 
 
@@ -61,10 +63,16 @@ class Connections:
             del self._open[address]
 
     def _begin(self, address: IPAddress, neighbour: bytes) -> None:
-        host = self._host(self._port, neighbour)
-        if host is not None and host.kernel.delivers(address) and self._answers(host):
-            self._next_port += 1
-            flow = Flow(TCP, self._address, self._next_port, address, _PORT)
+        self._next_port += 1
+        flow = Flow(TCP, self._address, self._next_port, address, _PORT)
+        port, source, to = self._port, self._mac, neighbour
+        for _ in range(_HOPS):
+            host = self._host(port, to)
+            hop = self._spread(host, flow, source, begins=True) if host is not None else None
+            if host is None or not hop:
+                break
+            port, source, to = host.port, host.mac, hop
+        if host is not None and hop == STAYS and host.kernel.delivers(address) and self._answers(host):
             host.kernel.sockets.add(flow)
             self._open[address] = flow
             self._unanswered[address] = 0
@@ -72,9 +80,19 @@ class Connections:
     def _send(self, flow: Flow, neighbour: bytes) -> Outcome:
         port, source, to = self._port, self._mac, neighbour
         visited: set[str] = set()
+        hops = 0
         while True:
             host = self._host(port, to)
-            if host is None or not host.kernel.delivers(flow.address):
+            hop = self._spread(host, flow, source) if host is not None else None
+            if host is None or hop is None:
+                return Outcome.LOST
+            if hop:
+                hops += 1
+                if hops > _HOPS:
+                    return Outcome.LOOPED
+                port, source, to = host.port, host.mac, hop
+                continue
+            if not host.kernel.delivers(flow.address):
                 return Outcome.LOST
             if flow in host.kernel.sockets:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
@@ -87,6 +105,12 @@ class Connections:
                 refused = host.kernel.refuses(flow.address, source) and self._answers(host)
                 return Outcome.REFUSED if refused else Outcome.LOST
             port, source, to = host.port, host.mac, hop
+
+    @staticmethod
+    def _spread(host: Host, flow: Flow, source: bytes, *, begins: bool = False) -> bytes | None:
+        """Return where a host's kernel sends a packet on to, by the connection that it belongs to."""
+        kernel = host.kernel
+        return kernel.spreading.onward(flow, source, kernel.sockets, host.time(), begins=begins)
 
     def _host(self, port: Port, mac: bytes) -> Host | None:
         """Return the host that a frame from `port` to `mac` reaches."""

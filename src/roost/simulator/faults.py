@@ -135,7 +135,7 @@ class ServiceSpec:
     is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
     have none, which is always. With a `vrid` VRRP decides who leads it: adverts come every 0.1 s, the first
     node has the highest priority, and with an odd number nobody preempts. With `shared` all these nodes
-    answer, each its own askers.
+    answer, each its own askers; with `spread` the leader passes connections to all of them.
     """
 
     name: str
@@ -146,6 +146,7 @@ class ServiceSpec:
     failback: str = failback_text(ALWAYS)
     vrid: int = 0
     shared: bool = False
+    spread: bool = False
 
     @property
     def seconds(self) -> float:
@@ -211,7 +212,8 @@ def _service(row: dict[str, Any]) -> ServiceSpec:
     if failback not in _FAILBACKS:
         raise ScheduleError(f"no failback of the simulator is {failback}")
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid, shared)
+    spread = bool(row.get("spread"))
+    return ServiceSpec(row["name"], row["address"], nodes, endpoints, tracked, failback, vrid, shared, spread)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -276,7 +278,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         switches,
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
-        _some_shared(services, seed),
+        _some_spread(_some_shared(services, seed), seed),
         (*sorted((*drawn, *checks), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
@@ -339,6 +341,16 @@ def _some_shared(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceS
     chance = random.Random(f"shared {seed}")  # noqa: S311 - a simulation
     share = chance.choice((0.0, _SHARED))
     return tuple(replace(each, shared=chance.random() < share) for each in services)
+
+
+def _some_spread(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceSpec, ...]:
+    """Spread connections of some of the others in some runs, drawn apart as well."""
+    chance = random.Random(f"spread {seed}")  # noqa: S311 - a simulation
+    share = chance.choice((0.0, 0.0, _SHARED))
+    return tuple(
+        replace(each, spread=not each.shared and not each.vrid and chance.random() < share)
+        for each in services
+    )
 
 
 def _spread(span: tuple[float, float], chance: random.Random) -> float:

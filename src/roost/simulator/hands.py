@@ -149,7 +149,7 @@ class Hands:
         self._host.answers_changed()
 
     def _renew(self, effect: do.Renew) -> None:
-        self.until = effect.until
+        self.until = self._host.kernel.spreading.until = effect.until
 
     def _notice(self, effect: do.Notice) -> None:
         self.noticed = effect.addresses
@@ -265,7 +265,7 @@ class Hands:
         self._host.kernel.onward = effect
 
     def _spread_out(self, effect: do.SpreadOut) -> None:
-        self._host.kernel.spread_out = effect
+        self._host.kernel.spreading.spread_out = effect
 
     def _count(self, effect: do.Count) -> None:
         if effect.addresses and not self._counted and self._host.kernel.counts:

@@ -7,11 +7,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
-from roost.decide.effects import PassOn, SpreadOut
+from roost.decide.effects import PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import Flow
 from roost.protocols.words.sightings import Sighting
 from roost.simulator.clock import Clock
+from roost.simulator.spreading import Spreading
 
 __all__ = ["Kernel"]
 
@@ -30,7 +31,7 @@ class Kernel:
         self.counts = False  # whether anybody has connections
         self.answers = False  # whether it has the responder: it answers for the process, whatever that does
         self.onward: PassOn = PassOn({})
-        self.spread_out = SpreadOut()
+        self.spreading = Spreading()
         self.refused: frozenset[IPAddress] = frozenset()
         self._refusals: Counter[IPAddress] = Counter()  # faults that say so
         self.last_packet = 0.0  # of those that are followed, virtual time

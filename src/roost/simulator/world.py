@@ -210,7 +210,7 @@ def _service(spec: ServiceSpec, rank: int) -> Service:
         endpoint_nodes=frozenset(spec.endpoints) if spec.endpoints else None,
         deliver="external" if spec.endpoints else "local",
         health_port=_PROXY_PORT if spec.endpoints else 0,
-        sharing=Sharing() if spec.shared else None,
+        sharing=Sharing() if spec.shared else Sharing("connection") if spec.spread else None,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),
         failback=spec.seconds,
         vrrp=router if spec.vrid else None,

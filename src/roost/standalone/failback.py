@@ -24,7 +24,7 @@ def failback_seconds(value: object) -> float:
 
 
 def idle_failback(document: Document) -> Iterator[Found]:
-    """Yield where `failback` is given and does nothing: VRRP has its own, and of those that share nobody leads."""
+    """Yield where `failback` is given and does nothing: who shares by client has no leader, VRRP its own."""
     services = document.get(("services",))
     for at, service in enumerate(services.value if services is not None else ()):
         given, sharing, election = (service.value.get(key) for key in ("failback", "sharing", "election"))

@@ -25,7 +25,7 @@ def wrong_weights(document: Document) -> Iterator[Found]:
 
 
 def not_spread(config: SpeakerConfig, document: Document) -> Iterator[Found]:
-    """Yield services whose connections are to be spread where the process answers: it is the kernel that does."""
+    """Yield services whose connections cannot be spread, because the process answers, not the kernel."""
     for at, service in enumerate(config.services):
         if service.sharing and service.sharing.by == "connection" and config.announce.responder == "packet":
             where: Path = ("services", at, "sharing")

@@ -148,7 +148,7 @@ class Own:
         return min((each for each in (self._again, looking) if each is not None), default=None)
 
     def _begun(self, address: IPAddress, now: float, keep: float) -> _Lost:
-        """Return what is known of an address from now on: what was counted counts until it is counted anew."""
+        """Return what is known of an address from now on: what was counted, until it is counted anew."""
         known = self._lost.get(address)
         connections, flows = (known.connections, known.flows) if known else (None, 0)
         return _Lost(now, now + keep, connections, flows)

@@ -4,8 +4,8 @@
     who says that it takes some  -> who is in it    -> the same on all nodes, whoever leads: `Spread`
     who holds some, and has left -> looked at last /
 
-All nodes have the table in force, those that do not lead as well: what clients send to a former leader goes the
-same way. A node that is not in it any more keeps the connections that it has, until they end.
+All nodes have the table in force, those that do not lead as well: what clients send to a former leader goes
+the same way. A node that is not in it any more keeps the connections that it has, until they end.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -1,11 +1,10 @@
 """Which nodes take connections of which addresses, by their own word. Pure.
 
-A node that has just come may not have the address yet, or not know of it: nothing is sent there before it says
-that it takes some. The word is told when it changes, to whoever comes, and again now and then: a lost message
-costs moments.
+A node that has just come may not have the address yet, or not know of it: nothing is sent there before it
+says that it takes some. The word is told when it changes, to whoever comes, and again now and then: a lost
+message costs moments.
 """
 
-from collections.abc import Collection
 from collections.abc import Collection
 from typing import Final
 

@@ -115,7 +115,7 @@ def _features(facts: Facts) -> Iterator[Finding]:
     elif why and facts.wish.spreads:
         yield found(
             "kernel feature",
-            "connections are not spread: this kernel loads no program for it, and this node takes all it gets",
+            "this kernel loads no program that spreads connections: this node takes all that it gets",
             f"bpf(2) says: {why}",
             "grant CAP_BPF and CAP_NET_ADMIN, or write `sharing: leader`",
         )

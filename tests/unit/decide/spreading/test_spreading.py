@@ -1,4 +1,4 @@
-"""Connections of an address spread over n1, n2 and n3: the table that n1 is told, and what it says of itself."""
+"""Connections of an address spread over n1, n2 and n3: what n1's host is told, what n1 says of itself."""
 
 from ipaddress import ip_address
 
@@ -244,7 +244,7 @@ def test_what_is_taken_is_told_in_words_that_fit() -> None:
     words = taking.words()
     assert sorted(len(each.rows) for each in words) == [20, 50, 50]
     other = Taking("n2")
-    assert all([other.hear(each) for each in words])
+    assert all(other.hear(each) for each in words)
     assert not any(other.hear(each) for each in words)
     assert all(other.takes("n1", each) for each in many)
     assert not other.takes("n3", OTHER)
