@@ -6,7 +6,7 @@ import pytest
 
 from roost.decide.connections import passing_on
 from roost.decide.connections.row import Row
-from roost.decide.spreading.spreading import Spreading
+from roost.decide.spreading import spreading
 from roost.simulator.campaign import play
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
 from roost.simulator.product import make_decider
@@ -48,7 +48,7 @@ def test_where_connections_are_spread_planned_moves_break_none() -> None:
 
 
 def test_a_table_that_is_not_told_where_else_to_look_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Spreading, "_may_have", lambda _self, _address: [])
+    monkeypatch.setattr(spreading, "VISITS", 0)
     violation = play(replace(moves(), services=SPREAD, kernel=True), make_decider).violation
     assert violation is not None
     assert violation.rule == "broken"

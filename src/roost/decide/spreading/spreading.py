@@ -103,14 +103,8 @@ class Spreading:
         )
 
     def _spread_here(self) -> Collection[IPAddress]:
-        """Return the addresses that this host spreads: where it and another can take some."""
-        if not self._state.spreads:
-            return ()
-        return [
-            address
-            for address in self._takers
-            if any(self.table(self._state.plan.lead(address)).there - {self._state.me})
-        ]
+        """Return the addresses that this host spreads: where another takes some, or has some."""
+        return [each for each in self._takers if self._may_have(each)] if self._state.spreads else ()
 
     def _spread(self, lead: Lead) -> Spread:
         full = self.table(lead)

@@ -87,7 +87,9 @@ def test_nobody_gets_connections_before_it_says_that_it_takes_some() -> None:
 
 
 def test_alone_it_spreads_nothing() -> None:
-    assert spread(spreading(takers=())) is None
+    one = spreading(takers=())
+    one.run(3)  # until nobody is guessed to hold any
+    assert spread(one) is None
 
 
 def test_it_says_what_it_takes_once_it_has_the_address_and_its_kernel_can() -> None:
@@ -168,6 +170,17 @@ def test_a_drained_node_gets_nothing_new_and_keeps_what_it_has() -> None:
     found = spread(one)
     assert found is not None
     assert found.visits == bytes([2, 3])
+
+
+def test_the_only_other_node_is_drained_and_keeps_what_it_has() -> None:
+    one = spreading(peers=(2,), takers=(2,))
+    one.have(2, draining=True)
+    told = one.of(SpreadOut)[-1]
+    assert set(told.spreads[VIP].numbers) == {1}
+    assert told.places == {(2, 2): mac(2)}
+    one.have(2, Verdict.LEAVING)
+    one.forget(2)
+    assert one.of(SpreadOut)[-1].places == {(2, 2): mac(2)}
 
 
 def test_weights_count() -> None:
