@@ -5,12 +5,12 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.system.netns import Namespace, network
-from tests.system.speakers import Lan, until
+from tests.system.speakers import Lan, Speaker, until
 
 __all__ = ["PORT", "VIPS", "Flows", "Routed", "ask", "routed"]
 
@@ -149,6 +149,10 @@ class Routed(Lan):
         self.services(weights, **more)
         self.start()
         self.spread_over({speaker.name for speaker in self.speakers})
+        self.serve()
+
+    def serve(self) -> None:
+        """Let each node say who it is."""
         for speaker in self.speakers:
             server = speaker.namespace.spawn(sys.executable, "-c", _SERVER, speaker.name, *VIPS)
             assert server.stdout is not None
@@ -160,15 +164,15 @@ class Routed(Lan):
         service = {"name": "web", "addresses": VIPS, "sharing": sharing}
         self.configure([service], profile="default", **more)
 
-    def shares(self) -> dict[str, dict[str, float]]:
+    def shares(self, of: Sequence[Speaker] | None = None) -> dict[str, dict[str, float]]:
         """Which part of the connections each node gets, as each running speaker sees it."""
-        return {each.name: each.status()["services"][0]["shares"] for each in self.running()}
+        return {each.name: each.status()["services"][0]["shares"] for each in of or self.running()}
 
-    def spread_over(self, names: set[str]) -> None:
-        """Wait until all running speakers spread connections over exactly these nodes."""
+    def spread_over(self, names: set[str], by: Sequence[Speaker] | None = None) -> None:
+        """Wait until all running speakers, or those, spread connections over exactly these nodes."""
         until(
             lambda: all(
-                {name for name, part in each.items() if part} == names for each in self.shares().values()
+                {name for name, part in each.items() if part} == names for each in self.shares(by).values()
             ),
             f"connections are spread over {sorted(names)}",
         )

@@ -19,9 +19,10 @@ pytestmark = NETNS
 NAMES = {"n1", "n2", "n3"}
 
 
-def test_flows_of_one_router_go_to_all_nodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("responder", ["auto", "clsact"])
+def test_flows_of_one_router_go_to_all_nodes(tmp_path: Path, responder: str) -> None:
     with routed(tmp_path) as nodes:
-        nodes.spread()
+        nodes.spread(announce={"responder": responder})
         leader = nodes.leader(VIPS[0])
         assert nodes.answerers(VIPS[0]) == {leader.name}, "one node answers"
         for address in VIPS:
@@ -93,6 +94,35 @@ def test_the_death_of_the_leader_breaks_its_own_connections_alone(tmp_path: Path
         others = [each for each in found if each["node"] != leader.name]
         assert others
         assert max(each["longest"] for each in others) < 3
+
+
+def test_a_leader_that_hangs_breaks_no_connection(tmp_path: Path) -> None:
+    with routed(tmp_path) as nodes:
+        nodes.spread()
+        held = Flows(nodes.far, 20, VIPS)
+        leader = nodes.leader(VIPS[0])
+        leader.signal(signal.SIGSTOP)
+        time.sleep(3)
+        leader.signal(signal.SIGCONT)
+        nodes.spread_over(NAMES)
+        time.sleep(1)
+        assert [each for each in held.end() if "broken" in each] == []
+
+
+def test_a_node_whose_kernel_does_not_answer_takes_nothing_from_others_and_says_so(tmp_path: Path) -> None:
+    with routed(tmp_path) as nodes:
+        nodes.services()
+        odd = nodes.speakers[0]
+        odd.write(announce={"responder": "packet"})
+        nodes.start()
+        nodes.serve()
+        nodes.spread_over(NAMES - {odd.name}, by=[each for each in nodes.speakers if each is not odd])
+        kinds = {each["kind"] for each in odd.status()["problems"]}
+        assert "not spread" in kinds
+        if nodes.leader(VIPS[0]) is odd:
+            assert set(ask(nodes.far, VIPS[0], 20)) == {odd.name}
+        else:
+            assert set(ask(nodes.far, VIPS[0], 40)) == NAMES - {odd.name}
 
 
 def test_a_flow_of_udp_stays_where_it_is(tmp_path: Path) -> None:
