@@ -96,14 +96,21 @@ def test_the_death_of_the_leader_breaks_its_own_connections_alone(tmp_path: Path
         assert max(each["longest"] for each in others) < 3
 
 
-def test_a_leader_that_hangs_breaks_no_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_leader_whose_process_hangs_or_is_killed_breaks_no_connection(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     with routed(tmp_path) as nodes:
         nodes.spread()
         held = Flows(nodes.far, 20, VIPS)
         leader = nodes.leader(VIPS[0])
-        leader.signal(signal.SIGSTOP)
+        leader.signal(how)
         time.sleep(3)
-        leader.signal(signal.SIGCONT)
+        if how is signal.SIGSTOP:
+            leader.signal(signal.SIGCONT)
+        else:
+            leader.start()
+        nodes.whole()
         nodes.spread_over(NAMES)
         time.sleep(1)
         assert [each for each in held.end() if "broken" in each] == []

@@ -78,12 +78,11 @@ MAPS: Final = MappingProxyType(
         "spread": (MapKind.ARRAY, _INDEX.size, _WORD.size, None),
         "places": (MapKind.HASH, _PLACE.size, 8, _PLACES),
         "stations": (MapKind.HASH, 8, _NUMBER.size, _PEERS),
-        "tails": (MapKind.PROGRAMS, 4, 4, 1),
     }
 )
 _LASTING: Final = frozenset({"flows", "datagrams"})  # kept when others grow
 PROGRAMS: Final = MappingProxyType({"answer": Hook.INGRESS, "guard": Hook.EGRESS})
-SPREADS: Final = "spread"  # the program that ingress goes on with for an address that is spread
+SPREADS: Final = "spread"  # a program of its own at ingress, for those whose connections are spread
 
 Key = bytes  # a link and an address, as `key_of` gives it
 
@@ -162,7 +161,8 @@ class KernelAnswers:
         self._stations: Mapping[bytes, bytes] = {}
         self._past: dict[Key, list[int]] = {}  # counted in maps that were too small
         self._maps: Mapping[str, Map] = {}
-        self._spreading: Program | None = None
+        self.spreading: Program | None = None
+        self._spread_hooked: list[Hooked] = []
         self.why_not_spread = ""  # why this kernel cannot spread connections
         self.programs: Mapping[Hook, Program] = {}
         self._load()
@@ -172,9 +172,15 @@ class KernelAnswers:
         """Keep programs up to date that were put at the hooks of a link."""
         self._hooked.append(hooked)
 
+    def keep_spreading(self, hooked: Hooked) -> None:
+        """Keep the program up to date that spreads connections at the hook of a link."""
+        self._spread_hooked.append(hooked)
+
     def let_go(self, hooked: Hooked) -> None:
         """Forget about them."""
-        self._hooked.remove(hooked)
+        for each in (self._hooked, self._spread_hooked):
+            if hooked in each:
+                each.remove(hooked)
 
     def renew(self, until: float) -> bool:
         """Answer until then, seconds of CLOCK_MONOTONIC; tells whether that is news."""
@@ -269,7 +275,7 @@ class KernelAnswers:
 
     @property
     def _all_programs(self) -> tuple[Program, ...]:
-        return (*self.programs.values(), *((self._spreading,) if self._spreading else ()))
+        return (*self.programs.values(), *((self.spreading,) if self.spreading else ()))
 
     def _load(self) -> None:
         """Make the maps, and the programs that use them; what is in maps that need not grow is kept."""
@@ -300,14 +306,11 @@ class KernelAnswers:
 
     def _load_spreading(self, code: bytes) -> None:
         """Load what spreads connections; a kernel that refuses that alone answers all the same."""
-        self._spreading, self.why_not_spread = None, ""
+        self.spreading, self.why_not_spread = None, ""
         try:
-            program = Program(code, list(self._maps.values()), f"roost_{SPREADS}")
-            self._maps["tails"].set(bytes(4), _INDEX.pack(program.fd))
+            self.spreading = Program(code, list(self._maps.values()), f"roost_{SPREADS}")
         except OSError as error:
             self.why_not_spread = error.strerror or str(error)
-        else:
-            self._spreading = program
 
     def _prove(self) -> None:
         """Have a question answered, so that what a kernel cannot do is known now; raises OSError.
@@ -346,12 +349,19 @@ class KernelAnswers:
             self._maps["tallies"].set(key, b"")
         self._maps["addresses"].set_all({key: self._packed(how) for key, how in self._how.items()})
         for hooked in self._hooked:
-            try:
-                hooked.replace(self.programs)
-            except OSError:  # its link is gone; else its responder finds out that nothing is attached
-                hooked.close()
+            _replace(hooked, self.programs)
+        if self.spreading is not None:
+            for hooked in self._spread_hooked:
+                _replace(hooked, {Hook.INGRESS: self.spreading})
         for each in (*programs, *(maps[name] for name in maps if maps[name] is not self._maps[name])):
             each.close()
+
+
+def _replace(hooked: Hooked, programs: Mapping[Hook, Program]) -> None:
+    try:
+        hooked.replace(programs)
+    except OSError:  # its link is gone; else its responder finds out that nothing is attached
+        hooked.close()
 
 
 def _bring(

@@ -41,7 +41,6 @@ class MapKind(IntEnum):
 
     HASH = 1
     ARRAY = 2
-    PROGRAMS = 3
     PER_CPU_HASH = 5
     PER_CPU_ARRAY = 6
     LRU_HASH = 9

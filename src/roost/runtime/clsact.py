@@ -61,11 +61,13 @@ class _Filter(NamedTuple):
 class ClsactFilters:
     """Programs at the hooks of the link with that index, before all others. Raises OSError.
 
-    A hook that the link does not have (egress, where the qdisc is an old `ingress`) is left out.
+    Those of another `rank` (from 0) stand beside them. A hook that the link does not have (egress, where the
+    qdisc is an old `ingress`) is left out.
     """
 
-    def __init__(self, programs: Mapping[Hook, Program], link: int) -> None:
+    def __init__(self, programs: Mapping[Hook, Program], link: int, rank: int = 0) -> None:
         self._link = link
+        self._handle = _HANDLE + rank
         self._placed: dict[Hook, tuple[int, Program]] = {}
         with _Netlink() as netlink, suppress(FileExistsError):
             flags = NLM_F_CREATE | NLM_F_EXCL
@@ -98,11 +100,13 @@ class ClsactFilters:
                 for each in self._found(netlink, hook, program):
                     if (each.preference, each.number) == (preference, program.number):
                         with suppress(FileNotFoundError):
-                            netlink.ask(RTM_DELTFILTER, 0, self._link, _place(hook, preference))
+                            netlink.ask(RTM_DELTFILTER, 0, self._link, self._at(hook, preference))
         self._placed.clear()
 
     def _place(self, netlink: "_Netlink", hook: Hook, program: Program) -> None:
-        left = [each.preference for each in self._found(netlink, hook, program) if each.handle == _HANDLE]
+        left = [
+            each.preference for each in self._found(netlink, hook, program) if each.handle == self._handle
+        ]
         options: list[list[Any]] = [
             ["TCA_BPF_FD", program.fd],
             ["TCA_BPF_NAME", program.name],
@@ -111,7 +115,7 @@ class ClsactFilters:
         attributes: list[list[Any]] = [["TCA_KIND", "bpf"], ["TCA_OPTIONS", {"attrs": options}]]
         refused: OSError | None = None
         for preference in (*left, *_PREFERENCES):
-            flags, place = NLM_F_CREATE | NLM_F_REPLACE, _place(hook, preference)
+            flags, place = NLM_F_CREATE | NLM_F_REPLACE, self._at(hook, preference)
             try:
                 netlink.ask(RTM_NEWTFILTER, flags, self._link, place, attributes)
             except OSError as error:  # another kind of filter is there
@@ -121,6 +125,10 @@ class ClsactFilters:
             return
         if refused is not None:
             raise refused
+
+    def _at(self, hook: Hook, preference: int) -> tuple[int, int, int]:
+        """Return handle, parent and information of our filter at a hook."""
+        return self._handle, _PARENTS[hook], preference << 16 | _EVERY_PROTOCOL
 
     def _found(self, netlink: "_Netlink", hook: Hook, program: Program) -> Iterator[_Filter]:
         """Yield the filters whose program has the name of `program`."""
@@ -177,11 +185,6 @@ class _Netlink:
                 message = tcmsg(data)
                 message.decode()
                 found.append(message)
-
-
-def _place(hook: Hook, preference: int) -> tuple[int, int, int]:
-    """Return handle, parent and information of our filter at a hook."""
-    return _HANDLE, _PARENTS[hook], preference << 16 | _EVERY_PROTOCOL
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -50,13 +50,15 @@ class Spreading:
     def _from_peer(self, flow: Flow, source: bytes, peer: int, sockets: Collection[Flow]) -> bytes:
         if flow in sockets:
             return STAYS
-        numbers = self.spread_out.spreads[flow.address].numbers
-        node, visited = self._flows.get(flow, (numbers[flow_slot(flow)], 0))
-        known = flow in self._flows
+        if flow not in self._flows:
+            return source
+        node, visited = self._flows[flow]
         if visited is None:
             return STAYS
         if node != peer:
-            return self._place(node) if known and node != ME else source
+            told = self.spread_out.spreads[flow.address]
+            sent = peer == told.numbers[flow_slot(flow)] or peer in told.visits[:visited]
+            return self._place(node) if sent and node != ME else source
         self._flows[flow] = found = self._next(flow, peer, visited)
         return self._place(found[0])
 

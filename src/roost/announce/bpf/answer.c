@@ -11,6 +11,8 @@
 // `guard`, egress: the host's own kernel does not speak in the name of an address while it is not answered for here, and
 // never to everybody in the name of one that is shared: the process tells single hosts where it is.
 //
+// `spread`, ingress, is in spread.h.
+//
 // Frames are read and written by helpers, never through pointers: a program that writes through pointers makes the kernel
 // copy each cloned frame before it runs, those of other people's connections, too.
 //
@@ -32,7 +34,7 @@ struct asker { u32 address[4], client[4]; };
 struct station { u16 mac[3], pad; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
 
-extern struct map lease, addresses, tallies, askers, peers, scratch, slots, tails;
+extern struct map lease, addresses, tallies, askers, peers, scratch, slots;
 
 struct ethernet { u16 to[3], from[3], type; };
 struct arp {
@@ -310,16 +312,11 @@ INLINE int on_solicitation(struct __sk_buff *skb)
 	return redirect(skb->ifindex, 0);
 }
 
-// The verdict on a packet to this host.
-INLINE int on_packet(struct __sk_buff *skb, const struct key *key)
+INLINE int counted(struct __sk_buff *skb, const struct key *key)
 {
 	struct counts *counts = map_lookup(&tallies, key);
-	if (!counts)
-		return NEXT;
-	counts->packets += skb->gso_segs ? skb->gso_segs : 1;
-	struct how *how = map_lookup(&addresses, key);
-	if (how && how->flags & SPREAD)
-		tail_call(skb, &tails, 0);   // to `spread`, if this kernel has taken that: there is no way back
+	if (counts)
+		counts->packets += skb->gso_segs ? skb->gso_segs : 1;
 	return NEXT;
 }
 
@@ -335,7 +332,7 @@ SECTION("tc/answer") int answer(struct __sk_buff *skb)
 		if (skb->pkt_type != PACKET_HOST || skb_load(skb, 30, destination, 4))
 			return NEXT;
 		mapped(key.address, destination);
-		return on_packet(skb, &key);
+		return counted(skb, &key);
 	}
 	if (skb->protocol == htons(0x86dd)) {
 		u8 next, type;
@@ -351,7 +348,7 @@ SECTION("tc/answer") int answer(struct __sk_buff *skb)
 		}
 		if (skb->pkt_type != PACKET_HOST || skb_load(skb, 38, key.address, 16))
 			return NEXT;
-		return on_packet(skb, &key);
+		return counted(skb, &key);
 	}
 	return NEXT;
 }
@@ -403,13 +400,15 @@ SECTION("tc/spread") int spread_out(struct __sk_buff *skb)
 {
 	struct key key = {.link = skb->ifindex};
 	u16 ipv4[2];
+	if (skb->vlan_present || skb->pkt_type != PACKET_HOST)
+		return NEXT;
 	if (skb->protocol == htons(0x0800)) {
 		if (skb_load(skb, 30, ipv4, 4))
 			return NEXT;
 		mapped(key.address, ipv4);
-	} else if (skb_load(skb, 38, key.address, 16)) {
+	} else if (skb->protocol != htons(0x86dd) || skb_load(skb, 38, key.address, 16)) {
 		return NEXT;
 	}
 	struct how *how = map_lookup(&addresses, &key);
-	return how ? on_flow(skb, &key, how) : NEXT;
+	return how && how->flags & SPREAD ? on_flow(skb, &key, how) : NEXT;
 }

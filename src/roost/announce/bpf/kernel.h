@@ -19,7 +19,6 @@ static long (*const map_update)(const void *map, const void *key, const void *va
 static u64 (*const ktime_get_ns)(void) = (void *)5;
 static long (*const skb_store)(void *skb, u32 offset, const void *from, u32 len, u64 flags) = (void *)9;
 static long (*const l3_csum_replace)(void *skb, u32 offset, u64 from, u64 to, u64 size) = (void *)10;
-static long (*const tail_call)(void *skb, void *programs, u32 which) = (void *)12;
 static long (*const redirect)(u32 ifindex, u64 flags) = (void *)23;
 static long (*const skb_load)(const void *skb, u32 offset, void *to, u32 len) = (void *)26;
 static long (*const csum_diff)(const void *from, u32 from_size, const void *to, u32 to_size, u32 seed) = (void *)28;

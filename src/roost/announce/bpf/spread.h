@@ -9,6 +9,7 @@
 //
 // A flow is known from its first packet on, so that it stays where it is when others come, go, or weigh more. Who takes
 // over from another node knows none: there a connection that was begun elsewhere than in its slot is looked for.
+// It is a filter of its own, behind the one that answers, and outlives a process that is killed: until the lease ends.
 // No circles: what comes from a peer is sent on only to the nodes of `visits`, in their order, which the flow counts; and
 // what goes back has one hop less to live.
 #define UDP_IDLE 120000000000ull   // ns without a packet after which a flow of UDP may go elsewhere
@@ -226,68 +227,92 @@ INLINE int send(struct __sk_buff *skb, const struct how *how, const u16 *mac)
 	return redirect(skb->ifindex, 0);
 }
 
-// Sends it back to the peer that it came from, with one hop less to live.
-INLINE int send_back(struct __sk_buff *skb, const struct how *how, int version)
+// Sends on what has come from a peer, with one hop less to live: whatever nodes hold of each other, that ends.
+INLINE int send_further(struct __sk_buff *skb, const struct how *how, const u16 *mac)
 {
-	u16 from[3];
-	u8 hops;
+	int version = skb->protocol == htons(0x0800) ? 4 : 6;
 	u32 at = version == 4 ? 22 : 21;
-	if (skb_load(skb, 6, from, 6) || skb_load(skb, at, &hops, 1) || hops <= 1)
-		return DROP;
 	u16 before, after;
-	if (version == 4 && skb_load(skb, 22, &before, 2))
+	u8 hops;
+	if (skb_load(skb, at, &hops, 1) || hops <= 1 || (version == 4 && skb_load(skb, 22, &before, 2)))
 		return DROP;
 	hops--;
 	if (skb_store(skb, at, &hops, 1, 0))
 		return DROP;
 	if (version == 4 && (skb_load(skb, 22, &after, 2) || l3_csum_replace(skb, 24, before, after, 2)))
 		return DROP;
-	return send(skb, how, from);
+	return send(skb, how, mac);
 }
 
-INLINE int send_to(struct __sk_buff *skb, const struct how *how, u32 node, struct counts *counts)
+INLINE void count(struct __sk_buff *skb, struct counts *counts)
 {
-	struct place place = {skb->ifindex, node};
-	struct station *station = map_lookup(&places, &place);
-	if (node == ME || !station)
-		return NEXT;
 	if (counts)
 		counts->spread += skb->gso_segs ? skb->gso_segs : 1;
-	return send(skb, how, station->mac);
 }
 
-INLINE int is_usable(u32 link, const struct packet *packet, const struct taken *taken, u64 now)
+// Where a node is on this link; 0 for this one, or if that is not known.
+INLINE struct station *place_of(struct __sk_buff *skb, u32 node)
 {
-	struct place place = {link, taken->node};
+	struct place place = {skb->ifindex, node};
+	return node == ME ? 0 : map_lookup(&places, &place);
+}
+
+INLINE int is_usable(struct __sk_buff *skb, const struct packet *packet, const struct taken *taken, u64 now)
+{
 	if (packet->begins || (packet->flow.protocol == UDP && now - taken->at > UDP_IDLE))
 		return 0;
 	if (taken->visited == HEARD_OF_NONE)
 		return now - taken->at < RESENT;
-	return taken->node == ME || map_lookup(&places, &place);
+	return taken->node == ME || place_of(skb, taken->node);
 }
 
-// A peer does not know the connection, or has taken this node for the one that does.
-INLINE int from_peer(struct __sk_buff *skb, const struct how *how, const struct packet *packet, u32 peer,
-		     struct counts *counts, u64 now)
+// Whether a packet of the flow may be back from `node`, which had been sent it before the one that is known now.
+INLINE int was_sent(const struct how *how, const struct flow *flow, const struct taken *taken, u32 node)
 {
-	if (!(how->flags & RETURNS) || packet->flow.protocol != TCP || packet->begins || packet->part || packet->error)
-		return NEXT;
-	if (is_open(skb, packet))
-		return NEXT;
+	if (owner(how, flow) == node)
+		return 1;
+	for (u32 at = 0; at < VISITS && at < taken->visited; at++) {
+		u32 place = at;
+		AS_IT_IS(place);
+		if (how->visits[place & (VISITS - 1)] == node)
+			return 1;
+	}
+	return 0;
+}
+
+// Where a packet goes next that a peer has sent: `peer` does not know the connection, or has taken this node for the one
+// that does, which gets it back.
+INLINE u32 node_after(const struct how *how, const struct packet *packet, u32 peer, u64 now)
+{
 	struct taken *known = map_lookup(&flows, &packet->flow);
-	if (known && known->visited == HEARD_OF_NONE && now - known->at < RESENT)
-		return NEXT;   // nobody has it: this host says so
-	if (!peer || (known ? known->node != peer : owner(how, &packet->flow) != peer))
-		return known && peer && known->node != ME ? send_to(skb, how, known->node, counts)
-							  : send_back(skb, how, packet->version);
-	struct taken taken = {.at = now, .visited = known ? known->visited : 0};
+	if (!known)
+		return peer;
+	if (known->visited == HEARD_OF_NONE)
+		return now - known->at < RESENT ? ME : peer;   // nobody has it: this host says so
+	if (known->node != peer)
+		return known->node != ME && was_sent(how, &packet->flow, known, peer) ? known->node : peer;
+	struct taken taken = {.at = now, .visited = known->visited};
 	taken.node = next(how, peer, &taken.visited);
 	if (!taken.node) {
 		taken.node = ME;
 		taken.visited = HEARD_OF_NONE;
 	}
 	map_update(&flows, &packet->flow, &taken, 0);
-	return send_to(skb, how, taken.node, counts);
+	return taken.node;
+}
+
+INLINE int from_peer(struct __sk_buff *skb, const struct how *how, const struct packet *packet, u32 peer,
+		     struct counts *counts, u64 now)
+{
+	if (!(how->flags & RETURNS) || packet->flow.protocol != TCP || packet->begins || packet->part || packet->error)
+		return NEXT;
+	if (!peer || is_open(skb, packet))
+		return NEXT;
+	struct station *station = place_of(skb, node_after(how, packet, peer, now));
+	if (!station)
+		return NEXT;
+	count(skb, counts);
+	return send_further(skb, how, station->mac);
 }
 
 // The node of a flow that is not known here yet.
@@ -311,7 +336,7 @@ INLINE struct taken chosen(struct __sk_buff *skb, const struct how *how, const s
 INLINE u32 node_of_flow(struct __sk_buff *skb, const struct how *how, const struct packet *packet, u64 now)
 {
 	struct taken *known = map_lookup(&flows, &packet->flow);
-	if (known && is_usable(skb->ifindex, packet, known, now)) {
+	if (known && is_usable(skb, packet, known, now)) {
 		if (known->visited != HEARD_OF_NONE)
 			known->at = now;
 		return known->node;
@@ -355,5 +380,9 @@ INLINE int on_flow(struct __sk_buff *skb, const struct key *key, const struct ho
 		return waits && !packet.error && !is_open(skb, &packet) ? DROP : NEXT;
 	}
 	u32 node = packet.part ? node_of_part(skb, how, &packet, now) : node_of_flow(skb, how, &packet, now);
-	return send_to(skb, how, node, counts);
+	struct station *station = place_of(skb, node);
+	if (!station)
+		return NEXT;
+	count(skb, counts);
+	return send(skb, how, station->mac);
 }
