@@ -2,7 +2,8 @@
 
 64 clients with kernels of their own on three nodes: how many nodes answer each, and, when one is cut off,
 whose pings stop for how long. Then each node's link is shaped to 100 Mbit/s, and 24 clients load from the
-address. Beside it the same with one leader, as any election at layer 2 has it.
+address. Beside it the same with one leader, as any election at layer 2 has it. Last, 24 connections of one
+client behind a router: with one leader, and spread by connection.
 """
 
 import argparse
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tests.system.crowd import Crowd, crowd
+from tests.system.flows import Routed, routed
 from tests.system.netns import Namespace
 from tests.system.pinging import echo
 from tests.system.speakers import Lan, heard_by, lan, until
@@ -26,6 +28,7 @@ __all__ = ["main", "run"]
 
 _VIP: Final = "192.0.2.200"
 _MODES: Final = ("leader", "per-client")
+_ROUTED: Final = ("leader", "by connection")
 _LOADED: Final = 5.0  # seconds of loading that count
 _PORT: Final = 5000
 _LOADERS: Final = 24
@@ -70,6 +73,8 @@ def run(count: int) -> Iterator[dict[str, Any]]:
         yield _cut(count, mode)
     for mode in _MODES:
         yield _load(mode)
+    for mode in _ROUTED:
+        yield _load_routed(mode)
 
 
 @contextlib.contextmanager
@@ -120,22 +125,49 @@ def _told(
 
 def _load(mode: str) -> dict[str, Any]:
     with _cluster(mode) as nodes:
-        for number, speaker in enumerate(nodes.speakers):
-            _shape(speaker.namespace, "eth0")
-            _shape(nodes.switch, f"p{number}")
-            server = speaker.namespace.spawn(sys.executable, "-c", _SERVER)
-            assert server.stdout is not None
-            assert server.stdout.readline() == "ready\n"
+        _serve(nodes)
         clients = crowd(nodes.net, nodes, _LOADERS, _VIP)
-        loaders: list[subprocess.Popen[str]] = [
-            client.spawn(sys.executable, "-c", _LOADER) for client in clients.clients
-        ]
-        totals = [int(each.communicate(timeout=60)[0] or 0) for each in loaders]
+        return _loaded("download", mode, clients.clients)
+
+
+def _load_routed(mode: str) -> dict[str, Any]:
+    """Load by 24 connections from beyond a router, which has one neighbour entry for the address."""
+    with tempfile.TemporaryDirectory() as folder, routed(Path(folder)) as nodes:
+        _serve(nodes)
+        _start_routed(nodes, mode)
+        return _loaded("one router, download", mode, [nodes.far] * _LOADERS)
+
+
+def _start_routed(nodes: Routed, mode: str) -> None:
+    if mode == "leader":
+        nodes.configure([{"name": "web", "addresses": [_VIP]}], profile="default")
+        nodes.start()
+        nodes.leader(_VIP)
+    else:
+        nodes.services()
+        nodes.start()
+        nodes.spread_over({each.name for each in nodes.speakers})
+    time.sleep(1.0)
+
+
+def _serve(nodes: Lan) -> None:
+    """Shape each node's link, and serve there."""
+    for number, speaker in enumerate(nodes.speakers):
+        _shape(speaker.namespace, "eth0")
+        _shape(nodes.switch, f"p{number}")
+        server = speaker.namespace.spawn(sys.executable, "-c", _SERVER)
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+
+
+def _loaded(part: str, mode: str, clients: Sequence[Namespace]) -> dict[str, Any]:
+    loaders: list[subprocess.Popen[str]] = [client.spawn(sys.executable, "-c", _LOADER) for client in clients]
+    totals = [int(each.communicate(timeout=60)[0] or 0) for each in loaders]
     return {
         "bench": "sharing",
-        "part": "download",
+        "part": part,
         "sharing": mode,
-        "clients": _LOADERS,
+        "clients": len(clients),
         "with_data": sum(total > 0 for total in totals),
         "mbit_s": round(sum(totals) * 8 / _LOADED / 1e6),
     }

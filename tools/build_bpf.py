@@ -1,7 +1,7 @@
 """Compile src/roost/announce/bpf/answer.c into the flat programs beside it, which the wheel ships.
 
-`python tools/build_bpf.py [FOLDER]`: writes answer.bpf and guard.bpf, into FOLDER where one is given. The
-compiler is clang of the locked `ziglang`: the same bytes come out on every machine.
+`python tools/build_bpf.py [FOLDER]`: writes answer.bpf, guard.bpf and spread.bpf, into FOLDER where one is
+given. The compiler is clang of the locked `ziglang`: the same bytes come out on every machine.
 
 A flat program is what bpf(2) loads, 8 bytes an instruction, little-endian. Where it loads a map's address it
 holds the map's place in `MAPS` instead; `roost.runtime.bpf` puts the descriptors there.
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from roost.announce.kernel_answers import MAPS, PROGRAMS
+from roost.announce.kernel_answers import MAPS, PROGRAMS, SPREADS
 
 SOURCE: Final = Path(__file__).parents[1] / "src" / "roost" / "announce" / "bpf"
 COMPILE: Final = (
@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
             [*COMPILE, str(SOURCE / "answer.c"), "-o", str(compiled)], env=os.environ | cache, check=True
         )
         elf = compiled.read_bytes()
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, SPREADS):
         (folder / f"{name}.bpf").write_bytes(flat(elf, name))
 
 

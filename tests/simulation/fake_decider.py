@@ -99,6 +99,9 @@ class FakeDecider:
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         pass
 
+    def set_spreading(self, able: bool, now: float) -> None:
+        """Spread nothing."""
+
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         self.ready = ready
         self._apply(now)

@@ -12,6 +12,7 @@ from roost.announce.responder import Responder, ResponderMaker, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.spreading import Spread
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Announcer"]
@@ -45,6 +46,8 @@ class Announcer:
         self._peers: frozenset[bytes] = frozenset()
         self._noticed: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
+        self._spreads: Mapping[IPAddress, Spread] = {}
+        self._places: Mapping[tuple[int, int], bytes] = {}
         self._responders: dict[int, Responder] = {}
         self._past: dict[IPAddress, Tally] = {}  # of links that are closed
 
@@ -118,6 +121,21 @@ class Announcer:
         for responder in self._responders.values():
             responder.answer(announcements)
 
+    @property
+    def why_not_spread(self) -> str:
+        """Why connections cannot be spread over nodes on all links, or ""."""
+        if not self._responders:
+            return "no link answers"
+        return next((why for each in self._responders.values() if (why := each.why_not_spread)), "")
+
+    def spread_out(
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Spread connections of exactly these over the nodes, which are at `places` (`decide.effects`)."""
+        self._spreads, self._places = spreads, places
+        for responder in self._responders.values():
+            responder.spread_out(spreads, places)
+
     def renew(self, until: float) -> None:
         """Answer until then, in the loop's time."""
         self._until = until
@@ -162,6 +180,7 @@ class Announcer:
         responder.notice(self._noticed)
         responder.renew(self._until)
         responder.answer(self._announcements)
+        responder.spread_out(self._spreads, self._places)
         self._responders[link.index] = responder
 
     def _close(self, index: int) -> None:

@@ -23,6 +23,7 @@ from roost.announce.responder import Heard, Kind, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.spreading import Spread
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.runtime.bpf import Hook, Program, TcxLinks
@@ -63,6 +64,10 @@ class KernelResponder(PacketResponder):
         self._hooked: Hooked | None = None
         self._closed = False
         self._keys: dict[IPAddress, bytes] = {}
+        self._spreads: Mapping[IPAddress, Spread] = {}
+        self._places: Mapping[tuple[int, int], bytes] = {}
+        self._spreader: Hooked | None = None  # the filter that spreads connections, if any are
+        self._why_no_spreader = ""
         self._kinds = kinds
         self._answers = answers
         self._worker = worker
@@ -107,6 +112,54 @@ class KernelResponder(PacketResponder):
         ]
         self._put(changed)
 
+    @property
+    def why_not_spread(self) -> str:
+        """Why this host cannot spread connections over nodes, or ""."""
+        if self._hooked is None:
+            return self.why or "the kernel's programs are not there yet"
+        return self._answers.why_not_spread or self._why_no_spreader
+
+    def spread_out(
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Spread connections of exactly these over the nodes, while questions may be answered."""
+        before, self._spreads, self._places = self._spreads, spreads, places
+        self._hook_spreader()
+        self._place()
+        self._put([each for each in before.keys() | spreads.keys() if before.get(each) != spreads.get(each)])
+
+    def _hook_spreader(self) -> None:
+        """Have the program that spreads connections at the hook, while there are any to spread.
+
+        Other than with tcx it stays when this process is killed, until the lease ends: else this host would
+        refuse connections of others before another node has taken over.
+        """
+        if not self._spreads or self._hooked is None:
+            self._unhook_spreader()
+        elif self._spreader is None and (program := self._answers.spreading) is not None:
+            try:
+                self._spreader = ClsactFilters({Hook.INGRESS: program}, self.link.index, rank=1)
+            except OSError as error:
+                self._why_no_spreader = f"no filter can be set on {self.link.name}: {error.strerror or error}"
+                _log.warning("connections are not spread: %s", self._why_no_spreader)
+            else:
+                self._why_no_spreader = ""
+                self._answers.keep_spreading(self._spreader)
+
+    def _unhook_spreader(self) -> None:
+        spreader, self._spreader = self._spreader, None
+        if spreader is not None:
+            self._answers.let_go(spreader)
+            self._take_away(spreader)
+
+    def _place(self) -> None:
+        if self._hooked is None:
+            return
+        try:
+            self._answers.place(self._places)
+        except OSError as error:
+            self._go_on_alone(error)
+
     def renew(self, until: float) -> None:
         """Answer until then; and tell who has asked since the last time."""
         super().renew(until)
@@ -127,7 +180,7 @@ class KernelResponder(PacketResponder):
         for address, tally in self._tallies.items():
             found[address].add(tally)
         for address, counts in self._counted():
-            found[address].add(Tally(counts.answered, counts.answered, 0, counts.packets))
+            found[address].add(Tally(counts.answered, counts.answered, 0, counts.packets, counts.spread))
         return found
 
     def events(self) -> Mapping[str, int]:
@@ -176,6 +229,8 @@ class KernelResponder(PacketResponder):
             self._answers.leave(self._peers)
         except OSError as error:
             self._go_on_alone(error)
+        self._hook_spreader()
+        self._place()
         self._put(self._keys)
         self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
 
@@ -192,6 +247,7 @@ class KernelResponder(PacketResponder):
                 self._router,
                 own,
                 shares[each].slots if each in shares else None,
+                self._spreads.get(each),
             )
             for each in addresses
             if each in self._keys
@@ -222,11 +278,20 @@ class KernelResponder(PacketResponder):
         if self._hooked is None or self._clock() - self._looked < _LOOK:
             return
         self._looked = now = self._clock()
+        if self._spreader is not None and not self._spreader.attached:
+            _log.warning(
+                "somebody has taken away what spreads connections on %s: putting it back", self.link.name
+            )
+            self._unhook_spreader()
+            self._hook_spreader()
         if not self._hooked.attached:
             what = "somebody has taken away what answers on %s in the kernel (%s): putting it back"
         elif now - self._overtaken >= _PATIENCE and not self._hooked.first:
             self._overtaken = now  # whoever wants the same is not fought with
-            what = "a program has come before what answers on %s in the kernel (%s): taking the first place again"
+            what = (
+                "a program has come before what answers on %s in the kernel (%s): "
+                "taking the first place again"
+            )
         else:
             return
         _log.warning(what, self.link.name, self.kind)
@@ -246,6 +311,7 @@ class KernelResponder(PacketResponder):
         self._socket.set_filter(self._filter(frozenset(self._tallies)))
 
     def _detach(self) -> None:
+        self._unhook_spreader()
         if self._hooked is None:
             return
         self._settle(tuple(self._keys.values()))  # from here on the kernel is silent

@@ -22,6 +22,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.model.sharing import Share
+from roost.model.spreading import Spread
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.protocols.words.sightings import Sighting
@@ -87,6 +88,16 @@ class PacketResponder:
             for address, how in announcements.items()
             if how.share is not None and address in answered
         }
+
+    @property
+    def why_not_spread(self) -> str:
+        """Why this host cannot spread connections over nodes: it takes the kernel."""
+        return self.why or "the process answers, as it was told to, and sees no packets of connections"
+
+    def spread_out(
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Do nothing: packets of connections do not come to this process."""
 
     def renew(self, until: float) -> None:
         """Answer until then, and not a moment longer without another call."""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
+from roost.model.spreading import Spread
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Heard", "Kind", "Responder", "ResponderMaker", "Tally"]
@@ -22,6 +23,7 @@ class Tally:
     responses: int = 0
     gratuitous: int = 0
     packets: int = 0  # for the address to this node, where the kernel counts them: ND is not among them
+    spread: int = 0  # of these packets, sent on to the nodes of their connections
 
     def add(self, other: "Tally") -> None:
         """Count what another link counted, too."""
@@ -29,6 +31,7 @@ class Tally:
         self.responses += other.responses
         self.gratuitous += other.gratuitous
         self.packets += other.packets
+        self.spread += other.spread
 
 
 class Heard(Protocol):
@@ -44,12 +47,17 @@ class Heard(Protocol):
 class Responder(Protocol):
     """What answers on one link. Times are the event loop's.
 
-    `why` says why it is not the kernel that answers, if it was to.
+    `why` says why it is not the kernel that answers, if it was to, `why_not_spread` why no connections can be
+    spread over nodes, if so.
     """
 
     link: Link
     kind: Kind
     why: str
+
+    @property
+    def why_not_spread(self) -> str:
+        """One clause, or ""."""
 
     def follow(self, link: Link) -> None:
         """Take news of the link that need no other responder, such as its addresses."""
@@ -68,6 +76,11 @@ class Responder(Protocol):
 
     def renew(self, until: float) -> None:
         """Answer until then, and not a moment longer without another call."""
+
+    def spread_out(
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Spread connections of exactly these over the nodes, while questions may be answered."""
 
     def announce(self, addresses: Iterable[IPAddress], *, sparing: bool = False) -> list[IPAddress]:
         """Send one round of gratuitous frames for each; return those that found the send queue full.

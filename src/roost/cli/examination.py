@@ -165,6 +165,7 @@ def _wish(config: SpeakerConfig | None, status: Mapping[str, Any] | None) -> Wis
             keep_connections=bool(config.keep_connections),
             arp_rate=membership.arp_rate if membership else None,
             responder=config.announce.responder,
+            spreads=any(each.sharing and each.sharing.by == "connection" for each in config.services),
         )
     if status is None:
         return Wish()

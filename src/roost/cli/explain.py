@@ -40,8 +40,9 @@ def command(vip: str, socket_path: Path | None, *, as_json: bool) -> None:
 
 
 def _draw(explanation: dict[str, Any], screen: Screen) -> None:
-    shared = explanation.get("sharing") is not None
-    shares = {each["node"]: each["share"] for each in explanation["places"] if shared and each["share"]}
+    by = (explanation.get("sharing") or {}).get("by")
+    shares = {each["node"]: each["share"] for each in explanation["places"] if by and each["share"]}
+    shared = by == "client"
     leader = shared_by(shares) if shared else explanation["leader"]
     who: Cell = (leader, "bold") if leader else ("nobody", "bold red")
     screen.line(
@@ -51,6 +52,8 @@ def _draw(explanation: dict[str, Any], screen: Screen) -> None:
         f" since {screen.moment(explanation['since'])} ({explanation['change']})",
         indent=4,
     )
+    if by == "connection":
+        screen.line(f"its connections are taken by {shared_by(shares) or 'nobody'}", indent=4)
     if why := explanation.get("why_kept"):
         screen.line(why, indent=4)
     if explanation["places"] or not explanation.get("vrrp"):

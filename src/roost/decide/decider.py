@@ -28,6 +28,7 @@ from roost.decide.publishing import Publishing
 from roost.decide.questions import Questions
 from roost.decide.settings import DeciderSettings
 from roost.decide.sharing.sharers import Sharers
+from roost.decide.spreading.spreading import Spreading
 from roost.decide.standing.isolation import has_carrier
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
@@ -54,6 +55,7 @@ from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Statement
+from roost.protocols.words.takes import Takes
 from roost.protocols.words.tenures import Tenures
 from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
@@ -87,11 +89,19 @@ class Decider:
         self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
         self._sharers = Sharers(state, self._publishing)
-        self._leading = Leading(state, self._publishing, self._own_word, self.passing_on, self._sharers)
+        self.spreading = Spreading(state, self.passing_on)
+        self._leading = Leading(
+            state,
+            self._publishing,
+            self._own_word,
+            self.passing_on,
+            self._sharers,
+            spreading=self.spreading,
+        )
         self._failback = Failback(state, self._leading, self._own_word)
         self._conflicts = Conflicts(state, self._leading, self._publishing, self._sharers)
         self._absence = Absence(state, self._leading, self._publishing, self._failback)
-        self._meeting = Meeting(state, self._leading, self._publishing, self._own_word)
+        self._meeting = Meeting(state, self._leading, self._publishing, self._own_word, self.spreading)
         self._questions = Questions(state, self._leading, self._publishing)
         self._virtual = Following(state, self._leading, self._publishing)
         self._caring = Caring(state, self._leading, self._own_word)
@@ -114,6 +124,7 @@ class Decider:
             state.announcing,
             state.own_connections,
             state.holders,
+            state.taking,
             self._failback,
             self._virtual,
             self._sharers,
@@ -322,6 +333,10 @@ class Decider:
                 self._caring.hear(word, now)
             case Held() | HeldFlows():
                 self.passing_on.hear(word, now)
+                self.spreading.look_again(now)
+            case Takes():
+                if self._state.taking.hear(word):
+                    self.spreading.look_again(now)
             case Fates():
                 if self._state.fates.hear(word, self._state.members, now):
                     self._own_word.describe(now)
@@ -375,6 +390,14 @@ class Decider:
             self._leading.refresh(now)
         self._leading.await_again(able_again, now)
         self._virtual.look(now)
+        self.spreading.look_again(now)
+
+    def set_spreading(self, able: bool, now: float) -> None:  # noqa: FBT001 - as every input
+        """Hear whether this host's kernel can spread connections over nodes."""
+        if able != self._state.spreads:
+            self._stale = True
+            self._state.spreads = able
+            self.spreading.look_again(now)
 
     def advert(self, received: Received, now: float) -> None:
         """Take a VRRP packet."""
@@ -483,6 +506,7 @@ class Decider:
         self._wake_standing(now)
         self._caring.wake(now)
         self.passing_on.wake(now)
+        self.spreading.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
             self._leading.check_some_of([each.name for each in vouched], now)
@@ -519,6 +543,7 @@ class Decider:
         self._silent, self._planned = True, False
         changed, self._changed = self._changed, False
         if changed:
+            self.spreading.flush()
             self.passing_on.flush()
             self._caring.look()
         for effect in self._state.watch.effects():

@@ -10,6 +10,7 @@ from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import Deliver, Notice
 from roost.decide.publishing import Publishing
 from roost.decide.sharing.sharers import Sharers
+from roost.decide.spreading.spreading import Spreading
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.decide.succession import WAIT
@@ -41,6 +42,8 @@ class Leading:
         own_word: OwnWord,
         passing_on: PassingOn,
         sharers: Sharers,
+        *,
+        spreading: Spreading,
     ) -> None:
         self.suspected: dict[IPAddress, frozenset[str]] = {}  # asked for since gossip alone lost these
         self.absent = ABSENT  # seconds of asking that the last absence takes
@@ -49,6 +52,7 @@ class Leading:
         self._own_word = own_word
         self._passing_on = passing_on
         self._sharers = sharers
+        self._spreading = spreading
         self._shared: dict[IPAddress, tuple[tuple[str, ...], Weights]] = {}  # who shared it, and how
         self.leaders: dict[IPAddress, str | None] = {}  # as they were when last looked at
         self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
@@ -97,6 +101,7 @@ class Leading:
                 self._await(address, now)
         self._pass_standing_in_on(before, now)
         self._passing_on.follow(now)
+        self._spreading.look_again(now)
         self._own_word.describe(now)
         self._state.tenures.look_again = True
 
@@ -169,6 +174,7 @@ class Leading:
         before, self.leaders[address] = self.leaders.get(address), None if lead.sharers else lead.node
         if address not in self._state.plan.known:
             del self.leaders[address]
+        self._spreading.follow(lead, now)
         if lead.sharers or address in self._shared:
             before = self._follow_sharers(lead, before, now)
         if lead.sharers:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from roost.decide.leading import Leading
 from roost.decide.members import ClusterMember
 from roost.decide.publishing import Publishing
+from roost.decide.spreading.spreading import Spreading
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.node import Verdict
@@ -15,11 +16,19 @@ __all__ = ["Meeting"]
 class Meeting:
     """Follows the members of the cluster."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing, own_word: OwnWord) -> None:
+    def __init__(
+        self,
+        state: State,
+        leading: Leading,
+        publishing: Publishing,
+        own_word: OwnWord,
+        spreading: Spreading,
+    ) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
         self._own_word = own_word
+        self._spreading = spreading
 
     def follow(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
@@ -36,6 +45,7 @@ class Meeting:
         active = frozenset(
             each.name for each in members if each.verdict.active and each.name != self._state.me
         )
+        self._state.taking.keep(active)
         if active:
             self._state.settling.gossiped = True
         back = [name for name in sorted(active) if name not in before or not before[name].verdict.active]
@@ -47,6 +57,7 @@ class Meeting:
         if back and self._state.inability.spoken:
             self._own_word.tell_all(self._state.inability.word)
         self._own_word.tell_tenures(back)
+        self._spreading.tell(back)
         if back:
             self._own_word.tell_fitness()
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}

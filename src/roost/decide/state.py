@@ -30,6 +30,7 @@ from roost.decide.settling import Settling
 from roost.decide.sharing.presence import Presence
 from roost.decide.sharing.roll_call import RollCall
 from roost.decide.sharing.shares import Shares
+from roost.decide.spreading.taking import Taking
 from roost.decide.standing.drain import Drain
 from roost.decide.standing.inability import Inability
 from roost.decide.standing.isolation import Isolation
@@ -75,6 +76,7 @@ class State:
         self.links: tuple[Link, ...] = ()
         self.announcing_links: tuple[Link, ...] = ()  # by index
         self.leaving = False
+        self.spreads = False  # whether this host's kernel can spread connections over nodes
         self.delivery = Delivered()
         self.address_book = AddressBook(me)
         self.namesakes = Namesakes()
@@ -130,6 +132,8 @@ class State:
         # Connections that outlive the move of their address.
         self.holders = Holders(me)
         self.own_connections = Own(me)
+        self.taking = Taking(me)
+        self.spread_here: frozenset[IPAddress] = frozenset()  # where the kernel itself looks for connections
 
     def verdict(self, name: str | None) -> Verdict | None:
         """Return what is held of a node, None where it is not known."""

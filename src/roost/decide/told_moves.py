@@ -18,10 +18,11 @@ def tell_moves(
 ) -> None:
     """Say what has moved; `why` is for people, else it follows from the candidates as they were `before`."""
     for move in moves:
+        ranking = state.election.rankings.get(move.service)
         if move.left or move.joined:
             _tell_shares(state, move, why, now)
-            continue
-        ranking = state.election.rankings.get(move.service)
+            if ranking is None or not ranking.takers or move.old_leader == move.new_leader:
+                continue
         taken = ranking is not None and move.new_leader == ranking.holder
         reason = why or census.reason(
             move,

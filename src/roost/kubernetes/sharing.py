@@ -1,32 +1,33 @@
-"""Annotations of a Service that let all its nodes answer for its address. Pure."""
+"""Annotations of a Service that let all its nodes answer for its address, or take its connections. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Literal
 
 from roost.kubernetes.resources import SHARING_ANNOTATION, WEIGHTS_ANNOTATION
 from roost.model.sharing import WEIGHT_LIMIT, Sharing
 
 __all__ = ["sharing_of", "why_not_shared"]
 
-_PER_CLIENT: Final = "per-client"
+_KINDS: Final[Mapping[str, Literal["client", "connection"]]] = MappingProxyType(
+    {"per-client": "client", "connection": "connection"}
+)
 
 
 def sharing_of(annotations: Mapping[str, str]) -> Sharing | None:
     """Return how a Service with these is shared; None is one leader, also where they are wrong."""
-    if annotations.get(SHARING_ANNOTATION) != _PER_CLIENT or why_not_shared(annotations):
+    by = _KINDS.get(annotations.get(SHARING_ANNOTATION, ""))
+    if by is None or why_not_shared(annotations):
         return None
-    return Sharing("client", _weights(annotations.get(WEIGHTS_ANNOTATION, "")))
+    return Sharing(by, _weights(annotations.get(WEIGHTS_ANNOTATION, "")))
 
 
 def why_not_shared(annotations: Mapping[str, str]) -> str:
     """Return what is wrong with the annotations, with the cure, or ""."""
     wanted = annotations.get(SHARING_ANNOTATION, "leader")
-    if wanted == "connection":
-        return (
-            f"{SHARING_ANNOTATION}: connection is not in this version (take {_PER_CLIENT}); one node leads it"
-        )
-    if wanted not in ("leader", _PER_CLIENT):
-        return f"{SHARING_ANNOTATION}: {wanted[:60]!r} is neither leader nor {_PER_CLIENT}; one node leads it"
+    if wanted not in ("leader", *_KINDS):
+        kinds = "leader, per-client nor connection"
+        return f"{SHARING_ANNOTATION}: {wanted[:60]!r} is neither {kinds}; one node leads it"
     try:
         _weights(annotations.get(WEIGHTS_ANNOTATION, ""))
     except ValueError as error:

@@ -322,7 +322,10 @@ def _discard(index: dict[str, set[str]], node: str, name: str) -> None:
 
 def _move(name: str, before: Ranking | None, after: Ranking | None) -> Move:
     old, new = before.leader if before else None, after.leader if after else None
-    shared = frozenset(before.sharers if before else ()), frozenset(after.sharers if after else ())
+    shared = (
+        frozenset((*before.sharers, *before.takers) if before else ()),
+        frozenset((*after.sharers, *after.takers) if after else ()),
+    )
     return Move(name, old, new, shared[0] - shared[1], shared[1] - shared[0])
 
 

@@ -18,7 +18,8 @@ def explain(ranking: Ranking, candidates: Mapping[str, Candidate]) -> dict[str, 
 
     `candidates` are those that the ranking was made of. Digests are hexadecimal; positions count from
     1; `interfaces` are the patterns that the leader may use, None for all. Where the service is shared,
-    `share` is the part of all askers that a node answers, `weight` what it weighs; else both are None.
+    `share` is the part of all askers that a node answers, or of all connections that it takes, `weight` what
+    it weighs; else both are None.
     """
     service, weights, parts = ranking.service, dict(ranking.weights), ranking.parts
     leading = candidates.get(ranking.leader) if ranking.leader else None  # VRRP's need be no member
@@ -64,6 +65,8 @@ def why_placed(ranking: Ranking, candidate: Candidate, *, kept: bool = False) ->
     if place is not None and not place.fitness.fit and candidate.verdict.active:
         told = f"unfit ({place.fitness.why})"
         return f"{does} although it is {told}: no node is fit" if answers else told
+    if ranking.takers and not (barred := impediment(candidate)) and place is not None and place.fitness.fit:
+        return "leads, and takes its share of connections" if answers else "takes its share of connections"
     if barred := impediment(candidate):
         told = f"{does} although it is {barred.detail}: no other node can"
         return told if answers else f"cannot lead: {barred.detail}"

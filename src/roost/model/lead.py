@@ -19,7 +19,8 @@ class Lead:
     """Node `node` leads `address` (None: nobody), `standbys` are next, best first; `why` for people.
 
     `service` is the name of the one whose ranking decides. Of a shared address all `sharers` answer, `node`
-    is the first of them, and nobody stands by; `weights` are those of all nodes that may.
+    is the first of them, and nobody stands by. Where connections are spread, `takers` are the nodes that get
+    some. `weights` are those of all nodes that may.
     """
 
     address: IPAddress
@@ -29,6 +30,7 @@ class Lead:
     why: str = "no service has this address"
     sharers: tuple[str, ...] = ()
     weights: Weights = ()
+    takers: tuple[str, ...] = ()
 
     def is_answered_by(self, node: str) -> bool:
         """Tell whether `node` leads the address, or is one of those that share it."""
@@ -58,4 +60,9 @@ def lead(address: IPAddress, rankings: Iterable[Ranking]) -> Lead:
         why += f", which decides for {len(ordered)} services that share the address"
     if shared:
         return Lead(address, deciding.leader, (), name, why, deciding.sharers, deciding.weights)
+    if deciding.takers:
+        why += f"; {len(deciding.takers)} take its connections"
+        return Lead(
+            address, deciding.leader, standbys, name, why, weights=deciding.weights, takers=deciding.takers
+        )
     return Lead(address, deciding.leader, standbys, name, why)

@@ -62,7 +62,8 @@ class Ranking:
 
     `leader` is the first placed node that is active, else the first that is reluctant, or None; of each kind
     the `holder` goes first, where the lead stays with whoever has it. `sharers` are all of those, where the
-    service is shared. A position counts from 1: the index in `places` plus one.
+    service is shared by client, `takers` where the leader spreads its connections over them. A position
+    counts from 1: the index in `places` plus one.
     """
 
     service: Service
@@ -71,6 +72,7 @@ class Ranking:
     leader: str | None = None
     holder: str | None = None
     sharers: tuple[str, ...] = ()
+    takers: tuple[str, ...] = ()
 
     @property
     def answerers(self) -> tuple[str, ...]:
@@ -85,8 +87,9 @@ class Ranking:
 
     @property
     def parts(self) -> dict[str, float]:
-        """Which part of all askers each node answers of those that share the service; else nothing."""
-        return dict(table(self.weights, frozenset(self.sharers)).parts) if self.sharers else {}
+        """Which part of all askers, or connections, each node has of those that share them; else nothing."""
+        there = frozenset(self.sharers or self.takers)
+        return dict(table(self.weights, there).parts) if there else {}
 
     def position(self, node: str) -> int | None:
         """Return the position of `node` in the order, from 1, or None when it is not placed."""
@@ -115,10 +118,12 @@ class Ranking:
         )
         group, first = next(((group, places) for group, places in found if places), (None, []))
         leader = self._holder_or(first[0], group) if group is not None else None
-        sharers = tuple(place.node for place in first) if self.service.sharing is not None else ()
-        if (leader, sharers) == (self.leader, self.sharers):
+        names, sharing = tuple(place.node for place in first), self.service.sharing
+        sharers = names if sharing is not None and sharing.by == "client" else ()
+        takers = names if sharing is not None and sharing.by == "connection" else ()
+        if (leader, sharers, takers) == (self.leader, self.sharers, self.takers):
             return self
-        return replace(self, leader=leader, sharers=sharers)
+        return replace(self, leader=leader, sharers=sharers, takers=takers)
 
     def _holder_or(self, first: Place, group: Callable[[str], bool]) -> str:
         """Return the holder if it is in the group of `first` and as fit, and its own checks are no worse.

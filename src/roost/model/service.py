@@ -123,7 +123,7 @@ class Service:
     @property
     def stays(self) -> bool:
         """Whether its lead stays with the node that has it, though a better-ranked one has come."""
-        return self.failback > 0 and self.sharing is None
+        return self.failback > 0 and (self.sharing is None or self.sharing.by == "connection")
 
     @property
     def elected_on(self) -> IPAddress:

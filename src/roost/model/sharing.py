@@ -27,7 +27,9 @@ __all__ = [
     "Sharing",
     "Table",
     "Weights",
+    "finished",
     "lent_slots",
+    "mixed",
     "slot_of",
     "table",
 ]
@@ -49,7 +51,8 @@ Weights = tuple[tuple[str, int], ...]  # of the nodes that may answer, by name
 class Sharing:
     """How the nodes share the addresses of a service: `by` client, or by connection.
 
-    `weights` are of nodes by name, each 1 where it has none; 0: only where no other node is there.
+    By connection one of them answers, and passes each to its node. `weights` are of nodes by name, each 1
+    where it has none; 0: only where no other node is there.
     """
 
     by: Literal["client", "connection"] = "client"
@@ -153,18 +156,28 @@ def slot_of(mac: bytes, address: IPAddress) -> int:
     packed = address.packed
     if len(packed) == 4:
         packed = bytes(10) + b"\xff\xff" + packed
-    mixed = 0
+    hash_ = 0
     for word in struct.unpack("<6I", mac + bytes(2) + packed):
-        word = word * 0xCC9E2D51 & _MASK  # noqa: PLW2901 - rounds
-        word = (word << 15 | word >> 17) & _MASK  # noqa: PLW2901
-        mixed ^= word * 0x1B873593 & _MASK
-        mixed = (mixed << 13 | mixed >> 19) & _MASK
-        mixed = (mixed * 5 + 0xE6546B64) & _MASK
-    mixed ^= mixed >> 16
-    mixed = mixed * 0x85EBCA6B & _MASK
-    mixed ^= mixed >> 13
-    mixed = mixed * 0xC2B2AE35 & _MASK
-    return (mixed ^ mixed >> 16) % SLOTS
+        hash_ = mixed(hash_, word)
+    return finished(hash_)
+
+
+def mixed(hash_: int, word: int) -> int:
+    """Return a hash with one more word of 32 bits: a round of MurmurHash3."""
+    word = word * 0xCC9E2D51 & _MASK
+    word = (word << 15 | word >> 17) & _MASK
+    hash_ ^= word * 0x1B873593 & _MASK
+    hash_ = (hash_ << 13 | hash_ >> 19) & _MASK
+    return (hash_ * 5 + 0xE6546B64) & _MASK
+
+
+def finished(hash_: int) -> int:
+    """Return the slot for a hash of all words: the end of MurmurHash3."""
+    hash_ ^= hash_ >> 16
+    hash_ = hash_ * 0x85EBCA6B & _MASK
+    hash_ ^= hash_ >> 13
+    hash_ = hash_ * 0xC2B2AE35 & _MASK
+    return (hash_ ^ hash_ >> 16) % SLOTS
 
 
 @lru_cache(maxsize=_ORDERS_KEPT)

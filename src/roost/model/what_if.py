@@ -28,7 +28,8 @@ class ContradictionError(ValueError):
 class Prospect:
     """Who leads a service before and after the supposed change, and one clause on why.
 
-    `shares_before` and `shares_after` are the parts of all askers by node, where the service is shared.
+    `shares_before` and `shares_after` are the parts of all askers, or connections, by node, where the service
+    is shared.
     """
 
     service: Service
@@ -155,19 +156,19 @@ def _prospect(before: Ranking, after: Ranking, candidates: Mapping[str, Candidat
 
 def _why_shared(before: Ranking, after: Ranking, candidates: Mapping[str, Candidate]) -> str:
     """Return whose share goes where, and who gets one."""
-    gone = [impediment(candidates[name]) for name in before.sharers if name not in after.sharers]
-    came = [name for name in after.sharers if name not in before.sharers]
     old, new = before.parts, after.parts
-    told = [
-        f"{each.node}: {each.detail}; {old[each.node]:.0%} of all askers find another node"
-        for each in gone
-        if each is not None
-    ]
-    told += [
-        f"{name} answers {new[name]:.0%} of all that ask anew; who uses another stays there" for name in came
-    ]
-    if not after.sharers:
+    gone = [impediment(candidates[name]) for name in old if name not in new]
+    came = [name for name in new if name not in old]
+    if after.takers or before.takers:
+        leaves, comes = "of all connections begin elsewhere", "takes {:.0%} of all connections that begin"
+    else:
+        leaves, comes = "of all askers find another node", "answers {:.0%} of all that ask anew"
+    told = [f"{each.node}: {each.detail}; {old[each.node]:.0%} {leaves}" for each in gone if each is not None]
+    told += [f"{name} {comes.format(new[name])}; who uses another stays there" for name in came]
+    if not new:
         told.append("no other node can")
+    elif after.takers and before.leader != after.leader:
+        told.append(f"{after.leader} leads then, and sends them where they are")
     return "; ".join(told) or "stays"
 
 

@@ -41,6 +41,7 @@ __all__ = ["ClsactFilters"]
 _QDISC: Final = (0xFFFF0000, 0xFFFFFFF1, 0)  # handle, parent, information of every clsact
 _PARENTS: Final = {Hook.INGRESS: 0xFFFFFFF2, Hook.EGRESS: 0xFFFFFFF3}
 _HANDLE: Final = 0x526F6F73  # "Roos": nobody else's
+_RANKS: Final = 2
 _PREFERENCES: Final = range(1, 10)  # the lowest comes first; one that a filter of another kind has is taken
 _EVERY_PROTOCOL: Final = socket.htons(3)
 _DIRECT_ACTION: Final = 1
@@ -62,11 +63,13 @@ class _Filter(NamedTuple):
 class ClsactFilters:
     """Programs at the hooks of the link with that index, before all others. Raises OSError.
 
-    A hook that the link does not have (egress, where the qdisc is an old `ingress`) is left out.
+    Those of another `rank` (0 or 1) stand beside them. A hook that the link does not have (egress, where the
+    qdisc is an old `ingress`) is left out.
     """
 
-    def __init__(self, programs: Mapping[Hook, Program], link: int) -> None:
+    def __init__(self, programs: Mapping[Hook, Program], link: int, rank: int = 0) -> None:
         self._link = link
+        self._handle = _HANDLE + rank
         self._placed: dict[Hook, tuple[int, Program]] = {}
         with _Netlink() as netlink, suppress(FileExistsError):
             flags = NLM_F_CREATE | NLM_F_EXCL
@@ -94,14 +97,14 @@ class ClsactFilters:
 
     @property
     def first(self) -> bool:
-        """Whether no other program has come before them since: at one preference the last to come is first."""
+        """Whether no program but one of ours has come before them since.
+
+        At one preference the last to come is first.
+        """
         with _Netlink() as netlink:
             return all(
-                next(
-                    (each.number for each in _filters(netlink, self._link, hook) if each.preference == at), 0
-                )
-                in (program.number, 0)
-                for hook, (at, program) in self._placed.items()
+                self._before(netlink, hook, preference, program)
+                for hook, (preference, program) in self._placed.items()
             )
 
     def close(self) -> None:
@@ -111,11 +114,22 @@ class ClsactFilters:
                 for each in self._found(netlink, hook, program):
                     if (each.preference, each.number) == (preference, program.number):
                         with suppress(FileNotFoundError):
-                            netlink.ask(RTM_DELTFILTER, 0, self._link, _place(hook, preference))
+                            netlink.ask(RTM_DELTFILTER, 0, self._link, self._at(hook, preference))
         self._placed.clear()
 
+    def _before(self, netlink: "_Netlink", hook: Hook, preference: int, program: Program) -> bool:
+        """Tell whether a program is before all others of its preference, or is not there."""
+        for each in _filters(netlink, self._link, hook):
+            if each.number == program.number:
+                return True
+            if each.preference == preference and not _HANDLE <= each.handle < _HANDLE + _RANKS:
+                return False
+        return True
+
     def _place(self, netlink: "_Netlink", hook: Hook, program: Program) -> None:
-        left = [each.preference for each in self._found(netlink, hook, program) if each.handle == _HANDLE]
+        left = [
+            each.preference for each in self._found(netlink, hook, program) if each.handle == self._handle
+        ]
         options: list[list[Any]] = [
             ["TCA_BPF_FD", program.fd],
             ["TCA_BPF_NAME", program.name],
@@ -124,7 +138,7 @@ class ClsactFilters:
         attributes: list[list[Any]] = [["TCA_KIND", "bpf"], ["TCA_OPTIONS", {"attrs": options}]]
         refused: OSError | None = None
         for preference in (*left, *_PREFERENCES):
-            flags, place = NLM_F_CREATE | NLM_F_REPLACE, _place(hook, preference)
+            flags, place = NLM_F_CREATE | NLM_F_REPLACE, self._at(hook, preference)
             try:
                 netlink.ask(RTM_NEWTFILTER, flags, self._link, place, attributes)
             except OSError as error:  # another kind of filter is there
@@ -134,6 +148,10 @@ class ClsactFilters:
             return
         if refused is not None:
             raise refused
+
+    def _at(self, hook: Hook, preference: int) -> tuple[int, int, int]:
+        """Return handle, parent and information of our filter at a hook."""
+        return self._handle, _PARENTS[hook], preference << 16 | _EVERY_PROTOCOL
 
     def _found(self, netlink: "_Netlink", hook: Hook, program: Program) -> Iterator[_Filter]:
         """Yield the filters whose program has the name of `program`."""
@@ -197,11 +215,6 @@ def _filters(netlink: _Netlink, link: int, hook: Hook) -> Iterator[_Filter]:
         if options is not None and (number := _identity(options)):
             name = options.get("TCA_BPF_NAME") or ""
             yield _Filter(int(each["info"]) >> 16, int(each["handle"]), number, name)
-
-
-def _place(hook: Hook, preference: int) -> tuple[int, int, int]:
-    """Return handle, parent and information of our filter at a hook."""
-    return _HANDLE, _PARENTS[hook], preference << 16 | _EVERY_PROTOCOL
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:

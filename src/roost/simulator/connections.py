@@ -6,17 +6,19 @@ breaks a connection where it is refused: by a kernel that has the address and no
 
 from collections import Counter
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, Flow
 from roost.simulator.host import Host
 from roost.simulator.lan import Lan, Port
+from roost.simulator.spreading import STAYS
 
 __all__ = ["Connections", "Outcome"]
 
 _PORT: Final = 80
 _FIRST_PORT: Final = 32_768
+_HOPS: Final = 20  # of a packet whose connection is looked for: each of ten nodes is visited once
 _PATIENCE: Final = 125  # packets without an answer after which a client gives a connection up: 5 s
 
 
@@ -29,6 +31,13 @@ class Outcome(Enum):
     LOOPED = "looped"
 
 
+class _Connection(NamedTuple):
+    """One connection, and where it was begun: only that kernel knows it."""
+
+    flow: Flow
+    holder: Host
+
+
 class Connections:
     """The connections of the client at `port`; `broken` counts those that were refused, by address."""
 
@@ -39,17 +48,17 @@ class Connections:
         self._port = port
         self._address = address
         self._mac = mac
-        self._open: dict[IPAddress, Host] = {}  # -> whose kernel knows the connection: where it was begun
+        self._open: dict[IPAddress, _Connection] = {}
         self._unanswered: Counter[IPAddress] = Counter()
         self._next_port = _FIRST_PORT
 
     def use(self, address: IPAddress, neighbour: bytes) -> None:
         """Send a packet of the connection to `address`, or begin one, by the neighbour with that MAC."""
-        holder = self._open.get(address)
-        if holder is None:
+        connection = self._open.get(address)
+        if connection is None:
             self._begin(address, neighbour)
             return
-        outcome = self._send(address, holder, neighbour)
+        outcome = self._send(connection, neighbour)
         if outcome is Outcome.ANSWERED:
             self._unanswered[address] = 0
             return
@@ -61,20 +70,38 @@ class Connections:
             del self._open[address]
 
     def _begin(self, address: IPAddress, neighbour: bytes) -> None:
-        host = self._host(self._port, neighbour)
-        if host is not None and host.kernel.delivers(address) and self._answers(host):
-            self._next_port += 1
-            host.kernel.sockets.add(Flow(TCP, self._address, self._next_port, address, _PORT))
-            self._open[address] = host
+        self._next_port += 1
+        flow = Flow(TCP, self._address, self._next_port, address, _PORT)
+        port, source, to = self._port, self._mac, neighbour
+        for _ in range(_HOPS):
+            host = self._host(port, to)
+            hop = self._spread(host, flow, source, begins=True) if host is not None else None
+            if host is None or not hop:
+                break
+            port, source, to = host.port, host.mac, hop
+        if host is not None and hop == STAYS and host.kernel.delivers(address) and self._answers(host):
+            host.kernel.sockets.add(flow)
+            self._open[address] = _Connection(flow, host)
             self._unanswered[address] = 0
 
-    def _send(self, address: IPAddress, holder: Host, neighbour: bytes) -> Outcome:
-        """Send a packet of the connection to `address`, which only the kernel of `holder` knows."""
+    def _send(self, connection: _Connection, neighbour: bytes) -> Outcome:
+        flow, holder = connection
+        address = flow.address
         port, source, to = self._port, self._mac, neighbour
         visited: set[str] = set()
+        hops = 0
         while True:
             host = self._host(port, to)
-            if host is None or not host.kernel.delivers(address):
+            hop = self._spread(host, flow, source) if host is not None else None
+            if host is None or hop is None:
+                return Outcome.LOST
+            if hop:
+                hops += 1
+                if hops > _HOPS:
+                    return Outcome.LOOPED
+                port, source, to = host.port, host.mac, hop
+                continue
+            if not host.kernel.delivers(address):
                 return Outcome.LOST
             if host is holder or address in host.kernel.balanced:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
@@ -87,6 +114,12 @@ class Connections:
                 refused = host.kernel.refuses(address, source) and self._answers(host)
                 return Outcome.REFUSED if refused else Outcome.LOST
             port, source, to = host.port, host.mac, hop
+
+    @staticmethod
+    def _spread(host: Host, flow: Flow, source: bytes, *, begins: bool = False) -> bytes | None:
+        """Return where a host's kernel sends a packet on to, by the connection that it belongs to."""
+        kernel = host.kernel
+        return kernel.spreading.onward(flow, source, kernel.sockets, host.time(), begins=begins)
 
     def _host(self, port: Port, mac: bytes) -> Host | None:
         """Return the host that a frame from `port` to `mac` reaches."""

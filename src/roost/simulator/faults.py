@@ -137,7 +137,8 @@ class ServiceSpec:
     is `tracked` nodes check whether they can serve it. `failback` is as the configuration has it: older files
     have none, which is always. With a `vrid` VRRP decides who leads it: adverts come every 0.1 s, the first
     node has the highest priority, and with an odd number nobody preempts. With `shared` all these nodes
-    answer, each its own askers. What is `balanced` every node takes to the same backends.
+    answer, each its own askers; with `spread` the leader passes connections to all of them. What is
+    `balanced` every node takes to the same backends.
     """
 
     name: str
@@ -149,6 +150,7 @@ class ServiceSpec:
     vrid: int = 0
     shared: bool = False
     balanced: bool = False
+    spread: bool = False
 
     @property
     def seconds(self) -> float:
@@ -218,8 +220,8 @@ def _service(row: dict[str, Any]) -> ServiceSpec:
     if failback not in _FAILBACKS:
         raise ScheduleError(f"no failback of the simulator is {failback}")
     nodes, endpoints = tuple(row["nodes"]), tuple(row["endpoints"])
-    name, address = row["name"], row["address"]
-    return ServiceSpec(name, address, nodes, endpoints, tracked, failback, vrid, shared, balanced)
+    name, address, spread = row["name"], row["address"], bool(row.get("spread"))
+    return ServiceSpec(name, address, nodes, endpoints, tracked, failback, vrid, shared, balanced, spread)
 
 
 def _fault(row: dict[str, Any]) -> Fault:
@@ -285,7 +287,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         switches,
         chance.randint(switches, 4),  # where nobody lives, nobody has to be answered
         profile,
-        services,
+        _some_spread(services, seed),
         (*sorted((*drawn, *checks, *reached), key=lambda fault: fault.at), planned),
         round(last + _AFTER, 3),
         connections=True,
@@ -376,6 +378,16 @@ def _some_shared(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceS
     chance = random.Random(f"shared {seed}")  # noqa: S311 - a simulation
     share = chance.choice((0.0, _SHARED))
     return tuple(replace(each, shared=chance.random() < share) for each in services)
+
+
+def _some_spread(services: tuple[ServiceSpec, ...], seed: int) -> tuple[ServiceSpec, ...]:
+    """Spread connections of some of the others in some runs, drawn apart as well."""
+    chance = random.Random(f"spread {seed}")  # noqa: S311 - a simulation
+    share = chance.choice((0.0, 0.0, _SHARED))
+    return tuple(
+        replace(each, spread=not each.shared and not each.vrid and chance.random() < share)
+        for each in services
+    )
 
 
 def _spread(span: tuple[float, float], chance: random.Random) -> float:

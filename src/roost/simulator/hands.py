@@ -104,6 +104,7 @@ class Hands:
             do.Follow: self._follow,
             do.PassOn: self._pass_on,
             do.Count: self._count,
+            do.SpreadOut: self._spread_out,
             do.Track: self._track,
             do.ForgetTracked: lambda _: None,  # kernels here know any connection to what is balanced
             do.LoosenTracked: lambda _: None,
@@ -155,7 +156,7 @@ class Hands:
         self._host.answers_changed()
 
     def _renew(self, effect: do.Renew) -> None:
-        self.until = effect.until
+        self.until = self._host.kernel.spreading.until = effect.until
 
     def _notice(self, effect: do.Notice) -> None:
         self.noticed = effect.addresses
@@ -273,6 +274,9 @@ class Hands:
 
     def _pass_on(self, effect: do.PassOn) -> None:
         self._host.kernel.pass_on(effect)
+
+    def _spread_out(self, effect: do.SpreadOut) -> None:
+        self._host.kernel.spreading.spread_out = effect
 
     def _count(self, effect: do.Count) -> None:
         if effect.addresses and not self._counted and self._host.kernel.counts:

@@ -27,6 +27,7 @@ from roost.simulator.kernel import Kernel
 from roost.simulator.lan import Claim, Lan, Port, Question
 from roost.simulator.process import Process
 from roost.simulator.seams import MakeDecider, NodeFacts
+from roost.simulator.spreading import Spreading
 
 __all__ = ["Host", "Surroundings"]
 
@@ -188,6 +189,7 @@ class Host:
             return
         self._last = process
         self.kernel.pass_on(PassOn({}))  # it goes with the process
+        self.kernel.spreading = Spreading()
         self.epoch += 1
         process.end()
         self.answers_changed()

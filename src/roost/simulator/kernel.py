@@ -12,6 +12,7 @@ from roost.model.address import IPAddress
 from roost.model.flow import Flow
 from roost.protocols.words.sightings import Sighting
 from roost.simulator.clock import Clock
+from roost.simulator.spreading import Spreading
 
 __all__ = ["Kernel"]
 
@@ -32,6 +33,7 @@ class Kernel:
         self.answers = False  # whether it has the responder: it answers for the process, whatever that does
         self.onward: PassOn = PassOn({})
         self._uncertain: dict[IPAddress, float] = {}  # -> until when nothing from peers is refused
+        self.spreading = Spreading()
         self.refused: frozenset[IPAddress] = frozenset()
         self._refusals: Counter[IPAddress] = Counter()  # faults that say so
         self.last_packet = 0.0  # of those that are followed, virtual time

@@ -96,6 +96,7 @@ class Process:
         local = {each for spec in desired.services if spec.deliver == "local" for each in spec.addresses}
         self.hands.deliver_now(frozenset(local))
         self.swim.start(now)
+        self.decider.set_spreading(self.host.kernel.answers, now)
         self.decider.start(now)
         self.decider.source_trouble(troubled, now)
         self._pumping = False

@@ -43,6 +43,7 @@ class DecidingMachine(Protocol):
         self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float
     ) -> None: ...
     def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None: ...  # noqa: D102
+    def set_spreading(self, able: bool, now: float) -> None: ...  # noqa: D102, FBT001
     def checked(self, check: Check, result: Result, now: float) -> None: ...  # noqa: D102
     def proxied(self, service: str, now: float) -> None: ...  # noqa: D102
     def process_gone(self, name: str, now: float) -> None: ...  # noqa: D102

@@ -212,7 +212,7 @@ def _service(spec: ServiceSpec, rank: int) -> Service:
         deliver="external" if spec.endpoints else "forward" if spec.balanced else "local",
         forward=FORWARD if spec.balanced else None,
         health_port=_PROXY_PORT if spec.endpoints else 0,
-        sharing=Sharing() if spec.shared else None,
+        sharing=Sharing() if spec.shared else Sharing("connection") if spec.spread else None,
         track=(Check(Interface(spec.name)),) if spec.tracked else (),
         failback=spec.seconds,
         vrrp=router if spec.vrid else None,

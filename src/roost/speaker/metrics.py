@@ -115,6 +115,7 @@ def _layer2_metrics(speaker: Speaker) -> Iterable[Metric]:
         ("responses", "Answers sent to them"),
         ("gratuitous", "Gratuitous ARP and unsolicited NA frames sent"),
         ("packets", "IP packets for the address, where the kernel answers and counts"),
+        ("spread", "Of these, those sent on to the nodes of their connections"),
     ):
         samples: dict[tuple[str, ...], float] = {
             (canonical(address),): float(getattr(tally, event)) for address, tally in tallies.items()

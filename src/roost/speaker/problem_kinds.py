@@ -94,6 +94,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "not shared": Kind(
             _WARNING, "give it a pool that those speakers do not announce, or have one node lead it"
         ),
+        "not spread": Kind(
+            _WARNING,
+            "let the kernel answer there (`roost status` names the responder), or have one node lead it",
+        ),
         "yielded": Kind(_WARNING, "look why gossip does not reach who answers for it"),
         "claimed by a peer": Kind(
             _WARNING, "compare the services of both, and look at the gossip between them"

@@ -233,6 +233,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield from vrrp_problems(speaker, now)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         yield from _grouped("not shared", dict(_not_shared(speaker)))
+        yield from _grouped("not spread", dict(_not_spread(speaker)))
         why = speaker.decider.why
         yield from _grouped(
             "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
@@ -302,6 +303,20 @@ def _not_shared(speaker: Speaker) -> Iterator[tuple[str, str]]:
                 _named(ranking),
                 f"the speakers of {', '.join(foreign)} cannot share it, and may answer everybody",
             )
+
+
+def _not_spread(speaker: Speaker) -> Iterator[tuple[str, str]]:
+    """Tell of services whose connections this node, or one that it knows, cannot take or send on."""
+    state = speaker.decider.state
+    for ranking in state.election.rankings.values():
+        if not ranking.takers:
+            continue
+        if why := speaker.announcer.why_not_spread:
+            yield _named(ranking), f"this node takes all connections that come to it: {why}"
+            continue
+        address = ranking.service.addresses[0]
+        if silent := [name for name in ranking.takers if not state.taking.takes(name, address)]:
+            yield _named(ranking), f"{', '.join(silent)} has not said that it takes connections"
 
 
 def _undeliverable(speaker: Speaker) -> Iterator[Problem]:

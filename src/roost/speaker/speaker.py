@@ -460,6 +460,9 @@ class Speaker:
                 self.announcer.ask(addresses)
             case effects.Renew(until):
                 self.announcer.renew(until)
+                self.decider.set_spreading(not self.announcer.why_not_spread, self._now())
+            case effects.SpreadOut(spreads, places):
+                self.announcer.spread_out(spreads, places)
             case effects.Notice(addresses):
                 self.announcer.notice(addresses)
             case effects.Open(links):

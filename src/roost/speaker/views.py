@@ -247,11 +247,12 @@ class SpeakerViews:
         }
 
     def _shares(self, ranking: Ranking) -> dict[str, float] | None:
-        """Which part of all askers each node answers, as this node sees it; None where one node leads."""
+        """Which part of all askers, or new connections, each node has here; None where one node has all."""
         if not ranking.weights:
             return None
-        plan = self._speaker.decider.state.plan
-        return plan.shares.parts(plan.lead(ranking.service.addresses[0]))
+        decider = self._speaker.decider
+        lead = decider.state.plan.lead(ranking.service.addresses[0])
+        return dict(decider.spreading.parts(lead) if lead.takers else decider.state.plan.shares.parts(lead))
 
     def _mute(self, ranking: Ranking) -> list[str]:
         """Who shares the service and does not answer, so that others stand in."""

@@ -36,6 +36,7 @@ from roost.standalone.schema import (
     ServiceSection,
     StatusSection,
 )
+from roost.standalone.sharing import not_spread
 from roost.standalone.track import check_of
 from roost.standalone.vrrp import advice, contradictions, virtual_router
 
@@ -86,6 +87,7 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
                 *_idle(config, document),
                 *idle_failback(document),
                 *idle_backends(document),
+                *not_spread(config, document),
                 *advice(config, document),
                 *exposures(document, config.status.http, path, folder),
                 *hook_doubts(document, config.hooks),

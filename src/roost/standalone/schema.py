@@ -7,7 +7,7 @@ this module must not know: positions, files, rules that span several keys.
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -154,9 +154,11 @@ class ElectionSection(Section):
 
 
 class SharingSection(Section):
-    """How all nodes of a service answer for its addresses."""
+    """How all nodes of a service answer for its addresses, or take their connections."""
 
-    by: Annotated[str, PlainValidator(values.choice("client", later=("connection",)))] = "client"
+    by: Annotated[Literal["client", "connection"], PlainValidator(values.choice("client", "connection"))] = (
+        "client"
+    )
     weights: Annotated[
         dict[_Name, Annotated[int, PlainValidator(values.integer(0, WEIGHT_LIMIT))]],
         AfterValidator(_at_least_one),
@@ -164,7 +166,7 @@ class SharingSection(Section):
 
     def desired(self) -> Sharing:
         """Return it as the election takes it."""
-        return Sharing("client", tuple(sorted(self.weights.items())))
+        return Sharing(self.by, tuple(sorted(self.weights.items())))
 
 
 class ServiceSection(Section):

@@ -1,11 +1,12 @@
-"""Weights of a shared service, held against the nodes that may announce it."""
+"""What other keys say of a shared service: its weights against its nodes, and who answers."""
 
 from collections.abc import Iterator
 
+from roost.standalone.config import SpeakerConfig
 from roost.standalone.document import Document, Found, Node, Path
 from roost.standalone.problems import Finding
 
-__all__ = ["wrong_weights"]
+__all__ = ["not_spread", "wrong_weights"]
 
 
 def wrong_weights(document: Document) -> Iterator[Found]:
@@ -21,6 +22,15 @@ def wrong_weights(document: Document) -> Iterator[Found]:
                     f"{name} is not among the service's nodes", "correct the name, or remove its weight"
                 )
                 yield (*where, name), document.key_spot((*where, name)), finding
+
+
+def not_spread(config: SpeakerConfig, document: Document) -> Iterator[Found]:
+    """Yield services whose connections cannot be spread, because the process answers, not the kernel."""
+    for at, service in enumerate(config.services):
+        if service.sharing and service.sharing.by == "connection" and config.announce.responder == "packet":
+            where: Path = ("services", at, "sharing")
+            cause = "cannot spread connections beside announce.responder: packet: this node takes all it gets"
+            yield where, document.key_spot(where), Finding(cause, "write responder: auto")
 
 
 def _names(document: Document, path: Path) -> set[str] | None:

@@ -37,7 +37,6 @@ __all__ = [
     "integer",
     "join_target",
     "label_text",
-    "not_yet",
     "pattern",
     "socket_path",
     "statuses",
@@ -133,25 +132,18 @@ def duration(low: float, high: float) -> Callable[[object], float]:
     return check
 
 
-def choice(*allowed: str, later: tuple[str, ...] = ()) -> Callable[[object], str]:
-    """Return a function that takes one of `allowed`; those in `later` are known but not built yet."""
+def choice(*allowed: str) -> Callable[[object], str]:
+    """Return a function that takes one of `allowed`."""
 
     def check(value: object) -> str:
         word = text(value)
-        if word in later:
-            raise not_yet(word, f"write {' or '.join(allowed)}, or remove the key")
         if word not in allowed:
-            close = get_close_matches(word, [*allowed, *later], n=1)
+            close = get_close_matches(word, allowed, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
             raise wrong(f"{_shown(word)} is not a choice here", f"{meant}choose {' or '.join(allowed)}")
         return word
 
     return check
-
-
-def not_yet(what: str, cure: str) -> PydanticCustomError:
-    """Return the error for a part of the contract that this version does not have."""
-    return wrong(f"{what} is not available yet in this version", cure)
 
 
 def vip(value: object) -> IPAddress:

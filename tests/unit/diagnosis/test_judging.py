@@ -82,6 +82,7 @@ WRONG = {
         "kernel feature",
     ),
     "BPF by name": (at_home(healthy(), responder="tcx"), "kernel feature"),
+    "BPF to spread connections": (at_home(healthy(), spreads=True), "kernel feature"),
     "a bond that balances by ARP": (on_host(bonds={"eth0": "balance-alb"}), "bond rewrites ARP"),
     "wireless": (on_host(wireless=frozenset({"eth0"})), "promiscuous mode needed"),
     "networkd on lo": (

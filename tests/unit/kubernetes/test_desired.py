@@ -13,7 +13,9 @@ from roost.kubernetes.desired import Policy, agree, desired_services, fingerprin
 from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.gossip import derive_key, peers
 from roost.kubernetes.resources import KubeNode, KubePod, KubeService, parse_endpoint_slice
+from roost.kubernetes.sharing import why_not_shared
 from roost.model.service import Service
+from roost.model.sharing import Sharing
 from roost.protocols.machine import Endpoint
 
 SERVICE = KubeService(
@@ -212,6 +214,33 @@ def test_whether_an_address_goes_back_is_said_by_the_service_or_else_the_speaker
     assert built is not None
     assert built.failback == seconds
     assert bool(why_no_failback(annotations)) is (annotation == "nevr")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "sharing", "wrong"),
+    [
+        ({}, None, False),
+        ({"roost.io/sharing": "leader"}, None, False),
+        ({"roost.io/sharing": "per-client"}, Sharing(), False),
+        ({"roost.io/sharing": "connection"}, Sharing("connection"), False),
+        (
+            {"roost.io/sharing": "connection", "roost.io/sharing-weights": "n1=2, n2=0"},
+            Sharing("connection", (("n1", 2), ("n2", 0))),
+            False,
+        ),
+        ({"roost.io/sharing": "connection", "roost.io/sharing-weights": "n1"}, None, True),
+        ({"roost.io/sharing": "conection"}, None, True),
+    ],
+)
+def test_how_an_address_is_shared_is_said_by_the_service(
+    annotations: dict[str, str], sharing: Sharing | None, wrong: bool
+) -> None:
+    local = replace(SERVICE, annotations=annotations, local=True)
+    built = one_service(local, slices("n1", ready=True), policy())
+    assert built is not None
+    assert built.sharing == sharing
+    assert built.endpoint_nodes == frozenset({"n1"}), "a node without endpoints takes nothing"
+    assert bool(why_not_shared(annotations)) is wrong
 
 
 def test_speakers_that_differ_in_it_have_other_fingerprints() -> None:

@@ -78,7 +78,13 @@ def test_beside_vrrp_it_has_no_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["failback: never", "failback: always, sharing: per-client", "sharing: leader"]
+    "text",
+    [
+        "failback: never",
+        "failback: always, sharing: per-client",
+        "sharing: leader",
+        "failback: never, sharing: {by: connection}",
+    ],
 )
 def test_where_nothing_is_wrong_nothing_is_said(text: str) -> None:
     whole = f"services:\n- {{name: a, addresses: [192.0.2.1], {text}}}\n"

@@ -243,11 +243,11 @@ def vip(text: str) -> str:
         (f"{SERVICE}  deliver: proxy\n", "4:12", "services[0].deliver", "not a choice", "local or forward"),
         (f"{SERVICE}  backends: []\n", "4:13", "services[0].backends", "is empty", "add an entry"),
         (
-            f"{SERVICE}  sharing: {{by: connection}}\n",
+            f"{SERVICE}  sharing: {{by: conection}}\n",
             "4:17",
             "services[0].sharing.by",
-            "not available yet",
-            "write client",
+            "not a choice",
+            "connection",
         ),
         (
             f"{SERVICE}  nodes: [n1]\n  sharing: {{weights: {{n1: 1, n9: 1}}}}\n",

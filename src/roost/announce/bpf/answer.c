@@ -11,6 +11,8 @@
 // `guard`, egress: the host's own kernel does not speak in the name of an address while it is not answered for here, and
 // never to everybody in the name of one that is shared: the process tells single hosts where it is.
 //
+// `spread`, ingress, is in spread.h.
+//
 // Frames are read and written by helpers, never through pointers: a program that writes through pointers makes the kernel
 // copy each cloned frame before it runs, those of other people's connections, too.
 //
@@ -19,13 +21,15 @@
 #include "kernel.h"
 
 #define SLOTS 4096    // roost/model/sharing.py
+#define VISITS 16    // roost/model/spreading.py
 #define LONGEST 128   // bytes of a solicitation that are checked here; longer ones are left to the process
 
 struct key { u32 link; u32 address[4]; };   // an IPv4 address is IPv4-mapped
-struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table; };   // own: an IPv4 address of the link, or 0
-enum { ANSWER = 1, ROUTER = 2, SHARED = 4 };
+// own: an IPv4 address of the link, or 0; table, spread: numbers of tables; visits: numbers of nodes
+struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table, spread; u8 visits[VISITS]; };
+enum { ANSWER = 1, ROUTER = 2, SHARED = 4, SPREAD = 8, RETURNS = 16 };
 enum { ANSWERS = 1 };
-struct counts { u64 answered, left, late, packets; };
+struct counts { u64 answered, left, late, packets, spread; };
 struct asker { u32 address[4], client[4]; };
 struct station { u16 mac[3], pad; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
@@ -91,6 +95,14 @@ INLINE u32 mixed(u32 hash, u32 word)
 	hash = hash << 13 | hash >> 19;
 	return hash * 5 + 0xe6546b64;
 }
+INLINE u32 finished(u32 hash)
+{
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return (hash ^ hash >> 16) % SLOTS;
+}
 
 // The slot of the host at `mac` for an address (`slot_of` in roost/model/sharing.py).
 INLINE u32 slot_of(const u16 *mac, const u32 *address)
@@ -100,12 +112,10 @@ INLINE u32 slot_of(const u16 *mac, const u32 *address)
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		hash = mixed(hash, address[i]);
-	hash ^= hash >> 16;
-	hash *= 0x85ebca6b;
-	hash ^= hash >> 13;
-	hash *= 0xc2b2ae35;
-	return (hash ^ hash >> 16) % SLOTS;
+	return finished(hash);
 }
+
+#include "spread.h"
 
 // Whether a question of the host at `mac` is this node's to answer.
 INLINE int ours(const struct key *key, const struct how *how, const u16 *mac, int alone)
@@ -384,4 +394,21 @@ SECTION("tc/guard") int guard(struct __sk_buff *skb)
 	if (skb->protocol == htons(0x0806))
 		return guard_arp(skb);
 	return skb->protocol == htons(0x86dd) ? guard_nd(skb) : NEXT;
+}
+
+SECTION("tc/spread") int spread_out(struct __sk_buff *skb)
+{
+	struct key key = {.link = skb->ifindex};
+	u16 ipv4[2];
+	if (skb->vlan_present || skb->pkt_type != PACKET_HOST)
+		return NEXT;
+	if (skb->protocol == htons(0x0800)) {
+		if (skb_load(skb, 30, ipv4, 4))
+			return NEXT;
+		mapped(key.address, ipv4);
+	} else if (skb->protocol != htons(0x86dd) || skb_load(skb, 38, key.address, 16)) {
+		return NEXT;
+	}
+	struct how *how = map_lookup(&addresses, &key);
+	return how && how->flags & SPREAD ? on_flow(skb, &key, how) : NEXT;
 }

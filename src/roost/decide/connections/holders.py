@@ -42,6 +42,7 @@ class Holders:
         self._of: dict[IPAddress, dict[str, Holder]] = {}
         self._flows: dict[Flow, tuple[str, float]] = {}  # -> who holds it, and was heard of when
         self._due: float | None = None
+        self.dropped = 0  # how often `drop` has forgotten anybody
 
     def of(self, address: IPAddress) -> Mapping[str, Holder]:
         """Return who holds connections for `address`."""
@@ -133,7 +134,9 @@ class Holders:
             for flow, (node, heard) in self._flows.items()
             if (now - heard < _SILENCE or node in gone) and node in self.of(flow.address)
         }
-        return before != (sum(map(len, self._of.values())), len(self._flows))
+        changed = before != (sum(map(len, self._of.values())), len(self._flows))
+        self.dropped += changed
+        return changed
 
     def next_wake(self) -> float | None:
         """When `drop` is wanted next, or None while nobody holds anything."""

@@ -62,9 +62,12 @@ class Own:
         return all(each.connections is not None for each in self._lost.values())
 
     def left(self, address: IPAddress, now: float) -> float:
-        """Return for how many seconds the connections of `address` are held, 0 when there are none."""
+        """Return for how many seconds the connections of `address` are held, 0 when there are none.
+
+        What was not counted yet may be some.
+        """
         lost = self._lost.get(address)
-        return max(0.0, lost.until - now) if lost and lost.holds else 0.0
+        return max(0.0, lost.until - now) if lost and (lost.holds or lost.connections is None) else 0.0
 
     def look_back(self, now: float) -> None:
         """Begin: a predecessor of this process may have left connections."""
@@ -79,7 +82,7 @@ class Own:
     def lose(self, addresses: Iterable[IPAddress], now: float, keep: float) -> None:
         """Take addresses that this node has answered for until now."""
         for address in addresses:
-            self._lost[address] = lost = _Lost(now, now + keep)
+            self._lost[address] = lost = self._begun(address, now, keep)
             self._ended.pop(address, None)
             if before := self._regained.pop(address, None):
                 lost.connections, lost.flows = before.connections, before.flows
@@ -89,9 +92,8 @@ class Own:
     def share(self, addresses: Iterable[IPAddress], now: float, keep: float) -> None:
         """Take addresses that this node shares with others from now on: clients of either may go there."""
         for address in addresses:
-            known = self._lost.get(address)
-            connections, flows = (known.connections, known.flows) if known else (None, 0)
-            self._lost[address] = _Lost(now, now + keep, connections, flows, shared=True)
+            self._lost[address] = self._begun(address, now, keep)
+            self._lost[address].shared = True
             self._ended.pop(address, None)
         self._again = now  # who has just come has to know at once
 
@@ -160,6 +162,12 @@ class Own:
         if self._look_until == float("-inf"):
             return self._again
         return self._look_until if self._again is None else min(self._again, self._look_until)
+
+    def _begun(self, address: IPAddress, now: float, keep: float) -> _Lost:
+        """Return what is known of an address from now on: what was counted, until it is counted anew."""
+        known = self._lost.get(address)
+        connections, flows = (known.connections, known.flows) if known else (None, 0)
+        return _Lost(now, now + keep, connections, flows)
 
     def _plan(self, now: float) -> None:
         if self._again is None and (self._lost or self._ended):

@@ -86,6 +86,23 @@ class PassingOn:
         if self._state.me in after:
             self._own.share([address], now, keep)
 
+    def takers_moved(
+        self, address: IPAddress, before: Collection[str], after: Collection[str], now: float
+    ) -> None:
+        """Follow that the leader spreads connections over other nodes than before, or by other weights.
+
+        Each keeps those that it has.
+        """
+        keep = self._state.settings.keep_connections
+        self.shares_moved(address, before, after, now)
+        if keep and self._state.me in before and self._state.me not in after:
+            self._own.lose([address], now, keep)
+
+    def met(self, name: str) -> ClusterMember | None:
+        """Return a member, also one that has left and holds connections."""
+        known = next((each for each in self._state.members if each.name == name), None)
+        return known or self._met.get(name)
+
     def answers(
         self, before: Collection[IPAddress], after: Mapping[IPAddress, Announcement], now: float
     ) -> None:
@@ -93,7 +110,7 @@ class PassingOn:
         keep = self._state.settings.keep_connections
         if not keep:
             return
-        held_on = self._state.plan.held_on
+        held_on = self._moves_whole
         new = [each for each in after if each not in before and held_on(each)]
         for address in new:
             self._guess(address, now)
@@ -154,6 +171,10 @@ class PassingOn:
         plan = self._state.plan
         return frozenset(filter(plan.held_on, plan.known)) if plan.forwarded else plan.known
 
+    def _moves_whole(self, address: IPAddress) -> bool:
+        """Tell whether all that begins from now on is bound to the node that answers."""
+        return self._state.plan.held_on(address) and not self._state.plan.lead(address).takers
+
     def _drop(self, now: float) -> None:
         names = self.holders.nodes
         lost = [name for name in names if self._state.verdict(name) in _LOST]
@@ -202,7 +223,8 @@ class PassingOn:
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
         hops = _Hops(self._hop)
-        for address in in_order({*self.holders.addresses, *self._own.addresses}):
+        held = {*self.holders.addresses, *self._own.addresses} - self._state.spread_here
+        for address in in_order(held):
             lead = self._state.plan.lead(address)
             leader = None if lead.sharers else lead.node
             names = self._others(address)
@@ -261,8 +283,7 @@ class PassingOn:
 
         For IPv6 that is a link-local address made of its hardware address, whether it has it or not.
         """
-        members = self._state.members
-        member = next((each for each in members if each.name == name), self._met.get(name))
+        member = self.met(name)
         target = member and kernel_target(member, self._state.announcing_links)
         if not target:
             return None
@@ -278,7 +299,7 @@ class PassingOn:
             if begins and address in self._state.answers.now:
                 holders = self.holders.of(address)
                 named = sorted(name for name, each in holders.items() if not each.guessed)
-                if named or address not in self._state.plan.shared:
+                if named or (holders and address not in self._state.plan.shared):
                     new.setdefault(", ".join(named or sorted(holders)), []).append(address)
         text = "passing connections on that others hold"
         for names, addresses in new.items():

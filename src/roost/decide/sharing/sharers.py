@@ -10,6 +10,7 @@ from roost.decide.state import State
 from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.node import Verdict
+from roost.model.ranking import Ranking
 from roost.protocols.machine import soonest
 
 __all__ = ["Sharers"]
@@ -32,9 +33,11 @@ class Sharers:
         """
         rankings = self._state.election.rankings
         for move in moves:
+            ranking = rankings.get(move.service)
+            if not _is_shared(ranking):
+                continue
             for name in sorted(move.joined - {self._state.me}):
-                ranking = rankings[move.service]
-                if self._looks_after(name, ranking.sharers):
+                if ranking is not None and self._looks_after(name, ranking.sharers):
                     addresses = ranking.service.addresses
                     self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
             for name in sorted(move.left - {self._state.me}):
@@ -123,3 +126,9 @@ class Sharers:
         for address in plan.shared:
             if any(each == name for each, _ in plan.shares.weights(plan.lead(address))):
                 yield address
+
+
+def _is_shared(ranking: Ranking | None) -> bool:
+    """Tell whether all nodes answer; where one does, its connections alone are spread."""
+    sharing = ranking.service.sharing if ranking is not None else None
+    return sharing is None or sharing.by == "client"

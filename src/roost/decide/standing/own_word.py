@@ -43,6 +43,7 @@ class OwnWord:
         words += self._state.tracking.words()
         words += self._state.holders.words(now)
         words += self._state.tenures.words()
+        words += self._state.taking.words()
         self._state.outbox.extend(self._description.of(self.metadata(now), tuple(words)))
 
     def tell_all(self, word: Word) -> None:

@@ -26,6 +26,7 @@ class Wish:
     keep_connections: bool = True
     arp_rate: float | None = None
     responder: str = "auto"
+    spreads: bool = False  # connections of an address over many nodes
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,13 @@ def _features(facts: Facts) -> Iterator[Finding]:
             f"bpf(2) says: {why}",
             "grant CAP_BPF and CAP_NET_ADMIN, or write `responder: auto`",
         )
+    elif why and facts.wish.spreads:
+        yield found(
+            "kernel feature",
+            "this kernel loads no program that spreads connections: this node takes all that it gets",
+            f"bpf(2) says: {why}",
+            "grant CAP_BPF and CAP_NET_ADMIN, or write `sharing: leader`",
+        )
     if why := features.get("packet sockets"):
         yield found(
             "kernel feature",

@@ -13,6 +13,7 @@
     "fit"                        node, [[service, fit, weight, why, serial], ...]
     "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
     "tenures"                    node, [[address, term], ...]
+    "takes"                      node, [[address, takes], ...], serial
 
     ["roost", "state", [message, ...]]                            each message as above, packed, as bytes
 
@@ -42,6 +43,7 @@ from roost.protocols.words.held import FLOWS_LIMIT, HELD_LIMIT, Held, HeldFlows,
 from roost.protocols.words.macs import MACS_LIMIT, ROWS_LIMIT, Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 from roost.protocols.words.statement import Kind, Statement
+from roost.protocols.words.takes import TAKES_LIMIT, Takes
 from roost.protocols.words.tenures import LAST_TERM, TENURES_LIMIT, Tenures
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 from roost.protocols.words.verdict import Ground
@@ -58,7 +60,19 @@ __all__ = [
 ]
 
 Word = (
-    Ground | Ask | Progress | Sightings | Statement | Unable | Macs | Fates | Held | HeldFlows | Fit | Tenures
+    Ground
+    | Ask
+    | Progress
+    | Sightings
+    | Statement
+    | Unable
+    | Macs
+    | Fates
+    | Held
+    | HeldFlows
+    | Fit
+    | Tenures
+    | Takes
 )
 
 PAYLOAD_LIMIT: Final = 1400  # bytes: one packet
@@ -199,6 +213,8 @@ def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911, PLR0912 - one for 
             return ["flows", node, named]
         case Tenures(node, tenures):
             return ["tenures", node, [[address.packed, term] for address, term in tenures]]
+        case Takes(node, rows, serial):
+            return ["takes", node, [[address.packed, takes] for address, takes in rows], serial]
         case Fit(node, rows):
             if len(rows) > FIT_LIMIT:
                 raise ValueError("more services than a message may have")
@@ -342,6 +358,20 @@ def _tenure(row: object) -> tuple[IPAddress, int]:
     raise PacketError("a row has an address and a term, from 1")
 
 
+def _takes(fields: list[object]) -> Takes | None:
+    match fields:
+        case [str(node), list(rows), int(serial), *_] if len(rows) <= TAKES_LIMIT and 0 <= serial <= _SERIALS:
+            return Takes(node, tuple(_taking(row) for row in rows), serial)
+    return None
+
+
+def _taking(row: object) -> tuple[IPAddress, bool]:
+    match row:
+        case [address, bool(takes), *_]:
+            return _address(address), takes
+    raise PacketError("a row has an address, and whether its connections are taken")
+
+
 def _fit(fields: list[object]) -> Fit | None:
     match fields:
         case [str(node), list(rows), *_] if len(rows) <= FIT_LIMIT:
@@ -407,5 +437,6 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "fit": _fit,
         "fates": _fates,
         "tenures": _tenures,
+        "takes": _takes,
     }
 )

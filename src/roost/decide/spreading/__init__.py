@@ -1,0 +1,1 @@
+"""Addresses whose connections the leader spreads over many nodes."""
