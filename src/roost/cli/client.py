@@ -64,10 +64,7 @@ def asks_cluster(path: Path | None) -> bool:
 
 
 def sockets_here() -> list[Path]:
-    """Return the sockets of all speakers of this host; ends the command where this user may not look."""
-    for folder in folders():
-        if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - Path's raises
-            raise _not_allowed(folder)
+    """Return the sockets of all speakers of this host, as far as this user may look."""
     return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
 
 
@@ -76,6 +73,9 @@ def only_socket() -> Path:
     found = sockets_here()
     if len(found) == 1:
         return found[0]
+    for folder in () if found else folders():
+        if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - Path's raises
+            raise _not_allowed(folder)
     if not found:
         looked = " or ".join(map(str, folders()))
         raise Failure(
