@@ -54,11 +54,14 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Ctrl-C has an exit code of its own, where the command does not know better."""
+        """Run the command; what ends it from outside is one line, where the command does not know better."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted", Exit.INTERRUPTED) from None
+        except PermissionError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{where}{error.strerror}; run this as root", Exit.CANNOT_RUN) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:

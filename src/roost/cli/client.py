@@ -11,6 +11,7 @@ import click
 
 from roost.cli.cluster import ask_cluster, is_known
 from roost.cli.exits import Exit, Failure
+from roost.runtime import paths
 from roost.runtime.http_client import NotASpeakerError, request
 from roost.runtime.run_folder import folders
 
@@ -64,11 +65,8 @@ def asks_cluster(path: Path | None) -> bool:
 
 
 def sockets_here() -> list[Path]:
-    """Return the sockets of all speakers of this host; ends the command where this user may not look."""
-    for folder in folders():
-        if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - Path's raises
-            raise _not_allowed(folder)
-    return [path for folder in folders() for path in sorted(folder.glob("*.sock"))]
+    """Return the sockets of all speakers of this host, as far as this user may look."""
+    return [path for folder in folders() if paths.is_dir(folder) for path in sorted(folder.glob("*.sock"))]
 
 
 def only_socket() -> Path:
@@ -76,6 +74,9 @@ def only_socket() -> Path:
     found = sockets_here()
     if len(found) == 1:
         return found[0]
+    for folder in () if found else folders():
+        if paths.is_dir(folder) and not os.access(folder, os.R_OK | os.X_OK):
+            raise _not_allowed(folder)
     if not found:
         looked = " or ".join(map(str, folders()))
         raise Failure(

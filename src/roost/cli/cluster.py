@@ -15,7 +15,7 @@ T = TypeVar("T")
 def is_known() -> bool:
     """Tell whether there is a cluster to ask."""
     default = Path("~/.kube/config").expanduser()
-    return bool(os.environ.get("KUBECONFIG")) or default.exists()
+    return bool(os.environ.get("KUBECONFIG")) or os.access(default, os.R_OK)
 
 
 def ask_cluster(target: str) -> Any:

@@ -19,6 +19,7 @@ from roost.cli.first_file import Draft, VipGroup, choose_interface, first_addres
 from roost.model.link import Link, why_silent
 from roost.observe.text import printable
 from roost.protocols.machine import Endpoint
+from roost.runtime import paths
 from roost.runtime.links import links_now, on_host
 from roost.standalone import environment_problems, load
 from roost.standalone.values import DEFAULT_PORT, endpoint, identifier, join_target, vip, wrong
@@ -251,7 +252,7 @@ def _alike(draft: Draft, output: Path) -> Iterator[str]:
 @contextmanager
 def _key(path: Path | None) -> Iterator[bool]:
     """Make a key at `path` unless there is a file; it goes again when what follows fails. Tells whether."""
-    if path is None or path.exists():
+    if path is None or paths.exists(path):
         yield False
         return
     _create(path, base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from roost.cli.exits import Exit, Failure
+from roost.runtime import paths
 
 __all__ = ["answerers", "look_for_room", "passed_on", "shared_by", "write"]
 
@@ -31,11 +32,11 @@ def look_for_room(path: Path | None) -> None:
     if path is None:
         return
     folder = path.parent
-    if not folder.is_dir():
+    if not paths.is_dir(folder):
         raise Failure(f"cannot write {path}: there is no folder {folder}", Exit.CANNOT_RUN)
-    if path.is_dir():
+    if paths.is_dir(path):
         raise Failure(f"cannot write {path}: it is a folder", Exit.CANNOT_RUN)
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    if not os.access(path if paths.exists(path) else folder, os.W_OK):
         raise Failure(f"cannot write {path}: no right to", Exit.CANNOT_RUN)
 
 

@@ -76,7 +76,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "wrong key": Kind(_WARNING, f"{_KEYS}, or keep others from the gossip port"),
         "gossip blocked": Kind(
             _WARNING,
-            "open the gossip port, UDP and TCP, in the firewalls between; where it is open, that process hangs",
+            "open the gossip port, UDP and TCP, in the firewalls between; if it is open, that process hangs",
         ),
         "no UDP": Kind(_WARNING, "open the gossip port for UDP, both ways, in the firewalls between"),
         "no TCP": Kind(_WARNING, "open the gossip port for TCP, both ways, in the firewalls between"),

@@ -66,7 +66,7 @@ def notes(speaker: Speaker) -> tuple[Problem, ...]:
 
 def _of_the_source(speaker: Speaker, now: float) -> Iterator[Problem]:
     if speaker.rival is not None and now - speaker.rival.at < _LATELY.total_seconds():
-        text = f"process {speaker.rival.pid} tried to start as a speaker in this network namespace, and ended"
+        text = f"{speaker.rival.process} tried to start as a speaker in this network namespace, and ended"
         yield Problem("second speaker", text)
     if speaker.waiting_for:
         yield Problem("waiting", f"waiting for {speaker.waiting_for}")

@@ -16,10 +16,15 @@ _log = logging.getLogger("roost.speaker")
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Process `pid` (0: unknown) tried to start in this network namespace at `at` (seconds, monotonic)."""
+    """`process` tried to start in this network namespace at `at` (seconds, monotonic)."""
 
-    pid: int
+    process: str
     at: float
+
+
+def _named(pid: int) -> str:
+    """Return what people call a process; one of a pid namespace that is not seen from here has the id 0."""
+    return f"process {pid}" if pid else "a process of another pid namespace"
 
 
 @contextmanager
@@ -33,9 +38,9 @@ def rivals_told(lock: socket.socket, tell: Callable[[Rival], None]) -> Iterator[
         if (pid := who_asked(lock)) is None:
             return
         if not told:  # what restarts for ever is one line
-            _log.warning("another speaker was started in this network namespace, in vain: process %d", pid)
+            _log.warning("another speaker was started in this network namespace, in vain: %s", _named(pid))
             told = True
-        tell(Rival(pid, loop.time()))
+        tell(Rival(_named(pid), loop.time()))
 
     loop.add_reader(lock, asked)
     try:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from roost.model.hook import Hook
 from roost.model.role import Role
+from roost.runtime import paths
 from roost.standalone import values
 from roost.standalone.document import Document, Found
 from roost.standalone.document import Path as FieldPath
@@ -84,8 +85,8 @@ def doubts(document: Document, hooks: Sequence[Hook]) -> Iterator[Found]:
 def _doubt(program: str) -> Finding | None:
     path = shutil.which(program)
     if path is None:
-        what = "is not executable" if Path(program).exists() else "does not exist"
-        cure = f"chmod +x {program}" if Path(program).exists() else "install it or correct the path"
+        what = "is not executable" if paths.exists(program) else "does not exist"
+        cure = f"chmod +x {program}" if paths.exists(program) else "install it or correct the path"
         return Finding(f"{program} {what} here: no call would succeed", cure)
     for each in (Path(path), *Path(path).parents):
         if who := _writers(each):

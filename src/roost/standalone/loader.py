@@ -14,6 +14,7 @@ from roost.model.service import Port
 from roost.protocols.memberlist.messages import META_LIMIT
 from roost.protocols.witness.machine import TIMINGS
 from roost.protocols.words.metadata import Metadata, MetadataError, encode
+from roost.runtime import paths
 from roost.runtime.run_folder import default_socket
 from roost.settings import AnnounceConfig, MembershipConfig, StatusConfig
 from roost.standalone import values
@@ -66,7 +67,7 @@ def load(path: Path, data: bytes | None = None) -> Loaded:
     configuration's folder where their path is relative; of a stream, from the working folder. Problems are in
     the order of the file; warnings are of a file that is good.
     """
-    folder = path.parent if path.is_file() else Path()
+    folder = path.parent if paths.is_file(path) else Path()
     try:
         document = parse(_text_of(path, data))
     except UnreadableError as error:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from roost.model.check import (
     TcpPort,
 )
 from roost.protocols.machine import Endpoint
+from roost.runtime import paths
 from roost.standalone import values
 from roost.standalone.problems import Finding
 from roost.standalone.section import Section
@@ -164,14 +164,14 @@ def absent(check: Check, links: Collection[str]) -> Iterator[tuple[str, Finding]
     match check.subject:
         case Command(command):
             if shutil.which(command[0]) is None:
-                what = "is no program" if Path(command[0]).exists() else "does not exist"
+                what = "is no program" if paths.exists(command[0]) else "does not exist"
                 cause = f"{command[0]} {what} here: that fails"
                 yield "command", Finding(cause, "install it or correct the path")
         case HttpQuestion(ca_file=path) if path and not os.access(path, os.R_OK):
             yield "caFile", Finding(f"{path} cannot be read here: that fails", "look at the path")
-        case Process(pid_file=path) if path and not Path(path).exists():
+        case Process(pid_file=path) if path and not paths.exists(path):
             yield "process", Finding(f"{path} does not exist now", "it is followed as soon as it does")
         case Interface(name) if name not in links:
             yield "interface", Finding(f"{name!r} is no interface now", "it is followed as soon as it is one")
-        case NumberFile(path) if not Path(path).exists():
+        case NumberFile(path) if not paths.exists(path):
             yield "file", Finding(f"{path} does not exist now", "it counts 0 until it does")

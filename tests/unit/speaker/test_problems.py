@@ -134,9 +134,9 @@ def test_a_host_that_cannot_pass_connections_on() -> None:
 
 def test_another_speaker_on_this_host_is_one_for_a_minute() -> None:
     one = One(web(MINE))
-    (problem,) = found(one, rival=Rival(1234, one.now - 59.0))
+    (problem,) = found(one, rival=Rival("process 1234", one.now - 59.0))
     assert (problem.kind, "1234" in problem.text) == ("second speaker", True)
-    assert kinds(one, rival=Rival(1234, one.now - 61.0)) == []
+    assert kinds(one, rival=Rival("process 1234", one.now - 61.0)) == []
 
 
 def test_who_is_cut_off_blames_nobody() -> None:
