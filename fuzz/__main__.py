@@ -113,6 +113,7 @@ def _slowest(target: Target, work: Path) -> tuple[float, list[str]]:
         try:
             slowest = max(slowest, cost(target, file.read_bytes()))
         except FoundError as finding:
+            slowest = max(slowest, finding.seconds)
             findings.append(f"{file}: {finding}")
     return slowest, findings
 

@@ -13,7 +13,11 @@ _TRIES: Final = 4  # of which the quickest counts: other processes slow one down
 
 
 class FoundError(Exception):
-    """An input that a parser does not take as it has to; the text says why."""
+    """An input that a parser does not take as it has to: why, and the `seconds` that it took if too many."""
+
+    def __init__(self, text: str, seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +56,5 @@ def cost(target: Target, data: bytes) -> float:
             break
         seconds = min(seconds, judge(target, data))
     if seconds > target.limit:
-        raise FoundError(f"{target.name}: {len(data)} bytes take {seconds * 1000:.1f} ms")
+        raise FoundError(f"{target.name}: {len(data)} bytes take {seconds * 1000:.1f} ms", seconds)
     return seconds

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summariz
 from typing import Any, Final
 
 from roost.kubernetes.resources import Namespace, Object, plain
+from roost.kubernetes.taken import Taken
 from roost.model.address import IPNetwork
 from roost.model.pool import Pool, Restriction
 from roost.model.service import Advertisement, LabelSelector, Preference
@@ -118,15 +119,20 @@ def read_pools(
     known = tuple(namespaces)
     pools: list[Pool] = []
     mistakes: list[Mistake] = []
-    for item in sorted(items, key=_name):
+    taken = Taken()
+    for number, item in enumerate(sorted(items, key=_name)):
         reader = _Reader("IPAddressPool", item)
         if not reader.name:
             reader.wrong("metadata.name", "is empty")
         elif any(pool.name == reader.name for pool in pools):
             reader.wrong("metadata.name", "is there twice", "rename one")
         networks = list(_networks(reader))
-        for cause in _overlaps(networks, pools):
-            reader.wrong("spec.addresses", cause, "an address belongs to one pool")
+        for network in networks:
+            if clash := taken.clash(network, number):
+                other, owner = clash
+                cause = f"CIDR {network} overlaps with already defined CIDR {other} of {owner}"
+                reader.wrong("spec.addresses", cause, "an address belongs to one pool")
+            taken.add(network, number, reader.name)
         pools.append(
             Pool(
                 reader.name,
@@ -269,17 +275,6 @@ def _read_range(text: str) -> list[IPNetwork]:
     if int(first) > int(last):
         raise ValueError(f"invalid range {text!r}: its end comes before its start")
     return list(summarize_address_range(first, last))
-
-
-def _overlaps(networks: Sequence[IPNetwork], pools: Sequence[Pool]) -> Iterator[str]:
-    """Yield a clause for each network that meets an earlier one, of the same pool or of another."""
-    for at, network in enumerate(networks):
-        earlier = [("this pool", each) for each in networks[:at]]
-        earlier += [(f'pool "{pool.name}"', each) for pool in pools for each in pool.networks]
-        for owner, other in earlier:
-            if network.version == other.version and network.overlaps(other):
-                yield f"CIDR {network} overlaps with already defined CIDR {other} of {owner}"
-                break
 
 
 def _restriction(reader: _Reader, namespaces: Sequence[Namespace]) -> Restriction | None:

@@ -17,6 +17,9 @@ def documents(text: str) -> list[Any]:
     """Return the documents of a text. Raises ValueError for what is no YAML, or beyond the bounds."""
     try:
         _check(yaml.parse(text, Loader=_Loader))
+    except yaml.YAMLError as error:
+        raise ValueError(f"is no YAML: {error}") from error
+    try:
         return list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise ValueError(f"is no YAML: {error}") from error
@@ -41,7 +44,9 @@ def _check(events: Iterator[yaml.Event]) -> None:
         match event:
             case yaml.AliasEvent():
                 if event.anchor not in weights:
-                    raise ValueError(f"alias *{event.anchor} points to nothing finished before it")
+                    raise ValueError(
+                        f"has an alias *{event.anchor} that points to nothing finished before it"
+                    )
                 total += weights[event.anchor]
             case yaml.CollectionStartEvent():
                 begun.append((event.anchor, total))
