@@ -4,8 +4,8 @@
 is never parted in another way, so in there counting begins anew.
 """
 
-import re
 from collections.abc import Iterator
+from re import _parser  # it has no other
 from typing import Any, Final
 
 __all__ = ["depth"]
@@ -18,7 +18,7 @@ _FIRM: Final = frozenset({"ATOMIC_GROUP", "POSSESSIVE_REPEAT"})
 def depth(expression: str) -> int:
     """Return how many repetitions there are within each other. Raises as `re.compile`."""
     deepest = 0
-    todo = [(re._parser.parse(expression), 0)]  # noqa: SLF001 - it has no other
+    todo = [(_parser.parse(expression), 0)]
     while todo:
         found, around = todo.pop()
         for operation, arguments in found:
@@ -34,7 +34,7 @@ def depth(expression: str) -> int:
 
 def _parts(arguments: Any) -> Iterator[Any]:
     """Yield the expressions among an operation's arguments, which may be lists of some."""
-    if isinstance(arguments, re._parser.SubPattern):  # noqa: SLF001 - as above
+    if isinstance(arguments, _parser.SubPattern):
         yield arguments
     elif isinstance(arguments, tuple | list):
         for each in arguments:
