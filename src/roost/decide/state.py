@@ -172,13 +172,13 @@ class State:
         return frozenset(each.name for each in self.members if each.is_roost)
 
     def knowing_of(self, name: str, sharers: tuple[str, ...]) -> frozenset[str]:
-        """Return who finds out that `name`, one of `sharers`, is mute, where this node is one of them.
+        """Return who finds out that `name`, that shares with `sharers`, is mute, if this node is one of them.
 
         Those are its witnesses; where none of them shares the address, others of those that do.
         """
         watching = witnesses(name, self._roosts)
         if watching.isdisjoint(sharers):
-            watching |= witnesses(name, sharers)
+            watching |= witnesses(name, (*sharers, name))
         return watching if self.me in watching else frozenset()
 
     def reserves(self, lead: Lead) -> list[str]:

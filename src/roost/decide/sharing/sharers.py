@@ -62,6 +62,7 @@ class Sharers:
         self._state.roll_call.heard(address, name, now)
         if self._state.is_lost(name) and self._state.presence.heard(name, now):
             self._look_again(self._shared_by([name]), now)
+            self.call_all([name], now)  # it may answer for some of them alone, and cannot say so
 
     def wake(self, now: float) -> None:
         """Ask for what is doubtful, and act on silence."""
@@ -101,8 +102,10 @@ class Sharers:
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
-        sharers = self._state.plan.lead(address).sharers
-        return frozenset(name for name in sharers if self._looks_after(name, sharers))
+        lead = self._state.plan.lead(address)
+        lost_but_heard = {name for name, _ in lead.weights if name in self._state.presence.nodes}
+        there = lost_but_heard.union(lead.sharers)
+        return frozenset(name for name in there if self._looks_after(name, lead.sharers))
 
     def _looks_after(self, name: str, sharers: tuple[str, ...]) -> bool:
         """Tell whether this node finds out when `name`, one of `sharers`, does not answer its share."""
