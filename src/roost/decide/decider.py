@@ -361,8 +361,10 @@ class Decider:
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
-        self._touch()
-        self._absence.lan_heard(now)
+        if self._absence.lan_heard(now):
+            self._touch()
+        self._stale = True
+        self._silent = self._planned = False
         if sighting.vip in self._state.answers.now:
             self._state.budget.spend(now, 1)  # for the answer
         self._state.outbox.extend(self._state.clients.new(sighting))

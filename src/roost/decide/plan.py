@@ -77,7 +77,7 @@ class Plan:
 
     def look_again(self, addresses: Iterable[IPAddress]) -> None:
         """Look anew at shared addresses: others are mute, or heard, than before."""
-        self._place_all(addresses)
+        self._place_all(in_order(addresses))
 
     def answerers(self, address: IPAddress, mac: bytes) -> tuple[str, ...]:
         """Return who answers the host at `mac` (6 bytes) for `address`, and then who would in its place."""

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.protocols.witness.budget import UNLIMITED, Budget
 
 __all__ = ["Succession"]
@@ -102,7 +102,7 @@ class Succession:
                 ask.add(address)
             else:
                 awaited.due = now + max(_BREATH, self._budget.wait(now, urgent=True))
-        for address in mute:
+        for address in in_order(mute):
             self._mute[address] = self._awaited.pop(address).leader
         crowd = self._crowd()
         self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf) + crowd

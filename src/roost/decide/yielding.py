@@ -163,6 +163,8 @@ class Yielding:
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         """Return (addresses that nobody is heard to answer for any more, addresses to ask for now)."""
+        if not self._holders and not self._for_long:
+            return frozenset(), frozenset()
         silent = set(self._let_go([each for each in self._holders.values() if each.until <= now]))
         silent.update(address for address, until in self._for_long.items() if until <= now)
         ask = frozenset(self._questions(now, silent))

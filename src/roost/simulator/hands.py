@@ -5,7 +5,7 @@ know: when the process runs, why anything is done.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +39,10 @@ _PROXY: Final = (0.02, 0.6)  # seconds until a proxy knows of new endpoints
 
 
 class Hands:
-    """Carries out effects for `process`; `answering` and `until` are what its responders were told."""
+    """Carries out effects for `process`: `does` has what to do for each kind.
+
+    `answering` and `until` are what its responders were told.
+    """
 
     def __init__(self, process: "Process") -> None:
         self.announcements: Mapping[IPAddress, Announcement] = {}
@@ -61,15 +64,7 @@ class Hands:
         self.roles: dict[str, Role] = {}  # by service
         self._process = process
         self._host = process.host
-        self._does = self._table()
-
-    def carry_out(self, effects: Iterable[Effect]) -> bool:
-        """Do what a machine wants, in order; tells whether it wanted anything."""
-        wanted = False
-        for effect in effects:
-            wanted = True
-            self._does[type(effect)](effect)
-        return wanted
+        self.does = self._table()
 
     def _table(self) -> Mapping[type[Effect], Callable[[Any], None]]:
         host, process, swim = self._host, self._process, self._process.swim

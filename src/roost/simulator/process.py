@@ -234,10 +234,15 @@ class Process:
         if self._pumping or self.ended:
             return
         self._pumping = True
-        carry_out = self.hands.carry_out
+        does = self.hands.does
         for _ in range(_ROUNDS):
-            wanted = carry_out(self.decider.effects())
-            wanted = carry_out(self.swim.effects()) or wanted
+            wanted = False
+            for effect in self.decider.effects():
+                wanted = True
+                does[type(effect)](effect)
+            for effect in self.swim.effects():
+                wanted = True
+                does[type(effect)](effect)
             if wanted:
                 continue
             if not self._members_changed:
@@ -257,14 +262,12 @@ class Process:
 
     def _arm(self) -> None:
         swim_due, decider_due = self.swim.next_wake(), self.decider.next_wake()
-        self._swim_due = due = math.inf if swim_due is None else swim_due
+        self._swim_due = math.inf if swim_due is None else swim_due
         self._decider_due = math.inf if decider_due is None else decider_due
-        due = min(due, self._decider_due)
+        due = min(self._swim_due, self._decider_due)
         if due == math.inf:
             return
-        when = due - self.host.offset
-        earliest = self._clock.now + _SHORTEST_SLEEP
-        when = max(when, earliest)
+        when = max(due - self.host.offset, self._clock.now + _SHORTEST_SLEEP)
         if self._planned is None or when < self._planned:
             self._planned = when
             self._clock.at(when + _LATE * self._chance.random(), partial(self._wake, when))

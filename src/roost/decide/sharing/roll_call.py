@@ -83,6 +83,8 @@ class RollCall:
 
         `expected` are those who should answer for an address.
         """
+        if not self._calls:
+            return frozenset(), frozenset(), frozenset()
         ask, changed, found = set[IPAddress](), set[IPAddress](), set[str]()
         for address, call in list(self._calls.items()):
             if call.due > now:
