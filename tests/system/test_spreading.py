@@ -63,7 +63,6 @@ def test_connections_survive_every_planned_move(tmp_path: Path) -> None:
         assert leader.wait() == 0
         time.sleep(1)
         leader.start()
-        nodes.whole()
         nodes.spread_over(NAMES)
         time.sleep(1)
         assert [each for flows in (held, late) for each in flows.end() if "broken" in each] == []
