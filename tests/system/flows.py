@@ -166,16 +166,26 @@ class Routed(Lan):
 
     def shares(self, of: Sequence[Speaker] | None = None) -> dict[str, dict[str, float]]:
         """Which part of the connections each node gets, as each running speaker sees it."""
-        return {each.name: each.status()["services"][0]["shares"] for each in of or self.running()}
+        seen = {each.name: each.status() for each in of or self.running()}
+        return {
+            name: status["services"][0]["shares"] if status["services"] else {}  # it is starting
+            for name, status in seen.items()
+        }
 
     def spread_over(self, names: set[str], by: Sequence[Speaker] | None = None) -> None:
         """Wait until all running speakers, or those, spread connections over exactly these nodes."""
-        until(
-            lambda: all(
-                {name for name, part in each.items() if part} == names for each in self.shares(by).values()
-            ),
-            f"connections are spread over {sorted(names)}",
-        )
+        try:
+            until(
+                lambda: all(set(each) == names for each in self.parts(by)),
+                f"connections are spread over {sorted(names)}",
+            )
+        except AssertionError as error:
+            verdicts = {each.name: each.verdicts() for each in self.running()}
+            raise AssertionError(f"{error}: {self.shares(by)}, members {verdicts}") from None
+
+    def parts(self, of: Sequence[Speaker] | None = None) -> list[list[str]]:
+        """Who gets connections at all, as each running speaker sees it."""
+        return [[name for name, part in each.items() if part] for each in self.shares(of).values()]
 
 
 @contextlib.contextmanager

@@ -63,7 +63,6 @@ def test_connections_survive_every_planned_move(tmp_path: Path) -> None:
         assert leader.wait() == 0
         time.sleep(1)
         leader.start()
-        nodes.whole()
         nodes.spread_over(NAMES)
         time.sleep(1)
         assert [each for flows in (held, late) for each in flows.end() if "broken" in each] == []
@@ -108,10 +107,7 @@ def test_a_leader_whose_process_hangs_or_is_killed_breaks_no_connection(
         time.sleep(3)
         if how is signal.SIGSTOP:
             leader.signal(signal.SIGCONT)
-        else:
-            leader.start()
-        nodes.whole()
-        nodes.spread_over(NAMES)
+            nodes.spread_over(NAMES)
         time.sleep(1)
         assert [each for each in held.end() if "broken" in each] == []
 

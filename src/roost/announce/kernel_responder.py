@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from roost.announce.kernel_answers import LONGEST, Counts, Hooked, How, KernelAnswers, key_of
 from roost.announce.packet_responder import PacketResponder
@@ -32,8 +33,11 @@ from roost.runtime.packet_socket import Tap
 
 __all__ = ["KernelResponder"]
 
+T = TypeVar("T")
+
 _log = logging.getLogger("roost.announce")
 
+_LOOK_RARELY: Final = 5.0  # seconds, where the kernel may let one wait for it
 _LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
 _PATIENCE: Final = 60.0  # seconds between two times of taking the first place again
 _NOBODY: Final = IPv4Address(0)
@@ -68,6 +72,8 @@ class KernelResponder(PacketResponder):
         self._places: Mapping[tuple[int, int], bytes] = {}
         self._spreader: Hooked | None = None  # the filter that spreads connections, if any are
         self._why_no_spreader = ""
+        self._hooking = False  # whether that filter is under way
+        self._spreader_looked = 0.0
         self._kinds = kinds
         self._answers = answers
         self._worker = worker
@@ -134,17 +140,55 @@ class KernelResponder(PacketResponder):
         Other than with tcx it stays when this process is killed, until the lease ends: else this host would
         refuse connections of others before another node has taken over.
         """
+        program = self._answers.spreading
         if not self._spreads or self._hooked is None:
             self._unhook_spreader()
-        elif self._spreader is None and (program := self._answers.spreading) is not None:
-            try:
-                self._spreader = ClsactFilters({Hook.INGRESS: program}, self.link.index, rank=1)
-            except OSError as error:
-                self._why_no_spreader = f"no filter can be set on {self.link.name}: {error.strerror or error}"
-                _log.warning("connections are not spread: %s", self._why_no_spreader)
-            else:
-                self._why_no_spreader = ""
-                self._answers.keep_spreading(self._spreader)
+        elif self._spreader is None and not self._hooking and program is not None:
+            self._hooking = True
+            place = partial(ClsactFilters, {Hook.INGRESS: program}, self.link.index, rank=1)
+            self._by_worker(place, partial(self._spreader_came, program))
+
+    def _spreader_came(self, program: Program, work: "Future[ClsactFilters]") -> None:
+        self._hooking = False
+        try:
+            spreader = work.result()
+        except OSError as error:
+            self._why_no_spreader = f"no filter can be set on {self.link.name}: {error.strerror or error}"
+            _log.warning("connections are not spread: %s", self._why_no_spreader)
+            return
+        self._spreader, self._why_no_spreader = spreader, ""
+        self._answers.keep_spreading(spreader)
+        if self._closed or not self._spreads or self._hooked is None:
+            self._unhook_spreader()
+        elif program is not (now := self._answers.spreading) and now is not None:  # with larger maps
+            with suppress(OSError):
+                spreader.replace({Hook.INGRESS: now})
+
+    def _look_after_spreader(self) -> None:
+        """Put the filter back when somebody has taken it away."""
+        if (spreader := self._spreader) is None or self._clock() - self._spreader_looked < _LOOK_RARELY:
+            return
+        self._spreader_looked = self._clock()
+
+        def seen(work: "Future[bool]") -> None:
+            if work.exception() is None and not work.result() and self._spreader is spreader:
+                text = "somebody has taken away what spreads connections on %s: putting it back"
+                _log.warning(text, self.link.name)
+                self._unhook_spreader()
+                self._hook_spreader()
+
+        self._by_worker(lambda: spreader.attached, seen)
+
+    def _by_worker(self, do: Callable[[], T], then: "Callable[[Future[T]], None]") -> None:
+        """Let the kernel work where the event loop does not wait for it; `then` gets what came of it."""
+        loop = asyncio.get_running_loop()
+        work = self._worker.submit(do)
+
+        def done(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(then, work)
+
+        work.add_done_callback(done)
 
     def _unhook_spreader(self) -> None:
         spreader, self._spreader = self._spreader, None
@@ -171,6 +215,7 @@ class KernelResponder(PacketResponder):
                     if sighting.vip in self._keys:
                         self._heard.asked(sighting, at)
             self._look_after()
+            self._look_after_spreader()
         except OSError as error:
             self._go_on_alone(error)
 
@@ -199,17 +244,11 @@ class KernelResponder(PacketResponder):
         return filters.build_claims(addresses, LONGEST, self._peers)
 
     def _attach(self) -> None:
-        loop = asyncio.get_running_loop()
         programs = self._answers.programs
-        work = self._worker.submit(_attached, self._kinds, programs, self.link.index)
+        place = partial(_attached, self._kinds, programs, self.link.index)
+        self._by_worker(place, partial(self._begin, programs))
 
-        def done(_: object) -> None:
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(self._begin, work, programs)
-
-        work.add_done_callback(done)
-
-    def _begin(self, work: "Future[tuple[Kind, Hooked]]", programs: Mapping[Hook, Program]) -> None:
+    def _begin(self, programs: Mapping[Hook, Program], work: "Future[tuple[Kind, Hooked]]") -> None:
         """Let the kernel answer, now that the programs are there."""
         try:
             kind, hooked = work.result()
@@ -278,12 +317,6 @@ class KernelResponder(PacketResponder):
         if self._hooked is None or self._clock() - self._looked < _LOOK:
             return
         self._looked = now = self._clock()
-        if self._spreader is not None and not self._spreader.attached:
-            _log.warning(
-                "somebody has taken away what spreads connections on %s: putting it back", self.link.name
-            )
-            self._unhook_spreader()
-            self._hook_spreader()
         if not self._hooked.attached:
             what = "somebody has taken away what answers on %s in the kernel (%s): putting it back"
         elif now - self._overtaken >= _PATIENCE and not self._hooked.first:
