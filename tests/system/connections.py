@@ -40,7 +40,7 @@ async def use(address, reader, writer, broken, stop):
         while not stop.is_set():
             begin = time.monotonic()
             writer.write(b"x")
-            await asyncio.wait_for(reader.readexactly(1), 5)
+            await asyncio.wait_for(reader.readexactly(1), 20)
             longest[0] = max(longest[0], time.monotonic() - begin)
             await asyncio.sleep(pause)
     except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
@@ -82,7 +82,7 @@ class Connections:
 
     def broken(self) -> list[str]:
         """End all and return the address of each that broke; how and when goes to this process's stderr."""
-        out, why = self._process.communicate("\n", timeout=30)
+        out, why = self._process.communicate("\n", timeout=60)
         sys.stderr.write(why)
         longest, *broken = out.split()
         self.longest = float(longest)
