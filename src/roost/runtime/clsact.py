@@ -94,7 +94,7 @@ class ClsactFilters:
 
     @property
     def first(self) -> bool:
-        """Whether no other program has come before them since: at one preference the last to come is first."""
+        """Whether no program has come before them since: at one preference the last to come is first."""
         with _Netlink() as netlink:
             return all(
                 next(
