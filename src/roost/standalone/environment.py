@@ -70,8 +70,8 @@ def firewalls(
         where = None if service.forward else passed_on_dropped(ruleset, service.addresses, announcing)
         if where is not None:
             cause = (
-                f"this host's firewall ({where}) drops what is passed on to the node that has the connection: "
-                "they break when the address moves here"
+                f"this host's firewall ({where}) drops what is passed on to the node that has them: "
+                "connections break when the address moves here"
             )
             return (_problem("warning", config, f"services[{at}].addresses", Finding(cause, ONWARD_CURE)),)
     return ()
