@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.system.connections import Connections, serve
-from tests.system.routed import behind_a_router
 from tests.system.netns import NETNS, Namespace, network
+from tests.system.routed import behind_a_router
 from tests.system.speakers import Lan, Speaker, lan, until
 from tests.system.test_drain import roost
 
