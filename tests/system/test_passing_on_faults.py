@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.system.connections import Connections, serve
-from tests.system.routed import behind_a_router
 from tests.system.netns import NETNS, Namespace, network
+from tests.system.routed import behind_a_router
 from tests.system.speakers import Lan, Speaker, lan, until
 from tests.system.test_drain import roost
 
@@ -239,7 +239,7 @@ def test_two_that_both_believe_to_lead_send_a_packet_once_to_each_other(tmp_path
 
 
 def test_a_circle_ends_with_the_hops_of_the_packet(tmp_path: Path) -> None:
-    """Where nodes disagree in a way that nobody thought of: the kernel's own count would go on from 0 to 255."""
+    """Where nodes disagree in a way that nobody thought of: the kernel alone counts on from 0 to 255."""
     with lan(tmp_path, 2) as two:
         one, _ = believe(two, "circle")
         for vip in (VIP, VIP6):

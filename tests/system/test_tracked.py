@@ -1,4 +1,4 @@
-"""What the kernel tracks of translated connections: those of one address are found, and only they forgotten."""
+"""What the kernel tracks of translated connections: those of an address are found, they alone forgotten."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address

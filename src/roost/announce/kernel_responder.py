@@ -319,12 +319,9 @@ class KernelResponder(PacketResponder):
         self._looked = now = self._clock()
         if not self._hooked.attached:
             what = "somebody has taken away what answers on %s in the kernel (%s): putting it back"
-        elif now - self._overtaken >= _PATIENCE and not self._hooked.first:
+        elif now - self._overtaken >= _PATIENCE and not _is_first(self._hooked):
             self._overtaken = now  # whoever wants the same is not fought with
-            what = (
-                "a program has come before what answers on %s in the kernel (%s): "
-                "taking the first place again"
-            )
+            what = "a program has come before what answers on %s (%s): taking the first place again"
         else:
             return
         _log.warning(what, self.link.name, self.kind)
@@ -366,6 +363,14 @@ def _attached(kinds: Sequence[Kind], programs: Mapping[Hook, Program], link: int
         with suppress(OSError):
             return kind, _PLACES[kind](programs, link)
     return last, _PLACES[last](programs, link)
+
+
+def _is_first(hooked: Hooked) -> bool:
+    """Tell whether no program has come before these; a kernel that does not say is no reason to act."""
+    try:
+        return hooked.first
+    except OSError:
+        return True
 
 
 def _events(counts: Iterable[Counts]) -> Counter[str]:

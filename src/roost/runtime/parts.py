@@ -11,8 +11,8 @@ __all__ = ["enter_quietly"]
 def enter_quietly(name: str) -> None:
     """Let parts of the package `name` be imported without its own file.
 
-    That runs as soon as somebody asks for a name of the package itself. A package that is imported already, or
-    is not there, stays as it is.
+    That runs as soon as somebody asks for a name of the package itself. A package that is imported already,
+    or is not there, stays as it is.
     """
     spec = None if name in sys.modules else importlib.util.find_spec(name)
     if spec is None or spec.loader is None:

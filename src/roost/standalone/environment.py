@@ -5,7 +5,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from typing import Any, Final, Literal
 
 from roost.model.address import IPAddress
-from roost.model.diagnosis.firewall import PASS_ON_CURE, passed_on_dropped
+from roost.model.diagnosis.firewall import ONWARD_CURE, passed_on_dropped
 from roost.model.eligibility import interface_allowed
 from roost.runtime.forward_obstacles import obstacles
 from roost.standalone.config import ServiceConfig, SpeakerConfig
@@ -70,10 +70,10 @@ def firewalls(
         where = None if service.forward else passed_on_dropped(ruleset, service.addresses, announcing)
         if where is not None:
             cause = (
-                f"this host's firewall ({where}) drops what is passed on to the node that has the connection: "
-                "they break when the address moves here"
+                f"this host's firewall ({where}) drops what is passed on to the node that has them: "
+                "connections break when the address moves here"
             )
-            return (_problem("warning", config, f"services[{at}].addresses", Finding(cause, PASS_ON_CURE)),)
+            return (_problem("warning", config, f"services[{at}].addresses", Finding(cause, ONWARD_CURE)),)
     return ()
 
 

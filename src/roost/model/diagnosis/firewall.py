@@ -15,7 +15,7 @@ from roost.model.diagnosis.facts import Facts
 from roost.model.diagnosis.finding import Finding, found
 from roost.model.diagnosis.kernel import announcing
 
-__all__ = ["PASS_ON_CURE", "Packet", "dropped", "findings", "passed_on_dropped"]
+__all__ = ["ONWARD_CURE", "Packet", "dropped", "findings", "passed_on_dropped"]
 
 _DEPTH: Final = 16  # jumps
 _HOOKS: Final = {
@@ -35,7 +35,7 @@ _HOOKS: Final = {
 _VERDICTS: Final = frozenset({"accept", "drop", "reject", "return", "jump", "goto"})
 _LINKS: Final = {"iif": "iifname", "oif": "oifname"}  # by number or by name: JSON has the name
 _CURE: Final = "let it pass: a rule before that one, in this host's firewall"
-PASS_ON_CURE: Final = "let packets to service addresses pass that are `ct state untracked`, before that rule"
+ONWARD_CURE: Final = "let packets to service addresses pass that are `ct state untracked`, before that rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ def findings(facts: Facts) -> Iterator[Finding]:
     if where := passed_on_dropped(rules, addresses, links):
         yield found(
             "firewall drops connections",
-            "this host's firewall drops what it passes on to the node that has the connection: they break when "
+            "this host's firewall drops what it passes on to the node that has them: connections break when "
             "an address moves here",
             where,
-            PASS_ON_CURE,
+            ONWARD_CURE,
         )
     for way in ("in", "out"):
         packet = Packet(

@@ -314,8 +314,8 @@ def _conntrack(facts: Facts) -> Iterator[Finding]:
         yield found(
             "conntrack full",
             "the table of connections is nearly full: new ones are dropped",
-            f"net.netfilter.nf_conntrack_count = {many}, nf_conntrack_max = {most}; packets dropped for want of "
-            f"room: {'unknown' if host.conntrack_drops is None else host.conntrack_drops}",
+            f"net.netfilter.nf_conntrack_count = {many}, nf_conntrack_max = {most}; "
+            f"packets dropped for want of room: {_known(host.conntrack_drops)}",
             "raise net.netfilter.nf_conntrack_max, and look for who opens so many",
         )
     on = [name for name in ("all", *(each.name for each in announcing(facts))) if _localnet(host, name)]
@@ -326,6 +326,10 @@ def _conntrack(facts: Facts) -> Iterator[Finding]:
             ", ".join(f"net.ipv4.conf.{name}.route_localnet = 1" for name in on),
             "set it to 0 where nothing needs it",
         )
+
+
+def _known(number: int | None) -> str:
+    return "unknown" if number is None else str(number)
 
 
 def _localnet(host: Host, name: str) -> bool:

@@ -16,7 +16,7 @@ FLOWS_LIMIT: Final = 30  # flows in a word
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """`connections` of TCP, and flows of UDP, are open, 0 when none is left; they are held for `seconds` more at most."""
+    """`connections` are open, flows of UDP among them, 0 when none is left, for `seconds` more at most."""
 
     address: IPAddress
     connections: int
