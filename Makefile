@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
-.PHONY: lab setup dev test components lint unit bench bpf docs man deb lock clean
+.PHONY: lab setup dev test components lint unit bench bpf schema docs man deb lock clean
 ARGS ?=
 
 lab: setup
@@ -35,6 +35,10 @@ bench: dev
 # The programs in the kernel, after a change of answer.c; a test compares them with their source.
 bpf: dev
 	.venv/bin/python tools/build_bpf.py
+
+# The JSON schemas, after a change of the configuration's keys or of the status; a test compares them.
+schema: dev
+	.venv/bin/python tools/build_schema.py
 
 docs: dev
 	.venv/bin/mkdocs build --strict

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.schemas import problems_of_status
 from tests.system.netns import Namespace, Network, network
 
 __all__ = ["Lan", "Speaker", "heard_by", "lan", "services", "until"]
@@ -82,6 +83,7 @@ class Speaker:
     def status(self) -> dict[str, Any]:
         status = self.ask("/v1/status")
         assert isinstance(status, dict)
+        assert problems_of_status(status) == []
         return status
 
     def answering(self) -> set[str]:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from roost.model.address import IPAddress
 from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, HealthKind
 from roost.standalone import values
 from roost.standalone.section import Section
+from roost.standalone.shape import choices, kinds, reads, widens
 
 __all__ = ["BackendSection", "ForwardSection", "HealthSection", "forward_of"]
 
@@ -32,12 +33,14 @@ _Gateway = Annotated[IPAddress, PlainValidator(values.unicast("use a free addres
 _Port = Annotated[int, PlainValidator(values.integer(1, 65535))]
 
 
+@reads({"const": True})
 def _yes(value: object) -> bool:
     if value is not True:
         raise values.wrong("is not true", "write true, or another kind of check")
     return True
 
 
+@reads({"type": "string", "pattern": r"^/\S*$"})
 def _path(value: object) -> str:
     path = values.text(value)
     if not path.startswith("/") or not path.isascii() or re.search(r"\s", path):
@@ -45,6 +48,7 @@ def _path(value: object) -> str:
     return path
 
 
+@reads({"type": "string", "pattern": r"\S", "maxLength": _MOST_SENT})
 def _sent(value: object) -> bytes:
     data = values.text(value).encode()
     if len(data) > _MOST_SENT:
@@ -52,6 +56,7 @@ def _sent(value: object) -> bytes:
     return data
 
 
+@reads({"type": "string", "pattern": f"^({_DNS_NAME.pattern})$"})
 def _dns_name(value: object) -> str:
     name = values.text(value)
     if not _DNS_NAME.fullmatch(name):
@@ -59,6 +64,7 @@ def _dns_name(value: object) -> str:
     return name
 
 
+@widens(lambda many: choices(many["items"], many))
 def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
@@ -80,6 +86,8 @@ class SorrySection(Section):
 
 class HealthSection(Section):
     """How backends are asked whether they are well, in exactly one way."""
+
+    model_config = ConfigDict(json_schema_extra=kinds(_KINDS, _OF))
 
     tcp: Annotated[bool, PlainValidator(_yes)] = False
     http: Annotated[str, PlainValidator(_path)] = ""
