@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make lab` and `make test` work on a fresh machine.
-.PHONY: lab setup dev test components lint unit bench fuzz bpf docs man deb lock clean
+.PHONY: lab setup dev test components lint unit bench fuzz bpf schema docs man deb sbom release audit lock clean
 ARGS ?=
 
 lab: setup
@@ -41,6 +41,10 @@ fuzz: dev
 bpf: dev
 	.venv/bin/python tools/build_bpf.py
 
+# The JSON schemas, after a change of the configuration's keys or of the status; a test compares them.
+schema: dev
+	.venv/bin/python tools/build_schema.py
+
 docs: dev
 	.venv/bin/mkdocs build --strict
 
@@ -52,6 +56,19 @@ man: dev
 deb: dev
 	@tools/build_deb
 	@if [ "$$(id -u)" = 0 ]; then tools/try_deb "$$(ls -t build/roost_*.deb | head -n 1)"; fi
+
+# What the wheel brings along: a bill of materials (CycloneDX) from the lock.
+sbom: dev
+	@mkdir -p build
+	.venv/bin/python tools/build_sbom.py build/roost.cdx.json
+
+# All that a release has, into build/release; .github/workflows/release.yml calls it.
+release: dev
+	@tools/build_release
+
+# The locks against PyPI's advisories; needs the network.
+audit:
+	@tools/audit
 
 # Renew the locks after a change of dependencies in pyproject.toml (needs uv).
 lock:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.schemas import problems_of_status
 from tests.system.netns import Namespace, Network, network
 
 __all__ = ["Lan", "Speaker", "heard_by", "lan", "services", "until"]
@@ -35,6 +36,8 @@ def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -
 class Speaker:
     """One node: a namespace with eth0 on the LAN, a configuration file, and the process."""
 
+    source: Path | None = None  # of another version to run, instead of the one that is installed
+
     def __init__(self, namespace: Namespace, name: str, address: str, folder: Path) -> None:
         self.namespace, self.name, self.address = namespace, name, address
         self.socket = folder / f"{name}.sock"
@@ -50,7 +53,8 @@ class Speaker:
         self.path.write_text(yaml.safe_dump(self.config))
 
     def start(self, *options: str) -> None:
-        self._spawn(["--config", str(self.path), *options], dict(os.environ))
+        other = {"PYTHONPATH": str(self.source)} if self.source else {}
+        self._spawn(["--config", str(self.path), *options], os.environ | other)
 
     def _spawn(self, options: Sequence[str], environment: dict[str, str]) -> None:
         inside = ["ip", "netns", "exec", self.namespace.name, sys.executable]
@@ -69,19 +73,24 @@ class Speaker:
 
     def ask(self, target: str) -> Any:
         """GET from the speaker's API; raises OSError while nobody listens."""
+        return json.loads(self.get(target))
+
+    def get(self, target: str) -> str:
+        """GET as text; raises OSError while nobody listens."""
         connection = http.client.HTTPConnection("localhost", timeout=5)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(5)
         try:
             connection.sock.connect(str(self.socket))
             connection.request("GET", target)
-            return json.loads(connection.getresponse().read())
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
 
     def status(self) -> dict[str, Any]:
         status = self.ask("/v1/status")
         assert isinstance(status, dict)
+        assert self.source or problems_of_status(status | {"services": status["services"][:20]}) == []
         return status
 
     def answering(self) -> set[str]:

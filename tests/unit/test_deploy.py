@@ -200,6 +200,18 @@ def test_monitors_and_alerts_of_the_chart_refer_to_what_there_is() -> None:
 
 
 @helm
+def test_the_chart_has_the_dashboard_where_it_is_asked_for() -> None:
+    assert "ConfigMap" not in {each["kind"] for each in chart()[1] if "dashboard" in each["metadata"]["name"]}
+    _, found, _ = chart("--set=grafana.dashboard.enabled=true,grafana.dashboard.namespace=monitoring")
+    (made,) = (each for each in found if each["metadata"]["name"].endswith("-dashboard"))
+    assert (made["kind"], made["metadata"]["namespace"]) == ("ConfigMap", "monitoring")
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(made["data"]["roost.json"]) == json.loads(
+        (DEPLOY / "grafana" / "roost.json").read_text()
+    )
+
+
+@helm
 @pytest.mark.parametrize(
     ("option", "text"),
     [

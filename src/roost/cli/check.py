@@ -12,6 +12,7 @@ import click
 
 from roost.cli.client import json_option
 from roost.cli.exits import Exit, Failure
+from roost.cli.schema import schema_option
 from roost.kubernetes.manifests import check, is_manifest, read
 from roost.standalone import (
     Problem,
@@ -30,6 +31,7 @@ _MOST: Final = 16 << 20  # bytes of a file of manifests
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
+@schema_option("configuration", "Print the JSON schema of a configuration file, for editors, and end.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, file: Path, *, as_json: bool) -> None:

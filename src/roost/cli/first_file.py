@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from roost.cli.schema import editor_line
 from roost.keepalived.yaml_text import Block, Blocks, Field, printed
 from roost.model.address import IPAddress
 from roost.model.link import Interface, Link, why_silent
@@ -82,7 +83,12 @@ def text_of(draft: Draft) -> str:
         Field("services", Blocks(services), note="the same on every node"),
     )
     return "\n".join(
-        ("# Made by `roost init`; check it after a change with `roost check`.", *printed(fields, ""), "")
+        (
+            editor_line(),
+            "# Made by `roost init`; check it after a change with `roost check`.",
+            *printed(fields, ""),
+            "",
+        )
     )
 
 

@@ -10,6 +10,7 @@ from roost.cli.backends import BACKEND_COLUMNS, backend_rows
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.exits import Exit, Failure
 from roost.cli.output import answerers, passed_on
+from roost.cli.schema import schema_option
 from roost.cli.screen import COLOURS, Cell, Screen, clean, sign, verdict
 from roost.cli.watch import watch_leaders
 
@@ -28,6 +29,7 @@ __all__ = ["command"]
     help="One line for monitoring, as Nagios has it: OK (exit 0), WARNING or CRITICAL (exit 1);"
     " exit 4 when no speaker answers.",
 )
+@schema_option("status", "Print the JSON schema of what --json prints, and end.")
 @socket_option
 @json_option
 def command(socket_path: Path | None, *, as_json: bool, watch: bool, check: bool) -> None:

@@ -397,7 +397,7 @@ class Decider:
     def set_spreading(self, able: bool, now: float) -> None:  # noqa: FBT001 - as every input
         """Hear whether this host's kernel can spread connections over nodes."""
         if able != self._state.spreads:
-            self._stale = True
+            self._touch()
             self._state.spreads = able
             self.spreading.look_again(now)
 

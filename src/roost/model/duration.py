@@ -4,9 +4,10 @@ import re
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["seconds_of"]
+__all__ = ["PATTERN", "seconds_of"]
 
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)")
+PATTERN: Final = r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h)"
+_DURATION: Final = re.compile(PATTERN)
 _UNITS: Final = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from roost.decide.forwarding.balancing import key_of
 from roost.model.address import canonical
@@ -11,15 +10,16 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
+from roost.speaker.status_types import BackendView
 
 __all__ = ["backend_metrics", "backends", "problems_of_backends"]
 
 _NAMED = 3  # of many backends with trouble
 
 
-def backends(speaker: Speaker, service: Service) -> list[dict[str, Any]]:
+def backends(speaker: Speaker, service: Service) -> list[BackendView]:
     """Return what is known of each backend of a service, none where it has none."""
-    found = []
+    found: list[BackendView] = []
     balancing = speaker.forwarding.balancing
     for backend in service.forward.backends if service.forward else ():
         key = key_of(service, backend)

@@ -9,13 +9,14 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
+from roost.speaker.status_types import FitnessView
 
 __all__ = ["check_views", "fitness_metrics", "fitness_problems", "fitness_view"]
 
 _NAMED = 3  # of many services with the same trouble
 
 
-def fitness_view(speaker: Speaker, service: str) -> dict[str, Any] | None:
+def fitness_view(speaker: Speaker, service: str) -> FitnessView | None:
     """Return how fit this node is for a service, None for one that tracks nothing here."""
     tracking = speaker.decider.state.tracking
     if not tracking.of(service):

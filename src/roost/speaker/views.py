@@ -24,6 +24,14 @@ from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import notes, problems, why_not_announcing
 from roost.speaker.speaker import Speaker
+from roost.speaker.status_types import (
+    AlarmView,
+    InterfaceView,
+    MemberView,
+    PassingOnView,
+    ServiceView,
+    StatusView,
+)
 from roost.speaker.vrrp import vrrp_view
 
 __all__ = ["SpeakerViews"]
@@ -45,7 +53,7 @@ class SpeakerViews:
         """Count what is open to backends, for whatever shows them."""
         await self._speaker.forwarding.look()
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self) -> StatusView:
         """Everything that `roost status` shows; times are RFC 3339 in UTC."""
         speaker = self._speaker
         config = speaker.config
@@ -196,14 +204,14 @@ class SpeakerViews:
         """A snapshot of all counters and gauges."""
         return metrics(self._speaker)
 
-    def _members(self) -> list[dict[str, Any]]:
+    def _members(self) -> list[MemberView]:
         """All members, and those that are missed, however long gossip has forgotten them."""
         fates = self._speaker.decider.state.fates
         known = {each.name: each for each in self._speaker.cluster.members()}
         shown = {name: each for name, each in known.items() if not each.verdict.lost} | dict(fates.lost)
         return [self._member(each) for _, each in sorted(shown.items())]
 
-    def _member(self, member: ClusterMember) -> dict[str, Any]:
+    def _member(self, member: ClusterMember) -> MemberView:
         return {
             "name": member.name,
             "address": str(member.endpoint) if member.endpoint else "",
@@ -218,11 +226,11 @@ class SpeakerViews:
             "same_services": not member.wants_others(self._speaker.source.desired.digest),
         }
 
-    def _services(self) -> list[dict[str, Any]]:
+    def _services(self) -> list[ServiceView]:
         rankings, dead = self._speaker.decider.state.election.rankings, dead_ends(self._speaker)
         return [self._service(ranking, dead) for _, ranking in sorted(rankings.items())]
 
-    def _service(self, ranking: Ranking, dead: Mapping[str, str]) -> dict[str, Any]:
+    def _service(self, ranking: Ranking, dead: Mapping[str, str]) -> ServiceView:
         speaker, service = self._speaker, ranking.service
         answering = [each for each in service.addresses if each in speaker.decider.announcements]
         interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
@@ -259,7 +267,7 @@ class SpeakerViews:
         shares = self._speaker.decider.state.plan.shares
         return sorted({name for each in ranking.service.addresses for name in shares.mute(each)})
 
-    def _passing_on(self, service: Service) -> list[dict[str, Any]]:
+    def _passing_on(self, service: Service) -> list[PassingOnView]:
         """Who holds connections of the service that this node passes on; None: how many it has yet to say."""
         passing_on = self._speaker.decider.passing_on
         return [
@@ -308,7 +316,7 @@ class SpeakerViews:
         ]
         return problems + ([dead[service.name]] if service.name in dead else [])
 
-    def _interfaces(self) -> list[dict[str, Any]]:
+    def _interfaces(self) -> list[InterfaceView]:
         """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
         responders = speaker.announcer.responders
@@ -326,7 +334,7 @@ class SpeakerViews:
             if not link.loopback
         ]
 
-    def _alarms(self) -> list[dict[str, Any]]:
+    def _alarms(self) -> list[AlarmView]:
         now = time.monotonic()
         return [
             {

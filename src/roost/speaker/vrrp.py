@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from roost.decide.vrrp.part import Part, Peer
 from roost.observe.metrics import Metric
@@ -11,6 +11,7 @@ from roost.protocols.vrrp.packet import CENTISECONDS, RELEASE
 from roost.protocols.vrrp.table import State
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
+from roost.speaker.status_types import VrrpPeerView, VrrpView
 
 __all__ = ["vrrp_metrics", "vrrp_problems", "vrrp_view"]
 
@@ -20,7 +21,7 @@ _LABELS: Final = ("service", "family")
 _Samples = dict[tuple[str, ...], float]
 
 
-def vrrp_view(speaker: Speaker, service: str) -> list[dict[str, Any]]:
+def vrrp_view(speaker: Speaker, service: str) -> list[VrrpView]:
     """Return the instances of a service, one for each family; none where VRRP does not decide."""
     now = time.monotonic()
     return [_part(speaker, part, now) for part in speaker.decider.state.routers.parts_of(service)]
@@ -81,7 +82,7 @@ def vrrp_metrics(speaker: Speaker) -> Iterator[Metric]:
     yield Metric("roost_vrrp_adverts_ignored", about, "counter", (*_LABELS, "reason"), ignored)
 
 
-def _part(speaker: Speaker, part: Part, now: float) -> dict[str, Any]:
+def _part(speaker: Speaker, part: Part, now: float) -> VrrpView:
     instance, router = part.instance, part.router
     master = part.master(now)
     return {
@@ -103,7 +104,7 @@ def _part(speaker: Speaker, part: Part, now: float) -> dict[str, Any]:
     }
 
 
-def _peer(speaker: Speaker, peer: Peer, now: float) -> dict[str, Any]:
+def _peer(speaker: Speaker, peer: Peer, now: float) -> VrrpPeerView:
     name = speaker.decider.state.machine_at(peer.source, peer.mac)
     leads = "master" if now < peer.leads_until else "silent"
     return {

@@ -6,10 +6,12 @@ from roost.model.tenure import ALWAYS, LONGEST, failback_of
 from roost.standalone import values
 from roost.standalone.document import Document, Found, Node, Path
 from roost.standalone.problems import Finding
+from roost.standalone.shape import choices, reads
 
 __all__ = ["failback_seconds", "idle_failback"]
 
 
+@reads(choices({"enum": ["always", "never"]}, values.duration(ALWAYS, LONGEST).shape({})))
 def failback_seconds(value: object) -> float:
     """Return `always`, `never` or a duration as seconds: 0, infinitely many, or so many."""
     if not isinstance(value, str):

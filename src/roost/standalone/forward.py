@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from roost.model.address import IPAddress
@@ -13,6 +13,7 @@ from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, Healt
 from roost.protocols.machine import Endpoint
 from roost.standalone import values
 from roost.standalone.section import Section
+from roost.standalone.shape import TEXT, choices, kinds, reads, widens
 
 __all__ = ["BackendSection", "ForwardSection", "HealthSection", "forward_of"]
 
@@ -35,6 +36,7 @@ _Gateway = Annotated[IPAddress, PlainValidator(values.unicast("use a free addres
 _Port = Annotated[int, PlainValidator(values.integer(1, 65535))]
 
 
+@reads(TEXT)
 def _server(value: object) -> Endpoint:
     """Return `address` or `address:port`; port 0 is none."""
     own = values.unicast("use the server's own address")
@@ -47,12 +49,14 @@ def _server(value: object) -> Endpoint:
     return Endpoint(str(own(endpoint.host)), endpoint.port)
 
 
+@reads({"const": True})
 def _yes(value: object) -> bool:
     if value is not True:
         raise values.wrong("is not true", "write true, or another kind of check")
     return True
 
 
+@reads({"type": "string", "pattern": r"^/\S*$"})
 def _path(value: object) -> str:
     path = values.text(value)
     if not path.startswith("/") or not path.isascii() or re.search(r"\s", path):
@@ -60,6 +64,7 @@ def _path(value: object) -> str:
     return path
 
 
+@reads({"type": "string", "pattern": r"\S", "maxLength": _MOST_SENT})
 def _sent(value: object) -> bytes:
     data = values.text(value).encode()
     if len(data) > _MOST_SENT:
@@ -67,6 +72,7 @@ def _sent(value: object) -> bytes:
     return data
 
 
+@reads({"type": "string", "pattern": f"^({_DNS_NAME.pattern})$"})
 def _dns_name(value: object) -> str:
     name = values.text(value)
     if not _DNS_NAME.fullmatch(name):
@@ -74,6 +80,7 @@ def _dns_name(value: object) -> str:
     return name
 
 
+@widens(lambda many: choices(many["items"], many))
 def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
@@ -107,6 +114,8 @@ class SorrySection(ServerSection):
 
 class HealthSection(Section):
     """How backends are asked whether they are well, in exactly one way."""
+
+    model_config = ConfigDict(json_schema_extra=kinds(_KINDS, _OF))
 
     tcp: Annotated[bool, PlainValidator(_yes)] = False
     http: Annotated[str, PlainValidator(_path)] = ""

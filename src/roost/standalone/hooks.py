@@ -17,6 +17,7 @@ from roost.standalone.document import Document, Found
 from roost.standalone.document import Path as FieldPath
 from roost.standalone.problems import Finding
 from roost.standalone.section import Section
+from roost.standalone.shape import not_empty, widens
 
 __all__ = ["HookSection", "doubts", "hook_of", "strangers"]
 
@@ -26,6 +27,7 @@ _ROLES: Final = tuple(role.value for role in Role)
 _Role = Annotated[str, PlainValidator(values.choice(*_ROLES))]
 
 
+@widens(not_empty)
 def _some(value: Any) -> Any:
     if not value:
         raise values.wrong("is empty, so nothing would ever be called", "add an entry, or remove the key")

@@ -22,6 +22,7 @@ from roost.standalone.failback import failback_seconds
 from roost.standalone.forward import BackendSection, ForwardSection
 from roost.standalone.hooks import HookSection
 from roost.standalone.section import Section
+from roost.standalone.shape import TEXT, Shape, choices, not_empty, reads, widens
 from roost.standalone.track import TrackSection
 
 __all__ = [
@@ -48,6 +49,7 @@ _Labels = dict[_Text, Annotated[str, PlainValidator(values.label_text)]]
 _Pattern = Annotated[str, PlainValidator(values.pattern)]
 
 
+@widens(not_empty)
 def _not_empty(value: Any) -> Any:
     if not value:
         raise values.wrong(
@@ -56,12 +58,14 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
+@widens(not_empty)
 def _at_least_one(value: Any) -> Any:
     if not value:
         raise values.wrong("is empty", "add an entry")
     return value
 
 
+@reads(TEXT | {"maxLength": _MAX_LABEL})
 def _wire_label(value: Any) -> Any:
     label = values.text(value)
     if len(label.encode()) > _MAX_LABEL:
@@ -69,11 +73,24 @@ def _wire_label(value: Any) -> Any:
     return label
 
 
+@widens(lambda many: choices(many, {"type": "string", "pattern": f"^({many['items']['pattern'][1:-1]})+$"}))
 def _one_or_many(value: Any) -> Any:
     """Let one key, or several lines of keys in one text, stand for a list of them."""
     return [line for line in value.splitlines() if line.strip()] or [""] if isinstance(value, str) else value
 
 
+def _short_nodes(mapping: Shape) -> Shape:
+    """Return the shape of the long form, of a list of names, and of a mapping of labels."""
+    keys = ["names", "labels"]
+    labels = {"type": "object", "additionalProperties": values.label_text.shape({})}
+    return choices(
+        not_empty({"type": "array", "items": values.identifier.shape({})}),
+        mapping,
+        not_empty(labels) | {"not": {"propertyNames": {"enum": keys}}},
+    ) | {"minProperties": 1}
+
+
+@widens(_short_nodes)
 def _names_or_labels(value: Any) -> Any:
     """Bring the short forms (a list of names, a mapping of labels) into the long one."""
     if not isinstance(value, list | dict):
@@ -87,6 +104,7 @@ def _names_or_labels(value: Any) -> Any:
     return value if nested or value.keys() <= {"names", "labels"} else {"labels": value}
 
 
+@widens(lambda mapping: choices({"enum": ["leader", "per-client"]}, mapping))
 def _sharing(value: Any) -> Any:
     """Bring the words into the long form; None is one leader."""
     if isinstance(value, dict):
@@ -104,7 +122,7 @@ class MembershipSection(Section):
     bind: Annotated[Endpoint, PlainValidator(values.endpoint(values.DEFAULT_PORT))]
     advertise: Annotated[Endpoint | None, PlainValidator(values.endpoint(values.DEFAULT_PORT))] = None
     join: list[_Join] = []
-    key_file: Annotated[Path | None, PlainValidator(lambda value: Path(values.text(value)))] = None
+    key_file: Annotated[Path | None, PlainValidator(values.path)] = None
     key: Annotated[list[_Key], BeforeValidator(_one_or_many), AfterValidator(_at_least_one)] = []
     label: Annotated[str, PlainValidator(_wire_label)] = ""
     profile: Annotated[str, PlainValidator(values.choice(*PROFILES))] = "default"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import PlainValidator, model_validator
+from pydantic import ConfigDict, PlainValidator, model_validator
 
 from roost.model.check import (
     Check,
@@ -24,6 +24,7 @@ from roost.runtime import paths
 from roost.standalone import values
 from roost.standalone.problems import Finding
 from roost.standalone.section import Section
+from roost.standalone.shape import TEXT, kinds, reads
 
 __all__ = ["TrackSection", "absent", "check_of"]
 
@@ -37,6 +38,7 @@ _MOST_WEIGHT: Final = 1000
 _PROCESS_NAME: Final = 15  # bytes of a name that the kernel keeps
 
 
+@reads({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
 def _url(value: object) -> str:
     url = values.text(value)
     cure = "write one such as https://127.0.0.1:6443/livez"
@@ -52,6 +54,7 @@ def _url(value: object) -> str:
     return url
 
 
+@reads({"type": "string", "pattern": "^[^/]+$"})
 def _process_name(value: object) -> str:
     name = values.text(value)
     if "/" in name:
@@ -59,6 +62,7 @@ def _process_name(value: object) -> str:
     return name
 
 
+@reads(TEXT | {"pattern": r"^[^/\s]+$", "maxLength": _PROCESS_NAME})
 def _interface(value: object) -> str:
     name = values.text(value)
     if len(name.encode()) > _PROCESS_NAME or "/" in name or re.search(r"\s", name):
@@ -66,6 +70,7 @@ def _interface(value: object) -> str:
     return name
 
 
+@reads({"type": "integer", "minimum": -_MOST_WEIGHT, "maximum": _MOST_WEIGHT, "not": {"const": 0}})
 def _weight(value: object) -> int:
     weight = values.integer(-_MOST_WEIGHT, _MOST_WEIGHT)(value)
     if weight == 0:
@@ -75,6 +80,8 @@ def _weight(value: object) -> int:
 
 class ProcessSection(Section):
     """A process: by the file with its id, or by its name."""
+
+    model_config = ConfigDict(json_schema_extra=kinds(("pid_file", "name"), {}))
 
     pid_file: Annotated[str, PlainValidator(values.absolute_path)] = ""
     name: Annotated[str, PlainValidator(_process_name)] = ""
@@ -91,6 +98,13 @@ class ProcessSection(Section):
 
 class TrackSection(Section):
     """One check, of exactly one kind."""
+
+    model_config = ConfigDict(
+        json_schema_extra=kinds(
+            _KINDS,
+            dict.fromkeys(_OF_HTTP, ("http",)) | {"weight": [kind for kind in _KINDS if kind != "file"]},
+        )
+    )
 
     tcp: Annotated[Endpoint | None, PlainValidator(values.endpoint())] = None
     http: Annotated[str, PlainValidator(_url)] = ""

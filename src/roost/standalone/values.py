@@ -8,7 +8,6 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Callable
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
@@ -17,9 +16,11 @@ from typing import Final
 from pydantic_core import PydanticCustomError
 
 from roost.model.address import IPAddress
+from roost.model.duration import PATTERN as DURATION
 from roost.model.duration import seconds_of
 from roost.protocols.machine import Endpoint
 from roost.standalone.repetition import depth
+from roost.standalone.shape import TEXT, Reader, choices, reads
 
 __all__ = [
     "DEFAULT_PORT",
@@ -37,6 +38,7 @@ __all__ = [
     "integer",
     "join_target",
     "label_text",
+    "path",
     "pattern",
     "socket_path",
     "statuses",
@@ -52,6 +54,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _HOST: Final = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 MAX_SOCKET_PATH: Final = 107  # bytes, sockaddr_un's 108 with the zero at the end
 _LEAST_ARP, _MOST_ARP = 2, 100_000  # packets/second
+_PORT: Final = ":[0-9]{1,5}$"
+_KEY_LENGTHS: Final = r"^\s*([A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=)\s*$"  # in base64
+_STATUSES: Final = " *[1-5][0-9][0-9] *(- *[1-5][0-9][0-9] *)?"
+_ADDRESS: Final = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 
 
@@ -60,6 +66,7 @@ def wrong(cause: str, cure: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{cause}", {"cause": cause, "cure": cure})
 
 
+@reads(TEXT)
 def text(value: object) -> str:
     """Return a text that is not empty."""
     if not isinstance(value, str):
@@ -71,11 +78,13 @@ def text(value: object) -> str:
     return value
 
 
+@reads({"type": "string", "pattern": r"^$|\S"})
 def label_text(value: object) -> str:
     """Return a label's value, which may be empty."""
     return value if value == "" and isinstance(value, str) else text(value)
 
 
+@reads({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 def identifier(value: object) -> str:
     """Return the name of a node or a service: 1 to 253 letters, digits, `.`, `_`, `-`."""
     name = text(value)
@@ -87,9 +96,10 @@ def identifier(value: object) -> str:
     return name
 
 
-def integer(low: int, high: int) -> Callable[[object], int]:
+def integer(low: int, high: int) -> Reader[int]:
     """Return a function that takes whole numbers from `low` to `high`."""
 
+    @reads({"type": "integer", "minimum": low, "maximum": high})
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise wrong(
@@ -100,6 +110,7 @@ def integer(low: int, high: int) -> Callable[[object], int]:
     return check
 
 
+@reads(choices({"const": "off"}, {"type": "integer", "minimum": _LEAST_ARP, "maximum": _MOST_ARP}))
 def arp_rate(value: object) -> float | None:
     """Return packets/second, None for `off`; fewer than 2 would let nobody be asked in time."""
     if value == "off":
@@ -112,9 +123,15 @@ def arp_rate(value: object) -> float | None:
     return float(value)
 
 
-def duration(low: float, high: float) -> Callable[[object], float]:
+def duration(low: float, high: float) -> Reader[float]:
     """Return a function from seconds, or a text such as 500ms, 10s or 1m, to seconds within the bounds."""
 
+    @reads(
+        choices(
+            {"type": "number", "minimum": low, "maximum": high},
+            {"type": "string", "pattern": f"^{DURATION}$"},
+        )
+    )
     def check(value: object) -> float:
         seconds: float | None = None
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -132,9 +149,10 @@ def duration(low: float, high: float) -> Callable[[object], float]:
     return check
 
 
-def choice(*allowed: str) -> Callable[[object], str]:
+def choice(*allowed: str) -> Reader[str]:
     """Return a function that takes one of `allowed`."""
 
+    @reads({"enum": list(allowed)})
     def check(value: object) -> str:
         word = text(value)
         if word not in allowed:
@@ -146,14 +164,16 @@ def choice(*allowed: str) -> Callable[[object], str]:
     return check
 
 
+@reads(_ADDRESS)
 def vip(value: object) -> IPAddress:
     """Return an address that a node can answer for on a LAN."""
     return unicast("use a unicast address of the clients' subnet")(value)
 
 
-def unicast(cure: str) -> Callable[[object], IPAddress]:
+def unicast(cure: str) -> Reader[IPAddress]:
     """Return a function that takes addresses of single hosts; `cure` is what to do about another."""
 
+    @reads(_ADDRESS)
     def check(value: object) -> IPAddress:
         address = _address(text(value))
         if flaw := _flaw(address):
@@ -163,12 +183,13 @@ def unicast(cure: str) -> Callable[[object], IPAddress]:
     return check
 
 
-def endpoint(default_port: int | None = None) -> Callable[[object], Endpoint]:
+def endpoint(default_port: int | None = None) -> Reader[Endpoint]:
     """Return a function from `address:port` or `[v6]:port` to an endpoint.
 
     Where `default_port` is given, the port may be left out.
     """
 
+    @reads(TEXT if default_port else {"type": "string", "pattern": _PORT})
     def check(value: object) -> Endpoint:
         host, port = _split(text(value), default_port)
         return Endpoint(str(_address(host)), port)
@@ -176,6 +197,7 @@ def endpoint(default_port: int | None = None) -> Callable[[object], Endpoint]:
     return check
 
 
+@reads(TEXT)
 def join_target(value: object) -> Endpoint:
     """Return `address:port` or `hostname:port`; the port is 7946 when left out.
 
@@ -187,6 +209,7 @@ def join_target(value: object) -> Endpoint:
     return Endpoint(str(_address(host)), port)
 
 
+@reads(TEXT)
 def host_name(value: object) -> str:
     """Return a name that a host may have in DNS."""
     name = text(value)
@@ -195,11 +218,13 @@ def host_name(value: object) -> str:
     return name
 
 
+@reads(TEXT)
 def pattern(value: object) -> str:
     """Return a regular expression, or a plain name, for interfaces: their names are short."""
     return _expression(value, deepest=2)
 
 
+@reads(TEXT)
 def answer_pattern(value: object) -> str:
     """Return a regular expression for what a backend answers, which may be long, and made to take long."""
     return _expression(value, deepest=1)
@@ -223,24 +248,38 @@ def _expression(value: object, deepest: int) -> str:
     return expression
 
 
+@reads(TEXT | {"maxLength": MAX_SOCKET_PATH})
 def socket_path(value: object) -> Path:
     """Return a path that a unix socket can have."""
-    path = text(value)
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+    found = text(value)
+    if len(os.fsencode(found)) > MAX_SOCKET_PATH:
         raise wrong(
             f"has more than {MAX_SOCKET_PATH} bytes, too long for a unix socket", "use a shorter path"
         )
-    return Path(path)
+    return Path(found)
 
 
+@reads(TEXT)
+def path(value: object) -> Path:
+    """Return a path, from wherever a relative one starts."""
+    return Path(text(value))
+
+
+@reads({"type": "string", "pattern": "^/"})
 def absolute_path(value: object) -> str:
     """Return a path that begins with /."""
-    path = text(value)
-    if not path.startswith("/"):
-        raise wrong(f"{_shown(path)} is not an absolute path", "begin it with /")
-    return path
+    found = text(value)
+    if not found.startswith("/"):
+        raise wrong(f"{_shown(found)} is not an absolute path", "begin it with /")
+    return found
 
 
+@reads(
+    choices(
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": f"^{_STATUSES}(,{_STATUSES})*$"},
+    )
+)
 def statuses(value: object) -> tuple[tuple[int, int], ...]:
     """Return ranges of HTTP statuses from 200, "200-399" or "200, 204, 300-399"."""
     parts = str(value).split(",") if isinstance(value, int | str) and not isinstance(value, bool) else ["?"]
@@ -251,6 +290,7 @@ def statuses(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
+@reads({"type": "array", "items": {"type": "string"}, "minItems": 1})
 def command(value: object) -> tuple[str, ...]:
     """Return a program, a name on PATH or an absolute path, and its arguments."""
     if not isinstance(value, list) or not value:
@@ -263,6 +303,7 @@ def command(value: object) -> tuple[str, ...]:
     return argv
 
 
+@reads({"type": "string", "pattern": _KEY_LENGTHS})
 def gossip_key(value: object) -> bytes:
     """Return a key of 16, 24 or 32 bytes from its base64 text."""
     cure = "make one with: head -c 32 /dev/urandom | base64"

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from roost.standalone import values
+from roost.standalone.shape import choices, reads, widens
 
 __all__ = ["boolean", "election", "password", "preempt"]
 
@@ -10,6 +11,7 @@ _PASSWORD_BYTES: Final = 8
 _LONGEST_DELAY: Final = 1000.0  # seconds
 
 
+@widens(lambda mapping: choices({"const": "hash"}, mapping))
 def election(value: Any) -> Any:
     """Bring the short form into the long one."""
     if value == "vrrp":
@@ -20,11 +22,13 @@ def election(value: Any) -> Any:
     return {}
 
 
+@reads(choices({"type": "boolean"}, values.duration(0, _LONGEST_DELAY).shape({})))
 def preempt(value: Any) -> bool | float:
     """Return true, false, or the seconds to wait before taking over from who leads."""
     return value if isinstance(value, bool) else values.duration(0, _LONGEST_DELAY)(value)
 
 
+@reads({"type": "string", "minLength": 1, "maxLength": _PASSWORD_BYTES})
 def password(value: Any) -> str:
     """Return version 2's password; no error holds any part of it."""
     if not isinstance(value, str) or not value:
@@ -35,6 +39,7 @@ def password(value: Any) -> str:
     return value
 
 
+@reads({"type": "boolean"})
 def boolean(value: Any) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):

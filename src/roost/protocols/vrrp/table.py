@@ -1,7 +1,7 @@
 """What an instance of a virtual router does: `TABLE` is all of it (RFC 9568 and RFC 3768, section 6.4).
 
 What happens in which state, what is done then, in which state it is afterwards; what is not in the table is
-ignored. The diagram in the documentation is made from it.
+ignored. The table in the documentation is made from it.
 """
 
 from collections.abc import Mapping
