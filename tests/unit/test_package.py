@@ -162,5 +162,5 @@ def test_workflows_call_what_the_tree_has() -> None:
             step for job in yaml.safe_load(file.read_text())["jobs"].values() for step in job.get("steps", ())
         ]
         called = " ".join(str(step.get("run", "")) for step in steps)
-        assert set(re.findall(r"\bmake ([a-z]+)", called)) <= targets
+        assert set(re.findall(r"\bmake ([a-z]+)(?!-)\b", called)) <= targets
         assert all((ROOT / each).exists() for each in re.findall(r"(?<![\w/])\.ci/\w+", called))
