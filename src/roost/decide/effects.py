@@ -31,6 +31,7 @@ __all__ = [
     "Declare",
     "Deliver",
     "Describe",
+    "Doubt",
     "Follow",
     "Happened",
     "HearAdverts",
@@ -124,6 +125,16 @@ class Vouch(Effect):
     name: str
     seconds: float
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt(Effect):
+    """Let SWIM look at `names`, the newly doubted first; without any it may take its time.
+
+    Witnesses hear all others, and notice at once when they do no more.
+    """
+
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

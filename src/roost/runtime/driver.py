@@ -14,8 +14,9 @@ _SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must 
 class Driver:
     """Drives `machine`: its effects go to `carry_out`, one after the other.
 
-    `before_wake()` reads what has arrived: an answer that is here already must not count as missing. `failed`
-    gets what a wake raised: a machine that cannot be woken does nothing any more.
+    `before_wake()` reads what has arrived: an answer that is here already must not count as missing.
+    `after_wake()` may bring the machine what a wake has asked for. `failed` gets what a wake raised: a machine
+    that cannot be woken does nothing any more.
     """
 
     def __init__(
@@ -24,14 +25,17 @@ class Driver:
         carry_out: Callable[[Effect], None],
         *,
         before_wake: Callable[[], None] = lambda: None,
+        after_wake: Callable[[], None] = lambda: None,
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
         self._machine = machine
         self._carry_out = carry_out
         self._before_wake = before_wake
+        self._after_wake = after_wake
         self._failed = failed
         self._timer: asyncio.TimerHandle | None = None
         self._flushing = False
+        self._again = False
         self._running = False
 
     def start(self) -> None:
@@ -47,18 +51,22 @@ class Driver:
 
     def flush(self) -> None:
         """Carry out what the machine wants; to be called after every call of its methods."""
-        if self._flushing or not self._running:
-            return  # carrying out an effect has called the machine: the loop below sees to it
+        if not self._running:
+            return
+        if self._flushing:
+            self._again = True  # carrying out an effect has called the machine: the loop below sees to it
+            return
         try:
             self._carry_out_all()
         finally:
             self._arm()
 
     def _carry_out_all(self) -> None:
-        self._flushing = True
+        self._flushing = self._again = True
         try:
-            while effects := tuple(self._machine.effects()):
-                for effect in effects:
+            while self._again:
+                self._again = False
+                for effect in tuple(self._machine.effects()):
                     self._carry_out(effect)
         finally:
             self._flushing = False
@@ -69,6 +77,8 @@ class Driver:
             self._before_wake()
             self._machine.wake(self._loop.time())
             if self._running:  # what was read may have stopped it
+                self._carry_out_all()
+                self._after_wake()
                 self._carry_out_all()
         except Exception as error:
             if self._failed is None:

@@ -142,7 +142,13 @@ class Speaker:
         self.hooks = Calls(config.node, config.hooks)
         self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
-        self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
+        self._driver = Driver(
+            self.decider,
+            self._do,
+            before_wake=self._drain,
+            after_wake=self.probes.await_answers,
+            failed=self._on_failure,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
@@ -452,7 +458,7 @@ class Speaker:
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
                 if unsent := self.announcer.announce(addresses, sparing=sparing):
-                    self.decider.unsent(unsent, self._now())
+                    self._tell(self.decider.unsent, unsent)
             case effects.Correct(sightings):
                 self.announcer.tell(sightings)
             case effects.Ask(addresses):
@@ -480,6 +486,8 @@ class Speaker:
                 self.cluster.declare(ground)
             case effects.Vouch(name, seconds, why):
                 self.cluster.vouch(name, seconds, why)
+            case effects.Doubt(names):
+                self.cluster.doubt(names)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
                 if not isolated:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from roost.decide.effects import AskHosts, Declare, Hold, Listen, Probe, Target, Tell
+from roost.decide.effects import AskHosts, Declare, Doubt, Hold, Listen, Probe, Target, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.witnessing.duties import duties
 from roost.decide.witnessing.lost_peers import LostPeers
@@ -66,6 +66,9 @@ class Watch:
         self._watched: frozenset[str] = frozenset()
         self._suspected: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
+        self._live: frozenset[str] = frozenset()  # all others, watched or not
+        self._doubted: frozenset[str] | None = None  # as SWIM was told
+        self._changes = -1  # of the machines, when it was told
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
 
@@ -115,6 +118,7 @@ class Watch:
         self._links = {link.index: link for link in links}
         self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
+        self._live = frozenset(each.name for each in members if each.verdict.active) - {self._me}
         found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
         self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
         watched = duties(self._me, speakers.keys())
@@ -176,6 +180,7 @@ class Watch:
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
         self._gather()
+        self._doubt()
         taken, self._effects = self._effects, []
         return taken
 
@@ -235,6 +240,19 @@ class Watch:
                         self._effects.append(AskHosts((), kind, hosts))
                     case machine.Declare(subject, evidence):
                         self._judge(subject, evidence)
+
+    def _doubt(self) -> None:
+        """Tell SWIM whom it has to look at: who is not witnessed, owes an answer, or is suspected already."""
+        changes = sum(each.changes for each in self._machines)
+        if changes == self._changes or self._kernels is None:
+            return
+        self._changes = changes
+        owing = {self._targets[key].name for each in self._machines for key in each.owing}
+        unwitnessed = (self._live - self._macs.keys()) | (self._watched - self._kernels.proven_subjects)
+        doubted = self._live & (owing | unwitnessed | self._suspected)
+        if doubted != self._doubted:
+            self._doubted = doubted
+            self._effects.append(Doubt(doubted))
 
     def _judge(self, subject: str, evidence: str) -> None:
         name = self._targets[subject].name

@@ -193,6 +193,8 @@ class Witness:
         self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
         self._proven: set[str] = set()  # of the watched, who has answered by any kind
+        self._owing: set[str] = set()  # of the watched, who has missed an answer since the last one
+        self.changes = 0  # how often it has changed who is heard
         self._stale = True  # whether `_due` has to be looked for
         self._due: float | None = None
         self._effects: list[Effect] = []
@@ -223,6 +225,11 @@ class Witness:
         """Who is watched and has answered, so that its silence would mean something."""
         return self._proven
 
+    @property
+    def owing(self) -> AbstractSet[str]:
+        """Who is watched and owes an answer."""
+        return self._owing
+
     def proven(self, subject: str) -> bool:
         """Tell whether `subject` is one of those."""
         return subject in self._proven
@@ -236,6 +243,7 @@ class Witness:
     def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
         """Watch exactly these from now on: subject -> the other witnesses of it."""
         self._stale = True
+        self.changes += 1
         for gone in self._watches.keys() - subjects.keys():
             self._forget(gone)
         new = subjects.keys() - self._watches.keys()
@@ -264,6 +272,7 @@ class Witness:
         kinds = self.proven_kinds(subject)
         del self._watches[subject]
         self._proven.discard(subject)
+        self._owing.discard(subject)
         if self._remembers and kinds:
             remember(self._known, subject, kinds, _REMEMBERED)
 
@@ -277,6 +286,7 @@ class Witness:
         self._stale = True
         if voice.answers == self._proof:
             self._proven.add(subject)
+            self.changes += 1
             if kind is ProbeKind.ECHO:
                 watch.decide()
                 self._wish()
@@ -290,7 +300,7 @@ class Witness:
             watch.word.clear()
         if kind is watch.main is ProbeKind.ARP and self._budget.limited and self._urgent(watch, at):
             voice.due = self._routine(watch, self._timing.interval, at)  # no more than that was to be known
-        watch.asked, watch.declared = None, False
+        self._pays(subject, watch)
         watch.pressed_until = 0.0
 
     def vouched(self, subject: str, at: float) -> None:
@@ -300,7 +310,14 @@ class Witness:
             self._stale = True
             for voice in watch.voices.values():
                 voice.spared(at)
-            watch.asked, watch.declared = None, False
+            self._pays(subject, watch)
+
+    def _pays(self, subject: str, watch: _Watch) -> None:
+        """Take that `subject` owes no answer."""
+        if watch.asked is not None:
+            self._owing.discard(subject)
+            self.changes += 1
+        watch.asked, watch.declared = None, False
 
     def withdraw(self, subject: str) -> None:
         """Take back that `subject` is gone: something else speaks for it. It goes on being asked."""
@@ -470,6 +487,8 @@ class Witness:
             self._note_arp(watch, now)
             return
         watch.asked, watch.proved = now, None
+        self._owing.add(subject)
+        self.changes += 1
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
