@@ -79,7 +79,6 @@ class KernelResponder(PacketResponder):
         super().meet(peers)
         if self._hooked is None:
             return
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))
         try:
             self._answers.leave(peers)
         except OSError as error:
@@ -175,7 +174,7 @@ class KernelResponder(PacketResponder):
         except OSError as error:
             self._go_on_alone(error)
         self._put(self._keys)
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
+        self._listen()  # last: meanwhile both answer
 
     def _put(self, addresses: Iterable[IPAddress]) -> None:
         """Tell the programs what to do about these."""
@@ -240,7 +239,7 @@ class KernelResponder(PacketResponder):
         for address, tally in self.counts().items():
             self._tallies[address] = tally
         self._detach()
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))
+        self._listen()
 
     def _detach(self) -> None:
         if self._hooked is None:

@@ -54,6 +54,7 @@ class PacketResponder:
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
         self._socket = PacketSocket(link, filters.build(()), self._on_frame, tap=tap)
+        self._patient = PacketSocket(link, filters.build(()), self._on_frame, tap=tap)
 
     def follow(self, link: Link) -> None:
         """Take news of the link, which still has its name and its hardware address."""
@@ -62,11 +63,20 @@ class PacketResponder:
     def meet(self, peers: frozenset[bytes]) -> None:
         """Answer these hardware addresses also for what is shared: they ask whether this process runs."""
         self._peers = peers
+        self._listen()
+
+    def let_peers_wait(self, *, wait: bool) -> None:
+        """Leave what peers send this station alone to `hear_peers`, or let it wake this process."""
+        self._patient.wake(on=not wait)
+
+    def hear_peers(self) -> None:
+        """Take what has waited."""
+        self._patient.drain()
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
         self._tallies = {address: self._tallies.get(address) or Tally() for address in addresses}
-        self._socket.set_filter(self._filter(addresses))
+        self._listen()
         # All of them, led or not: the successor must hear solicitations from its first moment on.
         self._socket.set_groups([each for each in addresses if isinstance(each, IPv6Address)])
         self._frames = {address: frames for address, frames in self._frames.items() if address in addresses}
@@ -124,10 +134,16 @@ class PacketResponder:
     def close(self) -> None:
         """Fall silent and leave the groups."""
         self._socket.close()
+        self._patient.close()
+
+    def _listen(self) -> None:
+        addresses = frozenset(self._tallies)
+        self._patient.set_filter(filters.build_patient(addresses, self._peers))
+        self._socket.set_filter(self._filter(addresses))
 
     def _filter(self, addresses: frozenset[IPAddress]) -> list[Instruction]:
         """Return what lets this process hear what it has to about `addresses`."""
-        return filters.build(addresses)
+        return filters.build(addresses, without=self._peers)
 
     def _round(self, address: IPAddress, most: int | None) -> bool:
         """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""

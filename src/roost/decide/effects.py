@@ -38,6 +38,7 @@ __all__ = [
     "Hold",
     "Isolate",
     "Join",
+    "LetWait",
     "Listen",
     "NextHop",
     "Notice",
@@ -135,6 +136,16 @@ class Doubt(Effect):
     """
 
     names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LetWait(Effect):
+    """Let what peers send this node alone `wait` for its next wake, their probes and answers, or wake it.
+
+    It waits only while this node wakes every few hundredths of a second anyway.
+    """
+
+    wait: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from roost.protocols.machine import Effect, Machine
 __all__ = ["Driver"]
 
 _SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must not take the loop
+_REARM: Final = 0.005  # seconds: a wake in vain costs more than to arm again, a timer that is hardly early less
 
 
 class Driver:
@@ -74,17 +75,21 @@ class Driver:
     def _wake(self) -> None:
         self._timer = None
         try:
+            self._flushing = True  # what is read now the wake sees to
             self._before_wake()
             self._machine.wake(self._loop.time())
             if self._running:  # what was read may have stopped it
                 self._carry_out_all()
+                self._flushing, self._again = True, False
                 self._after_wake()
-                self._carry_out_all()
+                if self._again:
+                    self._carry_out_all()
         except Exception as error:
             if self._failed is None:
                 raise
             self._failed(error)
         finally:
+            self._flushing = False
             self._arm()
 
     def _arm(self) -> None:
@@ -92,9 +97,8 @@ class Driver:
         if wanted is None:
             self._disarm()
             return
-        # A timer that is early only costs a look; re-arming for every call would cost more.
         when = max(wanted, self._loop.time() + _SHORTEST_SLEEP)
-        if self._timer is None or when < self._timer.when():
+        if self._timer is None or not 0 <= when - self._timer.when() <= _REARM:
             self._disarm()
             self._timer = self._loop.call_at(when, self._wake)
 

@@ -99,8 +99,16 @@ class PacketSocket:
             self._socket.close()
             raise
         self._loop = asyncio.get_running_loop()
-        if waking:
+        self._wakes = False
+        self.wake(on=waking)
+
+    def wake(self, *, on: bool) -> None:
+        """Let frames wake the event loop from now on, or wait for `drain`."""
+        if on and not self._wakes:
             self._loop.add_reader(self._socket, self.drain)
+        elif not on and self._wakes:
+            self._loop.remove_reader(self._socket)
+        self._wakes = on
 
     def set_filter(self, program: Sequence[Instruction]) -> None:
         """Replace the kernel's filter in one step."""

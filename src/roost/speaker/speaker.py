@@ -62,6 +62,7 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import lasting_folder, state_folder
+from roost.runtime.unhurried import Unhurried
 from roost.runtime.virtual_macs import VirtualMacs
 from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
@@ -128,7 +129,10 @@ class Speaker:
             unwell=self._on_reached,
             happened=self.events.happened,
         )
-        self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
+        self._unhurried = Unhurried(self._on_failure)
+        self.meters = Meters(
+            lambda count, seen: self._tell(self.decider.stragglers, count, seen), self._unhurried
+        )
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
@@ -146,7 +150,7 @@ class Speaker:
             self.decider,
             self._do,
             before_wake=self._drain,
-            after_wake=self.probes.await_answers,
+            after_wake=self._await_answers,
             failed=self._on_failure,
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,6 +158,7 @@ class Speaker:
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
         self._running = False
+        self._troubled: bool | None = None  # as the decider was told
         self.events.follow(self.history.follow)
         self.events.follow(self.recent.follow)
         self.events.follow(self.event_store.follow)
@@ -204,7 +209,7 @@ class Speaker:
         """Work beside the deciding until cancelled; a part that dies ends this with its reason."""
         assert self._failure is not None  # noqa: S101 - `start` comes first
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_around())
+            self._look_around()
             group.create_task(self._renew())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
@@ -228,6 +233,7 @@ class Speaker:
         if self.decider.state.leaving:
             self._tell(self.decider.end)
         self._driver.stop()
+        self._unhurried.close()
         self.events.flush()
         for task in self._tasks:
             task.cancel()
@@ -355,9 +361,17 @@ class Speaker:
         self._driver.flush()
 
     def _drain(self) -> None:
-        """Take what has arrived: what came in time must not count as missing."""
+        """Take what has arrived: what came in time must not count as missing; and what has waited for a wake."""
         self.probes.drain()
+        self.announcer.hear_peers()
         self.vrrp.drain()
+        self._unhurried.wake(self._now())
+
+    def _await_answers(self) -> None:
+        """Take the answers that come at once, and see to what they bring."""
+        self.probes.await_answers()
+        if self.decider.has_effects:
+            self._driver.flush()
 
     def _now(self) -> float:
         return time.monotonic()  # what the event loop counts by, too
@@ -426,14 +440,12 @@ class Speaker:
             await asyncio.sleep(RENEW)
             self.passing_on.renew()
 
-    async def _look_around(self) -> None:
-        told: bool | None = None
-        while True:
-            if (troubled := bool(self.source.trouble)) is not told:
-                told = troubled
-                self._tell(self.decider.source_trouble, troubled)
-            self.reach.lasting(self.decider.stand_ins, self._now())
-            await asyncio.sleep(_LOOK)
+    def _look_around(self) -> None:
+        if (troubled := bool(self.source.trouble)) is not self._troubled:
+            self._troubled = troubled
+            self._tell(self.decider.source_trouble, troubled)
+        self.reach.lasting(self.decider.stand_ins, self._now())
+        self._unhurried.later(_LOOK, self._look_around)
 
     def _measure(self, event: Event) -> None:
         moved = event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED)
@@ -488,6 +500,8 @@ class Speaker:
                 self.cluster.vouch(name, seconds, why)
             case effects.Doubt(names):
                 self.cluster.doubt(names)
+            case effects.LetWait(wait):
+                self.announcer.let_peers_wait(wait=wait)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
                 if not isolated:

@@ -60,6 +60,7 @@ _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not w
 _SLOW: Final = 0.05  # seconds that an answer may take on a link that works badly
 _LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
+_FOLLOWING: Final = 4  # times the interval while another witness asks on it, and all answer
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
 
@@ -79,7 +80,8 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.12, urgent=0.035, flight=0.035, silence=0.3, losses=6)
+# It answers when it wakes for its own probes, and its answer is read when this node wakes for them.
+PROCESS: Final = Timing(interval=0.08, urgent=0.025, flight=0.06, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
@@ -133,6 +135,7 @@ class _Watch:
 
     others: frozenset[str]
     phase: float  # of routine ARP, a share of its spacing
+    follows: bool  # another witness asks at the full pace
     voices: dict[ProbeKind, Voice]
     pressed_until: float = 0.0  # somebody asked to look
     asked: float | None = None  # when the first answer was missed
@@ -240,8 +243,22 @@ class Witness:
         voices = watch.voices if watch is not None else {}
         return frozenset(kind for kind, voice in voices.items() if voice.proven)
 
-    def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
-        """Watch exactly these from now on: subject -> the other witnesses of it."""
+    @property
+    def on_beats(self) -> bool:
+        """Whether a wake comes with every interval at least."""
+        return any(
+            not watch.follows and (watch.main is ProbeKind.ECHO or not self._budget.limited)
+            for watch in self._watches.values()
+        )
+
+    def watch(
+        self, subjects: Mapping[str, frozenset[str]], now: float, followed: Collection[str] = ()
+    ) -> None:
+        """Watch exactly these from now on: subject -> the other witnesses of it.
+
+        Those of `followed` are asked by one of these often enough: this node asks them rarely, until it is
+        told to look or anybody owes it an answer.
+        """
         self._stale = True
         self.changes += 1
         for gone in self._watches.keys() - subjects.keys():
@@ -256,12 +273,14 @@ class Witness:
                     )
                     for kind in self._kinds
                 }
-                self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
+                turn = self._turn(subject, others)
+                self._watches[subject] = _Watch(others, turn, subject in followed, voices)
                 if known:
                     self._proven.add(subject)
             else:
                 self._watches[subject].others = others
                 self._watches[subject].phase = self._turn(subject, others)
+                self._watches[subject].follows = subject in followed
         self._wish()
         for subject in new if self._budget.limited else ():
             watch = self._watches[subject]  # a cluster that starts or heals has all ask all
@@ -372,6 +391,11 @@ class Witness:
             self._stale = False
         return self._due
 
+    @property
+    def has_effects(self) -> bool:
+        """Whether there are any."""
+        return bool(self._effects)
+
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
         if not self._effects:
@@ -423,7 +447,7 @@ class Witness:
         urgent = self._urgent(watch, now)
         if kind is ProbeKind.ECHO:
             rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
-            interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
+            interval = timing.urgent if urgent else _RARELY if rarely else self._interval(watch)
             return _beat(now, interval, self._offset(interval))
         if kind is not watch.main:
             return self._routine(watch, self._rarely(watch), now)
@@ -431,7 +455,16 @@ class Witness:
             if not self._budget.limited:
                 return _beat(now, timing.urgent, self._offset(timing.urgent))
             return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
-        return self._routine(watch, timing.interval, now)
+        return self._routine(watch, self._interval(watch), now)
+
+    def _interval(self, watch: _Watch) -> float:
+        """Return the seconds between routine questions of the main kind, and of what is to be learnt."""
+        rarely = self._follows(watch) and not self._owing and watch.decisive.proven
+        return self._timing.interval * (_FOLLOWING if rarely else 1)
+
+    def _follows(self, watch: _Watch) -> bool:
+        """Tell whether another witness asks at the full pace; within a budget all take turns."""
+        return watch.follows and not (self._budget.limited and watch.main is ProbeKind.ARP)
 
     def _offset(self, interval: float) -> float:
         """Return by how many seconds this node's beats of `interval` are moved, on the beats of the grid."""
@@ -489,11 +522,18 @@ class Witness:
         watch.asked, watch.proved = now, None
         self._owing.add(subject)
         self.changes += 1
+        self._hurry(now)
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
         if ProbeKind.ECHO in watch.voices:
             watch.voices[ProbeKind.ECHO].due = now  # costs no budget, and may refute
+
+    def _hurry(self, now: float) -> None:
+        """Ask at the full pace whom another witness may ask no more."""
+        for watch in self._watches.values():
+            if self._follows(watch):
+                watch.decisive.due = min(watch.decisive.due, self._next(watch, watch.main, now))
 
     def _note_arp(self, watch: _Watch, now: float) -> None:
         arp = watch.voices[ProbeKind.ARP]
