@@ -1,6 +1,6 @@
 """Answering on one link in the kernel, at tc's hooks (`bpf/answer.c`); this process announces, hears claims.
 
-questions -> the program at the link's ingress -> answers, counts, who asked -> read with each renewal
+questions -> the program at the link's ingress -> answers, counts, who asked -> read now and then
 claims, questions of peers -> a packet socket -> this process, as with `PacketResponder`
 
 Peers ask to find out whether this process runs: a kernel that answered them would hide for a while that it
@@ -34,6 +34,7 @@ __all__ = ["KernelResponder"]
 _log = logging.getLogger("roost.announce")
 
 _LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
+_ASKERS: Final = 0.4  # seconds between two looks at who has asked: nothing depends on it at once
 _NOBODY: Final = IPv4Address(0)
 _PLACES: Final[Mapping[str, Callable[[Mapping[Hook, Program], int], Hooked]]] = MappingProxyType(
     {"tcx": TcxLinks, "clsact": ClsactFilters}
@@ -66,7 +67,7 @@ class KernelResponder(PacketResponder):
         self._answers = answers
         self._worker = worker
         super().__init__(link, heard, counters, tap=tap)
-        self._looked = self._clock()
+        self._looked = self._read = self._clock()
         self._attach()
 
     def follow(self, link: Link) -> None:
@@ -105,15 +106,13 @@ class KernelResponder(PacketResponder):
         self._put(changed)
 
     def renew(self, until: float) -> None:
-        """Answer until then; and tell who has asked since the last time."""
+        """Answer until then; and tell now and then who has asked."""
         super().renew(until)
         if self._hooked is None:
             return
         try:
             if self._answers.renew(until):
-                for sighting, at in self._answers.askers():
-                    if sighting.vip in self._keys:
-                        self._heard.asked(sighting, at)
+                self._look_who_asked()
             self._look_after()
         except OSError as error:
             self._go_on_alone(error)
@@ -213,6 +212,15 @@ class KernelResponder(PacketResponder):
         with suppress(OSError):
             self._counters.update(_events(counts for _, counts in self._answers.counts(keys)))
             self._answers.forget(keys)
+
+    def _look_who_asked(self) -> None:
+        """Tell of it; of several links only the first to look finds anybody."""
+        if (now := self._clock()) - self._read < _ASKERS:
+            return
+        self._read = now
+        for sighting, at in self._answers.askers():
+            if sighting.vip in self._keys:
+                self._heard.asked(sighting, at)
 
     def _look_after(self) -> None:
         """Put the programs back when somebody has taken them away; raises OSError."""

@@ -75,9 +75,7 @@ class Meters:
     Looks that nobody waits for come with wakes that are for something else (`unhurried`).
     """
 
-    def __init__(
-        self, on_packets: Callable[[int, Iterable[Sighting]], None], unhurried: Unhurried
-    ) -> None:
+    def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None], unhurried: Unhurried) -> None:
         self._on_packets = on_packets
         self._unhurried = unhurried
         self._meters = LinkMeters(self._on_packet)

@@ -36,11 +36,13 @@ _ECHO_REPLY6: Final = b"\x81"
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
 _PROMPT: Final = 1  # milliseconds that answers are waited for
-_SLOW: Final = 50  # questions to who has not answered so soon, until it is waited for again
+_SLOW: Final = 8  # questions to who has not answered so soon, until it is waited for again
 _REMEMBERED: Final = 1024  # answers
 _IPV4: Final = ethernet.IPV4.to_bytes(2, "big")
 
 _Question = tuple[int, IPAddress, ProbeKind]  # the link, whom, how
+_Answer = tuple[ProbeKind, IPAddress, bytes]  # how, who, its hardware address
+_Key = tuple[int, int, ProbeKind]  # a question, with the address as a number: it is looked for often
 OnAnswer = Callable[[int, IPAddress, bytes, ProbeKind, float], None]
 
 
@@ -63,13 +65,15 @@ class Probes:
         self._own: frozenset[IPAddress] = frozenset()
         self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
         self._trips: RoundTrips[_Question] | None = None
-        self._awaited: dict[int, set[_Question]] = {}  # by link
-        self._slow: dict[_Question, int] = {}  # who answers later -> questions until it is waited for again
-        self._known: dict[bytes, tuple[ProbeKind, IPAddress, bytes]] = {}  # frames that were read before
+        self._awaited: dict[int, set[_Key]] = {}  # by link
+        self._slow: dict[_Key, int] = {}  # who answers later -> questions until it is waited for again
+        self._known: dict[bytes, _Answer] = {}  # frames that were read before
+        self._frames: dict[tuple[str, bool, ProbeKind], tuple[bytes, _Key] | None] = {}  # of the targets
 
     def use(self, links: Sequence[Link]) -> None:
         """Ask on these links from now on. Raises CapabilityError."""
         before, self._links = self._links, {link.index: link for link in links}
+        self._frames.clear()
         for index in [each for each in self._sockets if self._links.get(each) != before.get(each)]:
             self._sockets.pop(index).close()
         self._open()
@@ -77,6 +81,7 @@ class Probes:
     def listen(self, targets: Sequence[Target]) -> None:
         """Hear answers of exactly these. Raises CapabilityError."""
         self._targets = tuple(targets)
+        self._frames.clear()
         self._own = frozenset(target.address for target in targets)
         self._open()
 
@@ -98,14 +103,21 @@ class Probes:
         return found
 
     def ask(self, target: Target, kind: ProbeKind) -> None:
-        """Ask one target once."""
-        link = self._links.get(target.link)
-        if link is not None and target.link in self._sockets:
-            if self._trips is not None:
-                self._trips.asked((target.link, target.address, kind), time.time())
-            self._send(link, target.address, target.mac, kind, anonymous=target.process)
-            if not target.process:
-                self._await((target.link, target.address, kind))
+        """Ask one of the targets once."""
+        each = self._sockets.get(target.link)
+        if each is None:
+            return
+        name = (target.name, target.process, kind)
+        if name not in self._frames:
+            self._frames[name] = self._made(target, kind)
+        if (made := self._frames[name]) is None:
+            return
+        frame, key = made
+        if self._trips is not None:
+            self._trips.asked((target.link, target.address, kind), time.time())
+        each.send(frame)
+        if not target.process:
+            self._await(key)
 
     def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]], kind: ProbeKind, count: int) -> None:
         """Ask up to `count` other hosts, (address, MAC of 6 bytes), or neighbours that the kernel knows."""
@@ -120,11 +132,12 @@ class Probes:
                 self._sockets[index].set_filter(self._filter(index, [address for address, _ in asked]))
             for address, mac in asked:
                 self.counters["lan_asked"] += 1
-                self._send(link, address, mac, kind)
+                if frame := self._question(link, address, mac, kind):
+                    self._sockets[index].send(frame)
 
     def drain(self) -> None:
         """Read the answers that are here."""
-        for each in tuple(self._sockets.values()):
+        for each in [*self._sockets.values()]:
             each.drain()
 
     def await_answers(self) -> None:
@@ -137,8 +150,7 @@ class Probes:
             while questions and each is not None and (each.take() or each.wait(_PROMPT)):
                 if time.monotonic() > until:
                     break
-            for question in questions:
-                self._slow[question] = _SLOW
+            self._slow.update(dict.fromkeys(questions, _SLOW))
         self._awaited.clear()
 
     def close(self) -> None:
@@ -147,14 +159,23 @@ class Probes:
             each.close()
         self._sockets.clear()
 
-    def _await(self, question: _Question) -> None:
-        if left := self._slow.get(question):
-            self._slow[question] = left - 1
+    def _made(self, target: Target, kind: ProbeKind) -> tuple[bytes, _Key] | None:
+        """Return the frame of a question; None where it cannot be asked."""
+        link = self._links.get(target.link)
+        if link is None:
+            return None
+        frame = self._question(link, target.address, target.mac, kind, anonymous=target.process)
+        return (frame, (link.index, int(target.address), kind)) if frame else None
+
+    def _await(self, key: _Key) -> None:
+        if left := self._slow.get(key):
+            self._slow[key] = left - 1
         else:
-            self._awaited.setdefault(question[0], set()).add(question)
+            self._awaited.setdefault(key[0], set()).add(key)
 
     def _open(self) -> None:
-        self._slow = {each: left for each, left in self._slow.items() if each[1] in self._own}
+        own = {int(address) for address in self._own}
+        self._slow = {key: left for key, left in self._slow.items() if key[1] in own}
         used = {target.link for target in self._targets} & self._links.keys()
         for index in self._sockets.keys() - used:
             self._sockets.pop(index).close()
@@ -177,36 +198,33 @@ class Probes:
         asked = (target.address for target in self._targets if target.link == index)
         return filters.build([*asked, *others], echo=self._identifier)
 
-    def _send(
+    def _question(
         self, link: Link, address: IPAddress, mac: bytes, kind: ProbeKind, *, anonymous: bool = False
-    ) -> None:
+    ) -> bytes | None:
+        """Return the frame that asks for an address of the host at `mac`; None where that cannot be."""
         own = [each for each in link.addresses if each.version == address.version]
         source = next((each.ip for each in own if address in each.network), own[0].ip if own else None)
         own_ip = None if anonymous and isinstance(address, IPv4Address) else source
-        if frame := _question(kind, link.mac, own_ip, address, mac, identifier=self._identifier):
-            self._sockets[link.index].send(frame)
+        return _question(kind, link.mac, own_ip, address, mac, identifier=self._identifier)
 
     def _heard(self, index: int, data: bytes) -> None:
         answer = self._read(data)
         if answer is None or data[:6] != self._links[index].mac:
             return
         kind, address, mac = answer
-        question = (index, address, kind)
         if self._trips is not None and (arrived := self._sockets[index].arrived) is not None:
-            self._trips.answered(question, arrived)
-        if (awaited := self._awaited.get(index)) is not None:
-            awaited.discard(question)
+            self._trips.answered((index, address, kind), arrived)
+        if awaited := self._awaited.get(index):
+            awaited.discard((index, int(address), kind))
         self._on_answer(index, address, mac, kind, time.monotonic())  # what the event loop counts by, too
 
-    def _read(self, data: bytes) -> tuple[ProbeKind, IPAddress, bytes] | None:
+    def _read(self, data: bytes) -> _Answer | None:
         """Return what kind of answer a frame is, which address is at which MAC; None for other frames.
 
         Answers are alike, but for what the header of an IPv4 packet counts on.
         """
-        if data[12:14] == _IPV4:
-            alike = data[:18] + data[20:24] + data[26:]  # without identification and header checksum
-        else:
-            alike = data
+        # All of it, or all but an IPv4 packet's identification and header checksum.
+        alike = data if data[12:14] != _IPV4 else data[:18] + data[20:24] + data[26:]
         known = self._known.get(alike)
         if known is not None:
             return known

@@ -149,9 +149,7 @@ def build_patient(
     return program.ended(_WHOLE)
 
 
-def _patient(
-    program: "_Program", peers: Sequence[Interval], arp: str, discovery: str, other: str
-) -> None:
+def _patient(program: "_Program", peers: Sequence[Interval], arp: str, discovery: str, other: str) -> None:
     """Branch to `arp` or `discovery` with what peers send this station alone and can wait, else to `other`."""
     program.load(_LOAD4, _PACKET_TYPE)
     program.jump_unless(_JEQ, 0, other)  # PACKET_HOST

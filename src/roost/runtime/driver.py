@@ -9,7 +9,9 @@ from roost.protocols.machine import Effect, Machine
 __all__ = ["Driver"]
 
 _SHORTEST_SLEEP: Final = 0.001  # seconds: a machine that never has enough must not take the loop
-_REARM: Final = 0.005  # seconds: a wake in vain costs more than to arm again, a timer that is hardly early less
+_REARM: Final = (
+    0.005  # seconds: a wake in vain costs more than to arm again, a timer that is hardly early less
+)
 
 
 class Driver:

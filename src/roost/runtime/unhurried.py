@@ -1,6 +1,6 @@
 """Calls that may come a little late, so that they need no wake of their own: a process that wakes costs most.
 
-    later(seconds, call) -> with the first wake after that time, which is for something else, or soon after it
+later(seconds, call) -> with the first wake after that time, which is for something else, or soon after it
 """
 
 import asyncio

@@ -456,12 +456,16 @@ class Speaker:
 
     def _do(self, effect: Effect) -> None:
         self._carry_out(effect)
-        if self.pings is not None:
+        if self.pings is not None and not isinstance(effect, effects.Probe):  # most are
             self.pings.carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         trace(effect)
         match effect:
+            case effects.Probe(target, kind):
+                self.probes.ask(target, kind)
+            case effects.Renew(until):
+                self.announcer.renew(until)
             case effects.Answer(announcements):
                 self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self._take_over(announcements.keys() - self._answered)
@@ -475,8 +479,6 @@ class Speaker:
                 self.announcer.tell(sightings)
             case effects.Ask(addresses):
                 self.announcer.ask(addresses)
-            case effects.Renew(until):
-                self.announcer.renew(until)
             case effects.Notice(addresses):
                 self.announcer.notice(addresses)
             case effects.Open(links):
@@ -484,8 +486,6 @@ class Speaker:
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links, self.meters.beside)
-            case effects.Probe(target, kind):
-                self.probes.ask(target, kind)
             case effects.Listen(targets):
                 self.probes.listen(targets)
             case effects.AskHosts(hosts, kind, count):

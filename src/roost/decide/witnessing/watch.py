@@ -22,7 +22,7 @@ from roost.decide.witnessing.targets import can_ask, kernel_target
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
-from roost.protocols.machine import Effect, Endpoint, soonest
+from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
@@ -161,8 +161,10 @@ class Watch:
             for each in self._machines:
                 each.lan_answered(at, kind)
             return None
-        subject = next((key for key in subjects if self._is_of(self._targets[key], mac)), None)
-        if subject is None:
+        for subject in subjects:
+            if self._is_of(self._targets[subject], mac):
+                break
+        else:
             return None
         for each in self._machines:
             each.answered(subject, at, kind)
@@ -181,12 +183,20 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        return soonest([self._look, *[each.next_wake() for each in self._machines]])
+        first = self._look
+        for each in self._machines:
+            due = each.next_wake()
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     @property
     def has_effects(self) -> bool:
         """Whether there are any; what is due anyway is not looked for."""
-        return bool(self._effects) or any(each.has_effects for each in self._machines) or self._has_changed()
+        kernels = self._kernels
+        if kernels is None or self._effects:
+            return bool(self._effects)
+        return kernels.has_effects or self._processes.has_effects or self._has_changed()
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
