@@ -81,7 +81,7 @@ class Timing:
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
 # It answers when it wakes for its own probes, and its answer is read when this node wakes for them.
-PROCESS: Final = Timing(interval=0.08, urgent=0.025, flight=0.06, silence=0.3, losses=6)
+PROCESS: Final = Timing(interval=0.08, urgent=0.025, flight=0.05, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
