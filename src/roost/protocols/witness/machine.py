@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import ceil, floor
+from math import ceil, floor, inf
 from types import MappingProxyType
 from typing import Final
 
@@ -60,7 +60,7 @@ _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not w
 _SLOW: Final = 0.05  # seconds that an answer may take on a link that works badly
 _LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
-_FOLLOWING: Final = 4  # times the interval while another witness asks on it, and all answer
+_FOLLOWING: Final = 2  # times the interval while another witness asks on it, and all answer
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
 
@@ -137,7 +137,8 @@ class _Watch:
     phase: float  # of routine ARP, a share of its spacing
     follows: bool  # another witness asks at the full pace
     voices: dict[ProbeKind, Voice]
-    pressed_until: float = 0.0  # somebody asked to look
+    pressed_until: float = 0.0  # somebody asked to look,
+    missed_since: float = inf  # having asked in vain since then
     asked: float | None = None  # when the first answer was missed
     looked: bool = False  # the others were asked to look since
     proved: float | None = None  # when this node's own link proved that it works, since then
@@ -337,6 +338,7 @@ class Witness:
             self._owing.discard(subject)
             self.changes += 1
         watch.asked, watch.declared = None, False
+        watch.missed_since = inf
 
     def withdraw(self, subject: str) -> None:
         """Take back that `subject` is gone: something else speaks for it. It goes on being asked."""
@@ -363,6 +365,7 @@ class Witness:
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
+            watch.missed_since = min(watch.missed_since, now - self._timing.flight)
             watch.decisive.due = min(watch.decisive.due, now)
         if not late:  # else there may be answers to be read, and the wake that comes has to count it first
             self._judge(statement.subject, watch, now)
@@ -594,7 +597,7 @@ class Witness:
     def _silent(self, watch: _Watch, now: float) -> bool:
         voice = watch.decisive
         threshold = max(self._timing.silence, min(_PATIENCE * voice.gap, _LONGEST))
-        since = max(voice.silent_since(self._slack), self._awake_since)
+        since = max(voice.silent_since(self._slack, watch.missed_since), self._awake_since)
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it
