@@ -36,7 +36,7 @@ _ECHO_REPLY6: Final = b"\x81"
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
 _PROMPT: Final = 1  # milliseconds that answers are waited for
-_SLOW: Final = 8  # questions to who has not answered so soon, until it is waited for again
+_SLOW: Final = 8  # later answers of who has not answered so soon, until it is waited for again
 _REMEMBERED: Final = 1024  # answers
 _IPV4: Final = ethernet.IPV4.to_bytes(2, "big")
 
@@ -66,7 +66,7 @@ class Probes:
         self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
         self._trips: RoundTrips[_Question] | None = None
         self._awaited: dict[int, set[_Key]] = {}  # by link
-        self._slow: dict[_Key, int] = {}  # who answers later -> questions until it is waited for again
+        self._slow: dict[_Key, int] = {}  # who answers later, or no more -> answers until it is waited for
         self._known: dict[bytes, _Answer] = {}  # frames that were read before
         self._frames: dict[tuple[str, bool, ProbeKind], tuple[bytes, _Key] | None] = {}  # of the targets
 
@@ -168,9 +168,7 @@ class Probes:
         return (frame, (link.index, int(target.address), kind)) if frame else None
 
     def _await(self, key: _Key) -> None:
-        if left := self._slow.get(key):
-            self._slow[key] = left - 1
-        else:
+        if key not in self._slow:
             self._awaited.setdefault(key[0], set()).add(key)
 
     def _open(self) -> None:
@@ -214,8 +212,14 @@ class Probes:
         kind, address, mac = answer
         if self._trips is not None and (arrived := self._sockets[index].arrived) is not None:
             self._trips.answered((index, address, kind), arrived)
+        key = (index, int(address), kind)
         if awaited := self._awaited.get(index):
-            awaited.discard((index, int(address), kind))
+            awaited.discard(key)
+        if left := self._slow.get(key):
+            if left > 1:
+                self._slow[key] = left - 1
+            else:
+                del self._slow[key]
         self._on_answer(index, address, mac, kind, time.monotonic())  # what the event loop counts by, too
 
     def _read(self, data: bytes) -> _Answer | None:

@@ -128,7 +128,7 @@ def build_claims(
 def build_patient(
     addresses: Collection[IPv4Address | IPv6Address], peers: Collection[bytes]
 ) -> list[Instruction]:
-    """Return the program that passes what can wait: what `peers` send about `addresses` to this station alone.
+    """Return the program for what can wait: what `peers` send this station alone about `addresses`.
 
     That is probes, solicitations and answers; an ARP request that says who asks is none. Hardware addresses
     (6 bytes) are told by the last four, IPv6 addresses by their low 32 bits.
@@ -150,7 +150,7 @@ def build_patient(
 
 
 def _patient(program: "_Program", peers: Sequence[Interval], arp: str, discovery: str, other: str) -> None:
-    """Branch to `arp` or `discovery` with what peers send this station alone and can wait, else to `other`."""
+    """Branch to `arp` or `discovery` with what peers send this station alone and can wait, else `other`."""
     program.load(_LOAD4, _PACKET_TYPE)
     program.jump_unless(_JEQ, 0, other)  # PACKET_HOST
     program.load(_LOAD4, 8)  # the end of the source's hardware address

@@ -18,8 +18,8 @@ class Driver:
     """Drives `machine`: its effects go to `carry_out`, one after the other.
 
     `before_wake()` reads what has arrived: an answer that is here already must not count as missing.
-    `after_wake()` may bring the machine what a wake has asked for. `failed` gets what a wake raised: a machine
-    that cannot be woken does nothing any more.
+    `after_wake()` may bring the machine what a wake has asked for. `failed` gets what a wake raised: a
+    machine that cannot be woken does nothing any more.
     """
 
     def __init__(

@@ -158,11 +158,8 @@ class Speaker:
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
         self._running = False
-        self._troubled: bool | None = None  # as the decider was told
-        self.events.follow(self.history.follow)
-        self.events.follow(self.recent.follow)
-        self.events.follow(self.event_store.follow)
-        self.events.follow(self.recorder.follow)
+        for part in (self.history, self.recent, self.event_store, self.recorder):
+            self.events.follow(part.follow)
         self.events.follow(self._measure)
 
     @property
@@ -361,7 +358,7 @@ class Speaker:
         self._driver.flush()
 
     def _drain(self) -> None:
-        """Take what has arrived: what came in time must not count as missing; and what has waited for a wake."""
+        """Take what has arrived: what came in time must not count as missing; do what waited for a wake."""
         self.probes.drain()
         self.announcer.hear_peers()
         self.vrrp.drain()
@@ -441,8 +438,7 @@ class Speaker:
             self.passing_on.renew()
 
     def _look_around(self) -> None:
-        if (troubled := bool(self.source.trouble)) is not self._troubled:
-            self._troubled = troubled
+        if (troubled := bool(self.source.trouble)) is not self.decider.state.standing.troubled:
             self._tell(self.decider.source_trouble, troubled)
         self.reach.lasting(self.decider.stand_ins, self._now())
         self._unhurried.later(_LOOK, self._look_around)

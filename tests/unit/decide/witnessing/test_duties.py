@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.decide.witnessing.duties import WITNESSES, duties
+from roost.decide.witnessing.duties import WITNESSES, duties, nearer
 
 NODES = st.sets(st.text("abcn123", min_size=1, max_size=6), min_size=1, max_size=30)
 
@@ -26,3 +26,13 @@ def test_nobody_watches_more_than_the_others(nodes: set[str]) -> None:
 
 def test_a_stranger_has_no_duties() -> None:
     assert duties("x", {"a", "b"}) == {}
+
+
+@given(NODES)
+def test_of_each_node_one_witness_is_the_nearest_and_all_agree_on_the_order(nodes: set[str]) -> None:
+    order = {node: nearer(duties(node, nodes)) for node in nodes}
+    for subject in nodes:
+        before = {node: order[node][subject] for node in nodes if subject in order[node]}
+        assert sorted(map(len, before.values())) == list(range(len(before)))
+        for node, witnesses in before.items():
+            assert witnesses == {other for other in before if len(before[other]) < len(before[node])}
