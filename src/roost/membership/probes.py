@@ -17,6 +17,7 @@ from typing import Final
 
 from roost.decide.effects import Target
 from roost.decide.witnessing.targets import in_turn
+from roost.membership.promptness import Promptness
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.observe.round_trips import RoundTrip, RoundTrips
@@ -36,13 +37,12 @@ _ECHO_REPLY6: Final = b"\x81"
 _COMPLETE: Final = 0x2  # ATF_COM: the neighbour's hardware address is known
 
 _PROMPT: Final = 1  # milliseconds that answers are waited for
-_SLOW: Final = 8  # later answers of who has not answered so soon, until it is waited for again
 _REMEMBERED: Final = 1024  # answers
 _IPV4: Final = ethernet.IPV4.to_bytes(2, "big")
 
 _Question = tuple[int, IPAddress, ProbeKind]  # the link, whom, how
 _Answer = tuple[ProbeKind, IPAddress, bytes]  # how, who, its hardware address
-_Key = tuple[int, int, ProbeKind]  # a question, with the address as a number: it is looked for often
+_Key = tuple[int, ProbeKind]  # a question on a link, with the address as a number: it is looked for often
 OnAnswer = Callable[[int, IPAddress, bytes, ProbeKind, float], None]
 
 
@@ -50,7 +50,7 @@ class Probes:
     """Asks targets; `on_answer(link, address, mac, kind, at)` gets what comes back, during `drain`.
 
     Answers can wait for the next look: waking for each would be most of the cost. On a LAN most are there
-    within a fraction of a millisecond: `await_answers` waits as long, which spares a wake to look for what is
+    within a fraction of a millisecond: `await_answers` reads them, which spares a wake to look for what is
     missing. `tap` sees answers and questions.
     """
 
@@ -65,8 +65,7 @@ class Probes:
         self._own: frozenset[IPAddress] = frozenset()
         self._identifier = secrets.randbelow(icmp.IDENTIFIERS)  # of echo requests
         self._trips: RoundTrips[_Question] | None = None
-        self._awaited: dict[int, set[_Key]] = {}  # by link
-        self._slow: dict[_Key, int] = {}  # who answers later, or no more -> answers until it is waited for
+        self._prompt: dict[int, Promptness[_Key]] = {}  # by link
         self._known: dict[bytes, _Answer] = {}  # frames that were read before
         self._frames: dict[tuple[str, bool, ProbeKind], tuple[bytes, _Key] | None] = {}  # of the targets
 
@@ -75,13 +74,14 @@ class Probes:
         before, self._links = self._links, {link.index: link for link in links}
         self._frames.clear()
         for index in [each for each in self._sockets if self._links.get(each) != before.get(each)]:
-            self._sockets.pop(index).close()
+            self._close(index)
         self._open()
 
     def listen(self, targets: Sequence[Target]) -> None:
         """Hear answers of exactly these. Raises CapabilityError."""
         self._targets = tuple(targets)
         self._frames.clear()
+        self._prompt = {index: Promptness() for index in self._sockets}
         self._own = frozenset(target.address for target in targets)
         self._open()
 
@@ -117,7 +117,7 @@ class Probes:
             self._trips.asked((target.link, target.address, kind), time.time())
         each.send(frame)
         if not target.process:
-            self._await(key)
+            self._prompt[target.link].asked(key)
 
     def ask_hosts(self, hosts: Iterable[tuple[IPAddress, bytes]], kind: ProbeKind, count: int) -> None:
         """Ask up to `count` other hosts, (address, MAC of 6 bytes), or neighbours that the kernel knows."""
@@ -142,22 +142,26 @@ class Probes:
 
     def await_answers(self) -> None:
         """Read the answers to what was just asked; those of hosts, where they come within a millisecond."""
-        if not self._awaited:
-            return
-        until = time.monotonic() + _PROMPT / 1e3
-        for index, questions in self._awaited.items():
-            each = self._sockets.get(index)
-            while questions and each is not None and (each.take() or each.wait(_PROMPT)):
-                if time.monotonic() > until:
-                    break
-            self._slow.update(dict.fromkeys(questions, _SLOW))
-        self._awaited.clear()
+        for index, prompt in self._prompt.items():
+            if not prompt.open:
+                continue
+            each = self._sockets[index]
+            while prompt.open and each.take():
+                pass
+            if prompt.wanted():
+                until = time.monotonic() + _PROMPT / 1e3
+                while prompt.open and each.wait(_PROMPT) and each.take() and time.monotonic() < until:
+                    pass
+            prompt.end()
 
     def close(self) -> None:
         """Ask and hear nothing more."""
-        for each in self._sockets.values():
-            each.close()
-        self._sockets.clear()
+        for index in tuple(self._sockets):
+            self._close(index)
+
+    def _close(self, index: int) -> None:
+        self._sockets.pop(index).close()
+        del self._prompt[index]
 
     def _made(self, target: Target, kind: ProbeKind) -> tuple[bytes, _Key] | None:
         """Return the frame of a question; None where it cannot be asked."""
@@ -165,18 +169,12 @@ class Probes:
         if link is None:
             return None
         frame = self._question(link, target.address, target.mac, kind, anonymous=target.process)
-        return (frame, (link.index, int(target.address), kind)) if frame else None
-
-    def _await(self, key: _Key) -> None:
-        if key not in self._slow:
-            self._awaited.setdefault(key[0], set()).add(key)
+        return (frame, (int(target.address), kind)) if frame else None
 
     def _open(self) -> None:
-        own = {int(address) for address in self._own}
-        self._slow = {key: left for key, left in self._slow.items() if key[1] in own}
         used = {target.link for target in self._targets} & self._links.keys()
         for index in self._sockets.keys() - used:
-            self._sockets.pop(index).close()
+            self._close(index)
         for index in used:
             program = self._filter(index)
             if index in self._sockets:
@@ -186,6 +184,7 @@ class Probes:
                 heard = partial(self._heard, index)
                 link = self._links[index]
                 self._sockets[index] = PacketSocket(link, program, heard, waking=False, tap=self._tap)
+                self._prompt[index] = Promptness()
                 if self._trips is not None:
                     self._sockets[index].stamp(on=True)
             except OSError as error:  # gone since netlink told of it; it will tell that too
@@ -212,14 +211,7 @@ class Probes:
         kind, address, mac = answer
         if self._trips is not None and (arrived := self._sockets[index].arrived) is not None:
             self._trips.answered((index, address, kind), arrived)
-        key = (index, int(address), kind)
-        if awaited := self._awaited.get(index):
-            awaited.discard(key)
-        if left := self._slow.get(key):
-            if left > 1:
-                self._slow[key] = left - 1
-            else:
-                del self._slow[key]
+        self._prompt[index].answered((int(address), kind))
         self._on_answer(index, address, mac, kind, time.monotonic())  # what the event loop counts by, too
 
     def _read(self, data: bytes) -> _Answer | None:

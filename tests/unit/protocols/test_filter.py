@@ -141,7 +141,7 @@ PEER = bytes.fromhex("020000000002")
 def test_what_peers_send_this_station_alone_can_wait_and_comes_to_one_program(
     ours4: set[IPv4Address], ours6: set[IPv6Address]
 ) -> None:
-    ours = [*ours4, *ours6]
+    ours: list[IPv4Address | IPv6Address] = [*ours4, *ours6]
     patient = filters.build_patient(ours, {PEER})
     others = (filters.build(ours, without={PEER}), filters.build_claims(ours, 128, {PEER}))
     assert all(len(each) <= MAX_INSTRUCTIONS for each in (patient, *others))
