@@ -20,6 +20,7 @@ BENCHMARKS = {
     "hostile": "garbage, false claims and idle streams at 1,000 a second each: log, memory, moves",
     "cost": "memory with 500 addresses, processor when idle, start to first answer, beside keepalived",
     "sizing": "memory, processor and packets of idle nodes, by nodes and addresses",
+    "idle": "processor, wakes and packets of 3 or 10 idle speakers, beside another tree",
     "services": "2,000 Services on a real API server: time to addresses, memory, a restart",
     "simulation": "1,000 simulated nodes, some of them slow: false verdicts beside plain SWIM and Lifeguard",
     "soak": "overlapping faults for minutes, watched from outside: silences and double answers",

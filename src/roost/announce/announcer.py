@@ -44,6 +44,7 @@ class Announcer:
         self._on_client = on_client
         self._announcements: Mapping[IPAddress, Announcement] = {}
         self._peers: frozenset[bytes] = frozenset()
+        self._peers_wait = False
         self._noticed: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
         self._spreads: Mapping[IPAddress, Spread] = {}
@@ -107,6 +108,17 @@ class Announcer:
             self._peers = peers
             for responder in self._responders.values():
                 responder.meet(peers)
+
+    def let_peers_wait(self, *, wait: bool) -> None:
+        """Leave what peers send this node alone to `hear_peers`, or let it wake this process."""
+        self._peers_wait = wait
+        for responder in self._responders.values():
+            responder.let_peers_wait(wait=wait)
+
+    def hear_peers(self) -> None:
+        """Take what has waited: their probes and their answers."""
+        for responder in self._responders.values():
+            responder.hear_peers()
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear frames about exactly these addresses."""
@@ -177,6 +189,7 @@ class Announcer:
     def _open(self, link: Link) -> None:
         responder = self._make(link, self)
         responder.meet(self._peers)
+        responder.let_peers_wait(wait=self._peers_wait)
         responder.notice(self._noticed)
         responder.renew(self._until)
         responder.answer(self._announcements)

@@ -1,6 +1,6 @@
 """Answering on one link in the kernel, at tc's hooks (`bpf/answer.c`); this process announces, hears claims.
 
-questions -> the program at the link's ingress -> answers, counts, who asked -> read with each renewal
+questions -> the program at the link's ingress -> answers, counts, who asked -> read now and then
 claims, questions of peers -> a packet socket -> this process, as with `PacketResponder`
 
 Peers ask to find out whether this process runs: a kernel that answered them would hide for a while that it
@@ -40,6 +40,7 @@ _log = logging.getLogger("roost.announce")
 _LOOK_RARELY: Final = 5.0  # seconds, where the kernel may let one wait for it
 _LOOK: Final = 1.0  # seconds between two looks at whether the programs are there still
 _PATIENCE: Final = 60.0  # seconds between two times of taking the first place again
+_ASKERS: Final = 0.4  # seconds between two looks at who has asked: nothing depends on it at once
 _NOBODY: Final = IPv4Address(0)
 _PLACES: Final[Mapping[str, Callable[[Mapping[Hook, Program], int], Hooked]]] = MappingProxyType(
     {"tcx": TcxLinks, "clsact": ClsactFilters}
@@ -78,7 +79,7 @@ class KernelResponder(PacketResponder):
         self._answers = answers
         self._worker = worker
         super().__init__(link, heard, counters, tap=tap)
-        self._looked = self._clock()
+        self._looked = self._read = self._clock()
         self._overtaken = float("-inf")
         self._attach()
 
@@ -92,7 +93,6 @@ class KernelResponder(PacketResponder):
         super().meet(peers)
         if self._hooked is None:
             return
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))
         try:
             self._answers.leave(peers)
         except OSError as error:
@@ -205,15 +205,13 @@ class KernelResponder(PacketResponder):
             self._go_on_alone(error)
 
     def renew(self, until: float) -> None:
-        """Answer until then; and tell who has asked since the last time."""
+        """Answer until then; and tell now and then who has asked."""
         super().renew(until)
         if self._hooked is None:
             return
         try:
             if self._answers.renew(until):
-                for sighting, at in self._answers.askers():
-                    if sighting.vip in self._keys:
-                        self._heard.asked(sighting, at)
+                self._look_who_asked()
             self._look_after()
             self._look_after_spreader()
         except OSError as error:
@@ -271,7 +269,7 @@ class KernelResponder(PacketResponder):
         self._hook_spreader()
         self._place()
         self._put(self._keys)
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))  # last: meanwhile both answer
+        self._listen()  # last: meanwhile both answer
 
     def _put(self, addresses: Iterable[IPAddress]) -> None:
         """Tell the programs what to do about these."""
@@ -312,6 +310,15 @@ class KernelResponder(PacketResponder):
             self._counters.update(_events(counts for _, counts in self._answers.counts(keys)))
             self._answers.forget(keys)
 
+    def _look_who_asked(self) -> None:
+        """Tell of it; of several links only the first to look finds anybody."""
+        if (now := self._clock()) - self._read < _ASKERS:
+            return
+        self._read = now
+        for sighting, at in self._answers.askers():
+            if sighting.vip in self._keys:
+                self._heard.asked(sighting, at)
+
     def _look_after(self) -> None:
         """Put the programs back when somebody has taken them away; raises OSError."""
         if self._hooked is None or self._clock() - self._looked < _LOOK:
@@ -338,7 +345,7 @@ class KernelResponder(PacketResponder):
         for address, tally in self.counts().items():
             self._tallies[address] = tally
         self._detach()
-        self._socket.set_filter(self._filter(frozenset(self._tallies)))
+        self._listen()
 
     def _detach(self) -> None:
         self._unhook_spreader()

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address
 from pathlib import Path
+from typing import Final
 
 from roost.announce.answering import (
     Answer,
@@ -12,6 +13,7 @@ from roost.announce.answering import (
     Claimed,
     Dropped,
     Inquiry,
+    Outcome,
     correction_frames,
     gratuitous_frames,
     probe_frame,
@@ -24,11 +26,14 @@ from roost.model.link import Link
 from roost.model.sharing import Share
 from roost.model.spreading import Spread
 from roost.protocols import filter as filters
+from roost.protocols.bounded import remember
 from roost.protocols.filter import Instruction
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.packet_socket import CapabilityError, PacketSocket, Sent, Tap
 
 __all__ = ["CapabilityError", "PacketResponder"]
+
+_REMEMBERED: Final = 256  # frames
 
 
 class PacketResponder:
@@ -54,20 +59,36 @@ class PacketResponder:
         self._clock = asyncio.get_running_loop().time
         self._router = _forwards(link.name)
         self._frames: dict[IPAddress, tuple[bytes, ...]] = {}
+        self._outcomes: dict[
+            bytes, Outcome
+        ] = {}  # of frames that have come before; the same ones come always
         self._socket = PacketSocket(link, filters.build(()), self._on_frame, tap=tap)
+        self._patient = PacketSocket(link, filters.build(()), self._on_frame, tap=tap)
 
     def follow(self, link: Link) -> None:
         """Take news of the link, which still has its name and its hardware address."""
         self.link = link
+        self._outcomes.clear()
 
     def meet(self, peers: frozenset[bytes]) -> None:
         """Answer these hardware addresses also for what is shared: they ask whether this process runs."""
         self._peers = peers
+        self._outcomes.clear()
+        self._listen()
+
+    def let_peers_wait(self, *, wait: bool) -> None:
+        """Leave what peers send this station alone to `hear_peers`, or let it wake this process."""
+        self._patient.wake(on=not wait)
+
+    def hear_peers(self) -> None:
+        """Take what has waited."""
+        self._patient.drain()
 
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
         self._tallies = {address: self._tallies.get(address) or Tally() for address in addresses}
-        self._socket.set_filter(self._filter(addresses))
+        self._outcomes.clear()
+        self._listen()
         # All of them, led or not: the successor must hear solicitations from its first moment on.
         self._socket.set_groups([each for each in addresses if isinstance(each, IPv6Address)])
         self._frames = {address: frames for address, frames in self._frames.items() if address in addresses}
@@ -83,6 +104,7 @@ class PacketResponder:
             if self._answered.get(address, mac) != mac:
                 self._frames.pop(address, None)
         self._answered = answered
+        self._outcomes.clear()
         self._shares = {
             address: how.share
             for address, how in announcements.items()
@@ -135,10 +157,16 @@ class PacketResponder:
     def close(self) -> None:
         """Fall silent and leave the groups."""
         self._socket.close()
+        self._patient.close()
+
+    def _listen(self) -> None:
+        addresses = frozenset(self._tallies)
+        self._patient.set_filter(filters.build_patient(addresses, self._peers))
+        self._socket.set_filter(self._filter(addresses))
 
     def _filter(self, addresses: frozenset[IPAddress]) -> list[Instruction]:
         """Return what lets this process hear what it has to about `addresses`."""
-        return filters.build(addresses)
+        return filters.build(addresses, without=self._peers)
 
     def _round(self, address: IPAddress, most: int | None) -> bool:
         """Send one round; tells whether another try makes no sense: all is sent, or the link is gone."""
@@ -157,8 +185,14 @@ class PacketResponder:
         return frames
 
     def _on_frame(self, data: bytes) -> None:
-        known, answered = self._tallies, self._answered.get
-        match respond(data, self.link.mac, answered, known, is_ours=self._is_ours, router=self._router):
+        outcome = self._outcomes.get(data)
+        if outcome is None:
+            known, answered = self._tallies, self._answered.get
+            outcome = respond(
+                data, self.link.mac, answered, known, is_ours=self._is_ours, router=self._router
+            )
+            remember(self._outcomes, data, outcome, _REMEMBERED)
+        match outcome:
             case Answer() if self._clock() > self._until:
                 self._counters["requests_after_the_lease"] += 1
             case Answer(address, frame, asker):

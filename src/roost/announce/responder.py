@@ -68,6 +68,12 @@ class Responder(Protocol):
         Their probes are answered also for an address that others share, whoever's they are.
         """
 
+    def let_peers_wait(self, *, wait: bool) -> None:
+        """Leave what peers send this station alone to `hear_peers`, or let it wake this process."""
+
+    def hear_peers(self) -> None:
+        """Take what has waited: their probes and their answers."""
+
     def notice(self, addresses: frozenset[IPAddress]) -> None:
         """Hear questions and claims about all these addresses, answered here or not."""
 

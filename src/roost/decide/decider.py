@@ -538,6 +538,11 @@ class Decider:
             self._stale = False
         return self._due
 
+    @property
+    def has_effects(self) -> bool:
+        """Whether what the witnesses heard since the last call of `effects` has any."""
+        return self._state.watch.has_effects
+
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
         if self._silent:

@@ -33,6 +33,7 @@ __all__ = [
     "Declare",
     "Deliver",
     "Describe",
+    "Doubt",
     "Follow",
     "ForgetTracked",
     "Happened",
@@ -40,6 +41,7 @@ __all__ = [
     "Hold",
     "Isolate",
     "Join",
+    "LetWait",
     "Listen",
     "LoosenTracked",
     "NextHop",
@@ -149,6 +151,26 @@ class Vouch(Effect):
     name: str
     seconds: float
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt(Effect):
+    """Let SWIM look at `names`, the newly doubted first; without any it may take its time.
+
+    Witnesses hear all others, and notice at once when they do no more.
+    """
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LetWait(Effect):
+    """Let what peers send this node alone `wait` for its next wake, their probes and answers, or wake it.
+
+    It waits only while this node wakes every few hundredths of a second anyway.
+    """
+
+    wait: bool
 
 
 @dataclass(frozen=True, slots=True)

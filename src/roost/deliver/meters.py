@@ -14,6 +14,7 @@ from roost.protocols import ethernet
 from roost.protocols.errors import PacketError
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.traffic_meter import TrafficMeter
+from roost.runtime.unhurried import Unhurried
 
 __all__ = ["LinkMeters", "Meters", "sender"]
 
@@ -69,13 +70,18 @@ class LinkMeters:
 
 
 class Meters:
-    """Follows packets for some addresses; `on_packets(count, senders)` is called at each look."""
+    """Follows packets for some addresses; `on_packets(count, senders)` is called at each look.
 
-    def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None]) -> None:
+    Looks that nobody waits for come with wakes that are for something else (`unhurried`).
+    """
+
+    def __init__(self, on_packets: Callable[[int, Iterable[Sighting]], None], unhurried: Unhurried) -> None:
         self._on_packets = on_packets
+        self._unhurried = unhurried
         self._meters = LinkMeters(self._on_packet)
         self._seen: dict[Sighting, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._looks = False  # whether the next look is planned
         self._eager_until = float("-inf")
 
     @property
@@ -93,7 +99,7 @@ class Meters:
         if self._meters.follow(addresses, links, beside):
             self._eager_until = asyncio.get_running_loop().time() + _EAGER
             self._rest()
-        if self._meters and self._timer is None:
+        if self._meters and not self._looks:
             self._look()
 
     def close(self) -> None:
@@ -102,7 +108,7 @@ class Meters:
         self._meters.close()
 
     def _look(self) -> None:
-        self._timer = None
+        self._rest()
         if not self._meters:
             return
         loop = asyncio.get_running_loop()
@@ -110,13 +116,18 @@ class Meters:
         count = sum(self._meters.read())
         if count:
             self._eager_until = now + _EAGER
-        pause = _LOOK if now < self._eager_until else _LOOK_RARELY
-        self._timer = loop.call_later(pause, self._look)
+        self._looks = True
+        if now < self._eager_until:
+            self._timer = loop.call_later(_LOOK, self._look)
+        else:
+            self._unhurried.later(_LOOK_RARELY, self._look)
         if count or self._seen:
             seen, self._seen = self._seen, {}
             self._on_packets(count, seen)
 
     def _rest(self) -> None:
+        self._looks = False
+        self._unhurried.cancel(self._look)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

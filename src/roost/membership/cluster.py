@@ -189,6 +189,12 @@ class Cluster:
             self._swim.vouch(name, seconds, why, self._loop.time())
             self._transport.flush()
 
+    def doubt(self, names: frozenset[str]) -> None:
+        """Let SWIM look at these, and take its time while there are none."""
+        if self._swim is not None and self._transport is not None:
+            self._swim.doubt(names, self._loop.time())
+            self._transport.flush()
+
     def isolate(self, *, isolated: bool) -> None:
         """Accuse nobody while this node is the one that is cut off."""
         self._isolated = isolated

@@ -62,23 +62,25 @@ E = TypeVar("E", bound=Entry)
 
 
 class _Ring(Generic[E]):
-    """Keeps the last entries, of `most` bytes."""
+    """Keeps the fields of the last entries, of `most` bytes; `make` makes entries of them."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, make: Callable[..., E], most: int) -> None:
+        self._make = make
         self._most = most
         self._size = 0
-        self._entries: deque[tuple[E, int]] = deque()
+        self._entries: deque[tuple[int, tuple[object, ...]]] = deque()
 
-    def put(self, entry: E, size: int) -> None:
+    def put(self, size: int, *fields: object) -> None:
         size += _KEPT
-        self._entries.append((entry, size))
+        self._entries.append((size, fields))
         self._size += size
         while self._size > self._most:
-            self._size -= self._entries.popleft()[1]
+            self._size -= self._entries.popleft()[0]
 
     def since(self, serial: int) -> list[E]:
         found = []
-        for entry, _ in reversed(self._entries):
+        for _, fields in reversed(self._entries):
+            entry = self._make(*fields)
             if entry.serial <= serial:
                 break
             found.append(entry)
@@ -91,26 +93,26 @@ class Recorder:
     def __init__(self, clock: Callable[[], int] = time.time_ns, *, most: int | None = None) -> None:
         self._clock = clock
         self._serial = 0
-        self._frames: _Ring[Frame] = _Ring(most or _FRAMES)
-        self._gossip: _Ring[Datagram] = _Ring(most or _GOSSIP)
-        self._decisions: _Ring[Decision] = _Ring(most or _DECISIONS)
+        self._frames = _Ring(Frame, most or _FRAMES)
+        self._gossip = _Ring(Datagram, most or _GOSSIP)
+        self._decisions = _Ring(Decision, most or _DECISIONS)
 
     def frame(self, link: str, data: bytes, sent: bool) -> None:  # noqa: FBT001 - called for each packet
         """Note a frame on `link`."""
         self._serial += 1
-        self._frames.put(Frame(self._serial, self._clock(), link, data, sent), len(data))
+        self._frames.put(len(data), self._serial, self._clock(), link, data, sent)
 
     def datagram(self, peer: Endpoint, data: bytes, sent: bool) -> None:  # noqa: FBT001 - as above
         """Note a packet of gossip."""
         self._serial += 1
-        self._gossip.put(Datagram(self._serial, self._clock(), peer, data, sent), len(data))
+        self._gossip.put(len(data), self._serial, self._clock(), peer, data, sent)
 
     def follow(self, event: Event) -> None:
         """Note an event; claims are on the wire already, and what only developers read is left out."""
         if event.level is Level.DEBUG or event.what is Happening.CLAIMED:
             return
         self._serial += 1
-        self._decisions.put(Decision(self._serial, self._clock(), event), _EVENT + len(event.text))
+        self._decisions.put(_EVENT + len(event.text), self._serial, self._clock(), event)
 
     def since(self, serial: int) -> Iterator[Entry]:
         """Yield what was noted after the entry `serial` and is there still, oldest first."""

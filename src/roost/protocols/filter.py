@@ -2,7 +2,8 @@
 
 Passes untagged ARP whose sender or target address is one of ours, and untagged ICMPv6 Neighbor
 Solicitations and Advertisements whose target ends in the same 32 bits as one of ours; where the kernel
-answers, only claims (`build_claims`); on demand untagged ICMP and ICMPv6 echo replies with one identifier,
+answers, only claims (`build_claims`). What peers send this station alone has a program of its own: it can
+wait (`build_patient`). On demand untagged ICMP and ICMPv6 echo replies with one identifier,
 without IPv4 options or IPv6 extension headers. The 32-bit keys become intervals in a binary decision tree.
 When there are too many for the kernel's limit, the closest ones are merged: some foreign frames pass then,
 which the responder drops itself.
@@ -18,13 +19,14 @@ __all__ = [
     "build",
     "build_claims",
     "build_echo_requests",
+    "build_patient",
     "build_traffic",
     "build_vrrp",
 ]
 
 MAX_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
 _MAX_INTERVALS: Final = 180  # 7 instructions each, ARP's tree twice: 3,850 at most
-_FEWER_INTERVALS: Final = 110  # for five trees
+_FEWER_INTERVALS: Final = 90  # for six trees
 
 _LOAD4, _LOAD2, _LOAD1 = 0x20, 0x28, 0x30  # BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B
 _JA, _JEQ, _JGT, _JGE, _JSET, _RET = 0x05, 0x15, 0x25, 0x35, 0x45, 0x06
@@ -45,14 +47,22 @@ class Instruction(NamedTuple):
     k: int
 
 
-def build(addresses: Collection[IPv4Address | IPv6Address], *, echo: int | None = None) -> list[Instruction]:
+def build(
+    addresses: Collection[IPv4Address | IPv6Address],
+    *,
+    echo: int | None = None,
+    without: Collection[bytes] = (),
+) -> list[Instruction]:
     """Return the program for `addresses`, and for echo replies whose identifier (16 bits) is `echo`.
 
-    It passes nothing when there is neither.
+    It passes nothing when there is neither, nor what `build_patient` passes for the peers `without`.
     """
-    ipv4, ipv6 = _keys(addresses)
+    ipv4, ipv6 = _keys(addresses, _FEWER_INTERVALS if without else _MAX_INTERVALS)
     program = _Program()
     program.only_if_zero(_VLAN_TAG_PRESENT)
+    if without:
+        _patient(program, _stations(without, _FEWER_INTERVALS), "drop", "drop", "others")
+        program.label("others")
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0806, "arp")
     if echo is not None:
@@ -81,13 +91,16 @@ def build_claims(
 ) -> list[Instruction]:
     """Return the program that passes claims for `addresses`, questions of `peers`, and very long ones.
 
-    `peers` are hardware addresses of 6 bytes, told by the last four. Long are solicitations whose ICMPv6
-    message has more than `longer_than` bytes. IPv6 addresses are told by their low 32 bits.
+    It leaves out what `build_patient` passes. `peers` are hardware addresses of 6 bytes, told by the last
+    four. Long are solicitations whose ICMPv6 message has more than `longer_than` bytes. IPv6 addresses are
+    told by their low 32 bits.
     """
     ipv4, ipv6 = _keys(addresses, _FEWER_INTERVALS)
     stations = _stations(peers, _FEWER_INTERVALS)
     program = _Program()
     program.only_if_zero(_VLAN_TAG_PRESENT)
+    _patient(program, stations, "drop", "drop", "others")
+    program.label("others")
     program.load(_LOAD2, 12)  # EtherType
     program.jump_if(_JEQ, 0x0806, "arp")
     _to_icmp6(program, "drop")
@@ -110,6 +123,51 @@ def build_claims(
     program.load(_LOAD4, 38)  # target protocol address
     program.tree(ipv4, "pass", "drop")
     return program.ended(_WHOLE)
+
+
+def build_patient(
+    addresses: Collection[IPv4Address | IPv6Address], peers: Collection[bytes]
+) -> list[Instruction]:
+    """Return the program for what can wait: what `peers` send this station alone about `addresses`.
+
+    That is probes, solicitations and answers; an ARP request that says who asks is none. Hardware addresses
+    (6 bytes) are told by the last four, IPv6 addresses by their low 32 bits.
+    """
+    ipv4, ipv6 = _keys(addresses, _FEWER_INTERVALS)
+    program = _Program()
+    program.only_if_zero(_VLAN_TAG_PRESENT)
+    _patient(program, _stations(peers, _FEWER_INTERVALS), "arp", "nd", "drop")
+    program.label("nd")
+    program.load(_LOAD4, 74)  # the low 32 bits of the target
+    program.tree(ipv6, "pass", "drop")
+    program.label("arp")
+    program.load(_LOAD4, 38)  # target protocol address
+    program.tree(ipv4, "pass", "sender")
+    program.label("sender")
+    program.load(_LOAD4, 28)  # sender protocol address
+    program.tree(ipv4, "pass", "drop")
+    return program.ended(_WHOLE)
+
+
+def _patient(program: "_Program", peers: Sequence[Interval], arp: str, discovery: str, other: str) -> None:
+    """Branch to `arp` or `discovery` with what peers send this station alone and can wait, else `other`."""
+    program.load(_LOAD4, _PACKET_TYPE)
+    program.jump_unless(_JEQ, 0, other)  # PACKET_HOST
+    program.load(_LOAD4, 8)  # the end of the source's hardware address
+    program.tree(peers, "of_peer", other)
+    program.label("of_peer")
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_if(_JEQ, 0x0806, "arp_of_peer")
+    _to_icmp6(program, other)
+    program.jump_if(_JEQ, 135, discovery)
+    program.jump_if(_JEQ, 136, discovery)
+    program.jump(other)
+    program.label("arp_of_peer")
+    program.load(_LOAD2, 20)  # operation
+    program.jump_unless(_JEQ, 1, arp)
+    program.load(_LOAD4, 28)  # sender protocol address
+    program.jump_if(_JEQ, 0, arp)
+    program.jump(other)
 
 
 def _pass_echo(program: "_Program", identifier: int) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import select
 import socket
 import struct
 from collections.abc import Callable, Collection, Sequence
@@ -79,6 +80,7 @@ class PacketSocket:
         self.arrived: float | None = (
             None  # of the frame that `on_frame` gets: wall-clock seconds, by the kernel
         )
+        self._poll: select.poll | None = None
         self._groups: dict[IPv6Address, socket.socket] = {}
         self._joiners: list[tuple[socket.socket, set[IPv6Address]]] = []
         try:
@@ -97,8 +99,16 @@ class PacketSocket:
             self._socket.close()
             raise
         self._loop = asyncio.get_running_loop()
-        if waking:
+        self._wakes = False
+        self.wake(on=waking)
+
+    def wake(self, *, on: bool) -> None:
+        """Let frames wake the event loop from now on, or wait for `drain`."""
+        if on and not self._wakes:
             self._loop.add_reader(self._socket, self.drain)
+        elif not on and self._wakes:
+            self._loop.remove_reader(self._socket)
+        self._wakes = on
 
     def set_filter(self, program: Sequence[Instruction]) -> None:
         """Replace the kernel's filter in one step."""
@@ -149,15 +159,26 @@ class PacketSocket:
     def drain(self) -> None:
         """Read what has arrived; also called by the event loop whenever something has."""
         for _ in range(_BATCH):
-            try:
-                frame = self._receive() if self._stamps else self._socket.recv(_LARGEST)
-            except BlockingIOError:
+            if not self.take():
                 return
-            except OSError:  # ENETDOWN is reported once when the link goes down; netlink tells the rest
-                return
-            if self._tap is not None:
-                self._tap(self._name, frame, False)  # noqa: FBT003 - called for each frame
-            self._on_frame(frame)
+
+    def take(self) -> bool:
+        """Read one frame; False when none is there."""
+        try:
+            frame = self._receive() if self._stamps else self._socket.recv(_LARGEST)
+        except OSError:  # nothing; or ENETDOWN, reported once when the link goes down: netlink tells the rest
+            return False
+        if self._tap is not None:
+            self._tap(self._name, frame, False)  # noqa: FBT003 - called for each frame
+        self._on_frame(frame)
+        return True
+
+    def wait(self, milliseconds: int) -> bool:
+        """Block until a frame is there, but not for longer; tells whether one is."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket, select.POLLIN)
+        return bool(self._poll.poll(milliseconds))
 
     def _receive(self) -> bytes:
         """Read one frame and when it came."""

@@ -86,6 +86,8 @@ class Hands:
             do.Describe: self._describe,
             do.Declare: self._declare,
             do.Vouch: lambda e: swim.vouch(e.name, e.seconds, e.why, host.time()),
+            do.LetWait: lambda e: process.let_peers_wait(wait=e.wait),
+            do.Doubt: lambda e: swim.doubt(e.names, host.time()),
             do.Isolate: lambda e: swim.isolate(e.isolated, host.time()),
             do.Join: self._join,
             do.Resolve: lambda _: None,  # everybody is named by address here

@@ -318,7 +318,7 @@ class Host:
         elif self.process is not None:
             if self.kernel.answers:
                 self.process.hands.reply(question)
-            self.process.take(Queue.FRAMES, partial(self.process.question, question))
+            self.process.ask(question)
 
     def hear_claims(self, claims: tuple[Claim, ...], *, broadcast: bool) -> None:
         """Take claims for service addresses."""

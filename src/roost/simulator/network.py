@@ -15,7 +15,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
-from roost.decide.witnessing.duties import duties
+from roost.decide.witnessing.duties import duties, nearer
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Endpoint, SendDatagram
 from roost.protocols.memberlist.messages import CURRENT_VERSIONS, NodeState, PushPull, Status
@@ -290,7 +290,9 @@ class Network:
     def _watch(self, host: Host) -> None:
         """Let the host's witness follow who is there, as a speaker does on every change."""
         if host.witness is not None:
-            host.witness.watch(duties(host.name, host.active), self.now + host.clock)
+            watched = duties(host.name, host.active)
+            followed = {name for name, witnesses in nearer(watched).items() if witnesses}
+            host.witness.watch(watched, self.now + host.clock, followed)
             self._pump_witness(host)
 
     def _hear(self, host: Host, payload: bytes) -> None:

@@ -60,6 +60,8 @@ class Process:
         self._clock = host.clock
         self._inbox = Inbox(chance)
         self._answers: deque[tuple[int, ProbeKind, Claim]] = deque(maxlen=_ANSWERS)
+        self._peers_wait = False
+        self._asked: deque[Question] = deque(maxlen=_ANSWERS)  # by peers, that wait
         self._busy_until = 0.0  # virtual time: a slow interpreter works on something else
         self._planned: float | None = None
         self._swim_due = self._decider_due = math.inf  # on the host's scale
@@ -107,6 +109,7 @@ class Process:
         self.ended = True
         self.lifelines.close()
         self._inbox.clear()
+        self._asked.clear()
 
     def leave(self) -> None:
         """Hand over and leave, as on SIGTERM."""
@@ -176,6 +179,17 @@ class Process:
             self.hands.reply(asked)
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
+
+    def let_peers_wait(self, *, wait: bool) -> None:
+        """Let what peers ask this process alone wait for the decider's next wake, or wake for it."""
+        self._peers_wait = wait
+
+    def ask(self, asked: Question) -> None:
+        """Take an ARP request, sent to this station alone if `direct`."""
+        if not self._peers_wait or not asked.direct or asked.asker is not None or self.host.kernel.answers:
+            self.take(Queue.FRAMES, partial(self.question, asked))
+        elif not self.ended:
+            self._asked.append(asked)
 
     def claims(self, claims: tuple[Claim, ...], broadcast: bool, now: float) -> None:  # noqa: FBT001
         """Hear where others say that addresses are."""
@@ -289,6 +303,8 @@ class Process:
             while self._answers:
                 link, kind, claim = self._answers.popleft()
                 self.decider.answered(link, claim.address, claim.mac, kind, now)
+            while self._asked:
+                self.question(self._asked.popleft(), now)
             self.decider.wake(now)
 
     def _is_busy(self) -> bool:

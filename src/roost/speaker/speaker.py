@@ -61,6 +61,7 @@ from roost.runtime.links import LinkWatcher
 from roost.runtime.neighbours import Neighbours
 from roost.runtime.resolver import resolve
 from roost.runtime.run_folder import lasting_folder, state_folder
+from roost.runtime.unhurried import Unhurried
 from roost.runtime.virtual_macs import VirtualMacs
 from roost.runtime.vrrp_sockets import VrrpSockets
 from roost.settings import SpeakerSettings, diff
@@ -130,7 +131,10 @@ class Speaker:
             unwell=self._on_reached,
             happened=self.events.happened,
         )
-        self.meters = Meters(lambda count, seen: self._tell(self.decider.stragglers, count, seen))
+        self._unhurried = Unhurried(self._on_failure)
+        self.meters = Meters(
+            lambda count, seen: self._tell(self.decider.stragglers, count, seen), self._unhurried
+        )
         self.passing_on = PassingOn(config.node, tracked=not source.delivers_locally)
         self.counting = Counting(lambda flows: self._tell(self.decider.counted, flows))
         self.traffic = Traffic()
@@ -144,16 +148,20 @@ class Speaker:
         self.hooks = Calls(config.node, config.hooks)
         self.checks = Runner(lambda check, result: self._tell(self.decider.checked, check, result))
         self._neighbours = Neighbours()
-        self._driver = Driver(self.decider, self._do, before_wake=self._drain, failed=self._on_failure)
+        self._driver = Driver(
+            self.decider,
+            self._do,
+            before_wake=self._drain,
+            after_wake=self._await_answers,
+            failed=self._on_failure,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: frozenset[IPAddress] = frozenset()
         self._asking: set[str] = set()  # services whose proxy is being asked
         self._failure: asyncio.Future[None] | None = None
         self._running = False
-        self.events.follow(self.history.follow)
-        self.events.follow(self.recent.follow)
-        self.events.follow(self.event_store.follow)
-        self.events.follow(self.recorder.follow)
+        for part in (self.history, self.recent, self.event_store, self.recorder):
+            self.events.follow(part.follow)
         self.events.follow(self._measure)
 
     @property
@@ -200,7 +208,7 @@ class Speaker:
         """Work beside the deciding until cancelled; a part that dies ends this with its reason."""
         assert self._failure is not None  # noqa: S101 - `start` comes first
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_around())
+            self._look_around()
             group.create_task(self._renew())
             if self.source.delivers_locally:
                 group.create_task(self.delivery.verify_for_ever())
@@ -224,6 +232,7 @@ class Speaker:
         if self.decider.state.leaving:
             self._tell(self.decider.end)
         self._driver.stop()
+        self._unhurried.close()
         self.events.flush()
         for task in self._tasks:
             task.cancel()
@@ -351,9 +360,17 @@ class Speaker:
         self._driver.flush()
 
     def _drain(self) -> None:
-        """Take what has arrived: what came in time must not count as missing."""
+        """Take what has arrived: what came in time must not count as missing; do what waited for a wake."""
         self.probes.drain()
+        self.announcer.hear_peers()
         self.vrrp.drain()
+        self._unhurried.wake(self._now())
+
+    def _await_answers(self) -> None:
+        """Take the answers that come at once, and see to what they bring."""
+        self.probes.await_answers()
+        if self.decider.has_effects:
+            self._driver.flush()
 
     def _now(self) -> float:
         return time.monotonic()  # what the event loop counts by, too
@@ -422,14 +439,11 @@ class Speaker:
             await asyncio.sleep(RENEW)
             self.passing_on.renew()
 
-    async def _look_around(self) -> None:
-        told: bool | None = None
-        while True:
-            if (troubled := bool(self.source.trouble)) is not told:
-                told = troubled
-                self._tell(self.decider.source_trouble, troubled)
-            self.reach.lasting(self.decider.stand_ins, self._now())
-            await asyncio.sleep(_LOOK)
+    def _look_around(self) -> None:
+        if (troubled := bool(self.source.trouble)) is not self.decider.state.standing.troubled:
+            self._tell(self.decider.source_trouble, troubled)
+        self.reach.lasting(self.decider.stand_ins, self._now())
+        self._unhurried.later(_LOOK, self._look_around)
 
     def _measure(self, event: Event) -> None:
         moved = event.what in (Happening.LEAD_MOVED, Happening.SHARES_MOVED)
@@ -440,12 +454,17 @@ class Speaker:
 
     def _do(self, effect: Effect) -> None:
         self._carry_out(effect)
-        if self.pings is not None:
+        if self.pings is not None and not isinstance(effect, effects.Probe):  # most are
             self.pings.carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each effect
         trace(effect)
         match effect:
+            case effects.Probe(target, kind):
+                self.probes.ask(target, kind)
+            case effects.Renew(until):
+                self.announcer.renew(until)
+                self.decider.set_spreading(not self.announcer.why_not_spread, self._now())
             case effects.Answer(announcements):
                 self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self._answered = frozenset(announcements)
@@ -453,14 +472,11 @@ class Speaker:
                 self._loop.call_soon(self.on_answering)
             case effects.Announce(addresses, sparing):
                 if unsent := self.announcer.announce(addresses, sparing=sparing):
-                    self.decider.unsent(unsent, self._now())
+                    self._tell(self.decider.unsent, unsent)
             case effects.Correct(sightings):
                 self.announcer.tell(sightings)
             case effects.Ask(addresses):
                 self.announcer.ask(addresses)
-            case effects.Renew(until):
-                self.announcer.renew(until)
-                self.decider.set_spreading(not self.announcer.why_not_spread, self._now())
             case effects.SpreadOut(spreads, places):
                 self.announcer.spread_out(spreads, places)
             case effects.Notice(addresses):
@@ -470,8 +486,6 @@ class Speaker:
                 self.announcer.open(links)
                 self.probes.use(links)
                 self.meters.watch(self.decider.state.clients.followed.addresses, links, self.meters.beside)
-            case effects.Probe(target, kind):
-                self.probes.ask(target, kind)
             case effects.Listen(targets):
                 self.probes.listen(targets)
             case effects.AskHosts(hosts, kind, count):
@@ -484,6 +498,10 @@ class Speaker:
                 self.cluster.declare(ground)
             case effects.Vouch(name, seconds, why):
                 self.cluster.vouch(name, seconds, why)
+            case effects.Doubt(names):
+                self.cluster.doubt(names)
+            case effects.LetWait(wait):
+                self.announcer.let_peers_wait(wait=wait)
             case effects.Isolate(isolated):
                 self.cluster.isolate(isolated=isolated)
             case effects.Join(endpoints):

@@ -16,6 +16,6 @@ _MOST: Final = 300  # characters
 
 def trace(effect: Effect) -> None:
     """Log an effect."""
-    if _log.isEnabledFor(logging.DEBUG) and not isinstance(effect, _ROUTINE):
+    if not isinstance(effect, _ROUTINE) and _log.isEnabledFor(logging.DEBUG):
         text = str(effect)
         _log.debug("%s", text if len(text) <= _MOST else text[: _MOST - 1] + "…")

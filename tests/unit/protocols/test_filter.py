@@ -22,7 +22,7 @@ def passes(program: list[Instruction], frame: bytes, *, tagged: bool = False) ->
         at += 1
         match code:
             case 0x20 if k == 0xFFFFF004:
-                accumulator = 0  # PACKET_HOST
+                accumulator = frame[0] & 1  # 0: PACKET_HOST
             case 0x20 if k == 0xFFFFF030:
                 accumulator = int(tagged)
             case 0x20 | 0x28 | 0x30:
@@ -134,8 +134,43 @@ def test_where_the_kernel_answers_claims_pass_and_questions_do_not(
             assert passes(program, changed) is passed
 
 
+PEER = bytes.fromhex("020000000002")
+
+
+@given(st.sets(ipv4, min_size=1, max_size=300), st.sets(ipv6, min_size=1, max_size=300))
+def test_what_peers_send_this_station_alone_can_wait_and_comes_to_one_program(
+    ours4: set[IPv4Address], ours6: set[IPv6Address]
+) -> None:
+    ours: list[IPv4Address | IPv6Address] = [*ours4, *ours6]
+    patient = filters.build_patient(ours, {PEER})
+    others = (filters.build(ours, without={PEER}), filters.build_claims(ours, 128, {PEER}))
+    assert all(len(each) <= MAX_INSTRUCTIONS for each in (patient, *others))
+    address, target = next(iter(ours4)), next(iter(ours6))
+    reply = arp.Arp(arp.REPLY, PEER, address, MAC, IPv4Address(0))
+    own = IPv6Address("2001:db8::1")
+    waiting = (
+        arp.probe(PEER, address, MAC),
+        ethernet.build(MAC, PEER, ethernet.ARP, reply.encode()),
+        ndp.question(PEER, own, target, MAC),
+        ndp.advertisement_frame(ndp.Advertisement(target, own, target, PEER), PEER, MAC),
+    )
+    for frame in waiting:
+        assert passes(patient, frame)
+        assert not passes(patient, frame, tagged=True)
+        assert not any(passes(each, frame) for each in others)
+        stranger = frame[:6] + MAC[:5] + b"\x09" + frame[12:]
+        assert not passes(patient, stranger)
+    for frame in (arp.probe(PEER, address), arp.gratuitous(PEER, address)[0], ndp.unsolicited(PEER, target)):
+        assert not passes(patient, frame), "everybody hears it: it may not wait"
+        assert all(passes(each, frame) for each in others)
+    request = arp.Arp(arp.REQUEST, PEER, IPv4Address("192.0.2.102"), bytes(6), address)
+    by_kernel = ethernet.build(MAC, PEER, ethernet.ARP, request.encode())
+    assert not passes(patient, by_kernel), "a peer's kernel asks: it wants to use the address"
+    assert all(passes(each, by_kernel) for each in others)
+
+
 @given(st.sets(ipv4, max_size=600), st.sets(ipv6, max_size=600), st.sets(st.binary(min_size=6, max_size=6)))
-def test_what_peers_ask_about_our_addresses_passes(
+def test_what_peers_ask_everybody_about_our_addresses_passes(
     ours4: set[IPv4Address], ours6: set[IPv6Address], peers: set[bytes]
 ) -> None:
     program = filters.build_claims([*ours4, *ours6], 128, {*peers, MAC})

@@ -208,3 +208,42 @@ async def test_a_machine_that_is_always_due_leaves_time_for_others() -> None:
     await asyncio.sleep(0.1)
     driver.stop()
     assert 1 <= len(machine.wakes) <= 110
+
+
+async def test_what_a_wake_asked_for_is_carried_out_with_it() -> None:
+    script, heard = Script(), Heard()
+    order: list[str] = []
+
+    def read() -> None:
+        order.append("read")
+        script.says("on reading")
+        driver.flush()
+        assert heard.texts == [], "the wake sees to it"
+
+    def answers() -> None:
+        order.append(f"after {heard.texts}")
+        script.says("on an answer")
+        driver.flush()
+
+    driver = Driver(script, heard.carry_out, before_wake=read, after_wake=answers)
+    driver.start()
+    script.on_wake = lambda: script.says("on the wake")
+    script.due = now()
+    driver.flush()
+    await asyncio.sleep(0.02)
+    assert order == ["read", "after ['on reading', 'on the wake']"]
+    assert heard.texts == ["on reading", "on the wake", "on an answer"]
+    driver.stop()
+
+
+async def test_a_timer_that_has_become_much_too_early_is_set_again() -> None:
+    script, heard = Script(), Heard()
+    driver = Driver(script, heard.carry_out)
+    driver.start()
+    script.due = now() + 0.02
+    driver.flush()
+    script.due = now() + 30.0
+    driver.flush()
+    await asyncio.sleep(0.06)
+    assert script.wakes == []
+    driver.stop()

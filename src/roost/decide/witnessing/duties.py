@@ -1,15 +1,16 @@
 """Which nodes watch which: stateless like the election, so that all agree on it without a message.
 
 The nodes stand on a ring in the order of their names' hashes, and each is watched by the next ones. So a
-node watches as many as watch it, however large the cluster is.
+node watches as many as watch it, however large the cluster is. The nearest of its witnesses asks a node
+often, the others follow.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["WITNESSES", "duties", "witnesses"]
+__all__ = ["WITNESSES", "duties", "nearer", "witnesses"]
 
 WITNESSES: Final = 3  # of each node
 
@@ -31,6 +32,15 @@ def witnesses(name: str, nodes: frozenset[str] | tuple[str, ...], count: int = W
     """Return which of `nodes`, itself one of them, watch `name`."""
     ring = _ring(nodes)
     return _next(ring, ring.index(name), count) if name in ring else frozenset()
+
+
+def nearer(watched: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return which witnesses are nearer to whom than the node whose `duties` these are.
+
+    They are among those that it watches itself: the nodes between the subject and itself.
+    """
+    names = list(watched)  # the nearest first
+    return {name: frozenset(names[:at]) & watched[name] for at, name in enumerate(names)}
 
 
 def _ring(nodes: Collection[str]) -> list[str]:

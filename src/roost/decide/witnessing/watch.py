@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from roost.decide.effects import AskHosts, Declare, Hold, Listen, Probe, Target, Tell
+from roost.decide.effects import AskHosts, Declare, Doubt, Hold, LetWait, Listen, Probe, Target, Tell
 from roost.decide.members import ClusterMember
-from roost.decide.witnessing.duties import duties
+from roost.decide.witnessing.duties import duties, nearer
 from roost.decide.witnessing.lost_peers import LostPeers
 from roost.decide.witnessing.targets import can_ask, kernel_target
 from roost.model.address import IPAddress
@@ -66,6 +66,10 @@ class Watch:
         self._watched: frozenset[str] = frozenset()
         self._suspected: frozenset[str] = frozenset()
         self._held: Mapping[str, Endpoint] = {}
+        self._live: frozenset[str] = frozenset()  # all others, watched or not
+        self._doubted: frozenset[str] | None = None  # as SWIM was told
+        self._changes = -1  # of the machines, when it was told
+        self._peers_wait = False
         self._missed: set[str] = set()  # peers that have just begun to owe an answer
         self._effects: list[Effect] = []
 
@@ -115,6 +119,7 @@ class Watch:
         self._links = {link.index: link for link in links}
         self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
+        self._live = frozenset(each.name for each in members if each.verdict.active) - {self._me}
         found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
         self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
         watched = duties(self._me, speakers.keys())
@@ -136,8 +141,13 @@ class Watch:
         for key, target in self._targets.items():
             self._subjects.setdefault((target.link, target.address), []).append(key)
         self._listen()
-        self._kernels.watch({name: watched[name] for name in kernels}, now)
-        self._processes.watch({key: watched[target.name] for key, target in processes.items()}, now)
+        followed = _followed(watched, kernels)
+        self._kernels.watch({name: watched[name] for name in kernels}, now, followed)
+        self._processes.watch(
+            {key: watched[target.name] for key, target in processes.items()},
+            now,
+            {key for key, target in processes.items() if target.name in followed},
+        )
 
     def hear(self, statement: Statement, now: float) -> None:
         """Take another witness's word."""
@@ -180,9 +190,18 @@ class Watch:
                 first = due
         return first
 
+    @property
+    def has_effects(self) -> bool:
+        """Whether there are any; what is due anyway is not looked for."""
+        kernels = self._kernels
+        if kernels is None or self._effects:
+            return bool(self._effects)
+        return kernels.has_effects or self._processes.has_effects or self._has_changed()
+
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call."""
         self._gather()
+        self._look_at_changes()
         if not self._effects:
             return []
         taken, self._effects = self._effects, []
@@ -245,6 +264,25 @@ class Watch:
                     case machine.Declare(subject, evidence):
                         self._judge(subject, evidence)
 
+    def _look_at_changes(self) -> None:
+        """Tell SWIM whom it has to look at: who is not witnessed, owes an answer, or is suspected already."""
+        if self._kernels is None or not self._has_changed():
+            return
+        self._changes = self._kernels.changes + self._processes.changes
+        if self._kernels.on_beats is not self._peers_wait:
+            self._peers_wait = self._kernels.on_beats
+            self._effects.append(LetWait(self._peers_wait))
+        owing = {self._targets[key].name for each in self._machines for key in each.owing}
+        unwitnessed = (self._live - self._macs.keys()) | (self._watched - self._kernels.proven_subjects)
+        doubted = self._live & (owing | unwitnessed | self._suspected)
+        if doubted != self._doubted:
+            self._doubted = doubted
+            self._effects.append(Doubt(doubted))
+
+    def _has_changed(self) -> bool:
+        kernels = self._kernels
+        return kernels is not None and kernels.changes + self._processes.changes != self._changes
+
     def _judge(self, subject: str, evidence: str) -> None:
         name = self._targets[subject].name
         self.counters["declared"] += 1
@@ -281,3 +319,13 @@ class Watch:
         self.counters["probes"] += 1
         self.counters["arp_probes"] += kind is ProbeKind.ARP
         self._effects.append(Probe(target, kind))
+
+
+def _followed(watched: Mapping[str, frozenset[str]], targets: Mapping[str, Target]) -> set[str]:
+    """Return whom a nearer witness on the same link asks often; the nearest that is reached is never one."""
+    return {
+        name
+        for name, witnesses in nearer(watched).items()
+        if name in targets
+        and any(each in targets and targets[each].link == targets[name].link for each in witnesses)
+    }

@@ -9,6 +9,8 @@ asked -- ack (direct, late or through a helper), or TCP at the end --> next
 accuse the target; helpers that did not even nack say that this node may be the slow one
 """
 
+from collections import deque
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +29,7 @@ __all__ = ["Prober"]
 
 _TCP_PING_SINCE: Final = 3  # protocol version
 _NACK_SINCE: Final = 4
+_CALM: Final = 4  # times the interval between probes while all others are heard outside of gossip
 _RESTARTS: Final = 3  # of one round; a node that is always late must come to a verdict too
 
 
@@ -49,7 +52,10 @@ class _Round:
 
 
 class Prober:
-    """Runs one probe after the other over the ring, at most one in every probe interval."""
+    """Runs one probe after the other over the ring, at most one in every probe interval.
+
+    It has time while it is told that nobody is doubted.
+    """
 
     def __init__(
         self,
@@ -76,6 +82,8 @@ class Prober:
         self._round: _Round | None = None
         self._next: float | None = None
         self._stopped = False
+        self._doubted: AbstractSet[str] | None = None  # None: nobody is heard outside of gossip
+        self._first: deque[str] = deque()  # to be probed before the ring goes on
 
     def arm(self, now: float) -> None:
         """Start probing, at a random moment of the interval, once there are others."""
@@ -86,6 +94,14 @@ class Prober:
         """Probe nobody any more."""
         self._stopped = True
         self._round = self._next = None
+
+    def doubt(self, names: AbstractSet[str], now: float) -> None:
+        """Probe those of `names` first that were not doubted before; take time while there are none."""
+        new = names if self._doubted is None else names - self._doubted
+        self._doubted = names
+        self._first.extend(sorted(new))
+        if names and self._next is not None:
+            self._next = min(self._next, now + (0.0 if new else self._profile.probe_interval))
 
     def next_due(self) -> float | None:
         """Return when the running probe needs attention, else when the next begins."""
@@ -145,6 +161,9 @@ class Prober:
             self._next = now + self._profile.probe_interval if self._table.others else None
 
     def _next_target(self, now: float) -> Member | None:
+        while self._first:
+            if (member := self._table.get(self._first.popleft())) is not None and member.live:
+                return member
         for _ in range(len(self._ring) + 1):
             name = self._ring.step()
             if name is None:
@@ -209,7 +228,9 @@ class Prober:
 
     def _succeed(self, probe: _Round, now: float) -> None:
         self._round = None
-        self._next = max(now, probe.started + self._profile.probe_interval)
+        calm = self._doubted is not None and not self._doubted
+        interval = self._profile.probe_interval * (_CALM if calm else 1)
+        self._next = max(now, probe.started + interval)
         self._awareness.apply(-1)
         self._outbox.counters["probes_answered"] += 1
 

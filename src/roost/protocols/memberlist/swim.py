@@ -7,6 +7,7 @@ those decide does not belong here.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -253,6 +254,12 @@ class Swim:
         """Let a suspicion of `name` wait for `seconds`: it is heard outside of gossip."""
         now = self._advance(now)
         self._rules.vouch(name, seconds, why, now)
+        self._arm(now)
+
+    def doubt(self, names: AbstractSet[str], now: float) -> None:
+        """Probe `names` first; all others are heard outside of gossip, so that without any there is time."""
+        now = self._advance(now)
+        self._prober.doubt(names, now)
         self._arm(now)
 
     def isolate(self, isolated: bool, now: float) -> None:  # noqa: FBT001 - its own name

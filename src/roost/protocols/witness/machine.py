@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from math import ceil, floor
+from math import ceil, floor, inf
 from types import MappingProxyType
 from typing import Final
 
@@ -60,6 +60,7 @@ _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not w
 _SLOW: Final = 0.05  # seconds that an answer may take on a link that works badly
 _LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 _REMEMBERED: Final = 1024  # subjects
+_FOLLOWING: Final = 2  # times the interval while another witness asks on it, and all answer
 _LAN_HOSTS: Final = 4  # asked at once when this node has to prove its own link
 
 
@@ -79,7 +80,8 @@ class Timing:
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
-PROCESS: Final = Timing(interval=0.12, urgent=0.035, flight=0.035, silence=0.3, losses=6)
+# It answers when it wakes for its own probes, and its answer is read when this node wakes for them.
+PROCESS: Final = Timing(interval=0.08, urgent=0.025, flight=0.05, silence=0.3, losses=6)
 TIMINGS: Final[Mapping[str, Timing]] = MappingProxyType(
     {
         "default": Timing(interval=0.04, urgent=0.004, flight=0.008, silence=0.065, losses=8),
@@ -133,8 +135,10 @@ class _Watch:
 
     others: frozenset[str]
     phase: float  # of routine ARP, a share of its spacing
+    follows: bool  # another witness asks at the full pace
     voices: dict[ProbeKind, Voice]
-    pressed_until: float = 0.0  # somebody asked to look
+    pressed_until: float = 0.0  # somebody asked to look,
+    missed_since: float = inf  # having asked in vain since then
     asked: float | None = None  # when the first answer was missed
     looked: bool = False  # the others were asked to look since
     proved: float | None = None  # when this node's own link proved that it works, since then
@@ -193,6 +197,8 @@ class Witness:
         self._grid = timing.interval if grid is None else grid
         self._watches: dict[str, _Watch] = {}
         self._proven: set[str] = set()  # of the watched, who has answered by any kind
+        self._owing: set[str] = set()  # of the watched, who has missed an answer since the last one
+        self.changes = 0  # how often it has changed who is heard
         self._stale = True  # whether `_due` has to be looked for
         self._due: float | None = None
         self._effects: list[Effect] = []
@@ -223,6 +229,11 @@ class Witness:
         """Who is watched and has answered, so that its silence would mean something."""
         return self._proven
 
+    @property
+    def owing(self) -> AbstractSet[str]:
+        """Who is watched and owes an answer."""
+        return self._owing
+
     def proven(self, subject: str) -> bool:
         """Tell whether `subject` is one of those."""
         return subject in self._proven
@@ -233,9 +244,24 @@ class Witness:
         voices = watch.voices if watch is not None else {}
         return frozenset(kind for kind, voice in voices.items() if voice.proven)
 
-    def watch(self, subjects: Mapping[str, frozenset[str]], now: float) -> None:
-        """Watch exactly these from now on: subject -> the other witnesses of it."""
+    @property
+    def on_beats(self) -> bool:
+        """Whether a wake comes with every interval at least."""
+        return any(
+            not watch.follows and (watch.main is ProbeKind.ECHO or not self._budget.limited)
+            for watch in self._watches.values()
+        )
+
+    def watch(
+        self, subjects: Mapping[str, frozenset[str]], now: float, followed: Collection[str] = ()
+    ) -> None:
+        """Watch exactly these from now on: subject -> the other witnesses of it.
+
+        Those of `followed` are asked by one of these often enough: this node asks them rarely, until it is
+        told to look or anybody owes it an answer.
+        """
         self._stale = True
+        self.changes += 1
         for gone in self._watches.keys() - subjects.keys():
             self._forget(gone)
         new = subjects.keys() - self._watches.keys()
@@ -248,12 +274,14 @@ class Witness:
                     )
                     for kind in self._kinds
                 }
-                self._watches[subject] = _Watch(others, self._turn(subject, others), voices)
+                turn = self._turn(subject, others)
+                self._watches[subject] = _Watch(others, turn, subject in followed, voices)
                 if known:
                     self._proven.add(subject)
             else:
                 self._watches[subject].others = others
                 self._watches[subject].phase = self._turn(subject, others)
+                self._watches[subject].follows = subject in followed
         self._wish()
         for subject in new if self._budget.limited else ():
             watch = self._watches[subject]  # a cluster that starts or heals has all ask all
@@ -264,6 +292,7 @@ class Witness:
         kinds = self.proven_kinds(subject)
         del self._watches[subject]
         self._proven.discard(subject)
+        self._owing.discard(subject)
         if self._remembers and kinds:
             remember(self._known, subject, kinds, _REMEMBERED)
 
@@ -277,6 +306,7 @@ class Witness:
         self._stale = True
         if voice.answers == self._proof:
             self._proven.add(subject)
+            self.changes += 1
             if kind is ProbeKind.ECHO:
                 watch.decide()
                 self._wish()
@@ -290,7 +320,7 @@ class Witness:
             watch.word.clear()
         if kind is watch.main is ProbeKind.ARP and self._budget.limited and self._urgent(watch, at):
             voice.due = self._routine(watch, self._timing.interval, at)  # no more than that was to be known
-        watch.asked, watch.declared = None, False
+        self._pays(subject, watch)
         watch.pressed_until = 0.0
 
     def vouched(self, subject: str, at: float) -> None:
@@ -300,7 +330,15 @@ class Witness:
             self._stale = True
             for voice in watch.voices.values():
                 voice.spared(at)
-            watch.asked, watch.declared = None, False
+            self._pays(subject, watch)
+
+    def _pays(self, subject: str, watch: _Watch) -> None:
+        """Take that `subject` owes no answer."""
+        if watch.asked is not None:
+            self._owing.discard(subject)
+            self.changes += 1
+        watch.asked, watch.declared = None, False
+        watch.missed_since = inf
 
     def withdraw(self, subject: str) -> None:
         """Take back that `subject` is gone: something else speaks for it. It goes on being asked."""
@@ -327,6 +365,7 @@ class Witness:
         watch.word[statement.sender] = (statement.kind, now)
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
+            watch.missed_since = min(watch.missed_since, now - self._timing.flight)
             watch.decisive.due = min(watch.decisive.due, now)
         if not late:  # else there may be answers to be read, and the wake that comes has to count it first
             self._suspect(statement.subject, watch, now)
@@ -357,6 +396,11 @@ class Witness:
             self._due = min(map(self._wanted, self._watches.values()), default=None)
             self._stale = False
         return self._due
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether there are any."""
+        return bool(self._effects)
 
     def effects(self) -> Iterable[Effect]:
         """Hand over the effects since the last call, oldest first."""
@@ -410,7 +454,7 @@ class Witness:
         urgent = self._urgent(watch, now)
         if kind is ProbeKind.ECHO:
             rarely = kind is not watch.main and len(voice.pending) >= _LEARNING
-            interval = timing.urgent if urgent else _RARELY if rarely else timing.interval
+            interval = timing.urgent if urgent else _RARELY if rarely else self._interval(watch)
             return _beat(now, interval, self._offset(interval))
         if kind is not watch.main:
             return self._routine(watch, self._rarely(watch), now)
@@ -418,7 +462,16 @@ class Witness:
             if not self._budget.limited:
                 return _beat(now, timing.urgent, self._offset(timing.urgent))
             return now + max(timing.urgent, (1 - _SLACK) * timing.silence / self._losses(watch))
-        return self._routine(watch, timing.interval, now)
+        return self._routine(watch, self._interval(watch), now)
+
+    def _interval(self, watch: _Watch) -> float:
+        """Return the seconds between routine questions of the main kind, and of what is to be learnt."""
+        rarely = self._follows(watch) and not self._owing and watch.decisive.proven
+        return self._timing.interval * (_FOLLOWING if rarely else 1)
+
+    def _follows(self, watch: _Watch) -> bool:
+        """Tell whether another witness asks at the full pace; within a budget all take turns."""
+        return watch.follows and not (self._budget.limited and watch.main is ProbeKind.ARP)
 
     def _offset(self, interval: float) -> float:
         """Return by how many seconds this node's beats of `interval` are moved, on the beats of the grid."""
@@ -474,11 +527,20 @@ class Witness:
             self._note_arp(watch, now)
             return
         watch.asked, watch.proved = now, None
+        self._owing.add(subject)
+        self.changes += 1
+        self._hurry(now)
         self._effects.append(Missing(subject))
         watch.looked = False
         watch.decisive.due = now
         if ProbeKind.ECHO in watch.voices:
             watch.voices[ProbeKind.ECHO].due = now  # costs no budget, and may refute
+
+    def _hurry(self, now: float) -> None:
+        """Ask at the full pace whom another witness may ask no more."""
+        for watch in self._watches.values():
+            if self._follows(watch):
+                watch.decisive.due = min(watch.decisive.due, self._next(watch, watch.main, now))
 
     def _note_arp(self, watch: _Watch, now: float) -> None:
         if watch.main is not ProbeKind.ECHO or watch.arp_ceased:
@@ -541,7 +603,7 @@ class Witness:
     def _silent(self, watch: _Watch, now: float) -> bool:
         voice = watch.decisive
         threshold = max(self._timing.silence, min(_PATIENCE * voice.gap, _LONGEST))
-        since = max(voice.silent_since(self._slack), self._awake_since)
+        since = max(voice.silent_since(self._slack, watch.missed_since), self._awake_since)
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it

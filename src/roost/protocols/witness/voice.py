@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Final
 
 __all__ = ["PROVEN", "ProbeKind", "Voice"]
@@ -70,9 +71,10 @@ class Voice:
             lost += 1
         return lost
 
-    def silent_since(self, slack: float) -> float:
+    def silent_since(self, slack: float, missed: float = inf) -> float:
         """Return when silence began: at the last answer, at most `slack` seconds before a question.
 
-        Who is asked rarely is not silent between two questions.
+        Who is asked rarely is not silent between two questions; `missed` is when somebody else has asked in
+        vain.
         """
-        return max(self.heard, self.pending[0] - slack) if self.pending else float("inf")
+        return max(self.heard, min(self.pending[0], missed) - slack) if self.pending else inf

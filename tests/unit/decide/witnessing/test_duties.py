@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.decide.witnessing.duties import WITNESSES, duties, witnesses
+from roost.decide.witnessing.duties import WITNESSES, duties, nearer, witnesses
 
 NODES = st.sets(st.text("abcn123", min_size=1, max_size=6), min_size=1, max_size=30)
 
@@ -33,3 +33,13 @@ def test_witnesses_are_those_whose_duty_it_is() -> None:
     for name in nodes:
         assert witnesses(name, tuple(nodes)) == {each for each in nodes if name in duties(each, nodes)}
     assert witnesses("x", tuple(nodes)) == frozenset()
+
+
+@given(NODES)
+def test_of_each_node_one_witness_is_the_nearest_and_all_agree_on_the_order(nodes: set[str]) -> None:
+    order = {node: nearer(duties(node, nodes)) for node in nodes}
+    for subject in nodes:
+        before = {node: order[node][subject] for node in nodes if subject in order[node]}
+        assert sorted(map(len, before.values())) == list(range(len(before)))
+        for node, nearest in before.items():
+            assert nearest == {other for other in before if len(before[other]) < len(before[node])}

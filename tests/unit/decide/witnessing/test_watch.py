@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from tests.unit.decide.builders import endpoint, link, mac, member
 from tests.unit.decide.witnessing.lan import Lan
 
-from roost.decide.effects import AskHosts, Declare, Hold, Listen, Probe, Target, Tell
+from roost.decide.effects import AskHosts, Declare, Doubt, Hold, LetWait, Listen, Probe, Target, Tell
 from roost.decide.witnessing.watch import Evidence
 from roost.model.node import Verdict
 from roost.protocols.words.statement import Kind, Statement
@@ -254,3 +254,64 @@ def test_the_evidence_says_what_is_silent() -> None:
     assert isinstance(declared.ground, Ground)
     assert declared.ground.evidence.startswith("its host is silent: ")
     assert "so says n3" in declared.ground.evidence
+
+
+def asked(lan: Lan, seconds: float) -> dict[str, int]:
+    """How often each peer's kernel is asked."""
+    lan.taken.clear()
+    lan.run(seconds)
+    names = [each.target.name for each in lan.taken if isinstance(each, Probe)]
+    return {name: names.count(name) for name in names}
+
+
+def doubted(lan: Lan) -> list[set[str]]:
+    return [set(each.names) for each in lan.taken if isinstance(each, Doubt)]
+
+
+def test_whom_a_nearer_witness_asks_is_asked_half_as_often_until_anybody_owes_an_answer() -> None:
+    lan = Lan()
+    lan.run(4.0)
+    near, far = sorted(asked(lan, 4.0).items(), key=lambda each: -each[1])
+    assert 1.7 < near[1] / far[1] < 2.3
+    lan.silent_hosts.add(near[0])
+    lan.run(0.1)
+    assert asked(lan, 4.0)[far[0]] >= near[1] * 0.9
+
+
+def test_swim_has_time_while_all_are_heard_and_looks_at_who_owes_an_answer() -> None:
+    lan = Lan()
+    assert doubted(lan) == [{"n2", "n3"}], "nobody was heard yet"
+    lan.run(1.0)
+    assert doubted(lan)[-1] == set()
+    lan.taken.clear()
+    lan.silent_hosts.add("n2")
+    lan.run(0.1)
+    assert doubted(lan) == [{"n2"}]
+    lan.silent_hosts.clear()
+    lan.run(0.1)
+    assert doubted(lan)[-1] == set()
+    suspect(lan)
+    assert doubted(lan)[-1] == {"n2"}
+
+
+def test_swim_looks_at_who_answers_on_no_link_of_this_node() -> None:
+    lan = Lan()
+    lan.members[1] = member(2, addresses=(ip_address("203.0.113.2"),))
+    lan.update()
+    lan.run(2.0)
+    assert doubted(lan)[-1] == {"n2"}
+
+
+def test_without_witnesses_swim_is_told_nothing_and_nobody_waits() -> None:
+    lan = Lan(watched=False)
+    lan.run(1.0)
+    assert doubted(lan) == []
+    assert lan.of(LetWait) == []
+
+
+def test_peers_wait_while_this_node_wakes_often_anyway() -> None:
+    lan = Lan()
+    assert lan.of(LetWait) == [LetWait(wait=True)]
+    lan.lose(2, Verdict.LEAVING)
+    lan.lose(3, Verdict.LEAVING)
+    assert lan.of(LetWait)[-1] == LetWait(wait=False)

@@ -346,3 +346,27 @@ def test_a_lonely_node_sleeps() -> None:
     assert due is not None
     assert due - bench.now > 1.0
     assert not bench.sent(Alive)
+
+
+def test_while_nobody_is_doubted_there_is_time_and_who_is_doubted_comes_first() -> None:
+    bench = Bench(4)
+    bench.swim.doubt(frozenset(), bench.now)
+    bench.run(40.0, answering=True)
+    slow = len(bench.sent(Ping))
+    assert 9 <= slow <= 11, "one in four seconds, where the interval is one"
+    bench.take()
+    for name in ("n3", "n2", "n4"):
+        bench.swim.doubt(frozenset({name}), bench.now)
+        bench.run(0.1)
+        assert [ping.node for ping in bench.sent(Ping)] == [name], "at once"
+        bench.take()
+        bench.run(2.0, answering=True)
+        bench.take()
+    bench.run(12.0, answering=True)
+    assert len(bench.sent(Ping)) >= 11, "as ever while anybody is"
+
+
+def test_nobody_takes_time_who_is_not_told_to() -> None:
+    bench = Bench(4)
+    bench.run(40.0, answering=True)
+    assert len(bench.sent(Ping)) >= 38

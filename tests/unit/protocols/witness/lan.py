@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from roost.decide.witnessing.duties import duties
+from roost.decide.witnessing.duties import duties, nearer
 from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
@@ -72,10 +72,11 @@ class Lan:
         """Let members watch each other, as speakers do after a verdict; the others watch as before."""
         for name in members:
             watched = duties(name, members)
-            self._machines[name][0].watch(watched, self._clock(name))
+            followed = {subject for subject, witnesses in nearer(watched).items() if witnesses}
+            self._machines[name][0].watch(watched, self._clock(name), followed)
             for processes in self._machines[name][1:]:
                 led = {f"{subject} vip": others for subject, others in watched.items()}
-                processes.watch(led, self._clock(name))
+                processes.watch(led, self._clock(name), {f"{subject} vip" for subject in followed})
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
