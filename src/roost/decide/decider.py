@@ -11,16 +11,18 @@ sockets, clocks, frames, how anything is carried out.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from roost.decide import census
 from roost.decide.absence import Absence
+from roost.decide.agenda import Agenda
 from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import AskHosts, Became, Declare, Isolate, Open, Renew, Tell
 from roost.decide.failback import Failback
+from roost.decide.hearing import Hearing
 from roost.decide.leading import Leading
 from roost.decide.meeting import Meeting
 from roost.decide.members import ClusterMember
@@ -44,30 +46,19 @@ from roost.model.flow import Flow
 from roost.model.link import Link, why_silent
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
-from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
+from roost.protocols.machine import Effect, Endpoint, Randomness
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words import draining
 from roost.protocols.words.codec import Word
-from roost.protocols.words.fates import Fates
-from roost.protocols.words.fit import Fit
-from roost.protocols.words.held import Held, HeldFlows
-from roost.protocols.words.macs import Macs
 from roost.protocols.words.metadata import Metadata
-from roost.protocols.words.sightings import News, Sighting, Sightings
+from roost.protocols.words.sightings import Sighting
 from roost.protocols.words.statement import Statement
-from roost.protocols.words.takes import Takes
-from roost.protocols.words.tenures import Tenures
-from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
 __all__ = ["Decider"]
 
 
 _HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
-
-
-class _Waking(Protocol):
-    def next_wake(self) -> float | None: ...
 
 
 class Decider:
@@ -78,13 +69,6 @@ class Decider:
 
     def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
         self.state = self._state = state = State(settings, random)
-        # What is worked out anew only after something has come in on which it may depend.
-        self._silent = False  # nothing has since the effects were taken,
-        self._planned = False  # since `_first` was found,
-        self._stale = True  # or something since `_due` was, of all but lease and witnesses
-        self._changed = True  # whether more may follow from what came in than witnesses want
-        self._first: float | None = None
-        self._due: float | None = None
         self.passing_on = PassingOn(state)
         self._publishing = Publishing(state, self.passing_on)
         self._own_word = OwnWord(state)
@@ -105,31 +89,42 @@ class Decider:
         self._questions = Questions(state, self._leading, self._publishing)
         self._virtual = Following(state, self._leading, self._publishing)
         self._caring = Caring(state, self._leading, self._own_word)
-        parts: tuple[_Waking, ...] = (
-            state.isolation,
-            state.settling,
-            state.asking,
-            state.succession,
-            state.handover,
-            state.yielding,
-            state.readiness,
-            state.patrol,
-            state.standing,
-            state.drain,
-            state.inability,
-            state.tracking,
-            state.vouching,
-            state.rejoining,
-            state.clients,
-            state.announcing,
-            state.own_connections,
-            state.holders,
-            state.taking,
-            self._failback,
-            self._virtual,
-            self._sharers,
+        self._agenda = Agenda(
+            (state.lease, state.watch),
+            (
+                state.isolation,
+                state.settling,
+                state.asking,
+                state.succession,
+                state.handover,
+                state.yielding,
+                state.readiness,
+                state.patrol,
+                state.standing,
+                state.drain,
+                state.inability,
+                state.tracking,
+                state.vouching,
+                state.rejoining,
+                state.clients,
+                state.announcing,
+                state.own_connections,
+                state.holders,
+                state.taking,
+                self._failback,
+                self._virtual,
+                self._sharers,
+            ),
         )
-        self._next_wakes = tuple(part.next_wake for part in parts)  # of all but lease and witnesses
+        self._hearing = Hearing(
+            state,
+            leading=self._leading,
+            own_word=self._own_word,
+            caring=self._caring,
+            passing_on=self.passing_on,
+            spreading=self.spreading,
+            virtual=self._virtual,
+        )
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -193,7 +188,7 @@ class Decider:
 
     def start(self, now: float) -> None:
         """Begin: nothing is claimed before others are known, or the LAN was asked."""
-        self._touch()
+        self._agenda.touch()
         self._state.lease.begin(now)
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
@@ -207,7 +202,7 @@ class Decider:
 
     def configure(self, settings: DeciderSettings, now: float) -> None:
         """Take changed settings; the node's name and its gossip stay as they are until it starts anew."""
-        self._touch()
+        self._agenda.touch()
         self._state.settings = settings
         self._state.announcing.configure(settings.gratuitous_rate, settings.gratuitous_refresh)
         self._state.rejoining.set_targets(settings.join, now)
@@ -225,7 +220,7 @@ class Decider:
 
         `prepared` are rankings made beside the event loop (`Election.prepare`).
         """
-        self._touch()
+        self._agenda.touch()
         self._state.desired, self._state.refused = desired, refused
         if desired.nodes is not None:
             self._state.fates.keep(desired.nodes)
@@ -243,7 +238,7 @@ class Decider:
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
-        self._touch()
+        self._agenda.touch()
         self._state.links = links
         able = (
             link
@@ -269,19 +264,19 @@ class Decider:
 
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
-        self._touch()
+        self._agenda.touch()
         self._meeting.follow(members, now)
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
-        self._touch()
+        self._agenda.touch()
         self._failback.follow(now)
         if self._state.settling.synchronized():
             self._absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
         """Hear that `by` had declared this node dead; what one says that is lost, or just was, is nothing."""
-        self._touch()
+        self._agenda.touch()
         if by in ("", self._state.me):
             return
         self._publishing.doubt_connections()
@@ -294,7 +289,7 @@ class Decider:
 
     def namesake(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> None:
         """Hear that another host bears this node's name; `macs` are its hardware addresses (6 bytes)."""
-        self._touch()
+        self._agenda.touch()
         own = {link.mac for link in self._state.links}
         if own.intersection(macs):
             return  # this host, before its address changed
@@ -304,54 +299,21 @@ class Decider:
             facts = {"node": self._state.me, "address": str(endpoint)}
             self._state.outbox.say(Event(Happening.NAMESAKE, text, Level.WARNING, facts))
 
-    def hear(self, word: Word, now: float) -> None:  # noqa: C901, PLR0912 - one for each word
+    def hear(self, word: Word, now: float) -> None:
         """Take what a peer says."""
         if isinstance(word, Statement):
-            self._silent = self._planned = False
+            self._agenda.touch_witnesses()
             self._state.watch.hear(word, now)
-            return
-        self._touch()
-        match word:
-            case Ground(subject) if subject == self._state.me:
-                self._state.isolation.accused(now)
-            case draining.Ask(sender, node, wish) if node == self._state.me:
-                self._carry_out_wish(wish, now)
-                self._state.outbox.put(Tell((sender,), self._state.drain.own(now)))
-            case draining.Progress():
-                self._state.drain.note(word)
-            case Sightings(News.STALE, sightings):
-                ours = [each for each in sightings if each.vip in self._state.answers.now]
-                self._state.outbox.extend(self._state.clients.stale(ours))
-                self._state.announcing.correct(ours, now)
-            case Sightings(_, sightings):
-                self._state.clients.told(sightings)
-            case Unable() if self._state.inability.hear(word):
-                self._leading.refresh(now)
-            case Tenures():
-                self._state.tenures.hear(word)
-            case Fit():
-                self._caring.hear(word, now)
-            case Held() | HeldFlows():
-                self.passing_on.hear(word, now)
-                self.spreading.look_again(now)
-            case Takes():
-                if self._state.taking.hear(word):
-                    self.spreading.look_again(now)
-            case Fates():
-                if self._state.fates.hear(word, self._state.members, now):
-                    self._own_word.describe(now)
-            case Macs(rows):
-                for node, macs in rows:
-                    self._state.address_book.note(node, macs)
-            case _:
-                pass
+        else:
+            self._agenda.touch()
+            self._hearing.hear(word, now)
 
     def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None:  # noqa: FBT001
         """Hear on a link that another machine says that `address` is at `mac` (6 bytes).
 
         A `direct` claim answers a question. Any other says that its sender can speak, not that it hears.
         """
-        self._touch()
+        self._agenda.touch()
         if all(mac != link.mac for link in self._state.announcing_links):
             self._absence.lan_heard(now)
             if address in self._state.plan.virtual:
@@ -362,25 +324,24 @@ class Decider:
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
         if self._absence.lan_heard(now):
-            self._touch()
-        self._stale = True
-        self._silent = self._planned = False
+            self._agenda.touch()
+        self._agenda.touch_plans()
         if sighting.vip in self._state.answers.now:
             self._state.budget.spend(now, 1)  # for the answer
         self._state.outbox.extend(self._state.clients.new(sighting))
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
-        self._silent = self._planned = False
+        self._agenda.touch_witnesses()
         if self._absence.lan_heard(at):
-            self._touch()
+            self._agenda.touch()
         if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
-            self._touch()
+            self._agenda.touch()
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         """Take which addresses this host terminates, and why it cannot have others."""
-        self._touch()
+        self._agenda.touch()
         changed = (ready ^ self._state.delivery.ready) | (
             refused.keys() ^ self._state.delivery.refused.keys()
         )
@@ -397,34 +358,34 @@ class Decider:
     def set_spreading(self, able: bool, now: float) -> None:  # noqa: FBT001 - as every input
         """Hear whether this host's kernel can spread connections over nodes."""
         if able != self._state.spreads:
-            self._touch()
+            self._agenda.touch()
             self._state.spreads = able
             self.spreading.look_again(now)
 
     def advert(self, received: Received, now: float) -> None:
         """Take a VRRP packet."""
-        self._touch()
+        self._agenda.touch()
         self._virtual.hear(received, now)
 
     def checked(self, check: Check, result: Result, now: float) -> None:
         """Take the result of a check that has to be made."""
-        self._touch()
+        self._agenda.touch()
         self._caring.checked(check, result, now)
         self._virtual.look(now)
 
     def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         """Take how well this node serves each of the services that it balances to backends."""
-        self._touch()
+        self._agenda.touch()
         self._caring.reached(fitness, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
-        self._touch()
+        self._agenda.touch()
         self._publishing.reconsider(self._state.readiness.release(service), now)
 
     def process_gone(self, name: str, now: float) -> None:
         """Hear that the process of a peer has ended."""
-        self._touch()
+        self._agenda.touch()
         if not self._state.lease.valid(now):
             return  # it ended while this one did not run, and may run again
         evidence = "its lifeline was closed, and its port is, too"
@@ -432,40 +393,40 @@ class Decider:
 
     def stragglers(self, packets: int, seen: Iterable[Sighting], now: float) -> None:
         """Take packets that still came here for addresses of others, and some of their senders."""
-        self._touch()
+        self._agenda.touch()
         self._state.outbox.extend(self._state.clients.came(packets, seen, now))
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
         """Take all flows that this host holds for the addresses that it was told to count them for."""
-        self._touch()
+        self._agenda.touch()
         self.passing_on.counted(flows, now)
 
     def resolved(self, host: str, port: int, endpoints: Sequence[Endpoint], now: float) -> None:  # noqa: ARG002
         """Take the addresses of a host to join."""
-        self._touch()
+        self._agenda.touch()
         self._state.outbox.extend(self._state.rejoining.resolved(endpoints))
 
     def unsent(self, addresses: Collection[IPAddress], now: float) -> None:
         """Hear that gratuitous frames for these found a send queue full."""
-        self._touch()
+        self._agenda.touch()
         self._state.announcing.unsent(addresses, now)
 
     def source_trouble(self, troubled: bool, now: float) -> None:  # noqa: ARG002, FBT001 - as every input
         """Take whether the source of services tells nothing now."""
-        self._touch()
+        self._agenda.touch()
         self._state.standing.troubled = troubled
 
     def wish(self, node: str, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
         """Take an operator's wish to drain `node`, or no more; None asks how far it is."""
-        self._touch()
+        self._agenda.touch()
         if node == self._state.me:
-            self._carry_out_wish(wish, now)
+            self._hearing.carry_out_wish(wish, now)
         else:
             self._state.outbox.put(Tell((node,), self._state.drain.ask(wish, node)))
 
     def forget(self, name: str, now: float) -> bool:
         """Miss a lost member no more, here and at the peers; tells whether it was missed."""
-        self._touch()
+        self._agenda.touch()
         if not self._state.fates.forget(name):
             return False
         self._state.rejoining.found(name)
@@ -478,7 +439,7 @@ class Decider:
 
     def leave(self, now: float) -> None:
         """Lead nothing from now on; go on answering until successors are heard."""
-        self._touch()
+        self._agenda.touch()
         self._state.leaving = True
         self._state.roles.doubt_all()
         self._state.rejoining.stop()
@@ -487,20 +448,20 @@ class Decider:
 
     def end(self, now: float) -> None:  # noqa: ARG002 - as every input
         """Hear that this node stops now, as it was asked to, whatever it still answers for."""
-        self._touch()
+        self._agenda.touch()
         self._state.roles.end()
 
     # -- time ------------------------------------------------------------------------------------
 
     def wake(self, now: float) -> None:
         """Do what is due at `now`; calling it early or late is harmless."""
-        self._silent = self._planned = False
+        self._agenda.touch_witnesses()
         self._wake_lease(now)  # first of all: after a stretch without running nothing is sure
         self._wake_watch(now)
-        due = self._next_of_others()
+        due = self._agenda.next_of_others()
         if due is None or now < due:
             return  # most wakes are the witnesses', and these have to be cheap
-        self._touch()
+        self._agenda.touch()
         if self._state.settling.wake(now):
             self._absence.settle("nobody answered so far", now)
         self._virtual.wake(now)
@@ -520,23 +481,7 @@ class Decider:
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
-        if not self._planned:
-            state = self._state
-            self._first = soonest((state.lease.next_wake(), state.watch.next_wake(), self._next_of_others()))
-            self._planned = True
-        return self._first
-
-    def _next_of_others(self) -> float | None:
-        """Return when anything but lease and witnesses is due; remembered until something comes in."""
-        if self._stale:
-            first: float | None = None
-            for next_wake in self._next_wakes:
-                due = next_wake()
-                if due is not None and (first is None or due < first):
-                    first = due
-            self._due = first
-            self._stale = False
-        return self._due
+        return self._agenda.next_wake()
 
     @property
     def has_effects(self) -> bool:
@@ -545,10 +490,9 @@ class Decider:
 
     def effects(self) -> list[Effect]:
         """Hand over the effects since the last call, oldest first."""
-        if self._silent:
+        if self._agenda.silent:
             return []
-        self._silent, self._planned = True, False
-        changed, self._changed = self._changed, False
+        changed = self._agenda.take()
         if changed:
             self.spreading.flush()
             self.passing_on.flush()
@@ -561,25 +505,20 @@ class Decider:
 
     # -- parts of the above ------------------------------------------------------------------------
 
-    def _touch(self) -> None:
-        """Take that something has come in on which more may depend than what witnesses want."""
-        self._stale = self._changed = True
-        self._silent = self._planned = False
-
     def _wake_lease(self, now: float) -> None:
         until = self._state.lease.until
         if self._state.lease.wake(now):
             text = "this process did not run for a while: asking the others before it answers"
             self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
             self._absence.begin(now)
-            self._touch()
+            self._agenda.touch()
         if self._state.lease.until != until:
             self._state.outbox.put(Renew(self._state.lease.until))
 
     def _wake_watch(self, now: float) -> None:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
         if missed := self._state.watch.missed():
-            self._touch()
+            self._agenda.touch()
             self._leading.doubt(missed, now)
         proven = self._state.watch.proven
         if self._state.isolation.wonders(now, proven):
@@ -591,7 +530,7 @@ class Decider:
             self._state.answers.only = frozenset(self._state.answers.now)
             self._state.outbox.put(Isolate(isolated=True))
             self._own_word.describe(now)
-            self._touch()
+            self._agenda.touch()
 
     def _wake_standing(self, now: float) -> None:
         changed, event = self._state.standing.wake(
@@ -605,13 +544,6 @@ class Decider:
             self._own_word.describe(now)
         if self._state.inability.wake(now):
             self._own_word.tell_all(self._state.inability.word)
-
-    def _carry_out_wish(self, wish: bool | None, now: float) -> None:  # noqa: FBT001 - a wish is its own name
-        if self._state.drain.wish(wish, now):
-            text = "draining" if self._state.drain.draining else "draining no more"
-            self._state.outbox.say(Event(Happening.DRAINING, text))
-            self._leading.refresh(now)
-            self._virtual.look(now)
 
     def _take_watch(self, effect: Effect) -> None:
         match effect:

@@ -259,7 +259,7 @@ class AnyOrder(RuleBasedStateMachine):
     def it_is_never_woken_too_late(self) -> None:
         """What it remembers of its parts' wishes is no later than the soonest of them."""
         remembered = self.one.decider.next_wake()
-        self.one.decider._stale = True
+        self.one.decider._agenda.touch_plans()
         fresh = self.one.decider.next_wake()
         assert remembered is not None
         assert fresh is not None
