@@ -51,6 +51,13 @@ class Counting:
                 self._take(addresses, flows)
             self._fresh_until = time.monotonic() + pause
 
+    async def count(self) -> None:
+        """Count what is followed once more, at once: nobody will look again."""
+        async with self._looking:
+            flows, _ = await self._count(self._addresses, 0.0)
+            if flows is not None:
+                self._counted(flows)
+
     def open_now(self, address: IPAddress, local: frozenset[IPAddress]) -> int | None:
         """Return how many connections to `address` are open by the last count, None where there is none.
 

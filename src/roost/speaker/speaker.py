@@ -225,6 +225,8 @@ class Speaker:
             await asyncio.sleep(0.01)
         if led and self.decider.state.plan.passed_on:
             await self._serve_stragglers()
+        if not self.decider.state.own_connections.counted:
+            await self.counting.count()  # what has no connections does not outlive this process
         await self.hooks.idle()
 
     async def stop(self) -> None:
