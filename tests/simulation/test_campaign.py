@@ -181,7 +181,7 @@ def test_the_command_says_in_a_line_how_it_went(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(cli, "make_decider", maker("never stops"))
     monkeypatch.setattr(cli, "_SHRINKING", 5.0)
     failed = tmp_path / "failed.json"
-    said = CliRunner().invoke(command, ["--campaign", "60", "--json", "--failed", str(failed)])
+    said = CliRunner().invoke(command, ["--campaign", "60", "--jobs", "1", "--json", "--failed", str(failed)])
     assert said.exit_code == 1, said.output
     told = json.loads(said.stdout)
     assert told["steps"] == 60 or told["violations"]

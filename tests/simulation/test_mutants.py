@@ -21,7 +21,7 @@ FOUND = [
     ("no standing in", "no-standing-in", "silence", 4),
     ("no patrol", "no-patrol", "two", 5),
     ("no fitness", "no-fitness", "fittest", 4),
-    ("no damping", "no-damping", "flapping", 7),
+    ("no damping", "no-damping", "flapping", 8),
     ("no isolation", "no-isolation", "flapping", 7),
     ("one witness suffices", "one-witness", "verdict", 1),
 ]
