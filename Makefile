@@ -12,7 +12,7 @@ dev:
 	@tools/setup dev
 
 test: dev lint components
-	.venv/bin/python -m pytest -n 2 $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # Kubernetes' own programs for tests and labs, built once into the user's cache; nothing competes for the cores.
 components: dev
