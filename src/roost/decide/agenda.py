@@ -3,8 +3,10 @@
 Most wakes are the witnesses', and most packets are answers to them: these have to be cheap.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from typing import Protocol
+
+from roost.protocols.machine import soonest
 
 __all__ = ["Agenda"]
 
@@ -49,22 +51,14 @@ class Agenda:
     def next_wake(self) -> float | None:
         """Return when anything is due."""
         if not self._planned:
-            self._first = _first((self.next_of_others, *self._witnessing))
+            witnessing = (next_wake() for next_wake in self._witnessing)
+            self._first = soonest((self.next_of_others(), *witnessing))
             self._planned = True
         return self._first
 
     def next_of_others(self) -> float | None:
         """Return when anything but the witnessing parts is due."""
         if self._stale:
-            self._due = _first(self._others)
+            self._due = soonest(next_wake() for next_wake in self._others)
             self._stale = False
         return self._due
-
-
-def _first(parts: Iterable[Callable[[], float | None]]) -> float | None:
-    first: float | None = None
-    for next_wake in parts:
-        due = next_wake()
-        if due is not None and (first is None or due < first):
-            first = due
-    return first

@@ -4,7 +4,8 @@ What lives here: state. What it must not hold: a decision.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from roost.decide.address_book import AddressBook
 from roost.decide.announcing import Announcing
@@ -59,6 +60,14 @@ __all__ = ["State"]
 _JUST: Final = 3.0  # seconds
 
 
+class _Ring(NamedTuple):
+    """Who of these members runs Roost, and whom this node watches: worked out once for them."""
+
+    members: tuple[ClusterMember, ...] = ()
+    nodes: frozenset[str] = frozenset()
+    duties: Mapping[str, frozenset[str]] = MappingProxyType({})
+
+
 class State:
     """What node `settings.node` knows."""
 
@@ -71,7 +80,7 @@ class State:
         self.desired = DesiredState()
         self.refused: frozenset[str] = frozenset()  # services that this host cannot run
         self.members: tuple[ClusterMember, ...] = ()
-        self._duties: tuple[tuple[ClusterMember, ...], Mapping[str, frozenset[str]]] = ((), {})
+        self._ring = _Ring()
         self.came: dict[str, float] = {}  # active members -> since when they are
         self.links: tuple[Link, ...] = ()
         self.announcing_links: tuple[Link, ...] = ()  # by index
@@ -163,20 +172,20 @@ class State:
     @property
     def duties(self) -> Mapping[str, frozenset[str]]:
         """Whom this node watches, each with its other witnesses."""
-        if self._duties[0] is not self.members:
-            self._duties = (self.members, duties(self.me, self._roosts))
-        return self._duties[1]
+        return self._ring_now().duties
 
-    @property
-    def _roosts(self) -> frozenset[str]:
-        return frozenset(each.name for each in self.members if each.is_roost)
+    def _ring_now(self) -> _Ring:
+        if self._ring.members is not self.members:
+            nodes = frozenset(each.name for each in self.members if each.is_roost)
+            self._ring = _Ring(self.members, nodes, duties(self.me, nodes))
+        return self._ring
 
     def knowing_of(self, name: str, sharers: tuple[str, ...]) -> frozenset[str]:
         """Return who finds out that `name`, that shares with `sharers`, is mute, if this node is one of them.
 
         Those are its witnesses; where none of them shares the address, others of those that do.
         """
-        watching = witnesses(name, self._roosts)
+        watching = witnesses(name, self._ring_now().nodes)
         if watching.isdisjoint(sharers):
             watching |= witnesses(name, (*sharers, name))
         return watching if self.me in watching else frozenset()

@@ -72,15 +72,7 @@ def build(
         program.jump_if(_JEQ, 129, "echo6")
     program.jump_if(_JEQ, 135, "target")
     program.jump_unless(_JEQ, 136, "drop")
-    program.label("target")
-    program.load(_LOAD4, 74)  # the low 32 bits of the target
-    program.tree(ipv6, "pass", "drop")
-    program.label("arp")
-    program.load(_LOAD4, 38)  # target protocol address
-    program.tree(ipv4, "pass", "sender")
-    program.label("sender")
-    program.load(_LOAD4, 28)  # sender protocol address
-    program.tree(ipv4, "pass", "drop")
+    _pass_about(program, ipv4, ipv6)
     if echo is not None:
         _pass_echo(program, echo)
     return program.ended(_WHOLE)
@@ -136,8 +128,14 @@ def build_patient(
     ipv4, ipv6 = _keys(addresses, _FEWER_INTERVALS)
     program = _Program()
     program.only_if_zero(_VLAN_TAG_PRESENT)
-    _patient(program, _stations(peers, _FEWER_INTERVALS), "arp", "nd", "drop")
-    program.label("nd")
+    _patient(program, _stations(peers, _FEWER_INTERVALS), "arp", "target", "drop")
+    _pass_about(program, ipv4, ipv6)
+    return program.ended(_WHOLE)
+
+
+def _pass_about(program: "_Program", ipv4: Sequence[Interval], ipv6: Sequence[Interval]) -> None:
+    """Pass what is about these: at "target" Neighbor Discovery, at "arp" what ARP asks for, or is sent by."""
+    program.label("target")
     program.load(_LOAD4, 74)  # the low 32 bits of the target
     program.tree(ipv6, "pass", "drop")
     program.label("arp")
@@ -146,7 +144,6 @@ def build_patient(
     program.label("sender")
     program.load(_LOAD4, 28)  # sender protocol address
     program.tree(ipv4, "pass", "drop")
-    return program.ended(_WHOLE)
 
 
 def _patient(program: "_Program", peers: Sequence[Interval], arp: str, discovery: str, other: str) -> None:

@@ -27,7 +27,7 @@ from pyroute2.iproute import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.runtime.arp_guard import ArpGuard, LocalDeliveryError
 from roost.runtime.held_addresses import (
     ADDRESS_MARK,
@@ -201,7 +201,7 @@ async def _add_all(route: AsyncIPRoute, addresses: frozenset[IPAddress]) -> dict
     """Add VIPs and return the reasons of those that the kernel, or another owner, refuses."""
     refused: dict[IPAddress, str] = {}
     taken = _ipv6_addresses() if any(isinstance(each, IPv6Address) for each in addresses) else frozenset()
-    for address in sorted(addresses, key=lambda each: (each.version, int(each))):
+    for address in in_order(addresses):
         if address in taken:  # IPv6 lets two interfaces have one address, and answers for it
             refused[address] = _refusal(address, errno.EEXIST)
             continue

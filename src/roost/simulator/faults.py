@@ -310,18 +310,7 @@ def _draw_checks(
     some = [each.name for each in found if each.tracked]
     if not some:
         return services, []
-    faults = [
-        Fault(
-            "unfit",
-            round(chance.uniform(_FIRST, until), 3),
-            0.0,
-            chance.choice(names),
-            chance.choice(("sick", "sick", "well")),
-            service=chance.choice(some),
-        )
-        for _ in range(chance.randint(2, 12))
-    ]
-    return found, faults
+    return found, _draw_lasting("unfit", ("sick", "sick", "well"), names, some, until, chance)
 
 
 def _draw_reach(
@@ -338,18 +327,29 @@ def _draw_reach(
     balanced = [chance.random() < _BALANCED and not (each.endpoints or each.shared) for each in services]
     found = tuple(replace(each, balanced=yes) for each, yes in zip(services, balanced, strict=True))
     some = [each.name for each in found if each.balanced]
-    faults = [
+    return found, _draw_lasting("reach", kind.ways, names, some, until, chance) if some else []
+
+
+def _draw_lasting(  # noqa: PLR0917 - what is drawn from
+    kind: str,
+    ways: Sequence[str],
+    names: Sequence[str],
+    services: Sequence[str],
+    until: float,
+    chance: random.Random,
+) -> list[Fault]:
+    """Return some faults that each say how one of `services` is on a node from then on."""
+    return [
         Fault(
-            "reach",
+            kind,
             round(chance.uniform(_FIRST, until), 3),
             0.0,
             chance.choice(names),
-            chance.choice(kind.ways),
-            service=chance.choice(some),
+            chance.choice(ways),
+            service=chance.choice(services),
         )
-        for _ in range(chance.randint(2, 12) if some else 0)
+        for _ in range(chance.randint(2, 12))
     ]
-    return found, faults
 
 
 def _draw_service(number: int, names: tuple[str, ...], chance: random.Random) -> ServiceSpec:

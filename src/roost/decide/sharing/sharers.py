@@ -109,7 +109,7 @@ class Sharers:
 
     def _looks_after(self, name: str, sharers: tuple[str, ...]) -> bool:
         """Tell whether this node finds out when `name`, one of `sharers`, does not answer its share."""
-        return name in self._state.duties or bool(self._state.knowing_of(name, sharers))
+        return bool(self._state.knowing_of(name, sharers))
 
     def _for_the_lost(self) -> frozenset[IPAddress]:
         """Return one address for each lost node that may answer."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from roost.decide import census
 from roost.decide.connections.passing_on import PassingOn
 from roost.decide.effects import SpreadOut, Tell
 from roost.decide.members import ClusterMember
@@ -60,8 +61,9 @@ class Spreading:
             return
         if self._state.taking.own(self._own(), now):
             self._tell(self._peers())
-        spreads = {address: self._spread(self._state.plan.lead(address)) for address in self._spread_here()}
-        names = {name for address in spreads for name in self._may_have(address)}
+        others = self._others()
+        spreads = {each: self._spread(self._state.plan.lead(each), names) for each, names in others.items()}
+        names = {name for each in others.values() for name in each}
         places = self._places(names) if spreads else {}
         wanted = SpreadOut(spreads, places)
         if wanted != self.now:
@@ -102,15 +104,16 @@ class Spreading:
             if not state.plan.is_delivered(address) or address in state.delivery.ready
         )
 
-    def _spread_here(self) -> Collection[IPAddress]:
-        """Return the addresses that this host spreads: where another takes some, or has some."""
-        return [each for each in self._takers if self._may_have(each)] if self._state.spreads else ()
+    def _others(self) -> dict[IPAddress, list[str]]:
+        """Return the addresses that this host spreads, with whoever else takes some, or has some."""
+        found = {each: self._may_have(each) for each in self._takers} if self._state.spreads else {}
+        return {each: names for each, names in found.items() if names}
 
-    def _spread(self, lead: Lead) -> Spread:
+    def _spread(self, lead: Lead, others: list[str]) -> Spread:
         full = self.table(lead)
-        for name in (*sorted(full.there), *self._may_have(lead.address)):
+        for name in (*sorted(full.there), *others):
             self._number(name)
-        visits = bytes(self._numbers[name] for name in self._may_have(lead.address) if name in self._numbers)
+        visits = bytes(self._numbers[name] for name in others if name in self._numbers)
         numbers = _numbered(lead.weights, full.there, tuple(sorted(self._numbers.items())))
         return Spread(numbers, visits[:VISITS], returns=lead.address in self._state.plan.local)
 
@@ -120,12 +123,8 @@ class Spreading:
         These have left and serve what they have, or are just starting.
         """
         state = self._state
-        live = [
-            each.name
-            for each in state.members
-            if each.is_roost and each.name != state.me and state.taking.takes(each.name, address)
-        ]
-        return [*sorted(live), *sorted(state.holders.of(address).keys() - {*live, state.me})]
+        live = [name for name in self._peers() if state.taking.takes(name, address)]
+        return [*live, *sorted(state.holders.of(address).keys() - {*live, state.me})]
 
     def _number(self, name: str) -> None:
         """Number a node, as long as there are numbers; who is long gone gives its one back."""
@@ -149,8 +148,7 @@ class Spreading:
         }
 
     def _peers(self) -> tuple[str, ...]:
-        state = self._state
-        return tuple(sorted(each.name for each in state.members if each.is_roost and each.name != state.me))
+        return tuple(sorted(census.peers(self._state.members, self._state.me)))
 
     def _tell(self, names: tuple[str, ...]) -> None:
         for word in self._state.taking.words() if names else ():

@@ -8,7 +8,7 @@ message costs moments.
 from collections.abc import Collection
 from typing import Final
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, in_order
 from roost.protocols.bounded import remember
 from roost.protocols.words.takes import Takes
 
@@ -50,8 +50,8 @@ class Taking:
 
     def words(self) -> list[Takes]:
         """Return what this node says."""
-        rows = [(each, True) for each in self._own] + [(each, False) for each in self._withdrawn]
-        return list(Takes.batches(self._me, sorted(rows, key=_order), self._serial))
+        rows = [(each, each in self._own) for each in in_order({*self._own, *self._withdrawn})]
+        return list(Takes.batches(self._me, rows, self._serial))
 
     def hear(self, word: Takes) -> bool:
         """Take the word of another node; tells whether that is news."""
@@ -82,7 +82,3 @@ class Taking:
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
         return self._again
-
-
-def _order(row: tuple[IPAddress, bool]) -> tuple[int, int]:
-    return row[0].version, int(row[0])

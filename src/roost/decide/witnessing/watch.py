@@ -22,7 +22,7 @@ from roost.decide.witnessing.targets import can_ask, kernel_target
 from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
-from roost.protocols.machine import Effect, Endpoint
+from roost.protocols.machine import Effect, Endpoint, soonest
 from roost.protocols.witness import machine
 from roost.protocols.witness.budget import Budget
 from roost.protocols.witness.machine import PROCESS, Timing, Witness
@@ -183,12 +183,7 @@ class Watch:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while nobody is watched."""
-        first = self._look
-        for each in self._machines:  # a loop: it is asked after everything that comes in
-            due = each.next_wake()
-            if due is not None and (first is None or due < first):
-                first = due
-        return first
+        return soonest([self._look, *[each.next_wake() for each in self._machines]])
 
     @property
     def has_effects(self) -> bool:
