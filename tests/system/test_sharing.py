@@ -90,8 +90,14 @@ def test_planned_moves_break_no_connection_and_lose_no_packet(tmp_path: Path) ->
         assert victim.name not in clients.by_node(moved)
         roost(victim, "drain", victim.name, "--undo")
         until(lambda: victim.answering() == set(VIPS), "it shares again")
-        clients.forget()  # whom the table gives to the node that is back finds it, connections and all
-        assert clients.by_node(clients.ping(1.5))[victim.name] > 0
+
+        def found_again() -> bool:
+            """Whom the table gives to the node that is back finds it, connections and all."""
+            clients.forget()
+            return clients.by_node(clients.ping(0.5))[victim.name] > 0
+
+        until(found_again, "a client uses the node that is back")
+        clients.ping(1.5)
         leaver = next(each for each in nodes.speakers if each is not victim)
         left = clients.ping(2.5, then=lambda: leaver.signal(signal.SIGTERM))
         assert leaver.wait() == 0

@@ -249,6 +249,7 @@ class Decider:
         self._state.announcing_links = tuple(sorted(able, key=lambda link: link.index))
         if self._state.announcing_links != before:
             self._state.roles.doubt_all()
+            self._own_word.describe(now)  # first: opening takes a while, and peers ask at the old address
             self._state.outbox.put(Open(self._state.announcing_links))
         plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
         if self._state.isolation.unplugged:

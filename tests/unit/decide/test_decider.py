@@ -1258,6 +1258,8 @@ def test_a_link_with_another_hardware_address_is_announced_on_again() -> None:
     one.plug(link(mac=mac(77)))
     assert one.announced() == {MINE}
     assert one.of(Describe)[-1].metadata.macs == (mac(77),)
+    order = [type(each) for each in one.effects if isinstance(each, Describe | Open)]
+    assert order[:2] == [Describe, Open], "peers ask at the old address until they are told"
 
 
 def test_join_targets_are_tried_and_names_resolved_first() -> None:
