@@ -201,7 +201,11 @@ class Leading:
             self._state.handover.let_go([address])
             self._state.succession.forget([address])
             return
-        if address in self._state.answers.now and before == self._state.me:
+        instead = self._state.succession.instead_of(address)
+        if address in self._state.answers.now and (
+            before == self._state.me or instead not in (None, lead.node)
+        ):
+            self._state.succession.forget([address])
             self._state.handover.pass_on([address], now)
         self.await_claim(address, lead.node, lead.standbys, now)
 

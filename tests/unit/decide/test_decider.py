@@ -274,6 +274,18 @@ def test_standing_in_ends_when_the_lead_moves_on() -> None:
     assert one.decider.held == {address}
 
 
+def test_a_stand_in_answers_until_the_next_leader_is_heard() -> None:
+    address = address_of(4, 3, 1, 2)
+    one = One(web(address), peers=(2, 3, 4))
+    one.have(4, Verdict.UNREACHABLE)
+    one.run(0.5)
+    assert one.answered == {address}, "n3 is mute"
+    one.have(4)
+    assert (one.answered, one.decider.held) == ({address}, {address}), "it asks the LAN first"
+    one.claim(address, 4)
+    assert one.answered == frozenset()
+
+
 def mute_pair() -> tuple[One, IPAddress]:
     """n4 led and is gone, n2 leads and n3 is next: both are mute, and n1 stands in."""
     address = address_of(4, 2, 3, 1)
@@ -304,8 +316,7 @@ def test_a_lost_standby_that_answers_is_yielded_to_as_anybody() -> None:
 def test_who_stood_in_gives_the_next_leader_its_turn() -> None:
     one, address = mute_pair()
     one.have(2, Verdict.UNREACHABLE)
-    assert one.answered == frozenset()
-    assert not one.decider.held
+    assert one.answered == one.decider.held == {address}
     one.claim(address, 3)
     one.run(1.0)
     assert one.answered == frozenset()

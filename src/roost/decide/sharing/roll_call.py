@@ -65,7 +65,10 @@ class RollCall:
         news = [each for each in addresses if name not in self.mute(each)]
         for address in news:
             self._mute[address] = self.mute(address) | {name}
-            self._calls.setdefault(address, _Call(now + after))
+            call = self._calls.setdefault(address, _Call(now + after))
+            if call.asked:  # what was heard of it was from before
+                call.heard.discard(name)
+                call.again = True
         return news
 
     def heard(self, address: IPAddress, name: str, now: float) -> None:

@@ -65,6 +65,17 @@ def test_an_answer_from_before_the_question_counts_for_nothing() -> None:
     assert calls.mute(VIP) == {"n3"}
 
 
+def test_who_is_taken_for_mute_while_it_is_asked_for_has_to_answer_anew() -> None:
+    calls = RollCall()
+    calls.call([VIP], 1.0)
+    calls.wake(1.0, expected)
+    for name in ("n2", "n3"):
+        calls.heard(VIP, name, 1.01)
+    calls.take_for_mute([VIP], "n3", 1.02)  # it comes back from a cut, and asks before it answers
+    until_quiet(calls, 1.02, "n2", seconds=0.3)
+    assert calls.mute(VIP) == {"n3"}
+
+
 def test_the_budget_puts_questions_off() -> None:
     budget = Budget(2.0)
     while budget.take(1.0, urgent=True):
