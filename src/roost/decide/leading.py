@@ -62,6 +62,7 @@ class Leading:
 
     def refresh(self, now: float) -> None:
         """Work out anew who can lead; first of all what changes in the answers: clients wait for that."""
+        self._state.watch.meet(self._state.announcing_links, self._state.members)
         before = dict(self._state.election.candidates)
         known = census.Census(
             self._state.me,
@@ -118,7 +119,7 @@ class Leading:
             before={name: address for name, address in self._led_by_peers.items() if address not in mute},
             mute=mute,
         )
-        state.watch.update(state.announcing_links, state.members, self._led_by_peers, now)
+        state.watch.update(self._led_by_peers, now)
 
     def passed(self, peer: str, now: float) -> None:
         """Hear that `peer` has taken over what this node held for it: now it can be watched by that."""

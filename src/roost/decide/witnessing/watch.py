@@ -10,7 +10,7 @@ judge it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,6 +59,8 @@ class Watch:
         self._lost = LostPeers[Target]()
         self._look: float | None = None
         self._links: dict[int, Link] = {}
+        self._members: Sequence[ClusterMember] = ()
+        self._found: dict[str, Target] = {}  # peers with an address on one of the links
         self._macs: dict[str, frozenset[bytes]] = {}
         self._targets: dict[str, Target] = {}
         self._subjects: dict[tuple[int, IPAddress], list[str]] = {}  # of a shared address several
@@ -106,26 +108,29 @@ class Watch:
         """Tell whether `name` has an address on a link of this node, so that its claims are heard here."""
         return name in self._macs
 
-    def update(
-        self,
-        links: Sequence[Link],
-        members: Sequence[ClusterMember],
-        led: Mapping[str, IPAddress],
-        now: float,
-    ) -> None:
-        """Follow links that announce, members, and an address that each leads and surely answers."""
+    def meet(self, links: Sequence[Link], members: Sequence[ClusterMember]) -> None:
+        """Follow links that announce, and members; to be called before `update`."""
         if self._kernels is None:
             return
         self._links = {link.index: link for link in links}
+        self._members = members
+        peers = [each for each in members if each.is_roost and each.name != self._me]
+        found = ((each, kernel_target(each, links)) for each in peers)
+        self._found = {each.name: target for each, target in found if target is not None}
+        self._macs = {each.name: frozenset(each.metadata.macs) for each in peers if each.name in self._found}
+
+    def update(self, led: Mapping[str, IPAddress], now: float) -> None:
+        """Watch the members, each by an address that it leads and surely answers, if there is one."""
+        if self._kernels is None:
+            return
+        members = self._members
         self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
         self._live = frozenset(each.name for each in members if each.verdict.active) - {self._me}
-        found = {name: kernel_target(member, links) for name, member in speakers.items() if name != self._me}
-        self._macs = {name: frozenset(speakers[name].metadata.macs) for name, each in found.items() if each}
         watched = duties(self._me, speakers.keys())
         self._watched = frozenset(watched)
         self._hold({name: endpoint for name in watched if (endpoint := speakers[name].endpoint) is not None})
-        kernels = {name: target for name in watched if (target := found.get(name))}
+        kernels = {name: target for name in watched if (target := self._found.get(name))}
         for name, target in kernels.items():
             if name in self._targets and self._targets[name] != target:
                 # It has just said so itself: what did not answer at its old place is not dead.
@@ -135,7 +140,7 @@ class Watch:
             for name, target in kernels.items()
             if name in led and can_ask(self._links[target.link], led[name])
         }
-        self._follow_lost(members, links, now)
+        self._follow_lost(now)
         self._targets = {**self._lost.targets, **kernels, **processes}
         self._subjects = {}
         for key, target in self._targets.items():
@@ -232,9 +237,10 @@ class Watch:
             self._listened = targets
             self._effects.append(Listen(tuple(self._targets.values())))
 
-    def _follow_lost(self, members: Iterable[ClusterMember], links: Sequence[Link], now: float) -> None:
+    def _follow_lost(self, now: float) -> None:
         """Look for members that were declared dead, and no more for those that are back or have left."""
-        for member in members:
+        links = tuple(self._links.values())
+        for member in self._members:
             if member.verdict.active or member.verdict is Verdict.LEAVING:
                 self._lost.found([member.name])
             elif member.metadata.version and (target := kernel_target(member, links)):

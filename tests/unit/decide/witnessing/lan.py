@@ -37,7 +37,8 @@ class Lan:
         self.update()
 
     def update(self) -> None:
-        self.watch.update(self.links, self.members, self.led, self.now)
+        self.watch.meet(self.links, self.members)
+        self.watch.update(self.led, self.now)
         self._collect()
 
     def lose(self, number: int, verdict: Verdict = Verdict.DEAD) -> None:
