@@ -528,8 +528,10 @@ class Decider:
         if self._state.isolation.look(now, proven):
             text = "nobody is heard any more: this node takes over nothing until it hears somebody"
             self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
-            self._state.answers.only = frozenset(self._state.answers.now)
+            stood_in = frozenset(self._state.succession.stood_in)  # by one that was about to hear nobody
+            self._state.answers.only = frozenset(self._state.answers.now) - stood_in
             self._state.outbox.put(Isolate(isolated=True))
+            self._publishing.reconsider(stood_in, now)
             self._own_word.describe(now)
             self._agenda.touch()
 

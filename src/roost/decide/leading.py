@@ -352,6 +352,8 @@ class Leading:
         leader = self._state.plan.lead(address).node
         if peer is None or leader is None or peer == leader:
             self.stand_ins.pop(address, None)
+            if peer is not None and peer == leader:
+                self._watch_by(address, leader, now)
             return
         if self.stand_ins.get(address) == peer:
             return
@@ -363,6 +365,12 @@ class Leading:
             self.await_all_of([leader], now)  # what else it leads is asked for, too
         if self._led_by_peers.get(leader) == address:
             self._watch(now)  # it may have yielded that one, and lives
+
+    def _watch_by(self, address: IPAddress, leader: str, now: float) -> None:
+        """Watch a leader by what it was heard to answer for, if by nothing else: it may know other services."""
+        if leader not in self._led_by_peers and address not in self._state.plan.virtual:
+            self._led_by_peers[leader] = address
+            self._watch(now)
 
     def _is_stood_in_for(self, leader: str) -> bool:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
