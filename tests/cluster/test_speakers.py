@@ -435,10 +435,12 @@ def test_whoever_announces_can_be_followed(lan: KubeLan) -> None:
     command = [*inside, "status", "--watch", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
         assert watching.stdout is not None
-        assert json.loads(watching.stdout.readline())["to"] == first
-        lan.set_node(first, labels={"node.kubernetes.io/exclude-from-external-load-balancers": ""})
-        event = json.loads(watching.stdout.readline())
-        watching.terminate()
+        try:
+            assert json.loads(watching.stdout.readline())["to"] == first
+            lan.set_node(first, labels={"node.kubernetes.io/exclude-from-external-load-balancers": ""})
+            event = json.loads(watching.stdout.readline())
+        finally:
+            watching.terminate()  # else its end would be waited for
     second = first_by_hash(vip, *({"n1", "n2", "n3"} - {first}))
     assert (event["addresses"], event["from"], event["to"]) == ([vip], first, second)
 

@@ -26,6 +26,7 @@ __all__ = ["notes", "problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
+_YIELDED_FOR: Final = 1.0  # seconds to a peer, which gossip may be about to see again
 _CLAIMED_FOR: Final = 3.0  # seconds of a peer's claims that a move does not explain,
 _CLAIMED_LAST: Final = 10.0  # the last one not longer ago than this
 _NAMED: Final = 3  # of many addresses with the same trouble
@@ -234,10 +235,7 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         yield from _grouped("not shared", dict(_not_shared(speaker)))
         yield from _grouped("not spread", dict(_not_spread(speaker)))
-        why = speaker.decider.why
-        yield from _grouped(
-            "yielded", {canonical(each): why(each) for each in sorted(state.yielding.addresses, key=str)}
-        )
+        yield from _grouped("yielded", dict(_yielded(speaker, now)))
     for kind in ("peer", "stranger"):
         claims = {
             canonical(
@@ -292,6 +290,14 @@ def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
         leader = speaker.decider.state.plan.lead(address).node
         if leader is not None and leader != speaker.name:
             yield canonical(address), f"its leader {leader} does not answer for it, and {who} does instead"
+
+
+def _yielded(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
+    yielding = speaker.decider.state.yielding
+    for address in sorted(yielding.addresses, key=str):
+        holder = yielding.holder(address)
+        if holder is not None and (holder.peer is None or now - holder.since >= _YIELDED_FOR):
+            yield canonical(address), speaker.decider.why(address)
 
 
 def _not_shared(speaker: Speaker) -> Iterator[tuple[str, str]]:

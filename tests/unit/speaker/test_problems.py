@@ -387,6 +387,9 @@ def test_what_concerns_the_whole_node_comes_first() -> None:
     one.have(2, Verdict.DEAD)
     one.run(1.0)
     one.claim(THEIRS, 2)
+    assert kinds(one) == ["lost member"], "it may be seen again in a moment"
+    one.holding = {THEIRS: 2}
+    one.run(1.1)
     assert kinds(one, config_error="line 3: no such key") == ["stale configuration", "lost member", "yielded"]
 
 
