@@ -232,7 +232,7 @@ def test_a_node_that_returns_leads_once_there_is_a_verdict_on_every_backend(net:
         answering = leader.answering()
         if states(leader)["s2"] == "up":
             break
-        assert answering == set()
+        assert answering == set(), leader.text()
     leads(net, but=other)
     assert held.broken() == []
 
