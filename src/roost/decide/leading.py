@@ -396,7 +396,7 @@ class Leading:
         for name in sorted(names):
             led = sorted(self._state.election.led_by(name))
             self._checked += 1
-            self._sharers.doubt([name], now)
+            self._sharers.check(name, _CHECKED, self._checked, now)
             self._await_services(name, in_turn(led, _CHECKED, self._checked), now)
 
     def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:

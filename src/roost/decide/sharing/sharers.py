@@ -7,6 +7,7 @@ from typing import Final
 from roost.decide.effects import Ask
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
+from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.node import Verdict
@@ -53,6 +54,10 @@ class Sharers:
         """Look that nodes which owe an answer still give one."""
         self._call(names, now, most=1)
 
+    def check(self, name: str, count: int, turn: int, now: float) -> None:
+        """Look that a node answers for `count` of what it shares, for others each `turn`."""
+        self._state.roll_call.call(in_turn([*self._looked_after(name)], count, turn), now)
+
     def call_all(self, names: Collection[str], now: float) -> None:
         """Look that nodes answer for all that they share: they may not know of some."""
         self._call(names, now, most=None)
@@ -95,10 +100,13 @@ class Sharers:
         return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
 
     def _call(self, names: Collection[str], now: float, most: int | None) -> None:
-        lead = self._state.plan.lead
         for name in sorted(names):
-            ours = (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
-            self._state.roll_call.call(islice(ours, most), now)
+            self._state.roll_call.call(islice(self._looked_after(name), most), now)
+
+    def _looked_after(self, name: str) -> Iterator[IPAddress]:
+        """Yield what `name` shares and this node looks that it answers for."""
+        lead = self._state.plan.lead
+        return (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
