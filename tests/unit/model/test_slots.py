@@ -27,7 +27,7 @@ weights = st.dictionaries(st.integers(1, 40).map(target), st.integers(0, 9), max
 @settings(deadline=None)
 @given(weights)
 def test_each_slot_is_somebodys_who_has_a_weight(given_to: dict[Target, int]) -> None:
-    owners = Slots().share(given_to, SIZE)
+    owners = Slots().share(0, given_to, SIZE)
     able = {each for each, weight in given_to.items() if weight}
     assert len(owners) == (SIZE if able else 0)
     assert set(owners) <= able
@@ -39,10 +39,10 @@ def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
     given_to: dict[Target, int], new: Target, weight: int
 ) -> None:
     slots = Slots()
-    before, after = slots.share(given_to, SIZE), slots.share({**given_to, new: weight}, SIZE)
+    before, after = slots.share(0, given_to, SIZE), slots.share(0, {**given_to, new: weight}, SIZE)
     if before:
         assert {taker for _, taker in moved(before, after)} <= {new}
-    assert Slots().share(given_to, SIZE) == before, "what was asked before does not matter"
+    assert Slots().share(0, given_to, SIZE) == before, "what was asked before does not matter"
 
 
 @settings(deadline=None)
@@ -50,15 +50,15 @@ def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
 def test_a_weight_that_grows_only_takes(given_to: dict[Target, int], more: int) -> None:
     one, other = target(1), target(2)
     given_to = {**given_to, one: 2, other: 3}
-    before = Slots().share(given_to, SIZE)
-    after = Slots().share({**given_to, one: 2 + more}, SIZE)
+    before = Slots().share(0, given_to, SIZE)
+    after = Slots().share(0, {**given_to, one: 2 + more}, SIZE)
     assert {taker for _, taker in moved(before, after)} <= {one}
 
 
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_shares_are_by_weight(count: int) -> None:
     given_to = {target(number): number for number in range(1, count + 1)}
-    found = Counter(Slots().share(given_to, 4093))
+    found = Counter(Slots().share(0, given_to, 4093))
     for each, weight in given_to.items():
         share = 4093 * weight / sum(given_to.values())
         assert abs(found[each] - share) < 5 * share**0.5
@@ -66,7 +66,7 @@ def test_shares_are_by_weight(count: int) -> None:
 
 def test_it_is_the_same_everywhere_and_for_ever() -> None:
     """Nodes of two versions have to agree: these are never to change."""
-    owners = Slots().share({target(1): 1, target(2): 1, target(3): 2}, SIZE)
+    owners = Slots().share(0, {target(1): 1, target(2): 1, target(3): 2}, SIZE)
     assert "".join(str(int(each.address) & 0xFF) for each in owners[:40]) == PINNED
 
 
