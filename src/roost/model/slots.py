@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from hashlib import shake_128
-from math import inf, log
+from math import inf, log, nan
 from struct import Struct
 from typing import Final
 from weakref import WeakValueDictionary
@@ -26,6 +26,7 @@ _EACH: Final = 64  # slots for each target, where there are enough: its share is
 _BLOCK: Final = 128  # draws made at once
 _SHORT: Final = 8.0  # rounds (draws for each slot): after them one slot in hundreds is still free
 _SPARE: Final = 4.0  # rounds beyond the expected ones: with them one slot in e**4 tables stays empty
+_MUCH: Final = 20  # one target in so many: where more have changed, to begin anew takes less time
 _WORDS: Final = Struct(f"<{2 * _BLOCK}I")  # a moment and a slot each
 _WORD: Final = 1 << 32
 
@@ -60,15 +61,24 @@ class Slots:
 
 
 class _Pool:
-    """The slots of one pool: their owners, and the moment at which each owner drew its slot."""
+    """The slots of one pool: their owners, who would be next, and the moments at which they drew a slot.
+
+    When an owner is lost its slots are the next ones'. A moment that is not a number says that nobody knows who is
+    next: that is what it is after that, until somebody comes who draws the slot sooner than its owner.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._running: dict[Target, _Runner] = {}
-        self._owners: list[Target | None] = [None] * size
-        self._moments = [inf] * size
-        self._free = set(range(size))  # slots that everybody races for
         self._shared: tuple[Target, ...] = ()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._owners: list[Target | None] = [None] * self.size
+        self._moments = [inf] * self.size
+        self._next: list[Target | None] = [None] * self.size
+        self._next_moments = [inf] * self.size
+        self._free = set(range(self.size))  # slots that everybody races for
 
     def share(self, weights: Mapping[Target, int], known: "_Known") -> tuple[Target, ...]:
         """Return whose each slot is by these weights; who has drawn before is `known`."""
@@ -84,27 +94,45 @@ class _Pool:
                 coming.append(runner)
             if runner is not None and weight > 0:
                 self._running[runner[0].target] = runner
-        if coming or len(staying) < len(before):
-            stay = set(map(id, staying))
-            self._release(each for each in before.values() if id(each) not in stay)
-            if self._running:
+        lost = len(before) - len(staying)
+        if coming or lost:
+            if _MUCH * (len(coming) + lost) < len(staying):
+                stay = set(map(id, staying))
+                self._release([each for each in before.values() if id(each) not in stay])
                 self._race(staying, coming)
+            else:
+                self._begin_anew()
+                self._race([], list(self._running.values()))
             self._shared = tuple(owner for owner in self._owners if owner is not None)
         return self._shared
 
-    def _release(self, lost: Iterable["_Runner"]) -> None:
+    def _release(self, lost: Sequence["_Runner"]) -> None:
         """Take their slots from those who are lost."""
         for draws, _ in lost:
             for slot in draws.slots:
+                if self._next[slot] is draws.target:
+                    self._next[slot], self._next_moments[slot] = None, nan
+        for draws, _ in lost:
+            for slot in draws.slots:
                 if self._owners[slot] is draws.target:
-                    self._owners[slot], self._moments[slot] = None, inf
-                    self._free.add(slot)
+                    self._inherit(slot)
+
+    def _inherit(self, slot: int) -> None:
+        """Give a slot to who is next; it is free where nobody knows who that is."""
+        if self._next_moments[slot] < inf:
+            self._owners[slot], self._moments[slot] = self._next[slot], self._next_moments[slot]
+        else:
+            self._owners[slot], self._moments[slot] = None, inf
+            self._free.add(slot)
+        self._next[slot], self._next_moments[slot] = None, nan
 
     def _race(self, staying: Sequence["_Runner"], coming: Sequence["_Runner"]) -> None:
         """Give each slot to who draws it first: all race for the free ones, who comes for all others, too.
 
         It goes in legs: what is drawn in one takes no slot from who drew it in a leg before.
         """
+        if not self._running:
+            return
         total = sum(weight for _, weight in self._running.values())
         enough = (log(self.size) + _SPARE) / total
         begin, end = 0.0, _SHORT / total if staying else enough
@@ -117,21 +145,30 @@ class _Pool:
                     self._run(runner, begin, end)
             self._free = {slot for slot in self._free if self._moments[slot] > end}
             if max(self._moments) <= end:
-                return
+                break
             begin, end = end, max(enough, 2 * end)
+        if coming:  # what they draw after that may be sooner than who is known to be next
+            self._next_moments = [moment if moment <= end else nan for moment in self._next_moments]
 
     def _run(self, runner: "_Runner", begin: float, end: float) -> None:
         """Let one race for all slots, from one moment to another."""
         draws, weight = runner
-        owners, best, target = self._owners, self._moments, draws.target
+        target, owners, best = draws.target, self._owners, self._moments
+        after, next_best = self._next, self._next_moments
         drawn = draws.between(begin * weight, end * weight)
         moments: Iterable[float] = draws.moments[drawn]
         if weight != 1:
             moments = [moment / weight for moment in moments]
         for moment, slot in zip(moments, draws.slots[drawn], strict=True):
-            if moment <= best[slot] and (owner := owners[slot]) is not target:
-                if owner is None or moment < best[slot] or target < owner:
+            if moment <= best[slot]:
+                owner = owners[slot]
+                if owner is None:
                     best[slot], owners[slot] = moment, target
+                elif owner is not target and (moment < best[slot] or target < owner):
+                    next_best[slot], after[slot] = best[slot], owner
+                    best[slot], owners[slot] = moment, target
+            elif moment < next_best[slot] and owners[slot] is not target:
+                next_best[slot], after[slot] = moment, target
 
 
 class _Draws:

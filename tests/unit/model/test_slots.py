@@ -55,6 +55,33 @@ def test_a_weight_that_grows_only_takes(given_to: dict[Target, int], more: int) 
     assert {taker for _, taker in moved(before, after)} <= {one}
 
 
+@settings(deadline=None)
+@given(st.lists(weights, min_size=2, max_size=12))
+def test_what_was_shared_out_before_changes_nothing(history: list[dict[Target, int]]) -> None:
+    slots = Slots()
+    for given_to in history:
+        assert slots.share("web", given_to, SIZE) == Slots().share("web", given_to, SIZE)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, 60).map(target), st.sampled_from([0, 0, 1, 1, 5])), max_size=40))
+def test_nor_do_many_that_come_and_go_one_after_the_other(changes: list[tuple[Target, int]]) -> None:
+    slots, given_to = Slots(), {target(number): 1 for number in range(1, 61)}
+    slots.share("web", given_to, SIZE)
+    for each, weight in changes:
+        given_to[each] = weight
+        slots.share("web", given_to, SIZE)
+    assert slots.share("web", given_to, SIZE) == Slots().share("web", given_to, SIZE)
+
+
+def test_what_has_changed_is_found_quickly() -> None:
+    slots, given_to = Slots(), {target(number): 1 for number in range(1, 41)}
+    before = slots.share("web", given_to, SIZE)
+    assert slots.share("web", {target(number): 1 for number in range(1, 41)}, SIZE) is before
+    after = slots.share("web", {target(number): 1 for number in range(1, 40)}, SIZE)
+    assert all(one is other for one, other in zip(before, after, strict=True) if one == other)
+
+
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_shares_are_by_weight(count: int) -> None:
     given_to = {target(number): number for number in range(1, count + 1)}
