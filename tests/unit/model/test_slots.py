@@ -63,8 +63,8 @@ def test_what_was_shared_out_before_changes_nothing(history: list[dict[Target, i
         assert slots.share("web", given_to, SIZE) == Slots().share("web", given_to, SIZE)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.lists(st.tuples(st.integers(1, 60).map(target), st.sampled_from([0, 0, 1, 1, 5])), max_size=40))
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(1, 60).map(target), st.sampled_from([0, 1, 5, 300])), max_size=40))
 def test_nor_do_many_that_come_and_go_one_after_the_other(changes: list[tuple[Target, int]]) -> None:
     slots, given_to = Slots(), {target(number): 1 for number in range(1, 61)}
     slots.share("web", given_to, SIZE)
@@ -72,6 +72,16 @@ def test_nor_do_many_that_come_and_go_one_after_the_other(changes: list[tuple[Ta
         given_to[each] = weight
         slots.share("web", given_to, SIZE)
     assert slots.share("web", given_to, SIZE) == Slots().share("web", given_to, SIZE)
+
+
+@pytest.mark.parametrize("leaving", range(22))
+def test_who_is_next_may_be_one_that_came_late(leaving: int) -> None:
+    few = {target(number): 1 for number in range(22)}
+    slots = Slots()
+    slots.share("web", few, SIZE)
+    slots.share("web", {**few, target(40): 60}, SIZE)
+    left = {**few, target(40): 60, target(leaving): 0}
+    assert slots.share("web", left, SIZE) == Slots().share("web", left, SIZE)
 
 
 def test_what_has_changed_is_found_quickly() -> None:
