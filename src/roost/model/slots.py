@@ -46,7 +46,7 @@ class Slots:
     def share(self, pool: Hashable, weights: Mapping[Target, int], size: int) -> tuple[Target, ...]:
         """Return whose each of the pool's `size` slots is; () when no target has a weight.
 
-        That depends on weights and size alone; what was shared out under the name `pool` before makes it fast.
+        That depends on weights and size alone; what was shared out before, as `pool`, makes it fast.
         Equal targets are one object, also in what was returned then: what has changed is found quickly.
         """
         known = self._pools.get(pool)
@@ -63,8 +63,8 @@ class Slots:
 class _Pool:
     """The slots of one pool: their owners, who would be next, and the moments at which they drew a slot.
 
-    When an owner is lost its slots are the next ones'. A moment that is not a number says that nobody knows who is
-    next: that is what it is after that, until somebody comes who draws the slot sooner than its owner.
+    When an owner is lost its slots are the next ones'. After that nobody knows who is next until somebody comes
+    who draws the slot sooner than its owner: then the moment is not a number.
     """
 
     def __init__(self, size: int) -> None:

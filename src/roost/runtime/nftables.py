@@ -325,9 +325,9 @@ def _for_tools(of: Set) -> bytes:
 
 
 def _elements_alike(data: bytes, of: Set) -> Iterable[tuple[bytes, bytes]]:
-    """Return key and data of elements that nothing but these tells apart; nothing where there is more to them.
+    """Return key and data of elements that differ in nothing else; nothing where there is more to them.
 
-    Thousands are taken apart at once so, where one by one they cost a reload more than all else.
+    So thousands are taken apart at once. One by one they cost a reload more than all else.
     """
     if not of.data or of.data == (VERDICT,):
         return ()

@@ -52,7 +52,7 @@ class UnreadableError(Exception):
 class Node:
     """A value with its place: a scalar, a list of nodes, or a mapping of texts to nodes.
 
-    `keys` says where a mapping's keys stand; `weight` counts the values below and this one. Of most values nobody
+    `keys` says where a mapping's keys stand; `weight` counts the values below and this one. Of most nobody
     asks where they stand: marks are made into that only then.
     """
 
@@ -291,8 +291,14 @@ def _resolve(text: str) -> Any:
     return float(text) if _FRACTION.fullmatch(text) else text
 
 
-def _check_tag(event: yaml.NodeEvent) -> None:
-    if event.tag not in (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
+def _check_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+    if event.tag not in (
+        None,
+        "!",
+        "tag:yaml.org,2002:str",
+        "tag:yaml.org,2002:seq",
+        "tag:yaml.org,2002:map",
+    ):
         _refuse(event, "a YAML tag (!) is not allowed", "remove the tag")
 
 

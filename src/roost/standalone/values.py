@@ -8,8 +8,8 @@ import base64
 import binascii
 import os
 import re
-from functools import lru_cache
 from difflib import get_close_matches
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
