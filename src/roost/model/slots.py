@@ -63,8 +63,8 @@ class Slots:
 class _Pool:
     """The slots of one pool: their owners, who would be next, and the moments at which they drew a slot.
 
-    When an owner is lost its slots are the next ones'. After that nobody knows who is next until somebody comes
-    who draws the slot sooner than its owner: then the moment is not a number.
+    When an owner is lost its slots are the next ones'. Then the moment of who is next is not a number: nobody
+    knows who that is, until somebody comes who draws the slot sooner than its owner.
     """
 
     def __init__(self, size: int) -> None:
