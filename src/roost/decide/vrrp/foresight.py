@@ -1,7 +1,7 @@
 """Who would lead a virtual router if machines went away or came: as far as one node can know. Pure.
 
-Masters alone speak in VRRP. So a node knows itself, who leads, and who has led while it listened; one of those
-may have ended since. A backup that has not led is unknown to everybody else.
+Masters alone speak in VRRP. So a node knows itself, who leads, and who has led while it listened; such a one
+may be gone since. A backup that has not led is unknown to everybody else.
 """
 
 from collections.abc import Collection, Mapping
