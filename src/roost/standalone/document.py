@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import yaml
 
@@ -161,20 +161,11 @@ class _Builder:
         self._anchors: dict[str, Node] = {}
         self._documents = 0
         self._values = 0  # with every alias expanded
-        self._takes: dict[type[yaml.Event], Callable[[Any], None]] = {
-            yaml.ScalarEvent: self._scalar,
-            yaml.SequenceStartEvent: self._sequence,
-            yaml.MappingStartEvent: self._mapping,
-            yaml.SequenceEndEvent: self._end,
-            yaml.MappingEndEvent: self._end,
-            yaml.AliasEvent: self._alias,
-            yaml.DocumentStartEvent: self._document,
-        }
 
     def take(self, event: yaml.Event) -> None:
         take = self._takes.get(type(event))
         if take is not None:
-            take(event)
+            take(self, event)
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -259,6 +250,17 @@ class _Builder:
 
     def _wants_key(self) -> bool:
         return self._top is not None and self._top.is_mapping and self._top.key is None
+
+    # Of the class: an object that refers to its own methods is a cycle, which nobody collects after a reload.
+    _takes: ClassVar[Mapping[type[yaml.Event], Callable[["_Builder", Any], None]]] = {
+        yaml.ScalarEvent: _scalar,
+        yaml.SequenceStartEvent: _sequence,
+        yaml.MappingStartEvent: _mapping,
+        yaml.SequenceEndEvent: _end,
+        yaml.MappingEndEvent: _end,
+        yaml.AliasEvent: _alias,
+        yaml.DocumentStartEvent: _document,
+    }
 
 
 def _child(node: Node, step: str | int) -> Node | None:
