@@ -44,7 +44,7 @@ class Wanted:
         shared = tuple(
             Shared((Virtual(self.vip, 6, port), Virtual(self.vip, 17, port)), owners)
             for port in ports
-            if (owners := self.slots.share(targets, size))
+            if (owners := self.slots.share(port, targets, size))
         )
         back = {(target, 6): Target(self.vip, 80) for target in targets}
         return Ruleset(shared, back, frozenset(), frozenset({self.vip}))

@@ -48,6 +48,9 @@ def test_what_is_wrong_is_counted_and_moves_nothing(tmp_path: Path) -> None:
         client = lan.lan.client
         roost = lan.roost(1, service(71, [str(VIP), str(VIP6)], 100))
         until(lambda: len(roost.answering()) == 2, "it leads")
+        me = roost.config["node"]
+        (move,) = roost.ask(f"/v1/what-if?down={me}&address=s71")["moves"]
+        assert (move["before"], move["after"], move["known"]) == (me, None, False)
         send(client, advert(), hops=254)
         send(client, advert()[:-1] + b"\0")
         send(client, advert()[:8])
@@ -73,6 +76,14 @@ def test_what_is_wrong_is_counted_and_moves_nothing(tmp_path: Path) -> None:
         until(lambda: not roost.answering(), "it gives way to that, with both families")
         (peer,) = roost.ask("/v1/explain/s71")["vrrp"][0]["peers"]
         assert (peer["priority"], peer["state"], peer["mac"]) == (255, "master", mac)
+        until(lambda: len(roost.answering()) == 2, "that one has fallen silent")
+        (move,) = roost.ask(f"/v1/what-if?down={me}")["moves"]
+        assert (move["service"], move["before"], move["after"]) == ("s71", me, str(SOURCE))
+        assert f"{SOURCE} (priority 255), who led before, if it still runs" in move["why"]
+        told = roost.ask(f"/v1/what-if?down={SOURCE}")
+        assert (told["moves"], told["staying"]) == ([], 1), (
+            "a machine that VRRP knows is no member, and may go"
+        )
 
 
 def test_a_firewall_has_its_say(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from roost.standalone.schema import FileSection
 def what_is_accepted_fits_the_schema() -> Iterator[None]:
     def checked(document: Document) -> tuple[FileSection | None, list[Found]]:
         sections, found = read_sections(document)
-        if sections is not None:
+        if sections is not None and not document.findings:
             configurations().validate(document.root.plain())
         return sections, found
 

@@ -68,7 +68,8 @@ def _draw(answer: dict[str, Any], screen: Screen) -> None:
                 move["service"],
                 " ".join(move["addresses"]),
                 _who(move, "before") or "nobody",
-                _who(move, "after") or ("nobody", "bold red"),
+                _who(move, "after")
+                or (("nobody", "bold red") if move.get("known", True) else "not known here"),
                 move["why"],
             )
             for move in answer["moves"]

@@ -29,7 +29,7 @@ class Prospect:
     """Who leads a service before and after the supposed change, and one clause on why.
 
     `shares_before` and `shares_after` are the parts of all askers, or connections, by node, where the service
-    is shared.
+    is shared. Not `known`: nobody here can tell who leads after it (VRRP).
     """
 
     service: Service
@@ -38,6 +38,7 @@ class Prospect:
     why: str
     shares_before: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     shares_after: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    known: bool = True
 
     @property
     def moves(self) -> bool:
@@ -52,6 +53,7 @@ class Prospect:
             "addresses": addresses,
             "before": self.before,
             "after": self.after,
+            "known": self.known,
             "why": self.why,
             "shares": {"before": dict(self.shares_before), "after": dict(self.shares_after)}
             if self.service.sharing is not None
@@ -86,12 +88,15 @@ def what_if(
     address: str | None = None,
     fitness: Fitnesses | None = None,
     holders: Mapping[IPAddress, str] | None = None,
+    foreseen: Mapping[str, Prospect] = MappingProxyType({}),
+    outsiders: Collection[str] = (),
 ) -> WhatIf:
     """Return what the election would do if nodes went `down`, came (`add`) or drained.
 
     A node to add that was lost comes back to life; an unknown one comes without labels. `address` limits the
     answer to the service with that address or name; `fitness` is what nodes say of themselves, `holders` who
-    has the lead of services that stay.
+    has the lead of services that stay. `foreseen` is what becomes of services that this election does not
+    decide about, `outsiders` are the machines that only those know.
 
     Raises UnknownNameError, and ContradictionError for a node to add that is a member, or of which two things
     are supposed at once.
@@ -100,9 +105,9 @@ def what_if(
     election.update_candidates(candidates, fitness, holders)
     before = dict(election.rankings)
     asked = _asked(election, address)
-    election.update_candidates(_supposed(election.candidates, down, add, drain), holders=holders)
+    election.update_candidates(_supposed(election.candidates, down, add, drain, outsiders), holders=holders)
     prospects = [
-        _prospect(before[name], ranking, election.candidates)
+        foreseen[name] if name in foreseen else _prospect(before[name], ranking, election.candidates)
         for name, ranking in sorted(election.rankings.items())
         if asked in (None, name)
     ]
@@ -121,9 +126,13 @@ def _asked(election: Election, key: str | None) -> str | None:
 
 
 def _supposed(
-    known: Mapping[str, Candidate], down: Collection[str], add: Collection[str], drain: Collection[str]
+    known: Mapping[str, Candidate],
+    down: Collection[str],
+    add: Collection[str],
+    drain: Collection[str],
+    outsiders: Collection[str],
 ) -> list[Candidate]:
-    if unknown := sorted({*down, *drain} - known.keys() - {*add}):
+    if unknown := sorted({*down, *drain} - known.keys() - {*add, *outsiders}):
         raise UnknownNameError(f"no node has the name {', '.join(unknown)}")
     if members := sorted(name for name in {*add} if name in known and known[name].verdict.active):
         raise ContradictionError(f"{', '.join(members)}: a member already, so it cannot come")
@@ -138,7 +147,7 @@ def _supposed(
         (down, Verdict.DEAD, "supposed to go down"),
         (drain, Verdict.DRAINING, "supposed to drain"),
     ):
-        for name in names:
+        for name in {*names} & supposed.keys():
             supposed[name] = replace(supposed[name], verdict=verdict, evidence=evidence)
     return list(supposed.values())
 

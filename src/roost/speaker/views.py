@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from roost import __version__
 from roost.decide.members import ClusterMember
+from roost.decide.vrrp.foresight import Supposed
 from roost.model.address import canonical
 from roost.model.explain import explain, why_kept
 from roost.model.ranking import Ranking
@@ -32,7 +33,7 @@ from roost.speaker.status_types import (
     ServiceView,
     StatusView,
 )
-from roost.speaker.vrrp import vrrp_view
+from roost.speaker.vrrp import vrrp_machines, vrrp_prospects, vrrp_view
 
 __all__ = ["SpeakerViews"]
 
@@ -142,6 +143,8 @@ class SpeakerViews:
             address=address,
             fitness=election.fitness,
             holders=election.holders,
+            foreseen=vrrp_prospects(self._speaker, Supposed(down, drain, add)),
+            outsiders=vrrp_machines(self._speaker),
         )
         return found.as_data()
 

@@ -1,10 +1,13 @@
 """The virtual routers of this node as data, problems and metrics."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
+from roost.decide.vrrp.foresight import Supposed, foresee
 from roost.decide.vrrp.part import Part, Peer
+from roost.model.what_if import Prospect
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.protocols.vrrp.packet import CENTISECONDS, RELEASE
@@ -25,6 +28,28 @@ def vrrp_view(speaker: Speaker, service: str) -> list[VrrpView]:
     """Return the instances of a service, one for each family; none where VRRP does not decide."""
     now = time.monotonic()
     return [_part(speaker, part, now) for part in speaker.decider.state.routers.parts_of(service)]
+
+
+def vrrp_prospects(speaker: Speaker, supposed: Supposed) -> Mapping[str, Prospect]:
+    """Return what would become of the services that VRRP decides about, by name."""
+    state = speaker.decider.state
+    found: dict[str, Prospect] = {}
+    for name, ranking in state.election.rankings.items():
+        if (part := state.routers.decides(name)) is not None:
+            peers = {_name_of(speaker, peer): peer for peer in part.peers.values()}
+            prospect = foresee(part, speaker.name, ranking.leader, peers, supposed)
+            found[name] = replace(prospect, service=ranking.service)
+    return found
+
+
+def vrrp_machines(speaker: Speaker) -> frozenset[str]:
+    """Return the names and addresses of the machines that VRRP knows of: heard as masters, or configured."""
+    routers = speaker.decider.state.routers
+    peers = [peer for part in routers.parts for peer in part.peers.values()]
+    configured = (str(each) for part in routers.parts for each in part.unicast)
+    return frozenset(
+        {*(_name_of(speaker, each) for each in peers), *(str(each.source) for each in peers), *configured}
+    )
 
 
 def vrrp_problems(speaker: Speaker, now: float) -> Iterator[Problem]:
@@ -82,6 +107,10 @@ def vrrp_metrics(speaker: Speaker) -> Iterator[Metric]:
     yield Metric("roost_vrrp_adverts_ignored", about, "counter", (*_LABELS, "reason"), ignored)
 
 
+def _name_of(speaker: Speaker, peer: Peer) -> str:
+    return speaker.decider.state.machine_at(peer.source, peer.mac)
+
+
 def _part(speaker: Speaker, part: Part, now: float) -> VrrpView:
     instance, router = part.instance, part.router
     master = part.master(now)
@@ -105,7 +134,7 @@ def _part(speaker: Speaker, part: Part, now: float) -> VrrpView:
 
 
 def _peer(speaker: Speaker, peer: Peer, now: float) -> VrrpPeerView:
-    name = speaker.decider.state.machine_at(peer.source, peer.mac)
+    name = _name_of(speaker, peer)
     leads = "master" if now < peer.leads_until else "silent"
     return {
         "address": str(peer.source),

@@ -9,9 +9,10 @@ all of it would expand to is counted and bounded.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NoReturn
 
 import yaml
 
@@ -31,6 +32,9 @@ _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
 }
 
+_NO_KEYS: Final[Mapping[str, Any]] = MappingProxyType({})
+_NUMERIC: Final = frozenset("+-.0123456789")  # what a number begins with
+
 Path = tuple[str | int, ...]
 Found = tuple[Path, Spot, Finding]  # what is wrong, and where
 
@@ -48,13 +52,19 @@ class UnreadableError(Exception):
 class Node:
     """A value with its place: a scalar, a list of nodes, or a mapping of texts to nodes.
 
-    `keys` says where a mapping's keys stand; `weight` counts the values below and this one.
+    `keys` says where a mapping's keys stand; `weight` counts the values below and this one. Of most nobody
+    asks where they stand: marks are made into that only then.
     """
 
     value: Any
-    spot: Spot
-    keys: dict[str, Spot] = field(default_factory=dict)
+    mark: Any  # PyYAML's, of the C parser or the Python one
+    keys: Mapping[str, Any]  # their marks
     weight: int = 1
+
+    @property
+    def spot(self) -> Spot:
+        """Where it stands."""
+        return _spot(self.mark)
 
     def plain(self) -> Any:
         """Return the value without places."""
@@ -92,7 +102,7 @@ class Document:
     def key_spot(self, path: Path) -> Spot:
         """Return where the key at the end of `path` stands."""
         node = self.get(path[:-1])
-        return node.keys[str(path[-1])] if node and path[-1] in node.keys else self.find(path)[1]
+        return _spot(node.keys[str(path[-1])]) if node and path[-1] in node.keys else self.find(path)[1]
 
     def get(self, path: Sequence[str | int]) -> Node | None:
         """Return the node at `path`, or None."""
@@ -106,7 +116,7 @@ def parse(text: str) -> Document:
     """Read one YAML document within bounds; raises UnreadableError."""
     builder = _Builder()
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        for event in _events(text):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -132,7 +142,14 @@ class _Open:
     node: Node
     path: Path
     anchor: str | None
-    key: tuple[str, Spot] | None = None  # of the value that comes next
+    keys: dict[str, Any]  # of a mapping
+    is_mapping: bool
+    key: str | None = None  # of the value that comes next
+
+    @property
+    def below(self) -> Path:
+        """The path of the value that comes next."""
+        return (*self.path, len(self.node.value) if self.key is None else self.key)
 
 
 class _Builder:
@@ -140,49 +157,44 @@ class _Builder:
         self.root: Node | None = None
         self.findings: list[Found] = []
         self._open: list[_Open] = []
+        self._top: _Open | None = None  # the last of them
         self._anchors: dict[str, Node] = {}
         self._documents = 0
         self._values = 0  # with every alias expanded
 
     def take(self, event: yaml.Event) -> None:
-        match event:
-            case yaml.ScalarEvent():  # most of them
-                self._scalar(event)
-            case yaml.SequenceStartEvent():
-                self._start(event, [])
-            case yaml.MappingStartEvent():
-                self._start(event, {})
-            case yaml.CollectionEndEvent():
-                self._end()
-            case yaml.AliasEvent():
-                self._alias(event)
-            case yaml.DocumentStartEvent():
-                self._documents += 1
-                if self._documents > 1:
-                    _refuse(event, "holds more than one YAML document", "keep one, without a second ---")
+        take = self._takes.get(type(event))
+        if take is not None:
+            take(self, event)
+
+    def _document(self, event: yaml.DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            _refuse(event, "holds more than one YAML document", "keep one, without a second ---")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        spot = _spot(event.start_mark)
-        if self._wants_key():
-            self._key(event.value, spot)
+        top, text, mark = self._top, event.value, event.start_mark
+        if top is not None and top.is_mapping and top.key is None:
+            self._key(top, text, mark)
             return
-        _check_tag(event)
-        node = Node(_resolve(event.value) if event.implicit[0] and not event.style else event.value, spot)
+        if event.tag is not None:
+            _check_tag(event)
+        value = _resolve(text) if event.implicit[0] and not event.style else text
+        node = Node(value, mark, _NO_KEYS)
         self._count(event, 1)
         if event.anchor:
             self._anchors[event.anchor] = node
-        if node.value is None and self._open:
+        if value is None and top is not None:
             finding = Finding("has no value", "give it a value or remove it")
-            self.findings.append((self._path(), spot, finding))
+            self.findings.append((top.below, _spot(mark), finding))
         self._put(node)
 
-    def _key(self, text: str, spot: Spot) -> None:
-        parent = self._open[-1]
-        if text in parent.node.keys:
-            line = parent.node.keys[text].line
-            finding = Finding(f"is given twice, first in line {line}", "keep one of the two")
-            self.findings.append(((*parent.path, text), spot, finding))
-        parent.key = (text, spot)
+    def _key(self, parent: _Open, text: str, mark: Any) -> None:
+        first = parent.keys.setdefault(text, mark)
+        if first is not mark:
+            finding = Finding(f"is given twice, first in line {_spot(first).line}", "keep one of the two")
+            self.findings.append(((*parent.path, text), _spot(mark), finding))
+        parent.key = text
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         node = self._anchors.get(event.anchor or "")
@@ -191,35 +203,45 @@ class _Builder:
         self._count(event, node.weight)
         self._put(node)
 
-    def _start(self, event: yaml.CollectionStartEvent, value: list[Node] | dict[str, Node]) -> None:
+    def _sequence(self, event: yaml.SequenceStartEvent) -> None:
+        self._start(event, Node([], event.start_mark, _NO_KEYS), {}, is_mapping=False)
+
+    def _mapping(self, event: yaml.MappingStartEvent) -> None:
+        keys: dict[str, Any] = {}
+        self._start(event, Node({}, event.start_mark, keys), keys, is_mapping=True)
+
+    def _start(
+        self, event: yaml.CollectionStartEvent, node: Node, keys: dict[str, Any], *, is_mapping: bool
+    ) -> None:
         if self._wants_key():
             _refuse(event, "a key is not a plain text", "quote the key, or check brackets and indentation")
         if len(self._open) >= MAX_DEPTH:
             _refuse(event, f"is nested deeper than {MAX_DEPTH} levels", "check brackets and indentation")
-        _check_tag(event)
+        if event.tag is not None:
+            _check_tag(event)
         self._count(event, 1)
-        path = self._path() if self._open else ()
-        self._open.append(_Open(Node(value, _spot(event.start_mark)), path, event.anchor))
+        path = self._top.below if self._top else ()
+        self._top = _Open(node, path, event.anchor, keys, is_mapping)
+        self._open.append(self._top)
 
-    def _end(self) -> None:
+    def _end(self, _: yaml.CollectionEndEvent) -> None:
         done = self._open.pop()
+        self._top = self._open[-1] if self._open else None
         if done.anchor:
             self._anchors[done.anchor] = done.node
         self._put(done.node)
 
     def _put(self, node: Node) -> None:
-        if not self._open:
+        parent = self._top
+        if parent is None:
             self.root = node
             return
-        parent = self._open[-1]
         parent.node.weight += node.weight
-        if isinstance(parent.node.value, list):
+        if not parent.is_mapping:
             parent.node.value.append(node)
         elif parent.key is not None:
-            key, spot = parent.key
+            parent.node.value.setdefault(parent.key, node)  # of two, the first counts
             parent.key = None
-            parent.node.value.setdefault(key, node)  # of two, the first counts
-            parent.node.keys.setdefault(key, spot)
 
     def _count(self, event: yaml.Event, values: int) -> None:
         self._values += values
@@ -227,13 +249,18 @@ class _Builder:
             _refuse(event, f"holds more than {MAX_NODES:,} values", "split the cluster, or drop aliases (*)")
 
     def _wants_key(self) -> bool:
-        return bool(self._open) and isinstance(self._open[-1].node.value, dict) and self._open[-1].key is None
+        return self._top is not None and self._top.is_mapping and self._top.key is None
 
-    def _path(self) -> Path:
-        """Return the path of the value that comes next."""
-        parent = self._open[-1]
-        step = len(parent.node.value) if parent.key is None else parent.key[0]
-        return (*parent.path, step)
+    # Of the class: an object that refers to its own methods is a cycle, which nobody collects after a reload.
+    _takes: ClassVar[Mapping[type[yaml.Event], Callable[["_Builder", Any], None]]] = {
+        yaml.ScalarEvent: _scalar,
+        yaml.SequenceStartEvent: _sequence,
+        yaml.MappingStartEvent: _mapping,
+        yaml.SequenceEndEvent: _end,
+        yaml.MappingEndEvent: _end,
+        yaml.AliasEvent: _alias,
+        yaml.DocumentStartEvent: _document,
+    }
 
 
 def _child(node: Node, step: str | int) -> Node | None:
@@ -246,17 +273,34 @@ def _child(node: Node, step: str | int) -> Node | None:
     return None
 
 
+def _events(text: str) -> Iterator[yaml.Event]:
+    """Yield the parser's events, as `yaml.parse` does with twice the calls."""
+    loader = _Loader(text)
+    try:
+        while (event := loader.get_event()) is not None:
+            yield event
+    finally:
+        loader.dispose()
+
+
 def _resolve(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMERIC:
+        return text
     if _NUMBER.fullmatch(text):
         return int(text)
     return float(text) if _FRACTION.fullmatch(text) else text
 
 
-def _check_tag(event: yaml.NodeEvent) -> None:
-    tag = getattr(event, "tag", None)
-    if tag not in (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
+def _check_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+    if event.tag not in (
+        None,
+        "!",
+        "tag:yaml.org,2002:str",
+        "tag:yaml.org,2002:seq",
+        "tag:yaml.org,2002:map",
+    ):
         _refuse(event, "a YAML tag (!) is not allowed", "remove the tag")
 
 

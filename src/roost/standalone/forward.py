@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
-from pydantic_core import PydanticCustomError
 
 from roost.model.address import IPAddress
-from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, HealthKind
-from roost.protocols.machine import Endpoint
+from roost.model.forwarding import RECORDS, Backend, Forward, HealthCheck, HealthKind, Target
 from roost.standalone import values
 from roost.standalone.section import Section
 from roost.standalone.shape import TEXT, choices, kinds, reads, widens
@@ -36,17 +33,17 @@ _Gateway = Annotated[IPAddress, PlainValidator(values.unicast("use a free addres
 _Port = Annotated[int, PlainValidator(values.integer(1, 65535))]
 
 
+_own: Final = values.unicast("use the server's own address")
+_endpoint: Final = values.endpoint()
+
+
 @reads(TEXT)
-def _server(value: object) -> Endpoint:
+def _server(value: object) -> Target:
     """Return `address` or `address:port`; port 0 is none."""
-    own = values.unicast("use the server's own address")
-    try:
-        return Endpoint(str(own(value)), 0)
-    except PydanticCustomError:
-        if not isinstance(value, str) or not _WITH_PORT.fullmatch(value):
-            raise
-    endpoint = values.endpoint()(value)
-    return Endpoint(str(own(endpoint.host)), endpoint.port)
+    if not isinstance(value, str) or not _WITH_PORT.fullmatch(value):
+        return Target(_own(value), 0)
+    endpoint = _endpoint(value)
+    return Target(_own(endpoint.host), endpoint.port)
 
 
 @reads({"const": True})
@@ -88,7 +85,7 @@ def _one_or_many(value: Any) -> Any:
 class ServerSection(Section):
     """A server; without `port`, here or behind the address (`address:port`), it has the service's own."""
 
-    address: Annotated[Endpoint, PlainValidator(_server)]
+    address: Annotated[Target, PlainValidator(_server)]
     port: _Port | None = None
 
     @model_validator(mode="after")
@@ -99,7 +96,7 @@ class ServerSection(Section):
 
     def backend(self, weight: int = 1) -> Backend:
         """Return it as others know it."""
-        return Backend(ip_address(self.address.host), self.address.port or self.port or 0, weight)
+        return Backend(self.address.address, self.address.port or self.port or 0, weight)
 
 
 class BackendSection(ServerSection):

@@ -24,14 +24,15 @@ def against_host(
 
     `local` are all its addresses by interface, `connected` those of the interfaces that announce the service.
     """
+    held = {own.ip: name for name, own in reversed(local)}
     for number, backend in enumerate(forward.backends):
-        if holder := _holder(backend.address, local):
+        if holder := held.get(backend.address):
             cause = (
                 f"{backend.address} is this host's own address on {holder}, and nothing is forwarded to it"
             )
             yield "error", f"backends[{number}]", Finding(cause, "use deliver: local, or another server")
     for gateway in forward.gateways:
-        if holder := _holder(gateway, local):
+        if holder := held.get(gateway):
             finding = Finding(f"{gateway} is this host's own address on {holder}", "use a free address")
             yield "error", "forward.gateway", finding
             continue
@@ -56,7 +57,3 @@ def against_host(
                 )
                 cure = "use source: masquerade, or a subnet of their own for the backends"
                 yield "warning", f"addresses[{number}]", Finding(cause, cure)
-
-
-def _holder(address: object, local: Sequence[_Local]) -> str | None:
-    return next((name for name, own in local if own.ip == address), None)

@@ -269,9 +269,9 @@ def _spots(document: Document) -> dict[str, Spot]:
     for at in range(len(services.value) if services else 0):
         listed += [("services", at, key) for key in ("addresses", "interfaces", "track", "backends")]
     for path in listed:
-        node = document.get(path)
+        node, field = document.get(path), _field(path)
         for at, entry in enumerate(node.value if node else ()):
-            spots[_field((*path, at))] = entry.spot
+            spots[f"{field}[{at}]"] = entry.spot
             if path[-1] == "track" and isinstance(entry.value, dict):
                 spots |= {_field((*path, at, key)): below.spot for key, below in entry.value.items()}
     for at in range(len(services.value) if services else 0):

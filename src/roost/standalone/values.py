@@ -9,6 +9,7 @@ import binascii
 import os
 import re
 from difflib import get_close_matches
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,7 @@ _KEY_LENGTHS: Final = r"^\s*([A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]
 _STATUSES: Final = " *[1-5][0-9][0-9] *(- *[1-5][0-9][0-9] *)?"
 _ADDRESS: Final = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+_REMEMBERED: Final = 1 << 14  # addresses, about 4 MB
 
 
 def wrong(cause: str, cure: str) -> PydanticCustomError:
@@ -175,8 +177,8 @@ def unicast(cure: str) -> Reader[IPAddress]:
 
     @reads(_ADDRESS)
     def check(value: object) -> IPAddress:
-        address = _address(text(value))
-        if flaw := _flaw(address):
+        address, flaw = _examined(text(value))
+        if flaw:
             raise wrong(f"{address} is {flaw}", cure)
         return address
 
@@ -353,6 +355,13 @@ def _address(value: str) -> IPAddress:
         raise wrong(
             f"{_shown(value)} is not an IP address", "write one such as 192.0.2.10 or 2001:db8::10"
         ) from error
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _examined(value: str) -> tuple[IPAddress, str | None]:
+    """Return an address and its flaw. Of a file that is read again nearly all is as it was."""
+    address = _address(value)
+    return address, _flaw(address)
 
 
 def _flaw(address: IPAddress) -> str | None:

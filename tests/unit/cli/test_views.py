@@ -114,6 +114,15 @@ def test_checks_are_explained_with_what_they_said_last(monkeypatch: pytest.Monke
     assert "b  " in shown
 
 
+@pytest.mark.parametrize(("known", "told"), [(False, "not known here"), (True, "nobody")])
+def test_a_what_if_that_nobody_here_can_answer(
+    monkeypatch: pytest.MonkeyPatch, *, known: bool, told: str
+) -> None:
+    move = {"service": "web", "addresses": ["192.0.2.200"], "before": "n1", "after": None, "why": "-"}
+    answer = {"moves": [move | {"shares": None, "known": known}], "staying": 0, "total": 1}
+    assert told in run(monkeypatch, what_if, answer, "--down", "n1")
+
+
 def test_a_what_if(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run(monkeypatch, what_if, MOVES, "--down", "n1")
     assert "\x1b" not in shown

@@ -1,5 +1,6 @@
 """What a valid file means."""
 
+import gc
 from collections.abc import Callable
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from roost.model.service import Advertisement, LabelSelector, Port
 from roost.protocols.machine import Endpoint
 from roost.standalone import SpeakerConfig, diff, environment_problems, load, why_elsewhere
+from roost.standalone.document import parse
 from roost.standalone.schema import all_keys
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -274,6 +276,17 @@ def test_an_interface_that_is_not_there_yet_is_a_warning(read: Read) -> None:
 
 
 # --- documentation and hostile text ---------------------------------------------------------------
+
+
+def test_a_text_that_was_read_leaves_no_cycles() -> None:
+    """Nobody collects those after a reload (`roost.runtime.garbage`): the memory would grow with each."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert parse(services(*(f"name: s{at}, addresses: [192.0.2.{at}]" for at in range(1, 50)))).root
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_examples_are_valid_and_use_documented_keys() -> None:

@@ -61,9 +61,9 @@ def ruleset_of(wanted: Pools, slots: Slots) -> Ruleset:
     shared = tuple(
         Shared(pool.virtuals, owners)
         for pool in wanted.pools
-        if (owners := slots.share(pool.weights, pool.size))
+        if (owners := slots.share(pool.virtuals[0], pool.weights, pool.size))
     )
-    slots.keep(target for pool in wanted.pools for target in pool.weights)
+    slots.keep(pool.virtuals[0] for pool in wanted.pools)
     rest = wanted.rest
     return Ruleset(shared, rest.back, rest.masqueraded, rest.held)
 

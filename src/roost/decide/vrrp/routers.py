@@ -174,6 +174,11 @@ class VirtualRouters:
                 found[name] = name_of(peer) if peer is not None else None
         return found
 
+    def decides(self, service: str) -> Part | None:
+        """Return the part that decides for the group of a service, None where VRRP does not."""
+        parts = self.parts_of(service)
+        return self._group_of[parts[0]][0] if parts else None
+
     def handover_time(self, address: IPAddress) -> float:
         """Return the seconds within which any backup has taken over from a master that said that it goes."""
         part = next(each for each in self.parts if address in each.addresses)

@@ -42,6 +42,7 @@ class ForwardingHost:
         self._settings = RouterSettings(state / "router-settings.json")
         self._memory = Memory(state / "forwarding.json", "the health of backends")
         self._tables = {version: ForwardTable(version) for version in _VERSIONS}
+        self._known: dict[Key, bool] | None = None  # what is remembered
         self._slots = Slots()
         self._served: frozenset[tuple[Target, int]] = frozenset()
         self._there = self._left = bool(self._memory.recall())  # whether tables are there, left by another
@@ -72,14 +73,15 @@ class ForwardingHost:
         if not ruleset.held:
             self._clear()
             return ()
-        rows = [[key.service, str(key.target.address), key.target.port, up] for key, up in known.items()]
-        self._memory.keep({"backends": rows})
+        if not self._there:
+            self._remember(known)  # before anything is there: whoever comes after a crash has to know of it
         self._there = True
         done = self._settings.enforce(ruleset.versions, links)
         followed = [self._follow(table, version, ruleset) for version, table in self._tables.items()]
         lost = tuple(each for each in followed if each)
         self._left = False
         self._abandon(wanted)
+        self._remember(known)
         return (*done, *lost)
 
     def verify(self, versions: Collection[int], links: Iterable[str]) -> tuple[str, ...]:
@@ -107,7 +109,14 @@ class ForwardingHost:
             table.remove()
         self._settings.release()
         self._memory.keep({})
+        self._known = None
         self._there = self._left = False
+
+    def _remember(self, known: dict[Key, bool]) -> None:
+        if known != self._known:
+            rows = [[key.service, str(key.target.address), key.target.port, up] for key, up in known.items()]
+            self._memory.keep({"backends": rows})
+            self._known = known
 
     def _follow(self, table: ForwardTable, version: int, ruleset: Ruleset) -> str:
         """Put a table in force, and list it; returns what another program had changed."""
