@@ -56,6 +56,7 @@ _WELCOMED: Final = 4  # new members of one peer's state that the others are told
 _TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
 _MEET_AGAIN: Final = 0.2  # seconds between two exchanges with members that were declared dead and ping
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
+_LEFT_PINGS: Final = 0.4  # seconds for which who has left may ping still
 _PUSH_PULL_SCALE: Final = 32  # members up to which push/pull keeps its interval
 
 
@@ -397,7 +398,7 @@ class Swim:
 
         Who has left on purpose pings for a moment still; later it has come back.
         """
-        leaving = member.status is Status.LEFT and now - member.since < _LEAVE_TIMEOUT
+        leaving = member.status is Status.LEFT and now - member.since < _LEFT_PINGS
         if not leaving and now - self._met_again >= _MEET_AGAIN:
             self._met_again = now
             self._exchange_state(member.endpoint, now, join=True)
