@@ -1,4 +1,4 @@
-"""A reader that goes away: the commands that ask a speaker end quietly, a lab leaves nothing, a speaker goes on."""
+"""A reader that goes away: commands end quietly, a lab leaves nothing, a speaker goes on."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.system.netns import NETNS
 from tests.system.speakers import lan, services, until
 from tests.system.test_lab import traces
