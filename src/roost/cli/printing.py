@@ -1,8 +1,8 @@
 """How a command ends when what it prints cannot be written.
 
 When nobody reads on, as in `roost events | head -1`: quietly, with a code of its own. When the disk is full:
-with a line that says so. SIGPIPE itself stays ignored: it would also end a command in the middle of a question
-to a speaker, and a lab before its namespaces are gone.
+with a line that says so. SIGPIPE itself stays ignored: it would also end a command in the middle of a
+question to a speaker, and a lab before its namespaces are gone.
 """
 
 import errno
