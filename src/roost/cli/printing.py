@@ -8,6 +8,7 @@ question to a speaker, and a lab before its namespaces are gone.
 import errno
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def printing() -> Iterator[None]:
             raise SystemExit(int(Exit.UNREAD)) from None
         raise
     except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.errno != errno.ENOSPC or error.filename is not None or not _takes_room(sys.stdout):
             raise
         _silence([sys.stdout])
         raise Failure(f"cannot write the output: {error.strerror}", Exit.CANNOT_RUN) from error
@@ -56,6 +57,15 @@ def _silence(streams: Iterable[IO[Any]]) -> None:
     for stream in streams:
         os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def _takes_room(stream: IO[Any] | None) -> bool:
+    """Tell whether a stream is a file: where it is none, something else had no room (BPF, netlink)."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode if stream is not None else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and stream is not None and not stream.isatty())
 
 
 def _is_unread(stream: IO[Any] | None) -> bool:
