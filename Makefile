@@ -52,9 +52,11 @@ docs: dev
 man: dev
 	.venv/bin/python tools/build_man.py build/man
 
-# A package for this Debian, into build; needs dpkg-deb and Debian's own python3. Root also tries it.
+# A package for this Debian, into build; needs dpkg-deb and Debian's own python3. lintian judges it where it is
+# installed, and root also tries it.
 deb: dev
 	@tools/build_deb
+	@if command -v lintian >/dev/null; then lintian --allow-root --fail-on warning "$$(ls -t build/roost_*.deb | head -n 1)"; fi
 	@if [ "$$(id -u)" = 0 ]; then tools/try_deb "$$(ls -t build/roost_*.deb | head -n 1)"; fi
 
 # What the wheel brings along: a bill of materials (CycloneDX) from the lock.

@@ -91,7 +91,8 @@ node dead.
 ## Connections are open while the address moves
 
 TCP, half of them IPv6, each echoing ten times a second on hosts. Without `keepConnections` the new leader
-refuses what it does not know, as keepalived's and MetalLB's do.
+refuses what it does not know, as any host does without
+passing on (keepalived and MetalLB pass nothing on; not measured).
 
 {_table(["move", "keepConnections", "broken", "longest echo ms"], broken)}
 

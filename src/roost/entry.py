@@ -17,5 +17,7 @@ def main() -> None:
     if sys.argv[1:2] == ["lab"]:
         early_signals.catch_the_end(130, b"roost: stopped; nothing is left behind\n")
     from roost.cli import main as command  # noqa: PLC0415 - see above
+    from roost.cli.printing import printing  # noqa: PLC0415
 
-    command()
+    with printing():
+        command()

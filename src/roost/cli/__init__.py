@@ -9,6 +9,7 @@ import click
 
 from roost import __version__
 from roost.cli.exits import Exit, Failure
+from roost.cli.printing import printing
 
 __all__ = ["main"]
 
@@ -53,10 +54,16 @@ class _LazyGroup(click.Group):
             ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Read the options; `--help` and `--version` print already here."""
+        with printing():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what ends it from outside is one line, where the command does not know better."""
         try:
-            return super().invoke(ctx)
+            with printing():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted", Exit.INTERRUPTED) from None
         except PermissionError as error:

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     CANNOT_RUN = 3  # this machine lacks a right, a tool, a free port
     NO_SPEAKER = 4  # no speaker answers at the socket
     INTERRUPTED = 130  # ended by a signal before it was done
+    UNREAD = 141  # nobody read its output to the end; what a shell says of SIGPIPE
 
 
 class Failure(click.ClickException):

@@ -71,6 +71,9 @@ def command(
         made = convert(file, FilesOnDisk(), wishes, os.environ, socket.gethostname())
     except UnreadableError as error:
         raise Failure(str(error), Exit.INVALID) from error
+    if not made.found:
+        text = f"{file} has no vrrp_instance and no virtual_server: it is no configuration of Keepalived"
+        raise Failure(f"{text} (for Roost's own files: roost check)", Exit.INVALID)
     problems = [
         str(each)
         for each in load(output or Path("roost.yaml"), made.text.encode()).problems

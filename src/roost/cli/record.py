@@ -45,10 +45,7 @@ def command(output: Path, seconds: float, socket_path: Path | None, *, decrypt: 
     """
     sock = socket_path or only_socket()
     query = {"seconds": f"{seconds:g}", **({"decrypt": "true"} if decrypt else {})}
-    try:
-        written = asyncio.run(_write(sock, f"/v1/record?{urlencode(query)}", seconds + _PATIENCE, output))
-    except BrokenPipeError:
-        return  # whoever read it has seen enough
+    written = asyncio.run(_write(sock, f"/v1/record?{urlencode(query)}", seconds + _PATIENCE, output))
     if str(output) != "-":
         click.echo(f"{output}: {written} packets", err=True)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from roost.observe.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.text import Text
 
 __all__ = ["COLOURS", "Cell", "Screen", "age", "clean", "sign", "verdict"]
@@ -34,7 +34,6 @@ COLOURS: Final = {
 _LOST: Final = "red"
 _SIGNS: Final = {"green": "●", "yellow": "◐", "red": "✗", "bold red": "✗"}
 _GAP: Final = "  "
-_SHORT: Final = 24  # characters
 
 
 def clean(text: object) -> str:
@@ -95,9 +94,11 @@ class Screen:
             self._console.print(" " * indent * bool(at), each, sep="", end="\n", soft_wrap=True)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """Write rows under headers, aligned; the last column takes what room is left."""
+        """Write rows under headers, aligned."""
         if self.is_terminal:
-            self._console.print(fitted(headers, rows))
+            from roost.cli.table import Fitted  # noqa: PLC0415 - rich only for people
+
+            self._console.print(Fitted(headers, [[_text([cell]) for cell in row] for row in rows]))
             return
         from rich.cells import cell_len  # noqa: PLC0415
 
@@ -109,22 +110,6 @@ class Screen:
 
     def _write(self, line: str) -> None:
         self._console.file.write(line + "\n")
-
-
-def fitted(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> "RenderableType":
-    """Return a table that fits a terminal of any width: long cells go on below themselves."""
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, len(_GAP), 0, 0))
-    cells = [[_text([cell]) for cell in row] for row in rows]
-    # An empty column takes no room, and what is short is not broken while anything long can be.
-    columns = [at for at in range(len(headers)) if not cells or any(len(row[at]) for row in cells)]
-    for at in columns:
-        longest = max((len(row[at]) for row in cells), default=0)
-        table.add_column(headers[at], overflow="fold", no_wrap=longest <= _SHORT)
-    for row in cells:
-        table.add_row(*(row[at] for at in columns))
-    return table
 
 
 def _text(parts: Sequence[Cell]) -> "Text":

@@ -48,7 +48,7 @@ def command(
     port.
     """
     if kubernetes == (path is not None):
-        raise click.UsageError("say where services come from: --config FILE or --kubernetes")
+        raise click.UsageError("say where services come from: either --config FILE or --kubernetes")
     if path is not None:
         told = "with --config: the file says it, or it is of --kubernetes alone"
         refuse_all_but({"path", "log_level", "log_format"}, told)

@@ -12,6 +12,7 @@ import click
 
 from roost.cli.client import ask, asks_cluster, only_socket
 from roost.cli.exits import Exit, Failure
+from roost.cli.printing import end_if_unread
 from roost.cli.screen import clean
 from roost.observe.moment import rfc3339
 
@@ -35,6 +36,7 @@ def watch_leaders(path: Path | None, *, as_json: bool) -> None:
             for event in leaders.changes(status) if status else ():
                 click.echo(json.dumps(event) if as_json else clean(_line(event)))
             time.sleep(_POLL)
+            end_if_unread()
             try:
                 status = ask(where, "status")
             except Failure as failure:

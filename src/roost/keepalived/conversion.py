@@ -15,6 +15,7 @@ from roost.keepalived.yaml_text import from_lines, printed
 
 __all__ = ["Conversion", "Wishes", "convert"]
 
+_ANNOUNCING: Final = frozenset({"vrrp_instance", "virtual_server"})
 _TITLES: Final = (
     ("lost", "What has no counterpart:"),
     ("changed", "What acts differently:"),
@@ -24,10 +25,15 @@ _TITLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The text of a roost.yaml, and what is to be said of it in the order of their lines."""
+    """The text of a roost.yaml, and what is to be said of it in the order of their lines.
+
+    Where nothing was `found`, the file announces no address and balances nothing: it is none of Keepalived's,
+    most likely.
+    """
 
     text: str
     remarks: tuple[Remark, ...]
+    found: bool
 
     def of_kind(self, kind: str) -> tuple[Remark, ...]:
         """Return the remarks of one kind."""
@@ -59,7 +65,8 @@ def convert(
         *missing,
         *printed(fields, str(path)),
     ]
-    return Conversion("\n".join([*text, *_told(told, str(path)), ""]), told)
+    found = any(each.keyword in _ANNOUNCING for each in entries)
+    return Conversion("\n".join([*text, *_told(told, str(path)), ""]), told, found)
 
 
 def _told(remarks: Sequence[Remark], main: str) -> Iterator[str]:

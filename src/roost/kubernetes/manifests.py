@@ -5,8 +5,10 @@ Beyond mistakes, it names what is allowed and probably not meant.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
+from roost.kubernetes.annotations import unknown_annotations, wrong_addresses
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
 from roost.kubernetes.documents import documents, only_document
 from roost.kubernetes.failback import why_no_failback
@@ -22,6 +24,15 @@ _NAMED: Final = [
     for key in ("apiVersion", "kind")
 ]
 _BGP: Final = frozenset({"BGPPeer", "BGPAdvertisement", "BFDProfile"})
+_KINDS: Final = _BGP | {  # of MetalLB and its operator
+    "Community",
+    "ConfigurationState",
+    "IPAddressPool",
+    "L2Advertisement",
+    "MetalLB",
+    "ServiceBGPStatus",
+    "ServiceL2Status",
+}
 _STRINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "IPAddressPool": ("addresses",),
     "L2Advertisement": ("ipAddressPools", "interfaces"),
@@ -80,6 +91,7 @@ def _check(items: Sequence[Object]) -> tuple[list[Mistake], list[Mistake]]:
     }
     _, more = read_advertisements(kinds["L2Advertisement"], labels)
     errors += [*mistakes, *more, *check_communities(kinds["Community"])]
+    errors += [each for item in whole if item["kind"] == "Service" for each in wrong_addresses(item)]
     # Where objects are left out, the others cannot be held against them.
     return errors, list(_doubts(items, kinds, labels)) if len(whole) == len(items) else []
 
@@ -88,7 +100,11 @@ def _unknown(item: Object) -> Iterator[Mistake]:
     """Yield the fields of an object of ours that its kind does not have."""
     metadata = item.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if _is_metallb(item):
+    if _is_metallb(item) and item["kind"] not in _KINDS:
+        close = get_close_matches(str(item["kind"]), sorted(_KINDS), n=1)
+        cure = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(_KINDS))}"
+        yield Mistake(str(item["kind"]), str(name or "?"), "kind", "is none of metallb.io", cure)
+    elif _is_metallb(item):
         for field, cure in unknown_fields(str(item["kind"]), item):
             yield Mistake(str(item["kind"]), str(name or "?"), field, "is not a known field", cure)
 
@@ -150,6 +166,7 @@ def _doubts(
         if item["kind"] == "Service":
             yield from _shared(item)
             yield from _failback(item)
+            yield from unknown_annotations(item)
 
 
 def _failback(item: Object) -> Iterator[Mistake]:

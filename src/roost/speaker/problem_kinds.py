@@ -81,6 +81,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "no UDP": Kind(_WARNING, "open the gossip port for UDP, both ways, in the firewalls between"),
         "no TCP": Kind(_WARNING, "open the gossip port for TCP, both ways, in the firewalls between"),
         "other services": Kind(_WARNING, "give both the same file, and reload"),
+        "other election": Kind(
+            _WARNING, "two nodes may answer until all have the same `election`: reload the rest of them soon"
+        ),
         "draining": Kind(_WARNING, "`roost drain NODE --undo` when the work there is done"),
         "flapping": Kind(_WARNING, "look at the link and the load of that host"),
         "outdated": Kind(_WARNING, "look at the connection of that node to the API server"),

@@ -20,7 +20,7 @@ from roost.speaker.drains import own_drain, peers_drains
 from roost.speaker.fitness import fitness_problems
 from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
-from roost.speaker.vrrp import vrrp_problems
+from roost.speaker.vrrp import other_elections, vrrp_problems
 
 __all__ = ["notes", "problems", "why_not_announcing"]
 
@@ -177,7 +177,9 @@ def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
     differing = speaker.reach.differing(now)
     for member in state.members:
         if member.name != speaker.name and member.is_roost:
-            yield from _by_their_own_word(member, differs=member.name in differing)
+            if member.name in differing:
+                yield other_elections(speaker, member) or _other_services(member)
+            yield from _by_their_own_word(member)
 
 
 def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
@@ -207,10 +209,12 @@ def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
             yield Problem("no TCP", f"{where} answers over UDP, not over TCP")
 
 
-def _by_their_own_word(member: ClusterMember, *, differs: bool) -> Iterator[Problem]:
+def _other_services(member: ClusterMember) -> Problem:
+    return Problem("other services", f"{member.name} wants other services than this node")
+
+
+def _by_their_own_word(member: ClusterMember) -> Iterator[Problem]:
     name, told = member.name, member.metadata
-    if differs:
-        yield Problem("other services", f"{name} wants other services than this node")
     if told.waits:
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)

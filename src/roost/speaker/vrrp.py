@@ -1,10 +1,12 @@
 """The virtual routers of this node as data, problems and metrics."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from roost.decide.members import ClusterMember
+from roost.decide.vrrp.elections import differing
 from roost.decide.vrrp.foresight import Supposed, foresee
 from roost.decide.vrrp.part import Part, Peer
 from roost.model.what_if import Prospect
@@ -16,9 +18,10 @@ from roost.speaker.problem_kinds import Problem
 from roost.speaker.speaker import Speaker
 from roost.speaker.status_types import VrrpPeerView, VrrpView
 
-__all__ = ["vrrp_metrics", "vrrp_problems", "vrrp_view"]
+__all__ = ["other_elections", "vrrp_metrics", "vrrp_problems", "vrrp_view"]
 
 _LATELY: Final = 60.0  # seconds for which a stranger's advert is a problem
+_NAMED: Final = 3  # services
 _LABELS: Final = ("service", "family")
 
 _Samples = dict[tuple[str, ...], float]
@@ -70,6 +73,22 @@ def vrrp_problems(speaker: Speaker, now: float) -> Iterator[Problem]:
             pass  # which is said already
         else:
             yield Problem("vrrp fault", f"{name}: {routers.why(name)}")
+
+
+def other_elections(speaker: Speaker, peer: ClusterMember) -> Problem | None:
+    """Return which services a peer that wants others elects by VRRP and this node not, or the reverse."""
+    found = differing(speaker.decider.state.desired.services, peer.metadata)
+    told = []
+    if found.only_there:
+        told.append(f"elects {_listed(found.only_there)} by VRRP, this node by hash")
+    if found.only_here:
+        told.append(f"elects {_listed(found.only_here)} by hash, or lacks it; this node by VRRP")
+    return Problem("other election", f"{peer.name} {', and '.join(told)}") if told else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def vrrp_metrics(speaker: Speaker) -> Iterator[Metric]:

@@ -120,7 +120,7 @@ def parse(text: str) -> Document:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableError(_syntax(error), _spot(mark) if mark else Spot()) from error
+        raise UnreadableError(_syntax(error, text), _spot(mark) if mark else Spot()) from error
     except yaml.reader.ReaderError as error:
         raise UnreadableError(
             Finding("holds a character that YAML does not allow", "remove control characters"),
@@ -131,7 +131,7 @@ def parse(text: str) -> Document:
             Finding("is not YAML", "check quotes, brackets and indentation"), Spot()
         ) from error
     if builder.root is None or builder.root.value is None:
-        raise UnreadableError(Finding("the file is empty", "start with the example in docs/examples"), Spot())
+        raise UnreadableError(Finding("the file is empty", "let `roost init` write one"), Spot())
     return Document(builder.root, tuple(builder.findings))
 
 
@@ -308,9 +308,16 @@ def _refuse(event: yaml.Event, cause: str, cure: str) -> NoReturn:
     raise UnreadableError(Finding(cause, cure), _spot(event.start_mark))
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Finding:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> Finding:
     context = f" {error.context}" if error.context else ""
+    if (mark := error.problem_mark) is not None and _indented_by_tab(text, mark.line):
+        return Finding(f"is not YAML: {error.problem}{context}", "indent with spaces: YAML takes no tabs")
     return Finding(f"is not YAML: {error.problem}{context}", "check quotes, brackets and indentation")
+
+
+def _indented_by_tab(text: str, line: int) -> bool:
+    found = text.split("\n", line + 1)[line] if text.count("\n") >= line else ""
+    return "\t" in found[: len(found) - len(found.lstrip())]
 
 
 def _spot(mark: Any) -> Spot:

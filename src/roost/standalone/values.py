@@ -329,6 +329,10 @@ def _split(value: str, default_port: int | None) -> tuple[str, int]:
             raise wrong(f"{_shown(host)} is not an IPv6 address", "use brackets around IPv6 addresses only")
     elif value.count(":") > 1:  # an IPv6 address without brackets, so without a port
         host, port = value, None
+        if value.endswith(f":{DEFAULT_PORT}"):
+            before = value.removesuffix(f":{DEFAULT_PORT}")
+            cure = f"write [{before}]:{DEFAULT_PORT}, or [{value}] for such an address"
+            raise wrong(f"{_shown(value)} may be an address, or an address and a port", cure)
     else:
         host, colon, rest = value.partition(":")
         port = rest if colon else None

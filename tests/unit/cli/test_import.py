@@ -44,6 +44,15 @@ def test_json_holds_both(tmp_path: Path) -> None:
     assert {each["kind"] for each in told["remarks"]} == {"needless"}
 
 
+def test_what_is_no_file_of_keepaliveds_is_said_so_and_nothing_is_written(tmp_path: Path) -> None:
+    own, output = tmp_path / "roost.yaml", tmp_path / "made.yaml"
+    own.write_text("node: n1\nservices:\n  - name: web\n    addresses: [192.0.2.200]\n")
+    done = CliRunner().invoke(main, ["import", str(own), "-o", str(output)])
+    assert (done.exit_code, done.stdout, output.exists()) == (1, "", False)
+    assert "no vrrp_instance and no virtual_server" in done.stderr
+    assert "roost check" in done.stderr
+
+
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["import", str(tmp_path / "none")])
     assert (done.exit_code, done.stderr) == (

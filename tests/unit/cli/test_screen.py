@@ -10,7 +10,8 @@ from rich.console import Console
 from roost.cli.screen import Cell, Screen, age, clean
 
 HOSTILE = "[red]x[/red] [/] \x1b[31mred\x07\r\n[link=http://x]"
-LONG = "evidence " * 30
+LONG = "witness " * 30
+NOTE = "passing on to n2: connections, not counted yet"
 ROWS: list[tuple[Cell, ...]] = [
     ("n1", "192.0.2.11:7946", ("● alive", "green"), "3 min", "this node"),
     (HOSTILE, "", "x", "y", HOSTILE),
@@ -63,8 +64,45 @@ def test_on_a_terminal_nothing_is_cut_and_nothing_is_wider(width: int) -> None:
     text = file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text
-    assert text.count("evidence") == 30 + 1 + 30
+    assert text.count("witness") == 30 + 30
     assert "192.0.2.11:7946" in text, "what is short is not broken"
+
+
+SERVICE_HEADERS = ("service", "addresses", "leader", "since", "here", "open", "notes")
+
+
+@pytest.mark.parametrize("count", [0, 1, 200])
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 120, 200])
+def test_addresses_are_whole_on_narrow_terminals_however_many_services(width: int, count: int) -> None:
+    made, file = screen(width)
+    six = "2001:db8:1234:5678::"
+    rows = [
+        (
+            f"shop/web-frontend-{at}",
+            f"192.0.2.{at} {six}{at:x}",
+            "n1",
+            "3 min",
+            "answering on eth0",
+            "0",
+            NOTE,
+        )
+        for at in range(count)
+    ]
+    made.table(SERVICE_HEADERS, rows)
+    text = file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+    words = text.split()
+    assert max(map(cell_len, text.splitlines())) <= width
+    for at in range(count):
+        assert {f"shop/web-frontend-{at}", f"192.0.2.{at}", f"{six}{at:x}"} <= set(words)
+    assert words.count("counted") == count
+    assert words.count("addresses") == (1 if width > 80 or not count else count)
+
+
+def test_a_word_that_is_wider_than_the_terminal_is_broken_and_not_cut() -> None:
+    made, file = screen(40)
+    made.table(("name", "notes"), [("x" * 70, "y" * 90)])
+    text = file.getvalue()
+    assert (text.count("x"), text.count("y")) == (70, 90)
 
 
 def test_a_column_without_anything_takes_no_room() -> None:

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from roost.cli import main
@@ -152,6 +153,57 @@ def test_a_wrong_annotation_of_a_service_is_a_warning(tmp_path: Path) -> None:
     code, output = check(tmp_path, text)
     assert code == 0
     assert "warning: Service ns/s: metadata.annotations: roost.io/failback: 'nevr' is neither" in output
+
+
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: shop, annotations: {{{annotation}}}}}
+spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        ("roost.io/fallback: never", "[roost.io/fallback]: has no effect (did you mean roost.io/failback?)"),
+        ("metallb.io/loadBalancerIP: x", "has no effect (did you mean metallb.io/loadBalancerIPs?)"),
+        ("roost.io/address-pool: a", "has no effect (did you mean metallb.io/address-pool?)"),
+    ],
+)
+def test_an_annotation_that_nothing_reads_is_a_warning(tmp_path: Path, annotation: str, told: str) -> None:
+    code, text = check(tmp_path, SERVICE.format(annotation=annotation))
+    assert (code, "warning: Service shop/web: metadata.annotations[" in text, told in text) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "metallb.universe.tf/loadBalancerIPs: '192.0.2.1, 2001:db8::1'",
+        "metallb.io/address-pool: a",
+        "metallb.universe.tf/ip-allocated-from-pool: a",
+        "roost.io/failback: never",
+        "example.com/sharing: x",
+    ],
+)
+def test_what_is_read_and_what_is_others_is_passed_over(tmp_path: Path, annotation: str) -> None:
+    code, text = check(tmp_path, SERVICE.format(annotation=annotation))
+    assert (code, "warning" in text, "error" in text) == (0, False, False)
+
+
+def test_addresses_that_are_none_are_an_error(tmp_path: Path) -> None:
+    annotation = "metallb.io/loadBalancerIPs: '192.0.2.1,192.0.2.300'"
+    code, text = check(tmp_path, SERVICE.format(annotation=annotation))
+    assert code == 1
+    assert "metadata.annotations[metallb.io/loadBalancerIPs]: '192.0.2.300' is not an IP address" in text
+    spec = SERVICE.format(annotation="a: b").replace("ports:", "loadBalancerIP: here, ports:")
+    code, text = check(tmp_path, spec)
+    assert (code, "spec.loadBalancerIP: 'here' is not an IP address" in text) == (1, True)
+
+
+def test_a_misspelt_kind_of_metallbs_is_an_error(tmp_path: Path) -> None:
+    code, text = check(tmp_path, GOOD.replace("kind: IPAddressPool", "kind: IPAddresPool"))
+    assert (code, "kind: is none of metallb.io (did you mean IPAddressPool?)" in text) == (1, True)
 
 
 def test_many_empty_lines_are_read_in_time() -> None:

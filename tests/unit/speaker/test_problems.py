@@ -1,6 +1,7 @@
 """What is called a problem, and what is not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ from tests.unit.decide.one import One, address_of, web
 from tests.unit.test_deploy import DEPLOY
 
 from roost.decide.forwarding.balancing import Balancing
+from roost.decide.vrrp.elections import marks
 from roost.model.check import Check, Process, Result
 from roost.model.complaint import Complaint
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
 from roost.model.sharing import Sharing
+from roost.model.virtual_router import VirtualRouter
 from roost.observe.reach import Reach
 from roost.protocols.memberlist.effects import Fault
 from roost.protocols.words.fit import Fit, FitRow
@@ -26,6 +29,7 @@ from roost.speaker.problems import notes, problems
 from roost.speaker.rival import Rival
 from roost.speaker.speaker import Speaker
 
+MARKS = marks([replace(web(address_of(1, 2, 3)), vrrp=VirtualRouter(51))])
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
 
 
@@ -197,6 +201,7 @@ def test_many_that_are_lost_do_not_hide_the_rest() -> None:
     ("told", "kind"),
     [
         ({"digest": "another"}, "other services"),
+        ({"digest": "another", "vrrp": MARKS}, "other election"),
         ({"draining": True, "drain_stands": True}, "draining"),
         ({"waits": 3}, "flapping"),
         ({"deaf": True}, "cut off"),

@@ -81,6 +81,13 @@ def vip(text: str) -> str:
         ("membership: {bind: 192.0.2.1:0}\n", "1:20", "membership.bind", "not a port", "address:port"),
         ("membership: {bind: 192.0.2.1:65536}\n", "1:20", "membership.bind", "not a port", "address:port"),
         ("membership: {bind: '192.0.2.1:'}\n", "1:20", "membership.bind", "not a port", "address:port"),
+        (
+            "membership: {bind: '2001:db8::1:7946'}\n",
+            "1:20",
+            "membership.bind",
+            "may be an address, or an address and a port",
+            "write [2001:db8::1]:7946, or [2001:db8::1:7946] for such an address",
+        ),
         ("membership: {bind: '[192.0.2.1]:1'}\n", "1:20", "membership.bind", "not an IPv6", "brackets"),
         ("membership: {bind: 0.0.0.0}\n", "1:20", "membership.bind", "which address", "membership.advertise"),
         (
@@ -287,10 +294,10 @@ def vip(text: str) -> str:
         ("terminationGrace: true\n", "1:19", "terminationGrace", "not a duration", "500ms"),
         (f"node: {'x' * 120}\n", "1:7", "node", "default socket", "status.socket"),
         # no YAML at all
-        ("", "1:1", "", "the file is empty", "docs/examples"),
-        ("# nothing\n", "1:1", "", "the file is empty", "docs/examples"),
+        ("", "1:1", "", "the file is empty", "roost init"),
+        ("# nothing\n", "1:1", "", "the file is empty", "roost init"),
         ("node: [n1\n", "2:1", "", "is not YAML", "brackets"),
-        ("node:\n\t- n1\n", "2:1", "", "is not YAML", "indentation"),
+        ("node:\n\t- n1\n", "2:1", "", "is not YAML", "no tabs"),
         ("node: n1\n---\nnode: n2\n", "2:1", "", "more than one YAML document", "keep one"),
         ("node: a\nlabels: {x: \x07}\n", "2:13", "", "a character that YAML does not allow", "remove"),
         ("node: !!python/name:os.system x\n", "1:7", "", "tag", "remove the tag"),

@@ -6,6 +6,8 @@ from roost.decide import census
 from roost.decide.effects import Tell
 from roost.decide.standing.self_description import Description, own_metadata
 from roost.decide.state import State
+from roost.decide.vrrp.elections import marks
+from roost.model.service import DesiredState
 from roost.protocols.words.codec import Word
 from roost.protocols.words.metadata import Metadata
 
@@ -18,6 +20,7 @@ class OwnWord:
     def __init__(self, state: State) -> None:
         self._state = state
         self._description = Description()
+        self._marked: tuple[DesiredState | None, tuple[str, ...]] = (None, ())  # what is wanted -> its marks
 
     def metadata(self, now: float) -> Metadata:
         """Return what this node says of itself."""
@@ -33,7 +36,14 @@ class OwnWord:
             waits=self._state.standing.waits(now),
             unable=bool(self._state.inability.word.addresses),
             unfit=self._state.tracking.unfit,
+            vrrp=self._vrrp_marks(),
         )
+
+    def _vrrp_marks(self) -> tuple[str, ...]:
+        desired = self._state.desired
+        if self._marked[0] is not desired:
+            self._marked = desired, marks(desired.services)
+        return self._marked[1]
 
     def describe(self, now: float) -> None:
         """Gossip what has changed."""

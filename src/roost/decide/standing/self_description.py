@@ -47,6 +47,7 @@ def own_metadata(
     waits: int,
     unable: bool,
     unfit: bool,
+    vrrp: tuple[str, ...],
 ) -> Metadata:
     """Return the metadata of a node that announces on `links`, with what it says of its state."""
     told = links[:LINKS_TOLD]
@@ -66,6 +67,7 @@ def own_metadata(
         waits=waits,
         unable=unable,
         unfit=unfit,
+        vrrp=vrrp,
     )
 
 
@@ -84,6 +86,7 @@ def plain_metadata(links: Sequence[Link], settings: DeciderSettings, digest: str
         waits=0,
         unable=False,
         unfit=False,
+        vrrp=(),
     )
 
 

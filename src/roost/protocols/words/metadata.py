@@ -17,9 +17,13 @@ from roost import __version__
 from roost.model.address import IPAddress, IPNetwork
 from roost.protocols.memberlist.messages import META_LIMIT
 
-__all__ = ["Metadata", "MetadataError", "encode", "parse"]
+__all__ = ["VRRP_MARKS", "Metadata", "MetadataError", "encode", "parse"]
+
+VRRP_MARKS: Final = 8
+"""Of so many services a node tells that VRRP elects them."""
 
 _MACS_LIMIT: Final = 64
+_MARK_SIZE: Final = 8  # characters
 _MAC_SIZE: Final = 6  # bytes
 _NAME_SIZE: Final = 15  # characters of an interface's name (IFNAMSIZ)
 
@@ -43,7 +47,7 @@ class Metadata:
     A `blind` one does not hear of changes. One that is `unable` cannot
     hold some addresses, and one that is `unfit` leads some services only where nobody is fit: both say which
     by words of their own. `networks` are the subnets of its announcing interfaces, None when it says nothing
-    about them.
+    about them. `vrrp` are short marks of services that it elects by VRRP, left out where there is no room.
     """
 
     version: str = __version__
@@ -61,6 +65,7 @@ class Metadata:
     unable: bool = False
     unfit: bool = False
     networks: tuple[IPNetwork, ...] | None = None
+    vrrp: tuple[str, ...] = ()
 
 
 _FOREIGN: Final = Metadata(version="")
@@ -84,9 +89,11 @@ def encode(metadata: Metadata) -> bytes:
         "unable": metadata.unable,
         "unfit": metadata.unfit,
         "nets": [str(each) for each in metadata.networks or ()],
+        "vrrp": list(metadata.vrrp),
     }
-    present = {key: value for key, value in document.items() if value}
-    data = json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
+    data = _packed(document)
+    if len(data) > META_LIMIT:
+        data = _packed(document | {"vrrp": []})  # it only makes a problem's text say more
     if len(data) > META_LIMIT:
         raise MetadataError(
             f"{len(metadata.labels)} labels and {len(metadata.macs)} interfaces take {len(data)} bytes of "
@@ -94,6 +101,11 @@ def encode(metadata: Metadata) -> bytes:
             "shorten or drop labels, or name fewer interfaces"
         )
     return data
+
+
+def _packed(document: Mapping[str, Any]) -> bytes:
+    present = {key: value for key, value in document.items() if value}
+    return json.dumps(present, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)  # status and elections ask again for the same few bytes
@@ -122,6 +134,7 @@ def parse(meta: bytes) -> Metadata:
         unable=document.get("unable") is True,
         unfit=document.get("unfit") is True,
         networks=_networks(document.get("nets")),
+        vrrp=_marks(document.get("vrrp")),
         waits=waits if isinstance(waits := document.get("waits"), int) else 0,
     )
 
@@ -137,6 +150,12 @@ def _names(value: object) -> tuple[str, ...] | None:
         return None
     # Expressions are matched with them: the time that may take grows with the length.
     return tuple(name for name in value[:_MACS_LIMIT] if isinstance(name, str) and len(name) <= _NAME_SIZE)
+
+
+def _marks(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(each for each in value[:VRRP_MARKS] if isinstance(each, str) and len(each) <= _MARK_SIZE)
 
 
 def _macs(value: object) -> tuple[bytes, ...]:

@@ -25,6 +25,7 @@ def told(*links: Link, settings: DeciderSettings = SETTINGS, **state: Any) -> Me
         "waits": 0,
         "unable": False,
         "unfit": False,
+        "vrrp": (),
     }
     return own_metadata(links, settings, **{**facts, **state})
 

@@ -101,6 +101,18 @@ def test_labels_that_do_not_fit_name_the_cure() -> None:
         encode(Metadata(labels=labels))
 
 
+def test_marks_of_services_by_vrrp_take_only_room_that_is_left() -> None:
+    marks = ("3f2a", "9c01")
+    assert parse(encode(Metadata(vrrp=marks))).vrrp == marks
+    crowded = Metadata(labels={"a": "b" * 465}, vrrp=marks)
+    assert parse(encode(crowded)) == Metadata(labels=crowded.labels)
+
+
+@pytest.mark.parametrize("told", ["3f2a", {"3f2a": 1}, [1, None, "x" * 400], None])
+def test_marks_of_another_shape_are_left_out(told: object) -> None:
+    assert parse(json.dumps({"roost": "9", "vrrp": told}).encode()).vrrp == ()
+
+
 def test_an_address_of_any_form_comes_back_as_it_was() -> None:
     mapped = IPv6Address("::ffff:192.0.2.11")  # `canonical` would make this one IPv4
     assert parse(encode(Metadata(addresses=(mapped,)))).addresses == (mapped,)
