@@ -53,6 +53,7 @@ class Prospect:
             "before": self.before,
             "after": self.after,
             "why": self.why,
+            "sharing": None if self.service.sharing is None else {"by": self.service.sharing.by},
             "shares": {"before": dict(self.shares_before), "after": dict(self.shares_after)}
             if self.service.sharing is not None
             else None,
