@@ -87,6 +87,41 @@ def test_the_holder_may_be_restarted_too_and_a_wrong_annotation_is_named(lan: Ku
     assert shown["failback"] == "always"
 
 
+def ignored(lan: KubeLan) -> list[str]:
+    """What events say of annotations of `web` that have no effect."""
+    return [text for reason, text in lan.api.events("web") if reason == "annotationIgnored"]
+
+
+def test_why_an_annotation_has_no_effect_is_an_event_and_a_problem(lan: KubeLan) -> None:
+    vips = lan.service_of_both("web")
+    lan.settle_on(vips[0], {lan.leader(vips[0]).name})
+    annotate(lan, sharing="connections")
+    until(
+        lambda: any("roost.io/sharing: 'connections' is neither" in each for each in ignored(lan)), "a typo"
+    )
+    leader = lan.leader(vips[0])
+    leader.signal(signal.SIGTERM)
+    leader.wait()
+    leader.start("--responder", "packet")
+    try:
+        lan.whole()
+        annotate(lan, sharing="connection")
+        begin = f'roost.io/sharing: connection: node "{leader.name}" takes all connections'
+        until(lambda: any(each.startswith(begin) for each in ignored(lan)), "its kernel is not asked")
+        (told,) = [each for each in leader.status()["problems"] if each["kind"] == "not spread"]
+        assert "speaker.bpf of the chart, or take the annotation roost.io/sharing off" in told["cure"]
+        lan.settle_on(vips[0], {leader.name})
+        reached(lan, vips)
+    finally:
+        leader.signal(signal.SIGTERM)
+        leader.wait()
+        leader.start()
+    lan.whole()
+    until(
+        lambda: not any(each["kind"] == "not spread" for each in leader.status()["problems"]), "it is spread"
+    )
+
+
 def asked(lan: KubeLan, clients: list[Namespace], vip: str) -> list[set[str]]:
     """Return who answers each client for an address, by name."""
     macs = {each.namespace.mac("eth0"): each.name for each in lan.speakers}

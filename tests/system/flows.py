@@ -12,7 +12,7 @@ from typing import Any
 from tests.system.netns import Namespace, network
 from tests.system.speakers import Lan, Speaker, until
 
-__all__ = ["PORT", "VIPS", "Flows", "Routed", "ask", "routed"]
+__all__ = ["PORT", "VIPS", "Flows", "Routed", "ask", "routed", "serve"]
 
 PORT = 8080
 VIPS = ["192.0.2.200", "2001:db8::200"]
@@ -49,7 +49,9 @@ import asyncio, json, sys, time
 count, pause, addresses = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
 async def begin(address):
     reader, writer = await asyncio.wait_for(asyncio.open_connection(address, {PORT}), 5)
-    return {{"address": address, "node": (await reader.readline()).decode().strip()}}, reader, writer
+    node = (await reader.readline()).decode().strip()
+    port = writer.get_extra_info("sockname")[1]
+    return {{"address": address, "port": port, "node": node}}, reader, writer
 async def use(flow, reader, writer, stop):
     longest = 0.0
     try:
@@ -66,7 +68,7 @@ async def main():
     stop = asyncio.Event()
     held = [await begin(address) for address in addresses for _ in range(count)]
     tasks = [asyncio.create_task(use(*each, stop)) for each in held]
-    print("ready", json.dumps([each[0]["node"] for each in held]), flush=True)
+    print("ready", json.dumps([each[0] for each in held]), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     stop.set()
     await asyncio.gather(*tasks)
@@ -98,6 +100,13 @@ print(json.dumps(found))
 """
 
 
+def serve(namespace: Namespace, name: str, *addresses: str) -> None:
+    """Say `name` to each TCP connection and send back what comes; answer UDP on these addresses."""
+    server = namespace.spawn(sys.executable, "-c", _SERVER, name, *addresses)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+
+
 def ask(client: Namespace, address: str, count: int = 1, size: int = 0) -> Counter[str]:
     """Begin so many flows; return which node answered how often, or what went wrong.
 
@@ -116,10 +125,15 @@ class Flows:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("ready "), self._process.stderr.read() if self._process.stderr else ""
-        self.nodes: list[str] = json.loads(line.removeprefix("ready "))
+        begun = json.loads(line.removeprefix("ready "))
+        self.nodes: list[str] = [each["node"] for each in begun]
+        self.ports: list[int] = [each["port"] for each in begun]  # of the client
 
     def end(self) -> list[dict[str, Any]]:
-        """End all; return each with its node, its longest echo in seconds, and why it broke, if it did."""
+        """End all; return each with its node, its longest echo in seconds, and why it broke, if it did.
+
+        Beside them are its `address`, and the client's `port`.
+        """
         out, _ = self._process.communicate("\n", timeout=60)
         found: list[dict[str, Any]] = json.loads(out)
         return found
@@ -154,9 +168,7 @@ class Routed(Lan):
     def serve(self) -> None:
         """Let each node say who it is."""
         for speaker in self.speakers:
-            server = speaker.namespace.spawn(sys.executable, "-c", _SERVER, speaker.name, *VIPS)
-            assert server.stdout is not None
-            assert server.stdout.readline() == "ready\n"
+            serve(speaker.namespace, speaker.name, *VIPS)
 
     def services(self, weights: dict[str, int] | None = None, **more: Any) -> None:
         """Write the configuration."""

@@ -39,7 +39,7 @@ _ASKERS: Final = 4096  # remembered between two looks; those seen longest ago gi
 _TAKEN_ASKERS: Final = 512  # at a time: forged ones must not keep this process from its work
 _PEERS: Final = 1024  # hardware addresses
 _FEW: Final = 1024  # entries to begin with, a link and an address each
-_ANSWER, _ROUTER, _SHARED, _SPREAD, _RETURNS = 1, 2, 4, 8, 16  # flags
+_ANSWER, _ROUTER, _SHARED, _SPREAD, _RETURNS, _PASSES_ON = 1, 2, 4, 8, 16, 32  # flags
 _WORDS: Final = SLOTS // 64  # of a table of slots, a bit each
 _NUMBER_WORDS: Final = SLOTS // 8  # of a table of numbers, a byte each
 _FLOWS: Final = 1 << 16  # connections known, some 7 MB; those without a packet for longest give way
@@ -108,7 +108,7 @@ class How:
         flags = _ANSWER * (self.mac is not None) | _ROUTER * self.router | _SHARED * (self.slots is not None)
         visits = b""
         if self.spread is not None:
-            flags |= _SPREAD | _RETURNS * self.spread.returns
+            flags |= _SPREAD | _RETURNS * self.spread.returns | _PASSES_ON * self.spread.passes_on
             visits = self.spread.visits
         return _HOW.pack(self.mac or bytes(6), self.link_mac, flags, self.own.packed, table, numbers, visits)
 

@@ -1,6 +1,7 @@
 """`roost lab`: speakers, clients and failures in network namespaces on this machine."""
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -94,7 +95,14 @@ def _several(_ctx: click.Context, _parameter: click.Parameter, nodes: int) -> in
     help="Serve the lab as a page, at 127.0.0.1:7480 unless told otherwise, with buttons that break and heal;"
     " no story is told, and Ctrl-C ends it with the report.",
 )
-@click.option("--shared", is_flag=True, help="All nodes answer for each address (sharing: per-client).")
+@click.option(
+    "--shared",
+    type=click.Choice(["per-client", "connection"]),
+    is_flag=False,
+    flag_value="per-client",
+    help="All nodes serve each address: each its own clients (per-client, unless told otherwise),"
+    " or by connection, for clients behind a router (needs root).",
+)
 @click.option("--drill", type=click.Choice(sorted(DRILLS)), help="One failure instead of the story.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of the live view.")
 @click.option(
@@ -128,6 +136,9 @@ def command(
     if profile == "lan":
         refuse_beside({"arp_rate"}, "with --profile lan: nobody probes by ARP then")
     if not inside():
+        if click.get_current_context().params["shared"] == "connection" and os.geteuid() != 0:
+            why = "only the kernel spreads connections, and lets users not put programs there: run as root"
+            raise Failure(f"--shared connection: {why}, or take --shared per-client", Exit.CANNOT_RUN)
         _look_for_room(output)
         _leave_and_come_back(_listen(web))
     try:
@@ -160,7 +171,7 @@ def _run(
     kubernetes: bool,
     fabric: tuple[str, ...],
     arp_rate: int | None,
-    shared: bool,
+    shared: Literal["per-client", "connection"] | None,
     drill: str | None,
     as_json: bool,
     keep: bool,
@@ -182,7 +193,7 @@ def _run(
         inspects="arp-inspection" in fabric,
         proxies="arp-proxy" in fabric,
         arp_rate=arp_rate,
-        shared=shared,
+        sharing=shared or "leader",
     )
     play = DRILLS[drill] if drill else story if web is None else _wait_for_clicks
     name = drill or ("story" if web is None else "web")
@@ -201,7 +212,8 @@ def _run(
             "profile": profile,
             "fabric": sorted(set(fabric)),
             "arp_rate": arp_rate,
-            "shared": shared,
+            "shared": shared is not None,
+            "sharing": shared or "leader",
             "ports_shut": len(ports_shut),
         }
         click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from roost.cli.exits import Exit, Failure
 from roost.runtime import paths
 
-__all__ = ["answerers", "look_for_room", "passed_on", "shared_by", "write"]
+__all__ = ["answerers", "led_by", "look_for_room", "passed_on", "shared_by", "write"]
 
 
 _NAMED: Final = 4  # nodes that share one service
@@ -23,8 +23,22 @@ def shared_by(shares: Mapping[str, float]) -> str:
 
 def answerers(service: Mapping[str, Any]) -> str | None:
     """Return who answers for a service of `status`: its leader, or all that share it; None for nobody."""
-    leader: str | None = service["leader"]
-    return shared_by(service["shares"]) or None if service.get("shares") is not None else leader
+    return led_by(service["leader"], service.get("shares"), service.get("sharing"))
+
+
+def led_by(
+    leader: str | None, shares: Mapping[str, float] | None, sharing: Mapping[str, Any] | None
+) -> str | None:
+    """Return who leads a service, with the parts that nodes have of it; None for nobody.
+
+    By connection one node leads and spreads them over others; by client nobody leads.
+    """
+    if shares is None:
+        return leader
+    parts = shared_by(shares)
+    if (sharing or {}).get("by") == "connection":
+        return leader and f"{leader}, over {parts}"
+    return parts or None
 
 
 def look_for_room(path: Path | None) -> None:

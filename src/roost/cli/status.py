@@ -106,7 +106,9 @@ def _judge(status: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(service: dict[str, Any], node: str) -> bool:
     shares = service.get("shares")
-    return service["leader"] == node if shares is None else node in shares
+    if shares is None or (service.get("sharing") or {}).get("by") == "connection":
+        return bool(service["leader"] == node)
+    return node in shares
 
 
 # -- for people ------------------------------------------------------------------------------------

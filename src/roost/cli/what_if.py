@@ -9,7 +9,7 @@ import click
 
 from roost.cli.client import ask, json_option, socket_option
 from roost.cli.completion import Complete, complete_lost, complete_nodes, complete_vips
-from roost.cli.output import shared_by
+from roost.cli.output import led_by
 from roost.cli.screen import Screen
 
 __all__ = ["command"]
@@ -53,8 +53,7 @@ def command(
 
 def _who(move: dict[str, Any], when: str) -> str | None:
     shares = move.get("shares")
-    leader: str | None = move[when]
-    return leader if shares is None else shared_by(shares[when])
+    return led_by(move[when], shares and shares[when], move.get("sharing"))
 
 
 def _draw(answer: dict[str, Any], screen: Screen) -> None:

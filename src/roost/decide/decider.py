@@ -363,6 +363,13 @@ class Decider:
             self._state.spreads = able
             self.spreading.look_again(now)
 
+    def set_passing_on(self, able: bool, now: float) -> None:  # noqa: FBT001 - as every input
+        """Hear whether this host can pass connections on that it does not know."""
+        if able != self._state.passes_on:
+            self._agenda.touch()
+            self._state.passes_on = able
+            self.spreading.look_again(now)
+
     def advert(self, received: Received, now: float) -> None:
         """Take a VRRP packet."""
         self._agenda.touch()

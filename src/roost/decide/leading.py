@@ -367,7 +367,7 @@ class Leading:
             self._watch(now)  # it may have yielded that one, and lives
 
     def _watch_by(self, address: IPAddress, leader: str, now: float) -> None:
-        """Watch a leader by what it was heard to answer for, if by nothing else: it may know other services."""
+        """Watch a leader by what it was heard to answer for, if by nothing else: it may know others."""
         if leader not in self._led_by_peers and address not in self._state.plan.virtual:
             self._led_by_peers[leader] = address
             self._watch(now)

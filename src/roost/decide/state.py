@@ -86,6 +86,7 @@ class State:
         self.announcing_links: tuple[Link, ...] = ()  # by index
         self.leaving = False
         self.spreads = False  # whether this host's kernel can spread connections over nodes
+        self.passes_on = True  # whether this host can pass connections on that it does not know
         self.delivery = Delivered()
         self.address_book = AddressBook(me)
         self.namesakes = Namesakes()

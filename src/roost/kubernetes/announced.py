@@ -30,13 +30,15 @@ class AnnouncedService:
     """What this node answers for a service: `addresses` are texts, names of `interfaces` empty for all.
 
     With `missing`, nobody answers: these interfaces are wanted, no node has any, and this one is to say so.
-    `others` are the nodes that answer for other addresses of the service.
+    `others` are the nodes that answer for other addresses of the service. `warning` is what of its
+    annotations has no effect, with the cure, where this node is to say so.
     """
 
     addresses: tuple[str, ...]
     interfaces: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     others: frozenset[str] = field(default=frozenset(), compare=False)
+    warning: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Announced:
         self._mirror: Mirror[_Status] = Mirror(api, L2_STATUSES, _parse, self._on_status, namespace=namespace)
         self._wanted: dict[str, AnnouncedService] = {}
         self._failed: dict[str, AnnouncedService] = {}
+        self._warned: dict[str, str] = {}
         self._news = asyncio.Event()
         self._owner: list[dict[str, Any]] = []
         self._ask_for_owner_at = float("-inf")
@@ -92,7 +95,7 @@ class Announced:
             group.create_task(self._write_for_ever())
 
     def _say(self, service: KubeService, announced: AnnouncedService) -> None:
-        about = Reference("Service", service.namespace, service.name, service.uid, version=service.version)
+        about = _reference(service)
         if announced.missing:
             message = (
                 f'interfaces {", ".join(announced.missing)} wanted for LB IP "{announced.addresses[0]}" '
@@ -131,6 +134,11 @@ class Announced:
         for key, each in found.items():
             if before.get(key) != each and (service := self._services.get(key)):
                 self._say(service, each)
+        warnings = {key: each.warning for key, each in found.items() if each.warning}
+        for key, text in warnings.items():
+            if self._warned.get(key) != text and (service := self._services.get(key)):
+                self._recorder.say(_reference(service), "Warning", "annotationIgnored", text)
+        self._warned = warnings
 
     async def _round(self) -> None:
         """Bring the objects in line with what is wanted, some services at once."""
@@ -228,6 +236,10 @@ class Announced:
             reference = {"apiVersion": "v1", "kind": "Pod", "name": self._pod}
             self._owner = [reference | {"uid": found["metadata"]["uid"]}]
         return self._owner
+
+
+def _reference(service: KubeService) -> Reference:
+    return Reference("Service", service.namespace, service.name, service.uid, version=service.version)
 
 
 def _parse(item: Object) -> _Status:

@@ -172,6 +172,10 @@ class KubernetesSource:
             Complaint("warning", f"{key}: {why}", service=key) for key, why in sorted(self._wrong.items())
         )
 
+    def wrong(self, service: str) -> str:
+        """Return what is wrong with the annotations of a Service, with the cure, or ""."""
+        return self._wrong.get(service, "")
+
     def serving_nodes(self, service: str) -> frozenset[str] | None:
         """Return the nodes with an endpoint that can serve; None when one is on no node."""
         slices = self._by_service.get(service, {}).values()
@@ -249,7 +253,7 @@ class KubernetesSource:
             self.on_bulk()
 
     def _follow(self) -> None:
-        mistakes = self.mistakes
+        mistakes, wrong = self.mistakes, dict(self._wrong)
         if self._config_dirty:
             self._load()
         for key in self._dirty:
@@ -260,7 +264,7 @@ class KubernetesSource:
         services = agree(itertools.chain.from_iterable(self._built.values()))
         facts = dict(self._facts)
         if (services, facts) == (self.desired.services, self.desired.nodes):
-            if self.mistakes != mistakes:
+            if (self.mistakes, self._wrong) != (mistakes, wrong):
                 self.on_change("")
             return
         self.desired = DesiredState(services, "", facts)

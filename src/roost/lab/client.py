@@ -1,9 +1,10 @@
 """Pings every address on a fixed beat and notes who answered which ping.
 
-`python -m roost.lab.client FILE INTERVAL PORT ADDRESS...`: runs until stdin is closed, prints one JSON line
-every 0.1 s (address -> node that answered last, pings answered, and sent, since the line before, and the
-silences that ended or go on: [since when, seconds]), and at the end writes all pings to FILE (see
-`roost.lab.records`). Times are CLOCK_MONOTONIC seconds, the same for every process of this machine.
+`python -m roost.lab.client FILE INTERVAL PORT ADDRESS...`, or `ADDRESS#NUMBER` for each of several flows to
+one: runs until stdin is closed, prints one JSON line every 0.1 s (address -> node that answered last, pings
+answered, and sent, since the line before, and silences that ended or go on: [since when, seconds]), and at
+the end writes all pings to FILE (see `roost.lab.records`). Times are CLOCK_MONOTONIC seconds, the same for
+every process of this machine.
 """
 
 import contextlib
@@ -29,9 +30,10 @@ class _Target:
 
     def __init__(self, address: str, port: int) -> None:
         self.address = address
-        self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        host = address.partition("#")[0]
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)  # noqa: FBT003 - the library's signature
-        self._to = (address, port)
+        self._to = (host, port)
         self.sent: list[float] = []
         self.answered: list[str] = []
         self.last = _NOBODY

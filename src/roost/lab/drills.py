@@ -176,9 +176,13 @@ def _leader(lab: Lab, then: str) -> str:
 
 
 def _moved_from(lab: Lab, node: str) -> None:
+    """Wait until others answer what `node` did; where connections are spread it may serve what it has."""
     addresses = lab.events[-1].addresses
+    without = "" if lab.router else node
     lab.wait(
-        lambda: lab.answered(addresses, without=node), _PATIENCE, f"another node answers for what {node} led"
+        lambda: not lab.is_sent_to(node) and lab.answered(addresses, without=without),
+        _PATIENCE,
+        f"another node answers for what {node} led",
     )
     lab.sleep(_AFTER, _WATCHING)
 
@@ -186,10 +190,12 @@ def _moved_from(lab: Lab, node: str) -> None:
 def _back_at(lab: Lab, node: str, led: Sequence[str] | None = None) -> None:
     """Wait until `node` answers again for `led`, or what it led before the first event that hit it.
 
-    To a shared address it comes back without taking clients along: then it has to be seen again.
+    To a shared address it comes back without taking clients along: then it has to be seen again. By
+    connection it leads as before, and takes what begins.
     """
-    if lab.options.shared:
-        lab.wait(lab.is_whole, _PATIENCE, f"{node} shares again what it shared")
+    if lab.options.sharing != "leader":
+        back = lab.is_whole if lab.router is None else lab.is_spread
+        lab.wait(back, _PATIENCE, f"{node} shares again what it shared")
         lab.sleep(_AFTER, _WATCHING)
         return
     addresses = led if led is not None else _first_hit(lab, node).addresses

@@ -1,4 +1,7 @@
-"""A LAN inside the lab: one bridge, and a network namespace with one cable for each host."""
+"""A LAN inside the lab: one bridge, and a network namespace with one cable for each host.
+
+With a router there is a second LAN behind it, for hosts that the first one knows by the router alone.
+"""
 
 import shutil
 import subprocess
@@ -21,11 +24,18 @@ class LabError(Exception):
 
 
 class Host:
-    """A network namespace with `eth0` on the bridge; `addresses` have their prefix length."""
+    """A network namespace with `eth0` on a bridge; `addresses` have their prefix length.
 
-    def __init__(self, name: str, addresses: Sequence[str]) -> None:
+    Where there are `gateways` the rest of the world is behind them, one of each family.
+    """
+
+    def __init__(
+        self, name: str, addresses: Sequence[str], *, switch: str = "br0", gateways: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self.addresses = tuple(addresses)
+        self.switch = switch
+        self.gateways = tuple(gateways)
         self.port = f"p-{name}"
         self.shut = False  # by the switch, for good
 
@@ -59,7 +69,7 @@ class Fabric:
         self._proxy: subprocess.Popen[bytes] | None = None
         command("mount", "-t", "tmpfs", "tmpfs", str(_RUN))
         command("ip", "link", "set", "lo", "up")
-        for switch in ("br0", "br1"):
+        for switch in ("br0", "br1", "br2"):
             command(
                 "ip", "link", "add", switch, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"
             )
@@ -109,7 +119,7 @@ class Fabric:
     def join(self, hosts: Iterable[Host]) -> None:
         """Put hosts back on the first switch."""
         for host in hosts:
-            command("ip", "link", "set", host.port, "master", "br0")
+            command("ip", "link", "set", host.port, "master", host.switch)
 
     def mute(self, host: Host) -> None:
         """Lose whatever the host sends; what is sent to it arrives."""
@@ -155,7 +165,7 @@ class Fabric:
         command("ip", "netns", "add", host.name)
         cable = ("link", "add", host.port, "type", "veth", "peer", "name", "eth0", "netns", host.name)
         command("ip", *cable)
-        command("ip", "link", "set", host.port, "master", "br0", "up")
+        command("ip", "link", "set", host.port, "master", host.switch, "up")
         inside = ("ip", "-n", host.name)
         # Without duplicate address detection the addresses are there at once; nobody else is on this LAN.
         quick = "for each in default eth0; do echo 0 > /proc/sys/net/ipv6/conf/$each/accept_dad; done"
@@ -164,7 +174,10 @@ class Fabric:
         command(*inside, "link", "set", "eth0", "up")
         for address in host.addresses:
             command(*inside, "address", "add", address, "dev", "eth0")
-        command(*inside, "route", "add", _MANY, "dev", "eth0")
+        if host.switch == "br0":
+            command(*inside, "route", "add", _MANY, "dev", "eth0")
+        for gateway in host.gateways:
+            command(*inside, "route", "add", "default", "via", gateway)
 
 
 def _spawn(*module_and_arguments: str) -> subprocess.Popen[bytes]:

@@ -6,20 +6,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ipaddress import IPv4Network
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
 from roost.lab.fabric import Fabric, Host, LabError
 from roost.lab.records import Pings, load
+from roost.lab.router import GATEWAYS, Router, behind
 from roost.protocols.bounded import remember
 from roost.runtime.http_client import get, request
 
@@ -31,6 +32,9 @@ _START: Final = 30.0  # seconds for hundreds of addresses on a busy machine
 _TICK: Final = 0.05  # seconds between two looks at what the clients say
 _ON_LINK: Final = 50  # service addresses among the nodes' own
 _ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
+_TENTH: Final = 0.1  # seconds of what a client says at once
+_LOOK: Final = 0.1  # seconds between two looks at the router's neighbours
+_FLOWS: Final = 8  # of each client to each address, where connections are spread
 _HISTORY: Final = 60  # tenths of a second kept for the live view
 _SILENCES: Final = 4096  # remembered of a client
 _OF_THE_PROCESS: Final = ("killed", "stopped", "frozen", "draining")  # over once another is started
@@ -50,7 +54,7 @@ class Options:
     inspects: bool = False  # the fabric shuts a node's port that sends too much ARP
     proxies: bool = False  # the fabric answers ARP for nodes that are cut off
     arp_rate: int | None = None  # packets/second (`membership.arpRate`)
-    shared: bool = False  # all nodes answer for each address (`sharing: per-client`)
+    sharing: Literal["leader", "per-client", "connection"] = "leader"  # by connection behind a router
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +120,29 @@ class Node:
         if self.speaker is not None:
             self.speaker.send_signal(number)
 
-    def alive(self) -> set[str] | None:
-        """The members that its speaker holds for alive once it is settled, or None."""
+    def status(self) -> Mapping[str, Any] | None:
+        """What its speaker says, once it is settled, or None."""
         try:
             _, status = get(self.socket, "/v1/status", timeout=1.0)
         except (OSError, HTTPException):
             return None
-        return (
-            {each["name"] for each in status["members"] if each["verdict"] == "alive"}
-            if status["settled"]
-            else None
-        )
+        return status if status["settled"] else None
+
+    def alive(self) -> set[str] | None:
+        """The members that its speaker holds for alive once it is settled, or None."""
+        if (status := self.status()) is None:
+            return None
+        return {each["name"] for each in status["members"] if each["verdict"] == "alive"}
+
+    def shares(self) -> list[set[str]]:
+        """Which nodes have a share of each service, as its speaker sees it."""
+        services = (self.status() or {}).get("services", ())
+        return [{name for name, part in (each["shares"] or {}).items() if part} for each in services]
 
 
 @dataclass(eq=False)
 class Client:
-    """A host that pings; `seen` is address -> (who answered last, answered, sent) in the last 0.1 s.
+    """A host that pings; `seen` is target -> (who answered last, answered, sent) in the last 0.1 s.
 
     `lines` counts these tenths. `silences` has the times without an answer, those that go on among them:
     (address, since when in CLOCK_MONOTONIC seconds) -> seconds.
@@ -190,15 +201,25 @@ class Lab:
         self._on_tick = on_tick
         self._folder = folder
         self.services = [_service(n, options) for n in range(options.vips)]
+        self.router = Router() if options.sharing == "connection" else None
+        gateways = GATEWAYS if self.router else ()
         hosts = [
-            Host(f"n{n}", _addresses("192.0.2.", 10 + n, 24, v6=True)) for n in range(1, options.nodes + 1)
+            Host(f"n{n}", _addresses("192.0.2.", 10 + n, 24, v6=True), gateways=gateways)
+            for n in range(1, options.nodes + 1)
         ]
         self.nodes = {host.name: Node(host, folder) for host in hosts}
         self._client_hosts = [
-            Host(f"c{n}", _addresses("192.0.2.", 100 + n, 24, v6=True)) for n in range(1, options.clients + 1)
+            behind(f"c{n}", n) if self.router else Host(f"c{n}", _addresses("192.0.2.", 100 + n, 24, v6=True))
+            for n in range(1, options.clients + 1)
         ]
         self.clients: list[Client] = []
-        self.fabric = Fabric(hosts, self._client_hosts, inspects=options.inspects, proxies=options.proxies)
+        others = [*([self.router.host] if self.router else ()), *self._client_hosts]
+        self.fabric = Fabric(hosts, others, inspects=options.inspects, proxies=options.proxies)
+        self._led: dict[str, str] = {}  # address -> node, as the router has it
+        self._looked_at = float("-inf")
+        self._macs = {self.fabric.mac(host): host.name for host in hosts}
+        if self.router:
+            self.router.start()
         folder.mkdir()
         self.began = time.monotonic()
 
@@ -206,6 +227,18 @@ class Lab:
     def addresses(self) -> list[str]:
         """Every service address."""
         return [address for service in self.services for address in service]
+
+    @property
+    def targets(self) -> list[str]:
+        """What each client pings: every address, or some flows to it, `ADDRESS#NUMBER`."""
+        if self.router is None:
+            return self.addresses
+        return [f"{address}#{number}" for address in self.addresses for number in range(1, _FLOWS + 1)]
+
+    @property
+    def _interval(self) -> float:
+        """Seconds between two pings of a client to one target."""
+        return self.options.interval * len(self.targets) / len(self.addresses)
 
     def start(self) -> None:
         """Start services, speakers and clients, and wait until every address is answered."""
@@ -215,25 +248,59 @@ class Lab:
             node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
             node.start()
         self.wait(self.is_whole, _START, "the speakers see each other")
+        if self.router:
+            self.wait(self.is_spread, _START, "connections are spread over all nodes")
         for host in self._client_hosts:
             self._start_client(host)
-        self.wait(lambda: self.answered(self.addresses), _START, "every address is answered")
+        self.wait(lambda: self.answered(self.targets), _START, "every address is answered")
 
     def leader(self, address: str) -> str:
-        """The node that answered the pings to `address` last."""
+        """The node that answered the pings to `address` last, or that the router sends them to."""
+        if self.router:
+            return self._leaders().get(address, "")
         return next((client.seen[address][0] for client in self.clients if address in client.seen), "")
 
     def led_by(self, node: str) -> tuple[str, ...]:
-        """The addresses whose pings `node` answers, to any client where they are shared."""
-        if self.options.shared:
+        """The targets whose pings `node` answers, to any client where they are shared.
+
+        Where connections are spread these are flows, and all flows to what the router sends to this node.
+        """
+        if self.options.sharing != "leader":
             used = {each for one in self.clients for each, (who, *_) in one.seen.items() if who == node}
-            return tuple(address for address in self.addresses if address in used)
+            led = {address for address, leader in self._leaders().items() if leader == node}
+            return tuple(each for each in self.targets if each in used or each.partition("#")[0] in led)
         return tuple(address for address in self.addresses if self.leader(address) == node)
 
+    def is_sent_to(self, node: str) -> bool:
+        """Tell whether the router, where there is one, sends to `node` what is for any address."""
+        return node in self._leaders().values()
+
+    def parts(self) -> Mapping[str, float]:
+        """Which part of all flows each node has, by who answered last."""
+        last = Counter(who for one in self.clients for who, *_ in one.seen.values())
+        return {name: last[name] / max(1, last.total()) for name in self.nodes}
+
+    def _leaders(self) -> dict[str, str]:
+        """Whom the router sends what is for an address to; a moment ago will do."""
+        if self.router and (now := time.monotonic()) > self._looked_at + _LOOK:
+            found = self.router.neighbours(self.addresses)
+            self._led = {address: self._macs.get(mac, "") for address, mac in found.items()}
+            self._looked_at = now
+        return self._led
+
     def answered(self, addresses: Collection[str], without: str = "") -> bool:
-        """Tell whether all clients have answers for all `addresses` now, none of them from node `without`."""
-        entries = [client.seen.get(address, ("", 0, 1)) for client in self.clients for address in addresses]
-        return all(who not in ("", without) and ok > 0 for who, ok, _ in entries)
+        """Tell whether all clients have answers of all these targets now, none of them from `without`."""
+        entries = [self._lately(client, each) for client in self.clients for each in addresses]
+        return all(who not in ("", without) and ok > 0 for who, ok in entries)
+
+    def _lately(self, client: Client, target: str) -> tuple[str, int]:
+        """Return who answered a client last, and how many of its pings, while one at least was sent."""
+        lines = 1 + int(self._interval / _TENTH)
+        if lines == 1:
+            who, ok, _ = client.seen.get(target, ("", 0, 1))
+            return who, ok
+        entries = list(client.history.get(target, ()))[-lines:]
+        return (entries[-1][0], sum(ok for _, ok, _ in entries)) if entries else ("", 0)
 
     def cut(self, node: str) -> Event:
         """Block the node's port silently."""
@@ -299,7 +366,7 @@ class Lab:
 
     def split(self, nodes: Sequence[str]) -> Event:
         """Put nodes, and the last client, on a LAN of their own."""
-        event = self.note("split off", nodes[0], self.addresses)  # each client loses somebody
+        event = self.note("split off", nodes[0], self.targets)  # each client loses somebody
         self.fabric.split(self._other_side(nodes))
         for node in nodes:
             self.nodes[node].faults["split off"] = None
@@ -307,7 +374,7 @@ class Lab:
 
     def join(self, nodes: Sequence[str]) -> Event:
         """Make one LAN of the two again."""
-        event = self.note("joined", nodes[0], self.addresses)
+        event = self.note("joined", nodes[0], self.targets)
         self.fabric.join(self._other_side(nodes))
         for node in nodes:
             self.nodes[node].faults.pop("split off", None)
@@ -315,14 +382,14 @@ class Lab:
 
     def deafen(self) -> None:
         """Let the clients lose whatever is not sent to them alone."""
-        for client in self.clients:
-            self.fabric.deafen(client.host)
+        for host in [self.router.host] if self.router else self._client_hosts:
+            self.fabric.deafen(host)
 
     def lose(self, percent: int) -> Event:
         """Lose some of 100 frames of every node, each way."""
         for node in self.nodes.values():
             self.fabric.lose(node.host, percent)
-        return self.note(f"{percent} % lost", next(iter(self.nodes)), self.addresses)
+        return self.note(f"{percent} % lost", next(iter(self.nodes)), self.targets)
 
     def burden(self, spinners: int, megabits: int) -> Event:
         """Keep the processors busy and every node's link full for the options' duration."""
@@ -334,7 +401,7 @@ class Lab:
         spin = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
         for _ in range(spinners):
             subprocess.Popen([sys.executable, "-c", spin])
-        return self.note("busy", next(iter(self.nodes)), self.addresses)
+        return self.note("busy", next(iter(self.nodes)), self.targets)
 
     def note(self, label: str, node: str, addresses: Sequence[str] = ()) -> Event:
         """Remember that something was done to `node` just now, which led `addresses` or those it leads."""
@@ -378,11 +445,17 @@ class Lab:
         return {client.name: client.pings() for client in self.clients}
 
     def _other_side(self, nodes: Sequence[str]) -> list[Host]:
-        return [*(self.nodes[node].host for node in nodes), *self._client_hosts[1:][-1:]]
+        client = [] if self.router else self._client_hosts[1:][-1:]
+        return [*(self.nodes[node].host for node in nodes), *client]
 
     def is_whole(self) -> bool:
         """Tell whether all speakers see each other alive."""
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
+
+    def is_spread(self) -> bool:
+        """Tell whether all speakers see all nodes take connections of every address."""
+        everywhere = [set(self.nodes)] * len(self.services)
+        return all(node.shares() == everywhere for node in self.nodes.values())
 
     def _change(
         self, label: str, node: str, change: Callable[[Host], None], *, begins: str = "", ends: str = ""
@@ -415,9 +488,7 @@ class Lab:
 
     def _start_client(self, host: Host) -> None:
         file = self._folder / f"{host.name}.json"
-        process = host.spawn(
-            "roost.lab.client", str(file), str(self.options.interval), str(PORT), *self.addresses
-        )
+        process = host.spawn("roost.lab.client", str(file), str(self._interval), str(PORT), *self.targets)
         client = Client(host, file, process)
         threading.Thread(target=client.listen, daemon=True).start()
         self.clients.append(client)
@@ -439,7 +510,7 @@ class Lab:
                     "name": f"echo-{number}",
                     "addresses": list(addresses),
                     "ports": [{"port": PORT, "protocol": "UDP"}],
-                    "sharing": "per-client" if self.options.shared else "leader",
+                    "sharing": {"by": "connection"} if self.router else self.options.sharing,
                 }
                 for number, addresses in enumerate(self.services, 1)
             ],

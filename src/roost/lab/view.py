@@ -61,10 +61,15 @@ def picture(lab: Lab, title: str, now: float) -> RenderableType:
     """Return the lab as it is at `now` (CLOCK_MONOTONIC seconds)."""
     styles = {name: _STYLES[at % len(_STYLES)] for at, name in enumerate(lab.nodes)}
     glyphs = dict(zip(lab.nodes, _GLYPHS, strict=False))
-    nodes = Table("node", "state", "answers for", box=None, header_style="bold", pad_edge=False)
+    spread = lab.router is not None
+    nodes = Table(
+        "node", "state", "answers" if spread else "answers for", box=None, header_style="bold", pad_edge=False
+    )
     for name, node in lab.nodes.items():
         state = Text(node.state, style="green" if node.state == "up" else "red")
-        nodes.add_row(Text(name, style=styles[name]), state, _some(lab.led_by(name)))
+        nodes.add_row(
+            Text(name, style=styles[name]), state, _part(lab, name) if spread else _some(lab.led_by(name))
+        )
     replies = Table(
         "client",
         "address",
@@ -90,14 +95,14 @@ def picture(lab: Lab, title: str, now: float) -> RenderableType:
 
 def _lanes(lab: Lab) -> Iterator[tuple[str, str, Sequence[_Entry]]]:
     """Yield client, address and history; of many addresses those together that one node answers for now."""
-    together = len(lab.clients) * len(lab.addresses) > _ROWS
+    together = len(lab.clients) * len(lab.targets) > _ROWS
     for client in lab.clients:
         if not together:
-            for address in lab.addresses:
+            for address in lab.targets:
                 yield client.name, address, list(client.history.get(address, ()))[-_SHOWN:]
             continue
         groups: dict[str, list[str]] = {}
-        for address in lab.addresses:
+        for address in lab.targets:
             groups.setdefault(client.seen.get(address, ("", 0, 0))[0], []).append(address)
         for who, addresses in sorted(groups.items()):
             histories = [list(client.history.get(each, ()))[-_SHOWN:] for each in addresses]
@@ -139,6 +144,13 @@ def _legend(styles: Mapping[str, str], glyphs: Mapping[str, str]) -> Text:
     legend.append(_NOBODY, "bold red")
     legend.append(" no answer")
     return legend
+
+
+def _part(lab: Lab, node: str) -> str:
+    """Say what a node leads, and which part of all flows it answers, where connections are spread."""
+    led = [address for address in lab.addresses if lab.leader(address) == node]
+    part = f"{lab.parts()[node]:.0%} of {len(lab.targets) * len(lab.clients)} flows"
+    return f"{part}, leads {_some(led)}" if led else part
 
 
 def _some(addresses: Sequence[str]) -> str:

@@ -147,7 +147,7 @@ class LabPage:
         if client.lines == 1:
             return None  # it has hardly begun
         seen = dict(client.seen)
-        together = len(self._lab.addresses) * max(1, self._lab.options.clients) > _LANES
+        together = len(self._lab.targets) * max(1, self._lab.options.clients) > _LANES
         lanes = _together(seen) if together else {address: list(each) for address, each in seen.items()}
         return {"client": client.name, "t": round(time.time() * 1e3), "lanes": lanes}
 

@@ -24,12 +24,14 @@ class Spread:
     """Where the connections of one address go: `numbers` are of the nodes, one byte for each slot, 0: stays.
 
     `visits` are the nodes that may have a connection which another one does not know, in the order in which
-    they are looked at. A node `returns` what it does not know: its own sockets are its connections.
+    they are looked at. A node `returns` what it does not know: its own sockets are its connections. Or it
+    `passes_on` what the leader does not know, as after a move with one leader: the hosts track connections.
     """
 
     numbers: bytes
     visits: bytes = b""
     returns: bool = False
+    passes_on: bool = False
 
 
 def flow_slot(flow: Flow) -> int:

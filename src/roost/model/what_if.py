@@ -55,6 +55,7 @@ class Prospect:
             "after": self.after,
             "known": self.known,
             "why": self.why,
+            "sharing": None if self.service.sharing is None else {"by": self.service.sharing.by},
             "shares": {"before": dict(self.shares_before), "after": dict(self.shares_after)}
             if self.service.sharing is not None
             else None,

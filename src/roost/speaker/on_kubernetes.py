@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from roost.kubernetes.client import Api
 from roost.kubernetes.configuration_state import ConfigurationState
 from roost.kubernetes.credentials import Credentials
 from roost.kubernetes.desired import names_of_parts
+from roost.kubernetes.resources import SHARING_ANNOTATION
 from roost.kubernetes.serving_certificate import MetricsOptions, ServingCertificate
 from roost.kubernetes.source import KubernetesSource
 from roost.model.address import canonical
@@ -32,6 +33,7 @@ from roost.runtime import garbage, signals
 from roost.settings import SpeakerSettings
 from roost.speaker.errors import CannotRunError
 from roost.speaker.listening import Secured
+from roost.speaker.problem_kinds import SPREADING_ON_KUBERNETES
 from roost.speaker.process import serve, tell_start
 from roost.speaker.speaker import Speaker
 
@@ -103,7 +105,7 @@ async def _announce(
         options.namespace,
         settings.node,
         source.services,
-        lambda: _announced(speaker),
+        lambda: _announced(speaker, source),
         pod=options.pod,
     )
 
@@ -172,7 +174,7 @@ async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]], what: str) ->
         await asyncio.sleep(_AGAIN)
 
 
-def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
+def _announced(speaker: Speaker, source: KubernetesSource) -> dict[str, AnnouncedService]:
     """Return the services that this node leads and answers for, and those that fail and it has to tell of."""
     found: dict[str, AnnouncedService] = {}
     election = speaker.decider.state.election
@@ -186,6 +188,8 @@ def _announced(speaker: Speaker) -> dict[str, AnnouncedService]:
         else:
             continue
         if each is not None:
+            if speaker.name == ranking.leader:
+                each = replace(each, warning=_ignored(speaker, source, service))
             known = found.get(service.known_as)
             found[service.known_as] = each if known is None else _joined(known, each)
     return found
@@ -209,6 +213,16 @@ def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
     return AnnouncedService(tuple(canonical(each) for each in service.addresses), used, others=others)
 
 
+def _ignored(speaker: Speaker, source: KubernetesSource, service: Service) -> str:
+    """Return which annotation of a service that this node leads has no effect, and what helps, or ""."""
+    if why := source.wrong(service.known_as):
+        return why
+    if service.sharing is None or service.sharing.by != "connection" or not speaker.announcer.why_not_spread:
+        return ""
+    cause = f'node "{speaker.name}" takes all connections that come to it: {speaker.announcer.why_not_spread}'
+    return f"{SHARING_ANNOTATION}: connection: {cause} ({SPREADING_ON_KUBERNETES})"
+
+
 def _failed(ranking: Ranking, me: Node, links: Sequence[str]) -> AnnouncedService | None:
     """Return what this node has to tell of a service that no node has an interface for, if it has to."""
     service = ranking.service
@@ -226,4 +240,5 @@ def _joined(one: AnnouncedService, other: AnnouncedService) -> AnnouncedService:
     """Return what two parts of a service are together."""
     interfaces = tuple(sorted({*one.interfaces, *other.interfaces}))
     missing = () if not (one.missing and other.missing) else one.missing
-    return AnnouncedService((*one.addresses, *other.addresses), interfaces, missing)
+    warning = one.warning or other.warning
+    return AnnouncedService((*one.addresses, *other.addresses), interfaces, missing, warning=warning)

@@ -6,7 +6,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["KINDS", "Kind", "Problem", "Severity"]
+__all__ = ["KINDS", "SPREADING_ON_KUBERNETES", "Kind", "Problem", "Severity"]
+
+SPREADING_ON_KUBERNETES: Final = (
+    "give the speakers CAP_BPF and CAP_NET_ADMIN, speaker.bpf of the chart,"
+    " or take the annotation roost.io/sharing off"
+)
 
 
 class Severity(Enum):

@@ -18,7 +18,7 @@ from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.drains import own_drain, peers_drains
 from roost.speaker.fitness import fitness_problems
-from roost.speaker.problem_kinds import Problem
+from roost.speaker.problem_kinds import SPREADING_ON_KUBERNETES, Problem
 from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import other_elections, vrrp_problems
 
@@ -238,7 +238,9 @@ def _of_addresses(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield from vrrp_problems(speaker, now)
         yield from _grouped("stood in", dict(_stood_in(speaker, now)))
         yield from _grouped("not shared", dict(_not_shared(speaker)))
-        yield from _grouped("not spread", dict(_not_spread(speaker)))
+        if found := dict(_not_spread(speaker)):
+            cure = "" if speaker.source.delivers_locally else SPREADING_ON_KUBERNETES
+            yield from _grouped("not spread", found, cure)
         yield from _grouped("yielded", dict(_yielded(speaker, now)))
     for kind in ("peer", "stranger"):
         claims = {

@@ -467,6 +467,7 @@ class Speaker:
             case effects.Renew(until):
                 self.announcer.renew(until)
                 self.decider.set_spreading(not self.announcer.why_not_spread, self._now())
+                self.decider.set_passing_on(not self.not_passing_on, self._now())
             case effects.Answer(announcements):
                 self.virtual_macs.follow(_virtual(announcements.values(), self.announcer.links))
                 self._answered = frozenset(announcements)

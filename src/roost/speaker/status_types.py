@@ -116,12 +116,19 @@ class VrrpView(TypedDict):
     adverts_ignored: dict[str, int]
 
 
+class SharingView(TypedDict):
+    """How the nodes share a service: `by` client, or by connection."""
+
+    by: str
+
+
 class ServiceView(TypedDict):
     """A service: who leads it, why, since when, and what this node does for it."""
 
     name: str
     addresses: list[str]
     leader: str | None
+    sharing: SharingView | None
     shares: dict[str, float] | None
     since: str
     change: str

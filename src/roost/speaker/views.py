@@ -242,6 +242,7 @@ class SpeakerViews:
             "name": service.name,
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
+            "sharing": None if service.sharing is None else {"by": service.sharing.by},
             "shares": self._shares(ranking),
             "since": rfc3339(change.since),
             "change": change.why,

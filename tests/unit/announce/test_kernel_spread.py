@@ -133,8 +133,8 @@ class Kernel:
         self.answers.leave(frozenset(MACS.values()))
         self.answers.renew(time.monotonic() + 600)
 
-    def put(self, *there: str) -> None:
-        spread = Spread(numbers(*there), self.visits, self.returns)
+    def put(self, *there: str, passes_on: bool = False) -> None:
+        spread = Spread(numbers(*there), self.visits, self.returns, passes_on)
         wanted = {key_of(LINK, each): How(OURS, OURS, spread=spread) for each in (VIP, VIP6, LOCALHOST)}
         self.answers.put(wanted)
 
@@ -434,6 +434,37 @@ def test_after_the_lease_all_stays_here_as_with_a_leader(kernel: Kernel) -> None
     assert kernel(replace(begun, flags=ACK)) == STAYS
     kernel.answers.renew(time.monotonic() + 60)
     assert kernel(replace(begun, flags=ACK)) == 2
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_what_is_not_known_in_mid_stream_stays_where_the_host_passes_it_on(address: IPAddress) -> None:
+    kernel = Kernel(returns=False)
+    with closing(kernel.answers):
+        known, late = of_node(2, address=address), replace(of_node(3, address=address), flags=ACK)
+        assert kernel(known) == 2
+        kernel.put(passes_on=True)
+        assert kernel(replace(known, flags=ACK)) == 2
+        assert [kernel(late), kernel(error_about(late))] == [STAYS, STAYS]
+        assert kernel(of_node(3, address=address, protocol=UDP)) == 3, "of UDP nobody knows what is open"
+        assert kernel(replace(late, port=late.port, flags=SYN)) == 3
+        kernel.put()
+        other = next(each for each in map(Packet, range(5000, 6000)) if wanted(each) == 3)
+        assert kernel(replace(other, flags=ACK)) == 3, "nobody holds any: the node of its slot says so"
+
+
+def test_after_the_lease_what_a_proxy_elsewhere_serves_waits_for_the_next_leader() -> None:
+    kernel = Kernel(returns=False)
+    with closing(kernel.answers):
+        elsewhere, here, unknown = of_node(2), of_node(ME), replace(of_node(3), flags=ACK)
+        udp = of_node(2, protocol=UDP)
+        assert [kernel(each) for each in (elsewhere, here, udp)] == [2, STAYS, 2]
+        kernel.answers.renew(time.monotonic() - 0.01)
+        assert kernel(replace(elsewhere, flags=ACK)) == GONE
+        assert kernel(elsewhere) == STAYS, "it begins anew"
+        for stays in (replace(here, flags=ACK), unknown, udp):
+            assert kernel(stays) == STAYS
+        kernel.answers.renew(time.monotonic() - 60)
+        assert kernel(replace(elsewhere, flags=ACK)) == STAYS
 
 
 def test_what_is_known_outlives_more_addresses_than_there_was_room_for(kernel: Kernel) -> None:

@@ -105,6 +105,17 @@ def test_a_what_if_of_a_shared_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "n1 50% n2 50%  n1 100%" in shown
 
 
+def test_a_what_if_of_an_address_whose_connections_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = {"before": {"n1": 0.5, "n2": 0.5}, "after": {"n2": 1.0}}
+    move = {"service": "web", "addresses": ["192.0.2.200"], "before": "n1", "after": "n2", "why": "-"}
+    spread = move | {"shares": shares, "sharing": {"by": "connection"}}
+    answer = {"moves": [spread], "staying": 0, "total": 1}
+    shown = run(monkeypatch, what_if, answer, "--down", "n1")
+    assert "n1, over n1 50% n2 50%  n2, over n2 100%" in shown
+    nobody = {"moves": [spread | {"after": None, "shares": shares | {"after": {}}}], "staying": 0, "total": 1}
+    assert "nobody" in run(monkeypatch, what_if, nobody, "--down", "n1")
+
+
 def test_checks_are_explained_with_what_they_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = run(monkeypatch, explain, {**EXPLANATION, "checks": CHECKS}, "web")
     assert "\x1b" not in shown

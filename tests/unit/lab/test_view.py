@@ -37,6 +37,8 @@ def lab(histories: dict[str, list[tuple[str, int, int]]], coming: Coming) -> Any
         nodes=nodes,
         clients=[client],
         addresses=list(histories),
+        targets=list(histories),
+        router=None,
         events=[Event("cut", "n2", 105.0)],
         began=100.0,
         coming=coming,

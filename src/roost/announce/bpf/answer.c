@@ -27,7 +27,7 @@
 struct key { u32 link; u32 address[4]; };   // an IPv4 address is IPv4-mapped
 // own: an IPv4 address of the link, or 0; table, spread: numbers of tables; visits: numbers of nodes
 struct how { u16 mac[3], link_mac[3]; u32 flags; u32 own, table, spread; u8 visits[VISITS]; };
-enum { ANSWER = 1, ROUTER = 2, SHARED = 4, SPREAD = 8, RETURNS = 16 };
+enum { ANSWER = 1, ROUTER = 2, SHARED = 4, SPREAD = 8, RETURNS = 16, PASSES_ON = 32 };
 enum { ANSWERS = 1 };
 struct counts { u64 answered, left, late, packets, spread; };
 struct asker { u32 address[4], client[4]; };

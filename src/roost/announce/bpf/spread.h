@@ -8,7 +8,8 @@
 //     back from the node that it was sent to -> to the next one that may have the connection, each once
 //
 // A flow is known from its first packet on, so that it stays where it is when others come, go, or weigh more. Who takes
-// over from another node knows none: there a connection that was begun elsewhere than in its slot is looked for.
+// over from another node knows none: there a connection that was begun elsewhere than in its slot is looked for, by the
+// sockets of the nodes; where a proxy has it, by what the hosts track: a table of nftables passes it on.
 // It is a filter of its own, behind the one that answers, and outlives a process that is killed: until the lease ends.
 // No circles: what comes from a peer is sent on only to the nodes of `visits`, in their order, which the flow counts; and
 // what goes back has one hop less to live.
@@ -341,6 +342,8 @@ INLINE u32 node_of_flow(struct __sk_buff *skb, const struct how *how, const stru
 			known->at = now;
 		return known->node;
 	}
+	if (how->flags & PASSES_ON && packet->flow.protocol == TCP && !packet->begins && !packet->part)
+		return ME;
 	struct taken taken = chosen(skb, how, packet, now);
 	if (!packet->error && !packet->later)
 		map_update(&flows, &packet->flow, &taken, 0);
@@ -361,6 +364,15 @@ INLINE u32 node_of_part(struct __sk_buff *skb, const struct how *how, const stru
 	return taken.node;
 }
 
+// Whether a packet in mid-stream is of a connection of another host: a proxy's have no sockets, their flows are known.
+INLINE int is_elsewhere(struct __sk_buff *skb, const struct how *how, const struct packet *packet)
+{
+	if (how->flags & RETURNS)
+		return !is_open(skb, packet);
+	struct taken *known = map_lookup(&flows, &packet->flow);
+	return known && known->node != ME;
+}
+
 // The verdict on a packet to `key`.
 INLINE int on_flow(struct __sk_buff *skb, const struct key *key, const struct how *how)
 {
@@ -376,8 +388,8 @@ INLINE int on_flow(struct __sk_buff *skb, const struct key *key, const struct ho
 	if (peer || map_lookup(&peers, &from))
 		return from_peer(skb, how, &packet, peer ? *peer : 0, counts, now);
 	if (now > *until) {   // the process hangs, and another takes over in moments: what is not of this host waits for that
-		int waits = how->flags & RETURNS && packet.flow.protocol == TCP && !packet.begins && !packet.part;
-		return waits && !packet.error && !is_open(skb, &packet) ? DROP : NEXT;
+		int waits = packet.flow.protocol == TCP && !packet.begins && !packet.part && !packet.error;
+		return waits && is_elsewhere(skb, how, &packet) ? DROP : NEXT;
 	}
 	u32 node = packet.part ? node_of_part(skb, how, &packet, now) : node_of_flow(skb, how, &packet, now);
 	struct station *station = place_of(skb, node);

@@ -15,7 +15,7 @@ import click
 from roost.cli.client import ask, asks_cluster, socket_option
 from roost.cli.cluster import wish_drain
 from roost.cli.exits import Exit, Failure
-from roost.cli.output import passed_on, shared_by
+from roost.cli.output import led_by, passed_on
 from roost.cli.top.model import Action, Model, Sample
 
 __all__ = ["command"]
@@ -169,7 +169,7 @@ def _wish(node: str, path: Path | None, *, wish: bool) -> str:
 
 def _explained(explanation: dict[str, Any]) -> list[str]:
     shares = {each["node"]: each["share"] for each in explanation["places"] if each.get("share")}
-    leader = shared_by(shares) or explanation["leader"] or "nobody"
+    leader = led_by(explanation["leader"], shares or None, explanation.get("sharing")) or "nobody"
     lines = [
         f"{explanation['service']} {' '.join(explanation['addresses'])} is led by {leader}"
         f" since {explanation['since']} ({explanation['change']})",

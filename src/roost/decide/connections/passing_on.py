@@ -59,7 +59,7 @@ class PassingOn:
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
         """Follow that `before` leads `address` no more."""
         keep = self._state.settings.keep_connections if self._state.plan.held_on(address) else 0
-        if before is not None:
+        if before is not None and not self._state.plan.lead(address).takers:
             self.holders.forget_guesses(address)
         if before is not None and keep and self._state.verdict(before) not in {None, *_LOST}:
             self._seen.add(address)
@@ -79,7 +79,8 @@ class PassingOn:
         self._seen.add(address)
         for name in sorted({*before, *after} - {self._state.me}):
             if name in after:
-                if name not in self.holders.of(address):
+                known = self.holders.of(address).get(name)
+                if known is None or known.guessed:  # what was guessed a moment ago may end too soon
                     self.holders.guess(address, name, now)
             elif self._state.verdict(name) not in {None, *_LOST}:
                 self.holders.presume(address, name, now, keep)
@@ -91,10 +92,15 @@ class PassingOn:
     ) -> None:
         """Follow that the leader spreads connections over other nodes than before, or by other weights.
 
-        Each keeps those that it has.
+        Each keeps those that it has. Where a proxy has them the leader knows of none but by their word, which
+        may take some seconds on a busy host.
         """
         keep = self._state.settings.keep_connections
         self.shares_moved(address, before, after, now)
+        if keep and not self._state.plan.is_delivered(address):
+            holders = self.holders.of(address)
+            for name in [each for each in after if each in holders and holders[each].guessed]:
+                self.holders.presume(address, name, now, keep)
         if keep and self._state.me in before and self._state.me not in after:
             self._own.lose([address], now, keep)
 

@@ -37,6 +37,7 @@ class Spreading:
         self._passing_on = passing_on
         self._numbers: dict[str, int] = {state.me: ME}
         self._takers: dict[IPAddress, tuple[tuple[str, ...], Weights]] = {}
+        self._leaders: dict[IPAddress, str | None] = {}  # where a proxy has the connections
         self._dropped = 0
         self._doubted: float | None = None  # since when everything has to be worked out anew
 
@@ -45,9 +46,18 @@ class Spreading:
         before, weights = self._takers.pop(lead.address, ((), ()))
         if lead.takers:
             self._takers[lead.address] = lead.takers, lead.weights
-        if (before, weights) != (lead.takers, lead.weights if lead.takers else ()):
+        moved = self._leader_moved(lead)
+        if moved or (before, weights) != (lead.takers, lead.weights if lead.takers else ()):
             self._passing_on.takers_moved(lead.address, before, lead.takers, now)
         self.look_again(now)
+
+    def _leader_moved(self, lead: Lead) -> bool:
+        """Tell whether who leads now has to be told who has connections: nobody sends back a proxy's."""
+        before = self._leaders.pop(lead.address, None)
+        if not lead.takers or self._state.plan.is_delivered(lead.address):
+            return False
+        self._leaders[lead.address] = lead.node
+        return lead.node != before
 
     def look_again(self, now: float) -> None:
         """Work everything out anew before the next effects leave."""
@@ -115,7 +125,14 @@ class Spreading:
             self._number(name)
         visits = bytes(self._numbers[name] for name in others if name in self._numbers)
         numbers = _numbered(lead.weights, full.there, tuple(sorted(self._numbers.items())))
-        return Spread(numbers, visits[:VISITS], returns=lead.address in self._state.plan.local)
+        returns = lead.address in self._state.plan.local
+        return Spread(numbers, visits[:VISITS], returns, not returns and self._passes_on(lead.address))
+
+    def _passes_on(self, address: IPAddress) -> bool:
+        """Tell whether this host asks others, by passing on, for what it does not know of an address."""
+        state = self._state
+        begins = address in state.answers.now or address in state.own_connections.addresses
+        return state.passes_on and begins and bool(state.holders.of(address))
 
     def _may_have(self, address: IPAddress) -> list[str]:
         """Return who may have connections: who sends back what it does not know, then who refuses that.

@@ -259,3 +259,12 @@ def test_it_asks_by_broadcast_for_nothing_when_all_is_well() -> None:
     one.run(20.0)
     assert one.of(Ask) == []
     assert one.of(Answer) == []
+
+
+def test_what_was_guessed_at_one_change_is_guessed_anew_at_the_next() -> None:
+    one = sharing()
+    one.run(9)
+    for weight in (2, 3):
+        one.want(replace(SHARED, sharing=Sharing(weights=(("n1", weight),))))
+        one.run(1.1)
+    assert one.of(PassOn)[-1].onward[VIP].first is not None

@@ -1,12 +1,13 @@
 """Connections of an address spread over n1, n2 and n3: what n1's host is told, what n1 says of itself."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
-from roost.decide.effects import Describe, PassOn, SpreadOut
+from roost.decide.effects import Describe, NextHop, PassOn, SpreadOut
 from roost.decide.spreading.taking import Taking
 from roost.model.address import IPAddress
 from roost.model.event import Happening
@@ -232,6 +233,54 @@ def test_where_a_proxy_delivers_nothing_is_sent_back() -> None:
     found = spread(one)
     assert found is not None
     assert not found.returns
+
+
+def proxied(*addresses: IPAddress) -> Service:
+    return web(*addresses, sharing=BY_CONNECTION, deliver="external")
+
+
+def test_the_next_leader_passes_on_what_a_proxy_elsewhere_has_as_long_as_others_hold_some() -> None:
+    one = spreading(proxied(THEIRS))
+    one.run(9)  # until nobody is presumed to hold any
+    assert not kept(one).passes_on
+    one.have(2, Verdict.LEAVING)
+    assert kept(one).passes_on
+    held = one.of(PassOn)[-1].onward[THEIRS]
+    assert held.first == kept_by(3), "who is there is asked before who has left, and has not told yet"
+    one.run(5)
+    assert one.of(PassOn)[-1].onward[THEIRS].first == kept_by(3), "it may be busy"
+    one.hear(Held("n3", (HeldRow(THEIRS, 5, 600),)))
+    one.run(601)
+    assert not kept(one).passes_on
+
+
+def test_who_leads_now_asks_the_others_though_they_are_the_same() -> None:
+    one = spreading(proxied(THEIRS))
+    one.run(9)
+    assert not kept(one).passes_on
+    lead = one.decider.state.plan.lead(THEIRS)
+    one.decider.spreading.follow(replace(lead, node="n1"), one.now)  # as when `failback` gives it back
+    assert one.decider.passing_on.holders.of(THEIRS).keys() == {"n2", "n3"}
+
+
+def test_where_nothing_can_be_passed_on_the_node_of_the_slot_says_what_it_has() -> None:
+    one = spreading(proxied(VIP))
+    one.run(9)
+    one.tell(one.decider.set_passing_on, False)
+    one.hear(Held("n2", (HeldRow(VIP, 5, 600),)))
+    assert not kept(one, VIP).passes_on, "this host cannot: the node of the slot has most of them"
+    one.tell(one.decider.set_passing_on, True)
+    assert kept(one, VIP).passes_on
+
+
+def kept(one: One, address: IPAddress = THEIRS) -> Spread:
+    found = spread(one, address)
+    assert found is not None
+    return found
+
+
+def kept_by(number: int) -> NextHop:
+    return NextHop(ip_address(f"192.0.2.{10 + number}"), 2, mac(number))
 
 
 def test_people_are_told_who_came_and_left() -> None:
