@@ -105,14 +105,14 @@ class Connections:
                 return Outcome.LOST
             if host is holder or address in host.kernel.balanced:
                 return Outcome.ANSWERED if self._answers(host) else Outcome.LOST
-            if host.name in visited:
-                return Outcome.LOOPED
-            if source != self._mac:
-                visited.add(host.name)  # what came from a peer is not passed on twice
             hop = host.kernel.next_hop(address, source)
             if hop is None:
                 refused = host.kernel.refuses(address, source) and self._answers(host)
                 return Outcome.REFUSED if refused else Outcome.LOST
+            if host.name in visited:
+                return Outcome.LOOPED
+            if source != self._mac:
+                visited.add(host.name)  # what came from a peer is not passed on twice
             port, source, to = host.port, host.mac, hop
 
     @staticmethod

@@ -193,7 +193,7 @@ class Judge:
         self._judge_planned(now)
         for client in self._world.clients:
             if client.connections is not None and client.connections.looped:
-                self._break("loop", "a packet came twice to a node by peers")
+                self._break("loop", "a node passed on twice what peers passed on to it")
         if at_rest:
             self._judge_clients(now)
 
