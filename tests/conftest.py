@@ -1,8 +1,12 @@
-"""What every test is kept from: the speakers of the host it runs on, and what its user has set for them."""
+"""What every test is kept from: the host's speakers, what its user has set for them, and how busy it is."""
 
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("roost", settings.default, deadline=None)
+settings.load_profile("roost")
 
 
 @pytest.fixture(scope="session", autouse=True)

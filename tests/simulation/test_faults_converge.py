@@ -61,7 +61,7 @@ def befall(network: Network, what: str, number: int) -> list[set[str]] | None:
 
 
 @given(seed=st.integers(0, 2**32), schedule=faults)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_at_rest_each_side_has_one_answerer_for_each_address(
     seed: int, schedule: list[tuple[str, int, float]]
 ) -> None:
@@ -83,7 +83,7 @@ def test_at_rest_each_side_has_one_answerer_for_each_address(
 
 
 @given(seed=st.integers(0, 2**32), number=st.integers(0, 4), loss=st.sampled_from([0.0, 0.05]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_moves_but_from_the_node_that_failed(seed: int, number: int, loss: float) -> None:
     network = Network(seed, "default", hosts=5, witnesses=TIMINGS["default"], udp_loss=loss)
     network.settle()
@@ -103,7 +103,7 @@ def test_nothing_moves_but_from_the_node_that_failed(seed: int, number: int, los
 
 
 @given(seed=st.integers(0, 2**32), seconds=st.floats(0.1, 5.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_frozen_process_alone_never_makes_its_kernel_dead_to_witnesses_before_swim(
     seed: int, seconds: float
 ) -> None:

@@ -214,7 +214,7 @@ def _make_trouble(network: Network, what: str, *arguments: object) -> None:
             raise AssertionError(what)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), _trouble)
 def test_after_any_trouble_all_agree_again(seed: int, trouble: list[tuple[object, ...]]) -> None:
     network = Network(seed, hosts=5)

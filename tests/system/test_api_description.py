@@ -69,7 +69,6 @@ def hold(tag: str, address: str, examples: int = 25, **known: Any) -> set[str]:
         @given(case=operation.as_strategy())
         @settings(
             max_examples=examples,
-            deadline=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
             database=None,

@@ -301,7 +301,7 @@ BELIEFS = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(
         st.tuples(BELIEFS, st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=6)),
@@ -323,7 +323,7 @@ def test_whatever_nodes_hold_of_each_other_nothing_goes_in_circles(
             three.journey(Packet(port, flags=flags, hops=20).raw, at)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     owner=st.integers(0, 2),
     order=st.permutations([0, 1, 2]),

@@ -85,7 +85,7 @@ def cluster(names: str = "abcd") -> FakeApi:
     return api
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 16), st.booleans()), min_size=1, max_size=3), st.booleans())
 def test_killed_at_any_request_it_gives_no_address_twice(
     deaths: list[tuple[int, bool]],

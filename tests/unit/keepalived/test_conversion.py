@@ -463,7 +463,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(WORDS | st.text(max_size=4), max_size=5), max_size=30),
     st.sampled_from(["hash", "vrrp"]),

@@ -383,7 +383,7 @@ def leader(
     return min(found)[2] if found else None
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
 @given(pools(), st.lists(ADVERTISEMENT, max_size=3), services(), nodes(), st.data())
 def test_acceptance_addresses_and_leaders_are_metallbs(
     pool_objects: list[dict[str, Any]],

@@ -24,7 +24,6 @@ def moved(before: tuple[Target, ...], after: tuple[Target, ...]) -> set[tuple[Ta
 weights = st.dictionaries(st.integers(1, 40).map(target), st.integers(0, 9), max_size=12)
 
 
-@settings(deadline=None)
 @given(weights)
 def test_each_slot_is_somebodys_who_has_a_weight(given_to: dict[Target, int]) -> None:
     owners = Slots().share(0, given_to, SIZE)
@@ -33,7 +32,6 @@ def test_each_slot_is_somebodys_who_has_a_weight(given_to: dict[Target, int]) ->
     assert set(owners) <= able
 
 
-@settings(deadline=None)
 @given(weights, st.integers(50, 60).map(target), st.integers(1, 9))
 def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
     given_to: dict[Target, int], new: Target, weight: int
@@ -45,7 +43,6 @@ def test_who_comes_takes_only_what_becomes_its_own_and_leaves_only_that(
     assert Slots().share(0, given_to, SIZE) == before, "what was asked before does not matter"
 
 
-@settings(deadline=None)
 @given(weights, st.integers(1, 9))
 def test_a_weight_that_grows_only_takes(given_to: dict[Target, int], more: int) -> None:
     one, other = target(1), target(2)
@@ -55,7 +52,6 @@ def test_a_weight_that_grows_only_takes(given_to: dict[Target, int], more: int) 
     assert {taker for _, taker in moved(before, after)} <= {one}
 
 
-@settings(deadline=None)
 @given(st.lists(weights, min_size=2, max_size=12))
 def test_what_was_shared_out_before_changes_nothing(history: list[dict[Target, int]]) -> None:
     slots = Slots()
@@ -63,7 +59,7 @@ def test_what_was_shared_out_before_changes_nothing(history: list[dict[Target, i
         assert slots.share("web", given_to, SIZE) == Slots().share("web", given_to, SIZE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 60).map(target), st.sampled_from([0, 1, 5, 300])), max_size=40))
 def test_nor_do_many_that_come_and_go_one_after_the_other(changes: list[tuple[Target, int]]) -> None:
     slots, given_to = Slots(), {target(number): 1 for number in range(1, 61)}

@@ -380,7 +380,7 @@ _trees = st.dictionaries(_keys, _values, max_size=6).map(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(_texts | _trees)
 def test_no_text_makes_load_raise(tmp_path: Path, text: str) -> None:
     path = tmp_path / "fuzz.yaml"

@@ -208,7 +208,7 @@ _steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_steps)
 def test_nothing_that_others_say_breaks_the_machine(steps: list[list[Message] | float | Message]) -> None:
     bench = Bench(3)

@@ -228,7 +228,7 @@ def test_one_that_is_left_alone_on_a_link_that_was_slow_of_late_finds_its_peer_g
     loss=st.sampled_from([0.05, 0.1]),
     profile=st.sampled_from(["default", "fast"]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_loss_alone_calls_nobody_gone(seed: int, loss: float, profile: str) -> None:
     random = Random(seed)
     lan = Lan(timing=TIMINGS[profile], passes=lambda _source, _target: random.random() >= loss)
@@ -242,7 +242,7 @@ def test_loss_alone_calls_nobody_gone(seed: int, loss: float, profile: str) -> N
     victim=st.integers(0, 7),
     loss=st.sampled_from([0.0, 0.05]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_death_is_found_in_any_cluster_and_only_that(
     seed: int, count: int, victim: int, loss: float
 ) -> None:
