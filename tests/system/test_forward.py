@@ -37,8 +37,16 @@ def net(tmp_path: Path) -> Iterator[Balanced]:
 
 def leads(net: Balanced, but: Speaker | None = None, address: str = VIP) -> Speaker:
     """Wait until one node leads, another than `but`."""
-    leader = net.leader(address, among=[each for each in net.running() if each is not but])
-    net.settle_on(address, {leader.name})
+
+    def found() -> Speaker | None:
+        """Not before both agree: who is the first to be fit leads until a better one is, too."""
+        answering = [each for each in net.running() if each is not but and address in each.answering()]
+        if len(answering) == 1 and net.answerers(address) == {answering[0].name}:
+            return answering[0]
+        return None
+
+    leader = until(found, "one node answers, by its own word and on the wire")
+    assert isinstance(leader, Speaker)
     return leader
 
 
