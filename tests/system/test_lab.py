@@ -76,8 +76,9 @@ def test_a_planned_stop_loses_nothing_and_is_told_as_json_and_picture(tmp_path: 
     facts = json.loads(done.stdout)
     assert (facts["drill"], facts["nodes"], facts["ipv6"]) == ("term", 3, True)
     assert facts["svg"] == str(picture)
-    assert facts["lost"] == 0, facts
+    assert (facts["lost"], facts["broken"]) == (0, 0), facts
     assert facts["sent"] > 1000
+    assert facts["connections"] >= 16
     assert {event["client"] for event in facts["events"]} == {"c1", "c2"}
     assert any(":" in address for event in facts["events"] for address in event["outages_ms"])
     assert ET.parse(picture).getroot().tag.endswith("svg")
@@ -89,6 +90,9 @@ def test_a_silent_cut_costs_a_bounded_outage(tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert 0 < facts["lost"] < facts["sent"]
     assert 0 < facts["outage_ms"] < 1500, facts
+    assert 0 < facts["broken"] < facts["connections"], (
+        "those of the node that was cut, which nobody can go on with"
+    )
 
 
 def played(folder: Path, drill: str) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def played(folder: Path, drill: str) -> dict[str, Any]:
 @pytest.mark.parametrize("drill", ["drain", "freeze", "busy"])
 def test_what_must_not_hurt_does_not(tmp_path: Path, drill: str) -> None:
     facts = played(tmp_path, drill)
-    assert facts["lost"] == 0, facts
+    assert (facts["lost"], facts["broken"]) == (0, 0), facts
     assert drill != "busy" or facts["moves"] == 0
 
 

@@ -215,10 +215,11 @@ def _run(
             "shared": shared is not None,
             "sharing": shared or "leader",
             "ports_shut": len(ports_shut),
+            "connections": sum(each.wanted for each in lab.held.values()),
         }
         click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))
     else:
-        _print(found, ports_shut, path)
+        _print(found, sum(each.wanted for each in lab.held.values()), ports_shut, path)
 
 
 def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:
@@ -290,7 +291,7 @@ def _play(
                 _tell_of_keeping(live=live and view is None)
                 lab.keep()
     seen = lab.finish()
-    found = rows(lab.events, seen)
+    found = rows(lab.events, seen, {client: each.breaks for client, each in lab.held.items()})
     picture = draw(title, list(lab.nodes), began=lab.began, events=lab.events, seen=seen, found=found)
     return lab, found, picture, elsewhere(lab.events, seen)
 
@@ -340,7 +341,7 @@ def _write(picture: str, output: Path | None) -> Path:
     return output
 
 
-def _print(found: list[Row], ports_shut: list[str], path: Path) -> None:
+def _print(found: list[Row], connections: int, ports_shut: list[str], path: Path) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from roost.lab.view import print_rows  # noqa: PLC0415
@@ -348,6 +349,8 @@ def _print(found: list[Row], ports_shut: list[str], path: Path) -> None:
     console = Console(highlight=False)
     console.print()
     print_rows(console, found)
+    broken = sum(row.broken for row in found)
+    console.print(f"\nTCP connections: the clients held {connections}, {broken} broke")
     if ports_shut:
         console.print(f"\nports shut for too much ARP: {', '.join(ports_shut)}")
     console.print(f"\ntimeline: {path}", soft_wrap=True)

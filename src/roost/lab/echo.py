@@ -1,4 +1,4 @@
-"""The service behind every address of a node: sends each datagram back, with the node's name.
+"""The service behind every address of a node: sends back each datagram, with the node's name, and TCP.
 
 `python -m roost.lab.echo NODE PORT`. Answers leave from the address that was asked (RFC 3542 section 4).
 """
@@ -13,6 +13,7 @@ __all__ = ["main"]
 
 _IP_PKTINFO: Final = 8
 _IPV6_PKTINFO: Final = 50
+_CONNECTIONS: Final = 1024  # at once
 
 
 def main(node: str, port: int) -> None:
@@ -27,12 +28,54 @@ def main(node: str, port: int) -> None:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         sock.bind((any_address, port))
-        selector.register(sock, selectors.EVENT_READ, family)
+        selector.register(sock, selectors.EVENT_READ, "datagrams")
+        selector.register(_listening(family, any_address, port), selectors.EVENT_READ, "listening")
     name = node.encode()
     while True:
         for key, _ in selector.select():
             assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - registered above
-            _serve(key.fileobj, name)
+            if key.data == "datagrams":
+                _serve(key.fileobj, name)
+            elif key.data == "listening":
+                _accept(key.fileobj, selector)
+            elif not _send_back(key.fileobj):
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+
+def _listening(family: socket.AddressFamily, any_address: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.setblocking(False)  # noqa: FBT003 - the library's signature
+    sock.bind((any_address, port))
+    sock.listen(128)
+    return sock
+
+
+def _accept(listening: socket.socket, selector: selectors.BaseSelector) -> None:
+    try:
+        connection, _ = listening.accept()
+    except OSError:
+        return  # it has ended already
+    if len(selector.get_map()) > _CONNECTIONS:
+        connection.close()
+        return
+    connection.setblocking(False)  # noqa: FBT003 - the library's signature
+    selector.register(connection, selectors.EVENT_READ, "connection")
+
+
+def _send_back(connection: socket.socket) -> bool:
+    """Send back what was said; tells whether the connection goes on."""
+    try:
+        if said := connection.recv(1024):
+            connection.send(said)
+        return bool(said)
+    except BlockingIOError:
+        return True  # the client reads nothing: what was said is lost, and nobody waits for it
+    except OSError:
+        return False
 
 
 def _serve(sock: socket.socket, name: bytes) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from roost.lab.fabric import Fabric, Host, LabError
+from roost.lab.held import Held
 from roost.lab.records import Pings, load
 from roost.lab.router import GATEWAYS, Router, behind
 from roost.protocols.bounded import remember
@@ -213,6 +214,7 @@ class Lab:
             for n in range(1, options.clients + 1)
         ]
         self.clients: list[Client] = []
+        self.held: dict[str, Held] = {}  # by client
         others = [*([self.router.host] if self.router else ()), *self._client_hosts]
         self.fabric = Fabric(hosts, others, inspects=options.inspects, proxies=options.proxies)
         self._led: dict[str, str] = {}  # address -> node, as the router has it
@@ -253,6 +255,7 @@ class Lab:
         for host in self._client_hosts:
             self._start_client(host)
         self.wait(lambda: self.answered(self.targets), _START, "every address is answered")
+        self.wait(self.is_held, _START, "the clients hold connections")
 
     def leader(self, address: str) -> str:
         """The node that answered the pings to `address` last, or that the router sends them to."""
@@ -442,6 +445,8 @@ class Lab:
         """End the clients and return their pings by client and address."""
         for client in self.clients:
             client.end()
+        for held in self.held.values():
+            held.end()
         return {client.name: client.pings() for client in self.clients}
 
     def _other_side(self, nodes: Sequence[str]) -> list[Host]:
@@ -451,6 +456,10 @@ class Lab:
     def is_whole(self) -> bool:
         """Tell whether all speakers see each other alive."""
         return all(node.alive() == self.nodes.keys() for node in self.nodes.values())
+
+    def is_held(self) -> bool:
+        """Tell whether all connections that the clients hold are open."""
+        return all(each.held == each.wanted for each in self.held.values())
 
     def is_spread(self) -> bool:
         """Tell whether all speakers see all nodes take connections of every address."""
@@ -492,6 +501,7 @@ class Lab:
         client = Client(host, file, process)
         threading.Thread(target=client.listen, daemon=True).start()
         self.clients.append(client)
+        self.held[host.name] = Held(host, PORT, self.addresses)
 
     def _configure(self, node: Node) -> None:
         def gossip(host: Host) -> str:
@@ -509,7 +519,7 @@ class Lab:
                 {
                     "name": f"echo-{number}",
                     "addresses": list(addresses),
-                    "ports": [{"port": PORT, "protocol": "UDP"}],
+                    "ports": [{"port": PORT, "protocol": "UDP"}, {"port": PORT, "protocol": "TCP"}],
                     "sharing": {"by": "connection"} if self.router else self.options.sharing,
                 }
                 for number, addresses in enumerate(self.services, 1)

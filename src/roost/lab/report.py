@@ -1,9 +1,11 @@
 """The outages of a lab per event, client and address, as data. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from roost.lab.held import Break
 from roost.lab.lab import Event
 from roost.lab.records import Outage, Pings, outage
 
@@ -14,11 +16,15 @@ Sightings = Mapping[str, Mapping[str, Pings]]  # client -> address -> pings
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one client saw of one event, at the addresses that the node led."""
+    """What one client saw of one event, at the addresses that the node led.
+
+    `broken` counts the connections that broke from then to the next event, to any address.
+    """
 
     event: Event
     client: str
     outages: Mapping[str, Outage]
+    broken: int = 0
 
     @property
     def longest(self) -> float:
@@ -41,14 +47,20 @@ class Row:
         return sum(each.sent for each in self.outages.values())
 
 
-def rows(events: Sequence[Event], seen: Sightings) -> list[Row]:
-    """Return a row for each event and client; an event's window ends where the next event begins."""
+def rows(
+    events: Sequence[Event], seen: Sightings, breaks: Mapping[str, Iterable[Break]] = MappingProxyType({})
+) -> list[Row]:
+    """Return a row for each event and client; an event's window ends where the next event begins.
+
+    `breaks` are the connections that broke, by client.
+    """
     ends = [event.at for event in events[1:]] + [float("inf")]
     return [
         Row(
             event,
             client,
             {address: outage(pings[address], event.at, end) for address in _affected(event, events)},
+            sum(event.at <= each.at < end for each in breaks.get(client, ())),
         )
         for event, end in zip(events, ends, strict=False)  # without events there is one end too many
         for client, pings in seen.items()
@@ -85,6 +97,7 @@ def summary(found: Sequence[Row]) -> dict[str, Any]:
         "lost": sum(row.lost for row in found),
         "moves": sum(row.moves for row in found),
         "sent": sum(row.sent for row in found),
+        "broken": sum(row.broken for row in found),
         "events": [
             {
                 "event": row.event.label,
@@ -94,6 +107,7 @@ def summary(found: Sequence[Row]) -> dict[str, Any]:
                 "lost": row.lost,
                 "sent": row.sent,
                 "moves": row.moves,
+                "broken": row.broken,
                 "outages_ms": {address: _ms(each.longest) for address, each in row.outages.items()},
             }
             for row in found

@@ -209,6 +209,8 @@ def _labels(events: Sequence[Event], found: Sequence[Row], x: Scale) -> tuple[li
     for event in events:
         longest = max((row.longest for row in found if row.event is event), default=0.0)
         text = f"{event.node} {event.label}: {longest * 1e3:.0f} ms"
+        if broken := sum(row.broken for row in found if row.event is event):
+            text += f", {broken} connections broken"
         at, wide = x(event.at), len(text) * _LETTER
         anchor = "end" if at + wide > _WIDTH - _RIGHT / 2 else "start"
         begin = at - wide if anchor == "end" else at

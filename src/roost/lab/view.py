@@ -89,8 +89,17 @@ def picture(lab: Lab, title: str, now: float) -> RenderableType:
     ]
     coming = Text(f"next: {_coming(lab, now)}", style="bold")
     legend = _legend(styles, glyphs)
-    seen: list[RenderableType] = [replies, legend, Text()] if lab.clients else []
+    seen: list[RenderableType] = [replies, legend, _connections(lab), Text()] if lab.clients else []
     return Group(head, Text(), nodes, Text(), *seen, *map(Text, happened), coming)
+
+
+def _connections(lab: Lab) -> Text:
+    """Say how many TCP connections the clients hold, and how many broke so far."""
+    held = sum(each.held for each in lab.held.values())
+    broken = sum(each.broken for each in lab.held.values())
+    return Text.assemble(
+        f"connections: {held} held, ", (f"{broken} broken", "bold red" if broken else "green"), " so far"
+    )
 
 
 def _lanes(lab: Lab) -> Iterator[tuple[str, str, Sequence[_Entry]]]:
@@ -179,11 +188,12 @@ def print_rows(console: Console, found: Sequence[Row]) -> None:
         "outage ms",
         "lost",
         "of",
+        "broken",
         box=None,
         header_style="bold",
         pad_edge=False,
     )
-    for column in (4, 5, 6):
+    for column in (4, 5, 6, 7):
         table.columns[column].justify = "right"
     for row in found:
         outage = Text(f"{row.longest * 1e3:.1f}", style="red" if row.lost else "green")
@@ -195,5 +205,6 @@ def print_rows(console: Console, found: Sequence[Row]) -> None:
             outage,
             str(row.lost),
             str(row.sent),
+            Text(str(row.broken), style="red" if row.broken else "green"),
         )
     console.print(table)

@@ -5,6 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.lab.held import Break
 from roost.lab.lab import Event
 from roost.lab.records import Outage, Pings, Segment, outage, segments
 from roost.lab.report import rows, summary
@@ -65,5 +66,8 @@ def test_an_event_is_judged_until_the_next_one_at_the_addresses_that_its_node_le
     cut, healed = rows(events, seen)
     assert (cut.longest, cut.lost, cut.sent) == (2.0, 2, 4)
     assert (healed.longest, healed.lost, healed.sent) == (1.0, 1, 4), "it led nothing when it was healed"
+    assert (cut.broken, healed.broken) == (0, 0)
+    breaks = {"c1": [Break("v1", 1.9), Break("v1", 2.0), Break("v2", 5.9), Break("v1", 6.0)]}
+    assert [row.broken for row in rows(events, seen, breaks)] == [2, 1], "one broke before anything was done"
     figures = summary([cut, healed])
     assert (figures["outage_ms"], figures["lost"], figures["sent"]) == (2000.0, 3, 8)

@@ -36,6 +36,7 @@ def lab(histories: dict[str, list[tuple[str, int, int]]], coming: Coming) -> Any
     return SimpleNamespace(
         nodes=nodes,
         clients=[client],
+        held={"c1": SimpleNamespace(held=8, broken=3)},
         addresses=list(histories),
         targets=list(histories),
         router=None,
@@ -54,6 +55,7 @@ def test_title_clock_legend_and_what_comes(columns: int) -> None:
     lines = shown(lab({"192.0.2.200": MOVED}, Coming("n2's port forwards again", 113.6)), columns)
     assert lines[0] == "roost lab: cut, 3 nodes, profile default   12.3 s"
     assert "answered by: 1 n1  2 n2  3 n3  x some lost  · no answer" in lines
+    assert "connections: 8 held, 3 broken so far" in lines
     assert lines[-1] == "next: n2's port forwards again, in 1.3 s"
     assert "  5.00 s  n2 cut" in lines
     (line,) = [line for line in lines if line.startswith("c1")]
