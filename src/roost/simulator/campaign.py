@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -143,7 +143,8 @@ class _Runs:
             while True:
                 # One more than plays at a time: it waits for whoever is done first.
                 while not playing or (len(playing) <= jobs and len(playing) * _FAULTS < left()):
-                    playing.append(pool.submit(self.play, next(numbers)))
+                    with _interrupted_later():
+                        playing.append(pool.submit(self.play, next(numbers)))
                 yield playing.popleft().result()
         finally:
             # Nobody waits for what they still play, least of all after Ctrl-C.
@@ -151,6 +152,16 @@ class _Runs:
                 if worker not in others:
                     worker.terminate()
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C wait meanwhile: Python ignores what is raised while a process is forked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
