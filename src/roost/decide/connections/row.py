@@ -71,7 +71,4 @@ def sharers(
     """
     live = sorted(set(others) - set(silent) - set(left))
     onward = [] if leaving else [*(name for name in live if name > me), *sorted(left)]
-    behind = [name for name in others if name > me]
-    alone = behind if len(behind) == 1 else []  # what comes from behind comes from there
-    led = [name for name in onward if name not in alone]
-    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=led)
+    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=onward)

@@ -11,7 +11,7 @@ from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
 from roost.decide.connections.own import Own
-from roost.decide.connections.row import sharers, stations
+from roost.decide.connections.row import stations
 from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
@@ -298,14 +298,6 @@ def test_who_leaves_passes_on_to_other_holders_until_all_have_heard_of_it() -> N
     one.tell(one.decider.leave)
     one.hear(Held("n1", (HeldRow(LAST, 3, 500),)))
     assert onward(one, LAST).upward == hop(3)
-
-
-def test_among_sharers_nothing_goes_back_to_the_only_node_that_it_can_come_from() -> None:
-    """n3 holds n2 for one that has left, and n2 has just come back: each would be the other's next."""
-    assert sharers("n2", {"n3"}, (), (), leaving=False).led == []
-    assert sharers("n2", {"n1", "n3"}, (), {"n1"}, leaving=False).led == ["n1"]
-    assert sharers("n2", {"n3", "n4"}, (), (), leaving=False).led == ["n3", "n4"]
-    assert sharers("n3", {"n2"}, (), {"n2"}, leaving=False).upward == ["n2"]
 
 
 NAMES = [f"n{number}" for number in range(1, 7)]
