@@ -1,12 +1,19 @@
 """What every test is kept from: the host's speakers, what its user has set for them, and how busy it is."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("roost", settings.default, deadline=None)
 settings.load_profile("roost")
+
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background job: what it starts inherits that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
