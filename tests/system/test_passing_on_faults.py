@@ -120,7 +120,7 @@ def serve(family, host):
     if family == socket.AF_INET6:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listening.bind((host, 9000))
-    print("ready", flush=True)
+    sys.stdout.write("ready\\n"); sys.stdout.flush()
     while True:
         _, client = listening.recvfrom(64)
         one = socket.socket(family, socket.SOCK_DGRAM)
