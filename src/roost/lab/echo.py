@@ -1,6 +1,7 @@
 """The service behind every address of a node: sends back each datagram, with the node's name, and TCP.
 
-`python -m roost.lab.echo NODE PORT`. Answers leave from the address that was asked (RFC 3542 section 4).
+`python -m roost.lab.echo NODE PORT [tcp]`: TCP where that is said. Answers leave from the address that was
+asked (RFC 3542 section 4).
 """
 
 import selectors
@@ -16,7 +17,7 @@ _IPV6_PKTINFO: Final = 50
 _CONNECTIONS: Final = 1024  # at once
 
 
-def main(node: str, port: int) -> None:
+def main(node: str, port: int, *, connections: bool) -> None:
     """Serve until killed."""
     selector = selectors.DefaultSelector()
     for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 - in a lab's namespace
@@ -29,7 +30,8 @@ def main(node: str, port: int) -> None:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         sock.bind((any_address, port))
         selector.register(sock, selectors.EVENT_READ, "datagrams")
-        selector.register(_listening(family, any_address, port), selectors.EVENT_READ, "listening")
+        if connections:
+            selector.register(_listening(family, any_address, port), selectors.EVENT_READ, "listening")
     name = node.encode()
     while True:
         for key, _ in selector.select():
@@ -99,4 +101,4 @@ def _from_same(control: tuple[int, int, bytes]) -> tuple[int, int, bytes]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), connections=sys.argv[3:] == ["tcp"])

@@ -247,7 +247,7 @@ class Lab:
         self.began = time.monotonic()
         for node in self.nodes.values():
             self._configure(node)
-            node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT))
+            node.echo = node.host.spawn("roost.lab.echo", node.name, str(PORT), "tcp")
             node.start()
         self.wait(self.is_whole, _START, "the speakers see each other")
         if self.router:
