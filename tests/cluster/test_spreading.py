@@ -16,7 +16,7 @@ import pytest
 from tests.cluster.api import until
 from tests.cluster.nodes import KubeLan, kube_lan
 from tests.cluster.test_connections import proxied
-from tests.system.flows import PORT, Flows, ask, serve
+from tests.system.flows import PORT, Flows, ask, disturb, serve
 from tests.system.netns import NETNS, Namespace
 from tests.system.routed import router_and_client
 from tests.system.speakers import Speaker
@@ -140,10 +140,6 @@ def lan(cluster: Behind) -> Iterator[Behind]:
         yield cluster
 
 
-def broken(flows: Flows) -> list[dict[str, Any]]:
-    return [each for each in flows.end() if "broken" in each]
-
-
 def test_connections_go_to_all_nodes_and_survive_planned_moves(lan: Behind) -> None:
     """A node is drained and comes back, the leader leaves and comes back: nothing breaks, nothing moves."""
     vips = lan.spread()
@@ -174,7 +170,7 @@ def test_connections_go_to_all_nodes_and_survive_planned_moves(lan: Behind) -> N
         for vip in vips:
             lan.settle_on(vip, {leader.name})
         time.sleep(3)
-        breaks = broken(held) + broken(late)
+        breaks = held.broken() + late.broken()
     assert breaks == [], "\n".join(each.text() for each in lan.speakers)
     assert [each for each in (*held.ports, *late.ports) if len(heard.by_port[each]) != 1] == []
 
@@ -209,7 +205,7 @@ def test_the_death_of_a_node_breaks_its_own_connections_alone(lan: Behind, leads
     lan.cut(victim)
     until(lambda: victim.name not in ask(lan.far, vips[1], 10), "its connections go to others")
     time.sleep(1)
-    assert {each["node"] for each in broken(held)} == {victim.name}
+    assert {each["node"] for each in held.broken()} == {victim.name}
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
@@ -220,10 +216,5 @@ def test_a_leader_whose_process_hangs_or_is_killed_breaks_no_connection(
     vips = lan.spread(externalTrafficPolicy=policy)
     held = Flows(lan.far, 20, vips)
     leader = lan.leader(vips[0])
-    leader.signal(how)
-    time.sleep(3)
-    if how is signal.SIGSTOP:
-        leader.signal(signal.SIGCONT)
-        lan.spread_over(NAMES)
-    time.sleep(1)
-    assert broken(held) == [], "\n".join((leader.name, *(each.text() for each in lan.speakers)))
+    disturb(leader, how, lambda: lan.spread_over(NAMES))
+    assert held.broken() == [], "\n".join((leader.name, *(each.text() for each in lan.speakers)))

@@ -2,17 +2,19 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.system.netns import Namespace, network
 from tests.system.speakers import Lan, Speaker, until
 
-__all__ = ["PORT", "VIPS", "Flows", "Routed", "ask", "routed", "serve"]
+__all__ = ["PORT", "VIPS", "Flows", "Routed", "ask", "disturb", "routed", "serve"]
 
 PORT = 8080
 VIPS = ["192.0.2.200", "2001:db8::200"]
@@ -137,6 +139,20 @@ class Flows:
         out, _ = self._process.communicate("\n", timeout=60)
         found: list[dict[str, Any]] = json.loads(out)
         return found
+
+    def broken(self) -> list[dict[str, Any]]:
+        """End all; return those that broke, as `end` does."""
+        return [each for each in self.end() if "broken" in each]
+
+
+def disturb(leader: Speaker, how: signal.Signals, is_whole: Callable[[], object]) -> None:
+    """Hang the process of `leader` for 3 s, until all `is_whole` again, or kill it."""
+    leader.signal(how)
+    time.sleep(3)
+    if how is signal.SIGSTOP:
+        leader.signal(signal.SIGCONT)
+        is_whole()
+    time.sleep(1)
 
 
 class Routed(Lan):

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.system.flows import PORT, VIPS, Flows, ask, routed
+from tests.system.flows import PORT, VIPS, Flows, ask, disturb, routed
 from tests.system.netns import NETNS
 from tests.system.speakers import until
 from tests.system.test_drain import roost
@@ -65,7 +65,7 @@ def test_connections_survive_every_planned_move(tmp_path: Path) -> None:
         leader.start()
         nodes.spread_over(NAMES)
         time.sleep(1)
-        assert [each for flows in (held, late) for each in flows.end() if "broken" in each] == []
+        assert held.broken() + late.broken() == []
 
 
 def test_the_death_of_a_node_breaks_its_own_connections_alone(tmp_path: Path) -> None:
@@ -102,14 +102,8 @@ def test_a_leader_whose_process_hangs_or_is_killed_breaks_no_connection(
     with routed(tmp_path) as nodes:
         nodes.spread()
         held = Flows(nodes.far, 20, VIPS)
-        leader = nodes.leader(VIPS[0])
-        leader.signal(how)
-        time.sleep(3)
-        if how is signal.SIGSTOP:
-            leader.signal(signal.SIGCONT)
-            nodes.spread_over(NAMES)
-        time.sleep(1)
-        assert [each for each in held.end() if "broken" in each] == []
+        disturb(nodes.leader(VIPS[0]), how, lambda: nodes.spread_over(NAMES))
+        assert held.broken() == []
 
 
 def test_a_node_whose_kernel_does_not_answer_takes_nothing_from_others_and_says_so(tmp_path: Path) -> None:

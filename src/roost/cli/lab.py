@@ -215,11 +215,11 @@ def _run(
             "shared": shared is not None,
             "sharing": shared or "leader",
             "ports_shut": len(ports_shut),
-            "connections": sum(each.wanted for each in lab.held.values()),
+            "connections": lab.connections,
         }
         click.echo(json.dumps(facts | summary(found) | {"elsewhere": others, "svg": str(path)}))
     else:
-        _print(found, sum(each.wanted for each in lab.held.values()), ports_shut, path)
+        _print(found, lab.connections, ports_shut, path)
 
 
 def _tell_of_kubernetes(nodes: int, profile: str, *, as_json: bool) -> None:

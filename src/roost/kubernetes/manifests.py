@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from roost.kubernetes.annotations import unknown_annotations, wrong_addresses
+from roost.kubernetes.annotations import annotations_of, name_of, unknown_annotations, wrong_addresses
 from roost.kubernetes.config import Mistake, check_communities, read_advertisements, read_pools
 from roost.kubernetes.documents import documents, only_document
 from roost.kubernetes.failback import why_no_failback
 from roost.kubernetes.resources import SHARING_ANNOTATION, Object, parse_namespace
 from roost.kubernetes.sharing import sharing_of, why_not_shared
-from roost.kubernetes.unknown_fields import unknown_fields
+from roost.kubernetes.unknown_fields import meant, unknown_fields
 
 __all__ = ["check", "is_manifest", "read"]
 
@@ -102,7 +102,7 @@ def _unknown(item: Object) -> Iterator[Mistake]:
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if _is_metallb(item) and item["kind"] not in _KINDS:
         close = get_close_matches(str(item["kind"]), sorted(_KINDS), n=1)
-        cure = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(_KINDS))}"
+        cure = meant(close, sorted(_KINDS))
         yield Mistake(str(item["kind"]), str(name or "?"), "kind", "is none of metallb.io", cure)
     elif _is_metallb(item):
         for field, cure in unknown_fields(str(item["kind"]), item):
@@ -171,10 +171,8 @@ def _doubts(
 
 def _failback(item: Object) -> Iterator[Mistake]:
     """Yield a warning where the annotation of a Service that is to stay is wrong."""
-    annotations = {key: str(each) for key, each in (item["metadata"].get("annotations") or {}).items()}
-    if why := why_no_failback(annotations):
-        name = f"{item['metadata'].get('namespace', 'default')}/{item['metadata']['name']}"
-        yield Mistake("Service", name, "metadata.annotations", why)
+    if why := why_no_failback(annotations_of(item)):
+        yield Mistake("Service", name_of(item), "metadata.annotations", why)
 
 
 def _proxy(item: Object) -> Iterator[Mistake]:
@@ -193,8 +191,7 @@ def _proxy(item: Object) -> Iterator[Mistake]:
 
 def _shared(item: Object) -> Iterator[Mistake]:
     """Yield what to mind about a Service whose address many nodes share."""
-    annotations = {key: str(each) for key, each in (item["metadata"].get("annotations") or {}).items()}
-    name = f"{item['metadata'].get('namespace', 'default')}/{item['metadata']['name']}"
+    annotations, name = annotations_of(item), name_of(item)
     if why := why_not_shared(annotations):
         yield Mistake("Service", name, "metadata.annotations", why)
     elif sharing_of(annotations) is not None:

@@ -1,13 +1,18 @@
 """Fields of our objects that their definitions do not know: the API server drops them without a word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from roost.kubernetes.definitions import definitions
 
-__all__ = ["unknown_fields"]
+__all__ = ["meant", "unknown_fields"]
+
+
+def meant(close: Sequence[str], known: Iterable[str]) -> str:
+    """Return the cure for a word that is none of `known`, where these are `close` to it, the best first."""
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 
 
 def unknown_fields(kind: str, item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -40,5 +45,4 @@ def _walk(schema: Mapping[str, Any], value: object, path: str) -> Iterator[tuple
         else:
             lower = {name.lower(): name for name in known}
             close = get_close_matches(str(key).lower(), lower, n=1)
-            cure = f"did you mean {lower[close[0]]}?" if close else f"known here: {', '.join(known)}"
-            yield field, cure
+            yield field, meant([lower[each] for each in close], known)

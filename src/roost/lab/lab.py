@@ -238,6 +238,11 @@ class Lab:
         return [f"{address}#{number}" for address in self.addresses for number in range(1, _FLOWS + 1)]
 
     @property
+    def connections(self) -> int:
+        """How many TCP connections the clients hold, all together, while none is broken."""
+        return sum(each.wanted for each in self.held.values())
+
+    @property
     def _interval(self) -> float:
         """Seconds between two pings of a client to one target."""
         return self.options.interval * len(self.targets) / len(self.addresses)

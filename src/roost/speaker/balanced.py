@@ -8,13 +8,11 @@ from roost.model.address import canonical
 from roost.model.service import Service
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
-from roost.speaker.problem_kinds import Problem
+from roost.speaker.problem_kinds import Problem, listed
 from roost.speaker.speaker import Speaker
 from roost.speaker.status_types import BackendView
 
 __all__ = ["backend_metrics", "backends", "problems_of_backends"]
-
-_NAMED = 3  # of many backends with trouble
 
 
 def backends(speaker: Speaker, service: Service) -> list[BackendView]:
@@ -81,11 +79,9 @@ def problems_of_backends(speaker: Speaker) -> Iterator[Problem]:
             told.setdefault(key.service, []).append(f"{key.target} ({state.why})")
     for service in balancing.services:
         names = told.get(service.name, [])
-        listed = ", ".join(names[:_NAMED]) + (
-            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        )
+        named = listed(names)
         if not balancing.is_served(service.name):
             text = f"{service.name}: {balancing.shortage(service.name)}"
-            yield Problem("no quorum", f"{text}; down: {listed}" if listed else text)
-        elif listed:
-            yield Problem("backend down", f"{service.name}: {listed}")
+            yield Problem("no quorum", f"{text}; down: {named}" if named else text)
+        elif named:
+            yield Problem("backend down", f"{service.name}: {named}")

@@ -7,13 +7,11 @@ from roost.model.check import Check
 from roost.model.fitness import FIT
 from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
-from roost.speaker.problem_kinds import Problem
+from roost.speaker.problem_kinds import Problem, listed
 from roost.speaker.speaker import Speaker
 from roost.speaker.status_types import FitnessView
 
 __all__ = ["check_views", "fitness_metrics", "fitness_problems", "fitness_view"]
-
-_NAMED = 3  # of many services with the same trouble
 
 
 def fitness_view(speaker: Speaker, service: str) -> FitnessView | None:
@@ -61,8 +59,7 @@ def fitness_problems(speaker: Speaker) -> Iterator[Problem]:
             unfit.setdefault(own.why, []).append(name)
     for kind, found in (("nobody fit", nobody), ("unfit", unfit)):
         for why, names in found.items():
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            yield Problem(kind, f"{', '.join(names[:_NAMED])}{more}: {why}")
+            yield Problem(kind, f"{listed(names)}: {why}")
 
 
 def fitness_metrics(speaker: Speaker) -> Iterator[Metric]:

@@ -1,13 +1,14 @@
 """The kinds of problems: each with its weight, and what cures it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["KINDS", "SPREADING_ON_KUBERNETES", "Kind", "Problem", "Severity"]
+__all__ = ["KINDS", "SPREADING_ON_KUBERNETES", "Kind", "Problem", "Severity", "listed"]
 
+_NAMED: Final = 3  # of many with the same trouble
 SPREADING_ON_KUBERNETES: Final = (
     "give the speakers CAP_BPF and CAP_NET_ADMIN, speaker.bpf of the chart,"
     " or take the annotation roost.io/sharing off"
@@ -118,3 +119,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "dead endpoints": Kind(_WARNING, "look at that node; the control plane takes its endpoints out"),
     }
 )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few of many names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -18,7 +18,7 @@ from roost.speaker.balanced import problems_of_backends
 from roost.speaker.dead_ends import dead_ends
 from roost.speaker.drains import own_drain, peers_drains
 from roost.speaker.fitness import fitness_problems
-from roost.speaker.problem_kinds import SPREADING_ON_KUBERNETES, Problem
+from roost.speaker.problem_kinds import SPREADING_ON_KUBERNETES, Problem, listed
 from roost.speaker.speaker import Speaker
 from roost.speaker.vrrp import other_elections, vrrp_problems
 
@@ -354,6 +354,4 @@ def _grouped(kind: str, found: Mapping[str, str], cure: str = "") -> Iterator[Pr
     for what, reason in found.items():
         groups.setdefault(reason, []).append(what)
     for reason, names in groups.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        text = f"{', '.join(names[:_NAMED])}{more}: {reason}"
-        yield Problem(kind, text, cure)
+        yield Problem(kind, f"{listed(names)}: {reason}", cure)

@@ -1,7 +1,7 @@
 """The virtual routers of this node as data, problems and metrics."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +14,13 @@ from roost.observe.metrics import Metric
 from roost.observe.moment import rfc3339
 from roost.protocols.vrrp.packet import CENTISECONDS, RELEASE
 from roost.protocols.vrrp.table import State
-from roost.speaker.problem_kinds import Problem
+from roost.speaker.problem_kinds import Problem, listed
 from roost.speaker.speaker import Speaker
 from roost.speaker.status_types import VrrpPeerView, VrrpView
 
 __all__ = ["other_elections", "vrrp_metrics", "vrrp_problems", "vrrp_view"]
 
 _LATELY: Final = 60.0  # seconds for which a stranger's advert is a problem
-_NAMED: Final = 3  # services
 _LABELS: Final = ("service", "family")
 
 _Samples = dict[tuple[str, ...], float]
@@ -80,15 +79,10 @@ def other_elections(speaker: Speaker, peer: ClusterMember) -> Problem | None:
     found = differing(speaker.decider.state.desired.services, peer.metadata)
     told = []
     if found.only_there:
-        told.append(f"elects {_listed(found.only_there)} by VRRP, this node by hash")
+        told.append(f"elects {listed(found.only_there)} by VRRP, this node by hash")
     if found.only_here:
-        told.append(f"elects {_listed(found.only_here)} by hash, or lacks it; this node by VRRP")
+        told.append(f"elects {listed(found.only_here)} by hash, or lacks it; this node by VRRP")
     return Problem("other election", f"{peer.name} {', and '.join(told)}") if told else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def vrrp_metrics(speaker: Speaker) -> Iterator[Metric]:

@@ -22,11 +22,17 @@ def outcome(prospect: Prospect) -> tuple[str | None, str | None, bool]:
     return prospect.before, prospect.after, prospect.known
 
 
-def test_a_backup_takes_over_and_says_when() -> None:
+def pair() -> tuple[VrrpLan, Node, Node]:
+    """Two nodes of a LAN that has run for a second: the first one, n1, is master, the second its backup."""
     lan = VrrpLan()
-    lan.add(routed(priority=150))
+    one = lan.add(routed(priority=150))
     two = lan.add(routed(priority=100))
     lan.run(1)
+    return lan, one, two
+
+
+def test_a_backup_takes_over_and_says_when() -> None:
+    _, _, two = pair()
     found = asked(two, down=["192.0.2.11"])
     assert outcome(found) == ("192.0.2.11", "n2", True)
     assert "n2 (priority 100) is the best that is known" in found.why
@@ -36,10 +42,7 @@ def test_a_backup_takes_over_and_says_when() -> None:
 
 
 def test_a_master_knows_no_backup_that_never_led() -> None:
-    lan = VrrpLan()
-    one = lan.add(routed(priority=150))
-    lan.add(routed(priority=100))
-    lan.run(1)
+    _, one, _ = pair()
     found = asked(one, down=["n1"])
     assert outcome(found) == ("n1", None, False)
     assert "no other is known" in found.why
@@ -78,10 +81,7 @@ def test_of_equals_the_higher_address_leads() -> None:
 
 
 def test_who_takes_no_part_takes_nothing_over() -> None:
-    lan = VrrpLan()
-    lan.add(routed(priority=150))
-    two = lan.add(routed(priority=100))
-    lan.run(1)
+    lan, _, two = pair()
     lan.tell(two, two.decider.set_links, ())
     found = asked(two, down=["192.0.2.11"])
     assert outcome(found) == ("192.0.2.11", None, False)
@@ -89,10 +89,7 @@ def test_who_takes_no_part_takes_nothing_over() -> None:
 
 
 def test_who_comes_has_to_be_better() -> None:
-    lan = VrrpLan()
-    lan.add(routed(priority=150))
-    two = lan.add(routed(priority=100))
-    lan.run(1)
+    _, _, two = pair()
     found = asked(two, add=["n9"])
     assert outcome(found) == ("192.0.2.11", "192.0.2.11", True)
     assert "n9 leads if its own is above 150 and it preempts" in found.why
