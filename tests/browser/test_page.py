@@ -9,6 +9,7 @@ from tests.browser.served import Served, served
 
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="needs Chromium (on Debian: apt install chromium)")
 
+ROWS = "[...document.querySelectorAll('#rows .row')].map((each) => each.innerText)"
 NOW = "2026-11-26T07:00:00.000Z"
 ALIVE = {"address": "192.0.2.11:7946", "verdict": "alive", "draining": False, "since": NOW, "roost": "0"}
 
@@ -27,7 +28,8 @@ def service(address: str, leader: str | None) -> dict[str, Any]:
 def test_texts_from_outside_are_shown_and_never_run(browser: Browser) -> None:
     bad = "<img src=x onerror='document.title=1'><script>document.title=2</script>&amp;`code`"
     with served() as page:
-        shows(page, services={bad: service("192.0.2.200", bad)}, members=("n1", bad))
+        shared = {"shared_by": "client", "shares": {"n1": 0.5, bad: 0.5}}
+        shows(page, services={bad: service("192.0.2.200", bad) | shared}, members=("n1", bad))
         page.do(
             page.hub.set,
             "n1",
@@ -41,7 +43,8 @@ def test_texts_from_outside_are_shown_and_never_run(browser: Browser) -> None:
         page.do(page.hub.tell, "n1", "events", [event, {**event, "what": bad, "facts": {bad: bad}}])
         page.explained = {
             "service": bad, "addresses": [bad], "leader": bad, "since": NOW, "change": bad, "problems": [bad],
-            "places": [{"node": bad, "verdict": bad, "why": bad, "evidence": bad}],
+            "places": [{"node": bad, "verdict": bad, "why": bad, "evidence": bad, "share": 0.5}],
+            "sharing": {"by": "client"}, "mute": [bad],
             "exclusions": [{"node": bad, "why": bad}],
             "passing_on": [{"address": bad, "node": bad, "connections": 3}],
             "checks": [{"check": bad, "state": "failing", "since": NOW, "why": bad, "output": bad}],
@@ -85,6 +88,46 @@ def test_two_thousand_services_are_shown_in_part_and_their_move_at_once(browser:
             tab.until("document.querySelectorAll('.row').length === 1", "one is left by the filter")
             assert "198.18.7.250" in tab.text(".row")
             assert not tab.complaints
+
+
+def test_what_nodes_share_is_shown_with_the_part_of_each(browser: Browser) -> None:
+    by_client = {"shared_by": "client", "shares": {"n1": 0.336, "n2": 0.664}, "here": True}
+    by_connection = {"shared_by": "connection", "shares": {"n1": 0.0, "n2": 1.0}}
+    services = {
+        "dns": service("192.0.2.200", "n1") | by_client,
+        "web": service("192.0.2.201", "n1") | by_connection,
+        "plain": service("192.0.2.202", "n2"),
+    }
+    with served() as page:
+        shows(page, services=services)
+        other = {"node": "n2", "settled": True, "cut_off": False, "clients": 0}
+        page.do(page.hub.set, "n2", "self", other)
+        page.do(page.hub.set, "n2", "services", {"dns": service("192.0.2.200", "n1") | by_client})
+        page.explained = {
+            "service": "dns", "addresses": ["192.0.2.200"], "leader": "n1", "since": NOW, "change": "",
+            "problems": [], "sharing": {"by": "client"}, "mute": ["n2"], "exclusions": [],
+            "passing_on": [], "clients": [],
+            "places": [
+                {"node": each, "verdict": "alive", "why": "", "share": part}
+                for each, part in (("n1", 0.336), ("n2", 0.664))
+            ],
+        }  # fmt: skip
+        with browser.open(page.address) as tab:
+            tab.until("document.querySelectorAll('#rows .row').length === 3", "the services")
+            rows = {text.split()[0]: " ".join(text.split()) for text in tab.value(ROWS)}
+            assert "n1 34 % n2 66 %" in rows["dns"]
+            assert "answered by" not in rows["dns"], "two that share it are no trouble"
+            assert "n1 n1 0 % n2 100 %" in rows["web"], "its leader, then who takes connections"
+            assert "%" not in rows["plain"]
+            chips = " ".join(tab.text("article[aria-label='node n2'] .chips").split())
+            assert chips == "192.0.2.200 66 % 192.0.2.202 192.0.2.201 100 %"
+            assert tab.text("article[aria-label='node n2'] .leads").split() == ["2", "addresses"]
+            tab.click("#rows .row")
+            tab.until("/is shared/.test(document.querySelector('dialog').innerText)", "the explanation")
+            said = " ".join(tab.text("#dialog-body").split())
+            assert "clients go to n1 34 % n2 66 %" in said
+            assert "n2 does not answer its share" in said
+            assert tab.complaints == []
 
 
 def test_it_says_when_it_is_not_live_and_goes_on_when_the_server_is_back(browser: Browser) -> None:

@@ -25,12 +25,16 @@ class Links:
     links: tuple[()] = ()
 
 
+class Adapters:
+    links = Links()
+
+
 class Speaker:
     """What a reload asks of a speaker."""
 
     def __init__(self, config: SpeakerSettings) -> None:
         self.config = config
-        self.links = Links()
+        self.adapters = Adapters()
         self.decider = Decider(DeciderSettings(node=config.node), Random(7))
         self.loaded: list[str] = []
         self.refused: list[list[str]] = []

@@ -18,7 +18,7 @@ __all__ = ["backend_metrics", "backends", "problems_of_backends"]
 def backends(speaker: Speaker, service: Service) -> list[BackendView]:
     """Return what is known of each backend of a service, none where it has none."""
     found: list[BackendView] = []
-    balancing = speaker.forwarding.balancing
+    balancing = speaker.adapters.forwarding.balancing
     for backend in service.forward.backends if service.forward else ():
         key = key_of(service, backend)
         state = balancing.states.get(key)
@@ -34,7 +34,7 @@ def backends(speaker: Speaker, service: Service) -> list[BackendView]:
                 "weight": state.backend.weight,
                 "draining": state.backend.weight == 0,
                 "usable": state.usable,
-                "connections": speaker.forwarding.connections(service, key),
+                "connections": speaker.adapters.forwarding.connections(service, key),
             }
         )
     return found
@@ -47,7 +47,7 @@ def backend_metrics(speaker: Speaker) -> Iterable[Metric]:
     weights: dict[tuple[str, ...], float] = {}
     connections: dict[tuple[str, ...], float] = {}
     served: dict[tuple[str, ...], float] = {}
-    balancing = speaker.forwarding.balancing
+    balancing = speaker.adapters.forwarding.balancing
     for service in balancing.services:
         served[(service.name,)] = float(balancing.is_served(service.name))
     names = {service.name: service for service in balancing.services}
@@ -55,22 +55,22 @@ def backend_metrics(speaker: Speaker) -> Iterable[Metric]:
         row = (key.service, str(key.target))
         up[row] = float(state.state in ("up", "unchecked"))
         weights[row] = float(state.backend.weight)
-        connections[row] = float(speaker.forwarding.connections(names[key.service], key))
+        connections[row] = float(speaker.adapters.forwarding.connections(names[key.service], key))
     yield Metric("roost_backend_up", "1 while this node's checks find it well", "gauge", labels, up)
     yield Metric("roost_backend_weight", "Its share of new clients", "gauge", labels, weights)
     yield Metric(
         "roost_backend_connections", "Open connections by way of this node", "gauge", labels, connections
     )
     yield Metric("roost_quorum", "1 while enough backends are usable", "gauge", ("service",), served)
-    changes: dict[tuple[str, ...], float] = {(): float(speaker.forwarding.host.transactions)}
+    changes: dict[tuple[str, ...], float] = {(): float(speaker.adapters.forwarding.host.transactions)}
     yield Metric("roost_forward_transactions", "Changes of the rules in the kernel", "counter", (), changes)
-    took: dict[tuple[str, ...], float] = {(): speaker.forwarding.host.last_took}
+    took: dict[tuple[str, ...], float] = {(): speaker.adapters.forwarding.host.last_took}
     yield Metric("roost_forward_transaction_seconds", "What the last of them took", "gauge", (), took)
 
 
 def problems_of_backends(speaker: Speaker) -> Iterator[Problem]:
     """Yield services without a quorum, and backends that are down."""
-    balancing = speaker.forwarding.balancing
+    balancing = speaker.adapters.forwarding.balancing
     down: Counter[str] = Counter()
     told: dict[str, list[str]] = {}
     for key, state in balancing.states.items():

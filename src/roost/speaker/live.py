@@ -23,6 +23,7 @@ from roost.observe.moment import rfc3339
 from roost.observe.web.hub import Hub
 from roost.protocols.witness.voice import ProbeKind
 from roost.speaker.problems import problems
+from roost.speaker.shares import parts
 from roost.speaker.speaker import Speaker
 
 __all__ = ["Live", "one_of"]
@@ -53,8 +54,8 @@ class Live:
         self._news: list[tuple[datetime, Event]] = []  # not told yet
         self.hub.prepare = self._prepare
         self.hub.unwatched = self._rest
-        speaker.events.follow(self._happened)
-        speaker.on_members = self._woken.set
+        speaker.records.events.follow(self._happened)
+        speaker.adapters.on_members = self._woken.set
 
     def close(self) -> None:
         """End all streams."""
@@ -75,7 +76,7 @@ class Live:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self._speaker.probes.measure(on=False)
+            self._speaker.adapters.probes.measure(on=False)
             for section in ("self", "members", "problems", "services", "probes"):
                 self.hub.clear(self._speaker.name, section)
 
@@ -101,12 +102,12 @@ class Live:
 
     async def _follow(self) -> None:
         """Keep the hub up to date. A mistake in here costs the page what it shows, and nothing else."""
-        self._speaker.probes.measure(on=True)
+        self._speaker.adapters.probes.measure(on=True)
         while True:
             try:
                 self._moved.clear()
                 self._woken.clear()
-                await self._speaker.look_at_connections()
+                await self._speaker.adapters.look_at_connections()
                 self._look()
                 await self._services()
                 self._filled.set()
@@ -176,7 +177,7 @@ class Live:
             "waiting_for": speaker.waiting_for,
             "cut_off": state.isolation.isolated,
             "profile": config.membership.profile if config.membership else "",
-            "responders": sorted({each.kind for each in speaker.announcer.responders.values()}),
+            "responders": sorted({each.kind for each in speaker.adapters.announcer.responders.values()}),
             "clients": len({each.client for each in table.of(speaker.decider.announcements)}),
             "stragglers": followed.packets,
             "watches": sorted(state.watch.watched),
@@ -187,7 +188,7 @@ class Live:
         lost = self._speaker.decider.state.fates.lost
         yield from (
             each
-            for each in self._speaker.cluster.members()
+            for each in self._speaker.adapters.cluster.members()
             if each.name not in lost and not each.verdict.lost
         )
         yield from lost.values()
@@ -208,14 +209,16 @@ class Live:
 
     def _service(self, ranking: Ranking) -> dict[str, Any]:
         speaker, service = self._speaker, ranking.service
-        change = speaker.history.last(service.name)
+        change = speaker.records.history.last(service.name)
         row: dict[str, Any] = {
             "addresses": [canonical(each) for each in service.addresses],
             "leader": ranking.leader,
             "since": rfc3339(change.since),
         }
+        if service.sharing is not None:
+            row["shared_by"] = service.sharing.by
         here = any(each in speaker.decider.announcements for each in service.addresses)
-        counts = [speaker.connections(each) for each in service.addresses]
+        counts = [speaker.adapters.connections(each) for each in service.addresses]
         passing_on = speaker.decider.passing_on
         onward = {
             node: holder.connections
@@ -227,6 +230,7 @@ class Live:
             "here": here,
             "connections": sum(each for each in counts if each is not None),
             "passing_on": onward,
+            "shares": {name: round(part, 3) for name, part in parts(speaker, ranking).items()},
         }
         return row | {name: value for name, value in optional.items() if value}
 
@@ -237,7 +241,7 @@ class Live:
                 _KINDS[kind]: [round(each * 1e6) for each in (trip.mean, trip.last, trip.longest)]
                 for kind, trip in trips.items()
             }
-            for peer, trips in self._speaker.probes.round_trips().items()
+            for peer, trips in self._speaker.adapters.probes.round_trips().items()
         }
 
 

@@ -24,7 +24,7 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         for address in ranking.service.addresses
     }
     verdicts: Counter[tuple[str, ...]] = Counter(
-        (member.verdict.value,) for member in speaker.cluster.members()
+        (member.verdict.value,) for member in speaker.adapters.cluster.members()
     )
     yield Metric(
         "roost_speaker_announced", "1 while this node answers", "gauge", ("service", "ip"), announced
@@ -45,8 +45,8 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         {(): float(speaker.config_error is not None)},
     )
     for part, counters in (
-        ("membership", speaker.cluster.counters),
-        ("announce", speaker.announcer.counters),
+        ("membership", speaker.adapters.cluster.counters),
+        ("announce", speaker.adapters.announcer.counters),
     ):
         samples: dict[tuple[str, ...], float] = {(event,): float(count) for event, count in counters.items()}
         yield Metric(f"roost_{part}_events", f"What happened in {part}", "counter", ("event",), samples)
@@ -61,14 +61,14 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
         "roost_failover_seconds",
         "From a lost leader's last sign of life to the announcement here, for each address taken over",
         "histogram",
-        histogram=speaker.failovers,
+        histogram=speaker.records.failovers,
     )
     yield Metric(
         "roost_hook_failures",
         "Calls of hooks that did not exit with 0",
         "counter",
         (),
-        {(): float(speaker.hooks.failures)},
+        {(): float(speaker.adapters.hooks.failures)},
     )
     yield from fitness_metrics(speaker)
     yield from vrrp_metrics(speaker)
@@ -81,7 +81,7 @@ def metrics(speaker: Speaker) -> Iterable[Metric]:
 
 def _metallb_metrics(speaker: Speaker) -> Iterable[Metric]:
     """The same facts under MetalLB's names; its counters lack the suffix that Prometheus wants."""
-    tallies = speaker.announcer.tallies
+    tallies = speaker.adapters.announcer.tallies
     for event, name in (
         ("requests", "metallb_layer2_requests_received"),
         ("responses", "metallb_layer2_responses_sent"),
@@ -109,7 +109,7 @@ def _metallb_metrics(speaker: Speaker) -> Iterable[Metric]:
 
 
 def _layer2_metrics(speaker: Speaker) -> Iterable[Metric]:
-    tallies = speaker.announcer.tallies
+    tallies = speaker.adapters.announcer.tallies
     for event, about in (
         ("requests", "ARP and ND requests for an address that this node answers for"),
         ("responses", "Answers sent to them"),

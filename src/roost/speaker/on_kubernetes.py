@@ -139,7 +139,7 @@ async def _announce(
     speaker.decider.state.drain.wish(source.drain, time.monotonic())  # since before its start
     source.on_change = changed
     source.on_bulk = garbage.settle
-    speaker.on_answering = announced.changed
+    speaker.adapters.on_answering = announced.changed
     telling = [
         asyncio.create_task(_for_ever(announced.run, "telling who announces")),
         asyncio.create_task(state.run()),
@@ -178,7 +178,7 @@ def _announced(speaker: Speaker, source: KubernetesSource) -> dict[str, Announce
     """Return the services that this node leads and answers for, and those that fail and it has to tell of."""
     found: dict[str, AnnouncedService] = {}
     election = speaker.decider.state.election
-    links = [link.name for link in speaker.links.links]
+    links = [link.name for link in speaker.adapters.links.links]
     for ranking in election.rankings.values():
         service = ranking.service
         if speaker.name in ranking.answerers:
@@ -202,7 +202,7 @@ def _answered(speaker: Speaker, service: Service) -> AnnouncedService | None:
     if not answered:
         return None
     limited = decider.announcements[answered[0]].interfaces is not None
-    used = speaker.announcer.interfaces_for(answered[0]) if limited else ()
+    used = speaker.adapters.announcer.interfaces_for(answered[0]) if limited else ()
     answerers = {
         node
         for name in names_of_parts(service.known_as)
@@ -217,9 +217,14 @@ def _ignored(speaker: Speaker, source: KubernetesSource, service: Service) -> st
     """Return which annotation of a service that this node leads has no effect, and what helps, or ""."""
     if why := source.wrong(service.known_as):
         return why
-    if service.sharing is None or service.sharing.by != "connection" or not speaker.announcer.why_not_spread:
+    if (
+        service.sharing is None
+        or service.sharing.by != "connection"
+        or not speaker.adapters.announcer.why_not_spread
+    ):
         return ""
-    cause = f'node "{speaker.name}" takes all connections that come to it: {speaker.announcer.why_not_spread}'
+    why = speaker.adapters.announcer.why_not_spread
+    cause = f'node "{speaker.name}" takes all connections that come to it: {why}'
     return f"{SHARING_ANNOTATION}: connection: {cause} ({SPREADING_ON_KUBERNETES})"
 
 

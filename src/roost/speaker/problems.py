@@ -89,7 +89,7 @@ def _of_names(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("same name", text)
     if namesakes:
         return
-    for record in speaker.faults.records:
+    for record in speaker.records.faults.records:
         if record.kind == "name-conflict" and datetime.now(UTC) - record.last < _LATELY:
             yield Problem("same name", f"two hosts have one name: {record.detail}")
 
@@ -109,8 +109,8 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
         yield Problem("flapping", f"this node was lost {waits} times of late and waits before it leads again")
     if len(state.members) >= MEMBERS_LIMIT:
         yield Problem("full table", f"{len(state.members)} members are known: there is no room for others")
-    if speaker.not_passing_on and speaker.source.delivers_locally:  # else an option that is off
-        yield Problem("not passing on", speaker.not_passing_on)
+    if speaker.adapters.not_passing_on and speaker.source.delivers_locally:  # else an option that is off
+        yield Problem("not passing on", speaker.adapters.not_passing_on)
     if (table := room()) is not None and table.scarce:
         dropped = "" if table.dropped is None else f"; {table.dropped} packets were dropped for want of room"
         text = f"the table of tracked connections is nearly full, {table.many} of {table.most}{dropped}"
@@ -119,7 +119,7 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
 
 def _why_nobody(speaker: Speaker) -> tuple[str, str]:
     """Return the likeliest reason and its cure: packets that no key opens, else what the last try met."""
-    faults = {record.kind: record for record in speaker.faults.records}
+    faults = {record.kind: record for record in speaker.records.faults.records}
     for kind in ("bad-packet", "stream"):
         if (record := faults.get(kind)) is not None:
             host = record.source.rpartition(":")[0]  # who connects does so from any port
@@ -151,7 +151,9 @@ def _of_links(speaker: Speaker) -> Iterator[Problem]:
 
 def why_not_announcing(speaker: Speaker, link: Link) -> str:
     """Return why nothing is announced on `link`, "" where it is."""
-    return why_silent(link, speaker.config.interfaces) or speaker.announcer.failed.get(link.index, "")
+    return why_silent(link, speaker.config.interfaces) or speaker.adapters.announcer.failed.get(
+        link.index, ""
+    )
 
 
 def _silent(speaker: Speaker, link: Link) -> str:
@@ -163,10 +165,10 @@ def _silent(speaker: Speaker, link: Link) -> str:
 
 
 def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
-    for host, detail in speaker.reach.recent("bad-packet", now).items():
+    for host, detail in speaker.records.reach.recent("bad-packet", now).items():
         yield Problem("wrong key", f"packets from {host} are not understood: {detail}")
-    for host, detail in speaker.reach.recent("stream", now, often=2).items():
-        if host not in speaker.reach.recent("bad-packet", now):
+    for host, detail in speaker.records.reach.recent("stream", now, often=2).items():
+        if host not in speaker.records.reach.recent("bad-packet", now):
             yield Problem("wrong key", f"what comes from {host} over TCP is not understood: {detail}")
     state = speaker.decider.state
     if not state.isolation.isolated:  # else it is this node that is lost
@@ -174,7 +176,7 @@ def _of_peers(speaker: Speaker, now: float) -> Iterator[Problem]:
             yield _lost(speaker, member)
         yield from _of_gossip(speaker, now)
     yield from peers_drains(speaker, stands=True)
-    differing = speaker.reach.differing(now)
+    differing = speaker.records.reach.differing(now)
     for member in state.members:
         if member.name != speaker.name and member.is_roost:
             if member.name in differing:
@@ -192,18 +194,18 @@ def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
 
 def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
     """Tell of members that take part, and that gossip reaches in part only."""
-    suspected = speaker.reach.suspected_for_long(now)
+    suspected = speaker.records.reach.suspected_for_long(now)
     for member in speaker.decider.state.members:
         if member.name == speaker.name or not member.verdict.active or member.endpoint is None:
             continue
         where = f"{member.name} at {member.endpoint}"
-        begin = speaker.lifelines.unheld.get(member.name, now)
+        begin = speaker.adapters.lifelines.unheld.get(member.name, now)
         if member.name in suspected:
             text = f"{where} is missed again and again, and does not die: {member.evidence}"
             yield Problem("gossip blocked", text)
-        elif not speaker.reach.is_over_udp(member.endpoint, now):
+        elif not speaker.records.reach.is_over_udp(member.endpoint, now):
             yield Problem("no UDP", f"{where} answers over TCP, not over UDP")
-        elif now - max(begin, member.since) >= _NO_LIFELINE or not speaker.reach.is_over_tcp(
+        elif now - max(begin, member.since) >= _NO_LIFELINE or not speaker.records.reach.is_over_tcp(
             member.endpoint, member.since, now
         ):
             yield Problem("no TCP", f"{where} answers over UDP, not over TCP")
@@ -290,7 +292,7 @@ def _why_no_leader(ranking: Ranking) -> str:
 
 
 def _stood_in(speaker: Speaker, now: float) -> Iterator[tuple[str, str]]:
-    for_long = speaker.reach.stood_in_for_long(now)
+    for_long = speaker.records.reach.stood_in_for_long(now)
     found = {address: who for address, who in speaker.decider.stand_ins.items() if address in for_long}
     for address, who in sorted(found.items(), key=str):
         leader = speaker.decider.state.plan.lead(address).node
@@ -323,7 +325,7 @@ def _not_spread(speaker: Speaker) -> Iterator[tuple[str, str]]:
     for ranking in state.election.rankings.values():
         if not ranking.takers:
             continue
-        if why := speaker.announcer.why_not_spread:
+        if why := speaker.adapters.announcer.why_not_spread:
             yield _named(ranking), f"this node takes all connections that come to it: {why}"
             continue
         address = ranking.service.addresses[0]
@@ -333,8 +335,8 @@ def _not_spread(speaker: Speaker) -> Iterator[tuple[str, str]]:
 
 def _undeliverable(speaker: Speaker) -> Iterator[Problem]:
     state = speaker.decider.state
-    if speaker.delivery.failure:
-        yield Problem("undeliverable", f"this host takes no addresses: {speaker.delivery.failure}")
+    if speaker.adapters.delivery.failure:
+        yield Problem("undeliverable", f"this host takes no addresses: {speaker.adapters.delivery.failure}")
     yield from _grouped(
         "undeliverable", {canonical(each): reason for each, reason in state.delivery.refused.items()}
     )

@@ -82,7 +82,7 @@ async def serve(
         signals.handle(loop, number, asked_to_stop)
     with _alone() as lock, rivals_told(lock, partial(setattr, speaker, "rival")):
         live = Live(speaker)
-        recording = partial(with_recording, speaker.recorder, speaker.cluster)
+        recording = partial(with_recording, speaker.records.recorder, speaker.adapters.cluster)
         status = speaker.config.status
         listening = Listening(SpeakerViews(speaker), live.hub, status, secured, on_socket=recording)
         try:

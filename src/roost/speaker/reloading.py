@@ -89,6 +89,6 @@ class Reloader:
             self._speaker.look_for_room(source)
         except MetadataError as error:
             return _Refused([f"{self._path}: {error}"])
-        source.prepare(*on_host(self._speaker.links.links))
+        source.prepare(*on_host(self._speaker.adapters.links.links))
         rankings = self._speaker.decider.state.election.prepare(source.desired.services)
         return _Read(source, rankings, waiting, loaded.problems)

@@ -24,6 +24,7 @@ from roost.speaker.dead_ends import dead_ends
 from roost.speaker.fitness import check_views, fitness_view
 from roost.speaker.metrics import metrics
 from roost.speaker.problems import notes, problems, why_not_announcing
+from roost.speaker.shares import mute, parts
 from roost.speaker.speaker import Speaker
 from roost.speaker.status_types import (
     AlarmView,
@@ -48,11 +49,11 @@ class SpeakerViews:
 
     async def look(self) -> None:
         """Look at what is looked at only when somebody asks, for `status`."""
-        await self._speaker.look_at_connections()
+        await self._speaker.adapters.look_at_connections()
 
     async def look_at_backends(self) -> None:
         """Count what is open to backends, for whatever shows them."""
-        await self._speaker.forwarding.look()
+        await self._speaker.adapters.forwarding.look()
 
     def status(self) -> StatusView:
         """Everything that `roost status` shows; times are RFC 3339 in UTC."""
@@ -72,7 +73,7 @@ class SpeakerViews:
             "waiting_for": speaker.waiting_for,
             "cut_off": speaker.decider.state.isolation.isolated,
             "draining": speaker.decider.state.drain.draining,
-            "not_passing_on": speaker.not_passing_on,
+            "not_passing_on": speaker.adapters.not_passing_on,
             "profile": config.membership.profile if config.membership else None,
             "config": {
                 "path": speaker.source.origin,
@@ -87,10 +88,10 @@ class SpeakerViews:
             "interfaces": self._interfaces(),
             "alarms": self._alarms(),
             "counters": {
-                "membership": dict(speaker.cluster.counters),
-                "announce": dict(speaker.announcer.counters),
-                "vrrp": dict(speaker.vrrp.counters),
-                "witness": dict(speaker.decider.state.watch.counters + speaker.probes.counters),
+                "membership": dict(speaker.adapters.cluster.counters),
+                "announce": dict(speaker.adapters.announcer.counters),
+                "vrrp": dict(speaker.adapters.vrrp.counters),
+                "witness": dict(speaker.decider.state.watch.counters + speaker.adapters.probes.counters),
                 "clients": {
                     "known": len(speaker.decider.state.clients.table),
                     "stragglers_packets": speaker.decider.state.clients.followed.packets,
@@ -114,12 +115,12 @@ class SpeakerViews:
         ranking = speaker.decider.state.election.find(key)
         if ranking is None:
             raise UnknownNameError(f"no service has the name or address {key}")
-        change = speaker.history.last(ranking.service.name)
+        change = speaker.records.history.last(ranking.service.name)
         return explain(ranking, speaker.decider.state.election.candidates) | {
             "judged_by_swim_alone": sorted(speaker.decider.state.watch.unproven()),
             "since": rfc3339(change.since),
             "change": change.why,
-            "mute": self._mute(ranking),
+            "mute": mute(speaker, ranking),
             "passing_on": self._passing_on(ranking.service),
             "backends": backends(speaker, ranking.service),
             "checks": check_views(speaker, ranking.service.name),
@@ -178,20 +179,20 @@ class SpeakerViews:
             "started_at": rfc3339(self._speaker.started),
             "events": [
                 {"serial": record.serial, **event_view(record.when, record.event)}
-                for record in self._speaker.recent.since(since)
+                for record in self._speaker.records.recent.since(since)
             ],
         }
 
     async def history(self, most: int, about: str) -> Mapping[str, Any]:
         """The last `most` events that are kept over restarts, oldest first; `about`: that name it."""
-        return {"node": self._speaker.name, **await self._speaker.event_store.read(most, about)}
+        return {"node": self._speaker.name, **await self._speaker.records.event_store.read(most, about)}
 
     def traffic(self) -> Mapping[str, Any]:
         """Packets and questions for each address that is answered here, since somebody began to look."""
         speaker = self._speaker
         here = speaker.decider.announcements
-        packets = speaker.traffic.look(here, speaker.decider.state.announcing_links)
-        tallies = speaker.announcer.tallies
+        packets = speaker.adapters.traffic.look(here, speaker.decider.state.announcing_links)
+        tallies = speaker.adapters.announcer.tallies
         return {
             "node": speaker.name,
             "addresses": {
@@ -210,7 +211,7 @@ class SpeakerViews:
     def _members(self) -> list[MemberView]:
         """All members, and those that are missed, however long gossip has forgotten them."""
         fates = self._speaker.decider.state.fates
-        known = {each.name: each for each in self._speaker.cluster.members()}
+        known = {each.name: each for each in self._speaker.adapters.cluster.members()}
         shown = {name: each for name, each in known.items() if not each.verdict.lost} | dict(fates.lost)
         return [self._member(each) for _, each in sorted(shown.items())]
 
@@ -236,40 +237,29 @@ class SpeakerViews:
     def _service(self, ranking: Ranking, dead: Mapping[str, str]) -> ServiceView:
         speaker, service = self._speaker, ranking.service
         answering = [each for each in service.addresses if each in speaker.decider.announcements]
-        interfaces = {name for each in answering for name in speaker.announcer.interfaces_for(each)}
-        change = speaker.history.last(service.name)
+        interfaces = {name for each in answering for name in speaker.adapters.announcer.interfaces_for(each)}
+        change = speaker.records.history.last(service.name)
         return {
             "name": service.name,
             "addresses": [canonical(address) for address in service.addresses],
             "leader": ranking.leader,
             "sharing": None if service.sharing is None else {"by": service.sharing.by},
-            "shares": self._shares(ranking),
+            "shares": dict(parts(speaker, ranking)) or None,
             "since": rfc3339(change.since),
             "change": change.why,
             "answering": bool(answering),
             "interfaces": sorted(interfaces),
             "failback": failback_text(service.failback),
             "why_kept": why_kept(ranking, speaker.decider.state.election.candidates),
-            "connections": {canonical(each): speaker.connections(each) for each in service.addresses},
+            "connections": {
+                canonical(each): speaker.adapters.connections(each) for each in service.addresses
+            },
             "passing_on": self._passing_on(service),
             "backends": backends(speaker, service),
             "fitness": fitness_view(speaker, service.name),
             "vrrp": vrrp_view(speaker, service.name),
             "problems": self._problems(service, dead),
         }
-
-    def _shares(self, ranking: Ranking) -> dict[str, float] | None:
-        """Which part of all askers, or new connections, each node has here; None where one node has all."""
-        if not ranking.weights:
-            return None
-        decider = self._speaker.decider
-        lead = decider.state.plan.lead(ranking.service.addresses[0])
-        return dict(decider.spreading.parts(lead) if lead.takers else decider.state.plan.shares.parts(lead))
-
-    def _mute(self, ranking: Ranking) -> list[str]:
-        """Who shares the service and does not answer, so that others stand in."""
-        shares = self._speaker.decider.state.plan.shares
-        return sorted({name for each in ranking.service.addresses for name in shares.mute(each)})
 
     def _passing_on(self, service: Service) -> list[PassingOnView]:
         """Who holds connections of the service that this node passes on; None: how many it has yet to say."""
@@ -303,9 +293,9 @@ class SpeakerViews:
         speaker = self._speaker
         problems = [str(each) for each in speaker.complaints if each.service == service.name]
         problems += [
-            speaker.delivery.undeliverable[each]
+            speaker.adapters.delivery.undeliverable[each]
             for each in service.addresses
-            if each in speaker.delivery.undeliverable
+            if each in speaker.adapters.delivery.undeliverable
         ]
         shares = speaker.decider.state.plan.shares
         problems += [
@@ -323,7 +313,7 @@ class SpeakerViews:
     def _interfaces(self) -> list[InterfaceView]:
         """Every link but lo: what answers there, or why it does not announce."""
         speaker = self._speaker
-        responders = speaker.announcer.responders
+        responders = speaker.adapters.announcer.responders
         reasons = {link.index: why_not_announcing(speaker, link) for link in speaker.decider.state.links}
         return [
             {

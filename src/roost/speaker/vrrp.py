@@ -60,7 +60,7 @@ def vrrp_problems(speaker: Speaker, now: float) -> Iterator[Problem]:
     for stranger in routers.strangers.known:
         if now - stranger.last < _LATELY:
             yield Problem("vrid clash", stranger.text)
-    if failed := speaker.virtual_macs.failed:
+    if failed := speaker.adapters.virtual_macs.failed:
         yield Problem("vrrp fault", f"no frames come here for a virtual hardware address: {failed}")
     rankings = speaker.decider.state.election.rankings
     for name in dict.fromkeys(part.service.name for part in routers.parts if part.fault):

@@ -34,7 +34,7 @@ MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
 
 
 def speaker(one: One, **changed: Any) -> Speaker:
-    """The node that `one` plays, with what a speaker has around its decider."""
+    """The node that `one` plays, with what a speaker has around its decider: its own adapters and records."""
     well: dict[str, Any] = {
         "name": "n1",
         "waiting_for": "",
@@ -57,7 +57,9 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "complaints": (),
         "not_passing_on": "",
     }
-    return cast("Speaker", SimpleNamespace(**{**well, **changed}))
+    node = SimpleNamespace(**{**well, **changed})
+    node.adapters = node.records = node
+    return cast("Speaker", node)
 
 
 def reach(one: One, *faults: Fault, often: int = 3, every: float = 0.3) -> Reach:

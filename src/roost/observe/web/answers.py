@@ -12,7 +12,16 @@ from roost.runtime.http import Handler, Request, Response, Stream
 
 __all__ = ["page", "with_page"]
 
-_SCRIPTS: Final = ("page.js", "model.js", "dom.js", "sections.js", "moves.js", "lanes.js", "dialogs.js")
+_SCRIPTS: Final = (
+    "page.js",
+    "model.js",
+    "dom.js",
+    "sections.js",
+    "moves.js",
+    "lanes.js",
+    "dialogs.js",
+    "shares.js",
+)
 _TYPES: Final = {
     "index.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",

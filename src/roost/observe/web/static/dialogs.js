@@ -1,6 +1,7 @@
 // What opens over the page: why an address is where it is, what would move, a drain with its counts, help.
 
 import { $, age, many, node as tag, of, prose } from "./dom.js";
+import { partsOf, percent, shared } from "./shares.js";
 
 const AGAIN = 400; // ms between two looks at a drain
 const NAMED = 12;
@@ -38,12 +39,12 @@ async function filled(title, question, draw) {
 export function explain(view, key) {
   const see = (name) => tag(name, view.hue(name));
   return filled(key, () => ask(`v1/explain/${encodeURIComponent(key)}`), (found) => [
-    of("p", {}, of("b", {}, found.service), " ", of("span", { class: "mono" }, found.addresses.join(" ")), " is led by ", see(found.leader)),
+    ...led(found, view, see),
     of("p", { class: "why" }, `since ${age(view.now() - Date.parse(found.since))}: ${found.change}`),
     ...found.problems.map((each) => of("p", { class: "problem warning" }, each)),
     of("h3", {}, "Who comes next, and why"),
     of("ol", { class: "places" }, found.places.map((place) => of("li", {},
-      see(place.node), " ", of("span", { class: "verdict-word" }, place.verdict), of("p", { class: "why" }, place.why),
+      see(place.node), " ", of("span", { class: "verdict-word" }, place.verdict), place.share ? of("b", {}, ` ${percent(place.share)}`) : null, of("p", { class: "why" }, place.why),
       place.verdict !== "alive" && of("p", { class: "why" }, place.evidence)))),
     ...checks(found, view, see),
     found.exclusions.length > 0 && of("h3", {}, "Out"),
@@ -55,6 +56,18 @@ export function explain(view, key) {
     found.clients.length > 0 && of("p", { class: "mono clients" }, found.clients.map((each) => of("span", { title: each.mac }, each.address))),
     found.leader && of("p", { class: "acts" }, of("button", { onclick: () => whatIf(view, found.leader, "down") }, `What if ${found.leader} dies?`)),
   ]);
+}
+
+/** Who answers for it: one node, or several, each a part of its clients, or of its new connections. */
+function led(found, view, see) {
+  const by = found.sharing?.by || "";
+  const parts = by ? found.places.filter((each) => each.share).map((each) => ({ node: each.node, part: each.share })) : [];
+  const joint = by === "client" && parts.length > 0;
+  return [
+    of("p", {}, of("b", {}, found.service), " ", of("span", { class: "mono" }, found.addresses.join(" ")), joint ? " is shared" : [" is led by ", see(found.leader)]),
+    parts.length > 0 && of("p", { class: "why" }, `${shared(by)} go to`, partsOf(parts, view, shared(by))),
+    ...(found.mute || []).map((name) => of("p", { class: "problem warning" }, `${name} does not answer its share: those that watch it stand in`)),
+  ];
 }
 
 /** What is checked on the node that was asked, as it stands. */
@@ -82,7 +95,7 @@ export function whatIf(view, name, how) {
 function moves(view, found) {
   const groups = new Map();
   for (const each of found.moves) {
-    const key = JSON.stringify([each.before, each.after, each.why]);
+    const key = JSON.stringify([each.before, each.after, each.why, each.shares]);
     groups.set(key, [...(groups.get(key) || []), each]);
   }
   const see = (name) => tag(name, view.hue(name));
@@ -90,12 +103,24 @@ function moves(view, found) {
   return [
     found.moves.length ? null : of("p", {}, "nothing would move"),
     of("ul", { class: "places" }, [...groups.values()].map((alike) => of("li", {},
-      of("p", {}, see(alike[0].before), " → ", see(alike[0].after), " ", of("b", {}, many(alike.length, "service"))),
-      of("p", { class: "bar-of", "aria-hidden": "true" }, share(alike.length / total, view.hue(alike[0].after))),
+      ...way(alike[0], view, see, of("b", {}, many(alike.length, "service"))),
+      alike[0].sharing?.by !== "client" && of("p", { class: "bar-of", "aria-hidden": "true" }, share(alike.length / total, view.hue(alike[0].after))),
       of("p", { class: "mono" }, alike.slice(0, NAMED).flatMap((each) => each.addresses).join("  ") + (alike.length > NAMED ? ` and ${alike.length - NAMED} more` : "")),
       of("p", { class: "why" }, alike[0].why)))),
     of("p", { class: "hint" }, `${found.staying} of ${found.total} services stay where they are`),
   ].filter(Boolean);
+}
+
+/** From whom it would go to whom; the parts before and after, where it is shared. */
+function way(move, view, see, count) {
+  const leads = of("p", {}, see(move.before), " → ", see(move.after), " ", count);
+  if (!move.shares) return [leads];
+  const by = shared(move.sharing.by);
+  const parts = (all) => partsOf(Object.entries(all).map(([node, part]) => ({ node, part })), view, by);
+  return [
+    move.sharing.by === "client" ? of("p", {}, `${by}: `, count) : leads,
+    of("p", {}, of("small", {}, "now"), parts(move.shares.before), of("small", {}, "then"), parts(move.shares.after)),
+  ];
 }
 
 function share(part, hue) {

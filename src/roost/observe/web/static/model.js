@@ -166,9 +166,21 @@ export class Model {
       const said = [...service.leaders].sort(([a, one], [b, other]) =>
         other.by.length + other.by.includes(b) / 2 - (one.by.length + one.by.includes(a) / 2));
       [service.leader, { since: service.since }] = said[0] || ["", { since: 0 }];
+      this.#share(service, speakers);
       service.differ = said.slice(1).map(([leader, { by }]) => `${by.join(", ")}: ${leader || "nobody"}`);
     }
     return [...found.values()].sort((a, b) => order(a.name, b.name));
+  }
+
+  /** Who has which part of it, by the leader's word, else by anybody's; who share its clients answer all for it. */
+  #share(service, speakers) {
+    const row = (each) => each.sections.get("services")?.get(service.name);
+    const told = speakers.filter((each) => !each.why && row(each)?.shares);
+    const source = told.find((each) => each.name === service.leader) || told[0];
+    const { shared_by: by = "", shares = {} } = source ? row(source) : {};
+    service.shared = by;
+    service.parts = Object.entries(shares).map(([node, part]) => ({ node, part })).sort((a, b) => order(a.node, b.node));
+    service.answerers = by === "client" && service.parts.length ? service.parts.map((each) => each.node) : [service.leader];
   }
 
   #nodes(speakers, trusted, services) {
@@ -203,7 +215,9 @@ export class Model {
         responders: speaker ? speaker.self.get("responders") || [] : [],
         faults: lab.get(node.name)?.faults || [],
         runs: lab.get(node.name)?.runs ?? true,
-        leads: services.filter((each) => each.leader === node.name),
+        leads: services.filter((each) => each.answerers.includes(node.name)),
+        weight: services.reduce((sum, each) => sum + weight(each, node.name), 0),
+        takes: services.filter((each) => !each.answerers.includes(node.name) && each.parts.some((one) => one.node === node.name)),
       });
     }
     return [...found.values()].sort((a, b) => order(a.name, b.name));
@@ -234,6 +248,12 @@ export class Model {
     }
     return [...found.values()].sort((a, b) => (a.severity === "critical" ? 0 : 1) - (b.severity === "critical" ? 0 : 1));
   }
+}
+
+/** How much of a service a node answers for, from 0 to 1. */
+function weight(service, node) {
+  if (service.shared !== "client") return service.leader === node ? 1 : 0;
+  return service.parts.find((each) => each.node === node)?.part || 0;
 }
 
 /** Whether two speakers tell of one move, each perhaps of a part of it. */

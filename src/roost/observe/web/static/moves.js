@@ -110,7 +110,7 @@ export function ribbon(model, view) {
   const oldest = Math.min(now - 1000, ...model.events.slice(0, 1).map((each) => each.at));
   const span = Math.min(SPAN, Math.max(LEAST, (now - oldest) * 1.05));
   const x = (at) => width - ((now - at) / span) * width;
-  const counts = new Map(view.nodes.map((each) => [each.name, each.leads.length]));
+  const counts = new Map(view.nodes.map((each) => [each.name, each.weight]));
   counts.set("", view.services.filter((each) => !each.leader).length);
   const total = Math.max(1, view.services.length);
   const style = getComputedStyle(document.documentElement);

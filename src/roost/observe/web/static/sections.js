@@ -2,6 +2,7 @@
 
 import { $, age, inSeconds, list, many, mark, node as tag, of, prose, say, show } from "./dom.js";
 import { explain, offerDrain, whatIf } from "./dialogs.js";
+import { partsOf, percent, shared } from "./shares.js";
 
 const CHIPS = 12; // addresses of a node shown one by one
 const ROWS = 30; // of the table, until more are asked for
@@ -73,20 +74,20 @@ export function nodes(view, model, act, moved, tell) {
       const signs = lost || each.cutOff ? "✗" : SIGNS[each.verdict] || "○";
       const kind = lost || each.cutOff ? "lost" : each.verdict === "alive" ? "well" : "look";
       const addresses = each.leads.reduce((sum, one) => sum + one.addresses.length, 0);
-      const chips = each.leads.flatMap((one) => one.addresses.map((address) => [one, address]));
+      const chips = [...each.leads, ...each.takes].flatMap((one) => one.addresses.map((address) => [one, address]));
       const note = each.silent || (["alive", "draining"].includes(each.verdict) ? "" : each.evidence);
       return of("article", { class: "card", hue: view.hue(each.name), "data-kind": kind, "aria-label": `node ${each.name}` },
         of("header", {},
           of("h3", {}, each.name),
           of("span", { class: `verdict-word ${kind}` }, `${signs} ${state}`),
-          of("p", { class: "leads", title: "addresses that it leads" }, of("b", {}, addresses.toLocaleString("en")), of("span", {}, addresses === 1 ? "address" : "addresses"))),
+          of("p", { class: "leads", title: "addresses that it answers for" }, of("b", {}, addresses.toLocaleString("en")), of("span", {}, addresses === 1 ? "address" : "addresses"))),
         of("p", { class: "address" }, each.address,
           each.clients ? of("span", { title: "clients that asked for what it answers" }, ` · ${many(each.clients, "client")}`) : ""),
         each.faults.length > 0 && of("p", { class: "faults" }, each.faults.map((fault) => of("span", {}, fault))),
         note && of("p", { class: "evidence" }, note),
         of("p", { class: "chips" },
           chips.slice(0, CHIPS).map(([one, address]) =>
-            of("button", { class: "chip", "data-name": address, "data-moved": moved.has(one.name), title: `${one.name}: why is it here?`, onclick: () => explain(view, address) }, address)),
+            of("button", { class: "chip", "data-name": address, "data-moved": moved.has(one.name), title: `${one.name}: why is it here?`, onclick: () => explain(view, address) }, address, partOf(one, each.name))),
           chips.length > CHIPS && of("button", { class: "chip more", "data-name": "more", onclick: () => only(each.name) }, `+ ${(chips.length - CHIPS).toLocaleString("en")} more`)),
         of("p", { class: "acts" },
           of("button", { "data-name": "what-if", onclick: () => whatIf(view, each.name, "down"), disabled: lost }, "What if it dies?"),
@@ -95,6 +96,12 @@ export function nodes(view, model, act, moved, tell) {
           LAB.filter(([what, , , fits]) => may(what) && fits(each)).map(([what, label, title]) =>
             of("button", { "data-name": pair(what), class: ["heal", "thaw", "start"].includes(what) ? "mend" : "harm", title, onclick: () => act(what, each.name).catch((error) => tell(error.message)) }, label))));
     });
+}
+
+/** Which part of a shared address a node has, for its chip. */
+function partOf(service, node) {
+  const own = service.parts.find((each) => each.node === node);
+  return own ? of("small", {}, ` ${percent(own.part)}`) : null;
 }
 
 /** The same name for a button and for the one that takes its place, which then keeps the focus. */
@@ -121,10 +128,12 @@ export function addresses(view, model) {
   show($("more"), found.length > few.length);
   say($("more"), `${(found.length - few.length).toLocaleString("en")} more …`);
   list($("rows"), few, (each) => each.name,
-    (each) => JSON.stringify([each.leader, each.addresses, each.since, each.connections, notes(each, view), view.hue(each.leader)]),
-    (each) => of("button", { class: "row", "data-lost": !each.leader, "data-row": true, tabindex: "-1", onclick: () => explain(view, each.name) },
+    (each) => JSON.stringify([each.leader, each.addresses, each.since, each.connections, each.parts, notes(each, view), view.hue(each.leader)]),
+    (each) => of("button", { class: "row", "data-lost": !each.leader, "data-shared": each.parts.length > 0, "data-row": true, tabindex: "-1", onclick: () => explain(view, each.name) },
       of("span", { class: "what" }, of("b", {}, each.name), " ", of("span", { class: "mono" }, each.addresses.join("  "))),
-      tag(each.leader, view.hue(each.leader)),
+      of("span", { class: "leader" },
+        (each.shared !== "client" || !each.parts.length) && tag(each.leader, view.hue(each.leader)),
+        each.parts.length > 0 && partsOf(each.parts, view, shared(each.shared))),
       of("span", { class: "since", "data-since": each.since }, age(model.now() - each.since)),
       of("span", { class: "open", title: "connections that are open" }, each.connections ? many(each.connections, "connection") : ""),
       of("span", { class: "notes" }, notes(each, view).join("; "))));
@@ -137,7 +146,7 @@ function notes(service, view) {
     `${by} passes ${count === null ? "connections" : many(count, "connection")} on to ${holder}`);
   const astray = service.here.filter((each) => view.astray.has(each));
   const sound = service.here.filter((each) => !view.astray.has(each));
-  if (sound.length > 1) found.push(`answered by ${sound.join(" and ")}`);
+  if (sound.some((each) => !service.answerers.includes(each)) && sound.length > 1) found.push(`answered by ${sound.join(" and ")}`);
   if (astray.length && service.here.length > 1) found.push(`${astray.join(", ")}, cut off, answers too`);
   if (service.differ.length) found.push(`differs: ${service.differ.join("; ")}`);
   return found;
