@@ -1,5 +1,6 @@
 """Claims of other machines for what this node answers for: carried out as `contention` rules."""
 
+from itertools import takewhile
 from typing import Final
 
 from roost.decide import census
@@ -21,6 +22,7 @@ __all__ = ["Conflicts"]
 _LOOK_AGAIN: Final = 0.22  # seconds after a claim of a peer: by then gossip has settled it, or will not
 _CHALLENGE: Final = 0.05  # seconds between two questions for one address: claims come in bursts
 _CHALLENGES: Final = 4096  # addresses remembered
+_LEAVES: Final = 3.0  # seconds in which a node that leaves may still claim what it hands over
 _JITTER: Final = 0.4  # seconds: two that have yielded to each other come back one after the other
 
 
@@ -54,9 +56,19 @@ class Conflicts:
             self._leading.passed(peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._contend(address, mac, interface, peer, now)
-        else:
+        elif direct or not self._is_out_of_turn(address, peer):
             self._state.succession.heard(address)
             self._leading.note_answerer(address, peer, now)
+
+    def _is_out_of_turn(self, address: IPAddress, peer: str | None) -> bool:
+        """Tell whether `peer` claims what this node would stand in for before it.
+
+        It may give that up at once, as soon as it hears who is there: the question that is due will show.
+        """
+        if not self._state.succession.awaits(address):
+            return False
+        lead = self._state.plan.lead(address)
+        return peer not in (lead.node, *takewhile(lambda name: name != self._state.me, lead.standbys))
 
     def _is_settled(self, address: IPAddress, peer: str | None, now: float, *, direct: bool) -> bool:
         """Take a claim for a shared address; tells whether nothing follows: who shares it may answer."""
@@ -88,12 +100,15 @@ class Conflicts:
             self._publishing.reconsider([address], now)
             return
         namesakes = self._state.namesakes
-        goes_on = 0.0 if self._holds_for_this_node(address, peer) else self._disputes.lasts(address, mac, now)
+        leaves = self._leaves(peer, now)
+        goes_on = (
+            0.0 if leaves or self._holds_for_this_node(address) else self._disputes.lasts(address, mac, now)
+        )
         contender = Contender(
             peer,
             namesake=peer is None and namesakes.are_at(mac, now),
             ahead=all(mac < link.mac for link in self._state.announcing_links),
-            lost=peer is not None and self._state.is_out_of_reach(peer),
+            lost=peer is not None and not leaves and self._is_out_of_reach(peer),
             grip=self._state.tenures.grips.get(address),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=goes_on >= AGAIN,
@@ -140,13 +155,21 @@ class Conflicts:
         if address in self._state.answers.now and address not in self._state.handover.held:
             self._defend(address, now)  # clients have heard the claim, too
 
-    def _holds_for_this_node(self, address: IPAddress, peer: str | None) -> bool:
-        """Tell whether a claim ends by itself: `peer` leads no more, and waits for this node's claim.
+    def _leaves(self, peer: str | None, now: float) -> bool:
+        """Tell whether `peer` has just said that it leaves: its claims end by themselves."""
+        told = (each.since for each in self._state.members if each.name == peer)
+        return self._state.verdict(peer) is Verdict.LEAVING and now - next(told, now) < _LEAVES
+
+    def _is_out_of_reach(self, peer: str) -> bool:
+        """Tell whether gossip does not reach `peer`: one that has left, and claims, is back."""
+        return self._state.is_out_of_reach(peer) or self._state.verdict(peer) is Verdict.LEAVING
+
+    def _holds_for_this_node(self, address: IPAddress) -> bool:
+        """Tell whether a claim ends by itself: its sender leads no more, and waits for this node's claim.
 
         What answered the questions of a starting node has not heard yet that it is back.
         """
-        leaves = self._state.verdict(peer) is Verdict.LEAVING
-        return leaves or address in self._state.readiness.awaited or not self._state.settling.settled
+        return address in self._state.readiness.awaited or not self._state.settling.settled
 
     def _stays(self, address: IPAddress, peer: str | None) -> bool:
         """Tell whether the lead of `address` is to stay with `peer`, which does not wait for this node."""

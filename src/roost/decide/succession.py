@@ -75,6 +75,10 @@ class Succession:
             self._awaited.pop(address, None)
             self._mute.pop(address, None)
 
+    def awaits(self, address: IPAddress) -> bool:
+        """Tell whether a claim of its leader is due."""
+        return address in self._awaited
+
     def heard(self, address: IPAddress) -> None:
         """Take note that another node answers for `address`."""
         self._awaited.pop(address, None)

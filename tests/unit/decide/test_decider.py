@@ -1157,8 +1157,11 @@ def test_a_peer_that_came_back_counts_its_words_anew() -> None:
 def test_what_cannot_be_held_is_said_again_now_and_then() -> None:
     one = One(web(MINE, deliver="local"))
     one.tell(one.decider.delivered, frozenset(), {MINE: "the host has it on eth1"})
-    one.run(5.0)
-    assert len(one.told(Unable)) == 3
+    one.run(0.5)
+    soon = len(one.told(Unable))
+    assert soon >= 3
+    one.run(9.0)
+    assert len(one.told(Unable)) >= soon + 3
 
 
 def test_what_a_peer_cannot_hold_it_does_not_lead() -> None:

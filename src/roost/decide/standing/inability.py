@@ -1,8 +1,7 @@
 """Addresses that nodes cannot hold, by their own word: who cannot hold one does not lead it. Pure.
 
 A host may have the address itself, or a service may not fit it. The word is told to everybody when it
-changes, to whoever comes, and again now and then while there is anything to say: a lost message costs
-moments.
+changes, again a few times, to whoever comes, and now and then while there is anything to say.
 """
 
 from collections.abc import Mapping
@@ -10,11 +9,11 @@ from typing import Final
 
 from roost.model.address import IPAddress, in_order
 from roost.protocols.bounded import remember
+from roost.protocols.repeating import Repeating
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 
 __all__ = ["Inability"]
 
-_AGAIN: Final = 2.0  # seconds
 _NODES: Final = 1024  # remembered
 
 
@@ -24,7 +23,7 @@ class Inability:
     def __init__(self, me: str) -> None:
         self._me = me
         self._unable: dict[str, frozenset[IPAddress]] = {}
-        self._again: float | None = None
+        self._repeating = Repeating()
         self._serial = 0  # of this node's last word
         self._serials: dict[str, int] = {}  # of the others'
 
@@ -51,7 +50,7 @@ class Inability:
             return False
         self._set(self._me, addresses)
         self._serial += 1
-        self._again = now + _AGAIN if addresses else None
+        self._repeating.begin(now)
         return True
 
     def hear(self, word: Unable) -> bool:
@@ -71,14 +70,14 @@ class Inability:
 
     def wake(self, now: float) -> bool:
         """Tell whether this node's word has to be said again."""
-        if self._again is None or now < self._again:
-            return False
-        self._again = now + _AGAIN
-        return True
+        due = self._repeating.wake(now)
+        if due and self._repeating.often and self._me not in self._unable:
+            self._repeating.end()
+        return due
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
-        return self._again
+        return self._repeating.next_wake()
 
     def _set(self, node: str, addresses: frozenset[IPAddress]) -> None:
         if addresses:

@@ -18,13 +18,11 @@ from roost.model.service import Service
 from roost.protocols.bounded import remember
 from roost.protocols.health import Health
 from roost.protocols.machine import soonest
+from roost.protocols.repeating import Repeating
 from roost.protocols.words.fit import WHY_SIZE, Fit, FitRow
 
 __all__ = ["Checked", "Tracking"]
 
-# Seconds between two words after a change, the last again and again. The first come before anybody takes a
-# peer for hung that has not heard one.
-_AGAIN: Final = (0.05, 0.1, 0.2, 0.65, 1.0, 2.0)
 _BEFORE: Final = 5.0  # seconds for which the words of a node that came back count while it repeats none
 _RECENT: Final = 30.0  # seconds for which it is said again that all is well: some may have missed it
 _ROWS: Final = 1 << 15  # of all nodes
@@ -67,8 +65,7 @@ class Tracking:
         self._words: tuple[Fit, ...] | None = None  # all of them, while nothing changes
         self._serial = 0
         self._news: defaultdict[str, dict[str, Fitness]] = defaultdict(dict)  # service -> node, for elections
-        self._repeated = 0  # times since the last change
-        self._again: float | None = None
+        self._repeating = Repeating()
 
     @property
     def unfit(self) -> bool:
@@ -171,7 +168,7 @@ class Tracking:
             changed.add(name)
         if changed:
             self._words = None
-            self._repeated, self._again = 0, now + _AGAIN[0]
+            self._repeating.begin(now)
         return frozenset(changed)
 
     def _fitness(self, service: str) -> Fitness:
@@ -197,7 +194,7 @@ class Tracking:
             del self._before[node]
             for key in [key for key, row in self._rows.items() if key[0] == node and row.serial < 0]:
                 self._forget(key)
-        if self._again is None or now < self._again:
+        if not self._repeating.wake(now):
             return frozenset()
         for name in [name for name, when in self._changed.items() if now - when > _RECENT]:
             del self._changed[name]
@@ -205,13 +202,14 @@ class Tracking:
                 del self._own[name]
                 self._words = None
         told = [name for name, row in self._own.items() if name in self._changed or row.fitness != FIT]
-        self._repeated = min(self._repeated + 1, len(_AGAIN) - 1)
-        self._again = now + _AGAIN[self._repeated] if told else None
+        if not told:
+            self._repeating.end()
         return frozenset(told)
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None while there is nothing to say."""
-        return soonest((self._again, *self._before.values())) if self._before else self._again
+        again = self._repeating.next_wake()
+        return soonest((again, *self._before.values())) if self._before else again
 
     # -- the others ----------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ from roost.protocols.memberlist.relay import Relays, answer_to
 from roost.protocols.memberlist.ring import ProbeRing
 from roost.protocols.memberlist.rules import Rules
 from roost.protocols.memberlist.transmit import Transmitter
+from roost.protocols.repeating import Repeating
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData", "UserState"]
 
@@ -134,6 +135,7 @@ class Swim:
         self._gossiped = -math.inf
         self._push_pull_due: float | None = None
         self._leave_due: float | None = None
+        self._describing = Repeating()  # Roost's own: a change that is lost would wait for a push/pull
         self._met_again = -math.inf
         self._has_left = False
         self._stale = True  # whether `_due` has to be looked for
@@ -189,6 +191,8 @@ class Swim:
         if self._gossip_due is not None and now >= self._gossip_due:
             self._gossiped, self._gossip_due = now, None
             self._transmitter.gossip(now)
+        if self._describing.wake(now):
+            self._describe_again()
         self._arm(now)
 
     def next_wake(self) -> float | None:
@@ -202,6 +206,7 @@ class Swim:
                     self._gossip_due,
                     self._push_pull_due,
                     self._leave_due,
+                    self._describing.next_wake(),
                 )
             )
             self._stale = False
@@ -269,6 +274,12 @@ class Swim:
         self._rules.isolate(isolated=isolated)
         self._arm(now)
 
+    def _describe_again(self) -> None:
+        if self._table.me.live:
+            self._tell_directly(self._table.me.as_alive())
+        if self._describing.often or not self._table.me.live:
+            self._describing.end()
+
     def _tell_directly(self, message: Alive | Dead) -> None:
         for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
             self._transmitter.send(other.endpoint, message, to=other)
@@ -288,6 +299,7 @@ class Swim:
         if meta != self._table.me.meta and self._table.me.live:
             self._rules.set_meta(meta)
             self._tell_directly(self._table.me.as_alive())
+            self._describing.begin(now)
         self._arm(now)
 
     def set_state(self, state: bytes) -> None:

@@ -1,6 +1,7 @@
 """What nodes cannot hold, by their own word."""
 
 from ipaddress import IPv4Address, ip_address
+from itertools import pairwise
 
 from roost.decide.standing.inability import Inability
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
@@ -15,19 +16,31 @@ def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None
     assert not inability.own(frozenset({VIP}), 0.1)
     assert inability.word == Unable("n1", (VIP,), 1)
     assert inability.by_node == {"n1": {VIP}}
-    assert inability.next_wake() == 2.0
-    assert not inability.wake(1.9)
-    assert inability.wake(2.0)
-    assert inability.next_wake() == 4.0
+    said = repeated(inability, until=9.0)
+    assert said[0] <= 0.1, "a lost message costs moments"
+    assert [later - earlier for earlier, later in pairwise(said)][-2:] == [2.0, 2.0]
 
 
-def test_there_is_nothing_to_repeat_once_all_can_be_held() -> None:
+def test_that_all_can_be_held_again_is_repeated_for_a_while_only() -> None:
     inability = Inability("n1")
     inability.own(frozenset({VIP}), 0.0)
     assert inability.own(frozenset(), 1.0), "the others have to hear that"
     assert inability.word == Unable("n1", (), 2)
     assert inability.spoken, "and so has whoever comes, who may remember the word before"
+    said = repeated(inability, until=60.0)
+    assert len(said) > 2
+    assert said[-1] < 5.0
     assert inability.next_wake() is None
+
+
+def repeated(inability: Inability, until: float) -> list[float]:
+    """When it is said again, in seconds."""
+    said = []
+    while (due := inability.next_wake()) is not None and due <= until:
+        assert not inability.wake(due - 0.001)
+        assert inability.wake(due)
+        said.append(due)
+    return said
 
 
 def test_a_word_of_another_node_replaces_the_one_before() -> None:
