@@ -238,6 +238,27 @@ def test_a_successor_that_is_heard_is_left_alone() -> None:
     assert (one.answered, one.asked()) == (frozenset(), set())
 
 
+def test_who_claims_out_of_turn_is_waited_for_no_longer_than_the_leader() -> None:
+    """It may have given up again the next moment: it was only coming back."""
+    address = address_of(2, 1, 3)
+    one = One(web(address))
+    one.have(2, digest="other services")
+    one.claim(address, 3, direct=False)
+    one.run(0.3)
+    assert one.answered == {address}
+
+
+def test_who_answers_out_of_turn_when_it_is_asked_is_left_alone() -> None:
+    address = address_of(2, 1, 3)
+    one = One(web(address))
+    one.holding[address] = 3
+    one.have(2, digest="other services")
+    one.claim(address, 3, direct=False)
+    one.run(0.3)
+    assert one.asked() == {address}
+    assert one.answered == frozenset()
+
+
 def test_standbys_wait_one_after_the_other() -> None:
     address = address_of(4, 2, 3, 1)
     one = One(web(address), peers=(2, 3, 4))
@@ -941,6 +962,16 @@ def test_a_worse_ranked_lost_peer_yields_and_this_node_announces_again() -> None
     one.run(0.1)
     assert one.answered == {MINE}
     assert one.announced() == {MINE}
+
+
+def test_a_peer_that_left_and_claims_seconds_later_is_back() -> None:
+    one = One(web(THEIRS))
+    one.have(2, Verdict.LEAVING)
+    one.claim(THEIRS, 2)
+    assert one.answered == {THEIRS}, "it hands over"
+    one.run(10.0)
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset(), "gossip does not reach it, and it ranks first"
 
 
 def test_a_peer_found_again_by_gossip_holds_nothing_any_more() -> None:

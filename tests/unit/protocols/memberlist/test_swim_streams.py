@@ -138,6 +138,18 @@ def test_other_metadata_is_announced_with_a_new_incarnation() -> None:
     assert alive(1, 2, meta=b"m") in bench.sent(Alive)
 
 
+def test_other_metadata_is_told_again_though_nothing_has_come_through_for_a_moment() -> None:
+    """Gossip's own repetitions are over sooner, and the next push/pull comes seconds later."""
+    bench = Bench(2)
+    bench.swim.set_meta(b"m", bench.now)
+    bench.run(0.5)
+    bench.sent(Alive)
+    bench.run(2.0)
+    assert set(bench.sent(Alive)) == {alive(1, 2, meta=b"m")}
+    bench.run(5.0)
+    assert bench.sent(Alive) == [], "and no longer than that"
+
+
 def test_metadata_is_bounded() -> None:
     with pytest.raises(ValueError, match="512"):
         Bench(meta=bytes(513))
