@@ -115,9 +115,11 @@ class Spreading:
         )
 
     def _others(self) -> dict[IPAddress, list[str]]:
-        """Return the addresses that this host spreads, with whoever else takes some, or has some."""
-        found = {each: self._may_have(each) for each in self._takers} if self._state.spreads else {}
-        return {each: names for each, names in found.items() if names}
+        """Return the addresses that this host spreads, with whoever else takes some, or has some.
+
+        One that is alone spreads to itself: when another comes, what began before is known to be here.
+        """
+        return {each: self._may_have(each) for each in self._takers} if self._state.spreads else {}
 
     def _spread(self, lead: Lead, others: list[str]) -> Spread:
         full = self.table(lead)

@@ -87,10 +87,10 @@ def test_nobody_gets_connections_before_it_says_that_it_takes_some() -> None:
     assert parts(one) == expected("n1", "n2"), "an older word, overtaken"
 
 
-def test_alone_it_spreads_nothing() -> None:
+def test_alone_it_spreads_to_itself_and_so_knows_what_began_before_others_came() -> None:
     one = spreading(takers=())
     one.run(3)  # until nobody is guessed to hold any
-    assert spread(one) is None
+    assert parts(one) == {"n1": SLOTS}
 
 
 def test_it_says_what_it_takes_once_it_has_the_address_and_its_kernel_can() -> None:
