@@ -150,6 +150,7 @@ class Hands:
             if any(told.allows(name) for name in names)
         )
         self.answered = answered_of({each: self.announcements[each] for each in self.answering})
+        self._host.kernel.spreading.answering = self.answering
         self._host.answers_changed()
 
     def _renew(self, effect: do.Renew) -> None:

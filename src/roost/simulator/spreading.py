@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from roost.decide.effects import SpreadOut
+from roost.model.address import IPAddress
 from roost.model.flow import Flow
 from roost.model.spreading import ME, flow_slot
 
@@ -22,6 +23,7 @@ class Spreading:
     def __init__(self) -> None:
         self.spread_out = SpreadOut()
         self.until = float("-inf")
+        self.answering: Collection[IPAddress] = frozenset()
         self._flows: dict[Flow, tuple[int, int | None]] = {}  # -> node, visited: None where nobody has it
 
     def onward(
@@ -58,7 +60,8 @@ class Spreading:
         if node != peer:
             told = self.spread_out.spreads[flow.address]
             sent = peer == told.numbers[flow_slot(flow)] or peer in told.visits[:visited]
-            return self._place(node) if sent and node != ME else source
+            further = sent and node != ME and flow.address in self.answering
+            return self._place(node) if further else source
         self._flows[flow] = found = self._next(flow, peer, visited)
         return self._place(found[0])
 

@@ -133,9 +133,10 @@ class Kernel:
         self.answers.leave(frozenset(MACS.values()))
         self.answers.renew(time.monotonic() + 600)
 
-    def put(self, *there: str, passes_on: bool = False) -> None:
+    def put(self, *there: str, passes_on: bool = False, leads: bool = True) -> None:
         spread = Spread(numbers(*there), self.visits, self.returns, passes_on)
-        wanted = {key_of(LINK, each): How(OURS, OURS, spread=spread) for each in (VIP, VIP6, LOCALHOST)}
+        how = How(OURS, OURS if leads else None, spread=spread)
+        wanted = dict.fromkeys((key_of(LINK, each) for each in (VIP, VIP6, LOCALHOST)), how)
         self.answers.put(wanted)
 
     def __call__(self, packet: Packet | bytes, source: bytes = ROUTER) -> str | int:
@@ -234,6 +235,16 @@ def test_a_connection_that_a_node_does_not_know_is_looked_for_at_each_once(
     assert kernel(replace(packet, flags=SYN)) == 2
 
 
+def test_who_leads_no_more_lets_the_leader_find_out_where_a_connection_is(kernel: Kernel) -> None:
+    """Else it would be passed on by a node that may be about to leave."""
+    packet = of_node(3, flags=ACK)
+    assert kernel(packet) == 3
+    assert kernel(packet, MACS[3]) == 2, "back from there"
+    assert kernel(packet, MACS[3]) == 2, "a second one that was under way"
+    kernel.put(leads=False)
+    assert kernel(packet, MACS[3]) == 3, "n3 leads now, and asks"
+
+
 @pytest.mark.parametrize("address", [VIP, VIP6])
 def test_what_a_peer_sends_by_mistake_goes_back_with_one_hop_less(kernel: Kernel, address: IPAddress) -> None:
     packet = of_node(ME, address=address, flags=ACK)
@@ -261,10 +272,13 @@ class Three:
             node.place(places)
             node.leave(frozenset(places.values()))
 
-    def believe(self, owners: list[int], visits: list[list[int]], in_time: list[bool]) -> None:
-        for node, owner, order, good in zip(self.nodes, owners, visits, in_time, strict=True):
+    def believe(
+        self, owners: list[int], visits: list[list[int]], in_time: list[bool], leads: list[bool]
+    ) -> None:
+        facts = zip(self.nodes, owners, visits, in_time, leads, strict=True)
+        for node, owner, order, good, answers in facts:
             spread = Spread(bytes([owner]) * 4096, bytes(order), returns=True)
-            node.put({key_of(LINK, VIP): How(OURS, OURS, spread=spread)})
+            node.put({key_of(LINK, VIP): How(OURS, OURS if answers else None, spread=spread)})
             node.renew(time.monotonic() + (60 if good else -1))
 
     def journey(self, raw: bytes, at: int) -> int:
@@ -298,6 +312,7 @@ BELIEFS = st.tuples(
     st.lists(NUMBER, min_size=3, max_size=3),
     st.lists(ORDER, min_size=3, max_size=3),
     st.lists(st.booleans(), min_size=3, max_size=3),
+    st.lists(st.booleans(), min_size=3, max_size=3),
 )
 
 
@@ -310,10 +325,10 @@ BELIEFS = st.tuples(
     ),
     flags=st.sampled_from([ACK, SYN, RST]),
 )
-@example(changes=[(([2, 3, 3], [[2], [3], [3]], [True] * 3), [(0, 1)] * 3)], flags=ACK)
+@example(changes=[(([2, 3, 3], [[2], [3], [3]], [True] * 3, [True] * 3), [(0, 1)] * 3)], flags=ACK)
 def test_whatever_nodes_hold_of_each_other_nothing_goes_in_circles(
     three: Three,
-    changes: list[tuple[tuple[list[int], list[list[int]], list[bool]], list[tuple[int, int]]]],
+    changes: list[tuple[tuple[list[int], list[list[int]], list[bool], list[bool]], list[tuple[int, int]]]],
     flags: int,
 ) -> None:
     """Two that lead, or none; tables that differ; some that hang; a connection that nobody has."""
@@ -328,9 +343,10 @@ def test_whatever_nodes_hold_of_each_other_nothing_goes_in_circles(
     owner=st.integers(0, 2),
     order=st.permutations([0, 1, 2]),
     at=st.lists(st.integers(0, 2), min_size=2, max_size=6),
+    leader=st.integers(0, 2),
 )
 def test_where_all_hold_the_same_a_connection_is_looked_for_once(
-    three: Three, owner: int, order: list[int], at: list[int]
+    three: Three, owner: int, order: list[int], at: list[int], leader: int
 ) -> None:
     def number(name: int, here: int) -> int:
         return (name - here) % 3 + 1
@@ -339,6 +355,7 @@ def test_where_all_hold_the_same_a_connection_is_looked_for_once(
         [number(owner, here) for here in range(3)],
         [[number(name, here) for name in order] for here in range(3)],
         [True] * 3,
+        [here == leader for here in range(3)],
     )
     packet = Packet(next(PORTS), flags=ACK)
     for entry in at:

@@ -282,7 +282,7 @@ INLINE int was_sent(const struct how *how, const struct flow *flow, const struct
 }
 
 // Where a packet goes next that a peer has sent: `peer` does not know the connection, or has taken this node for the one
-// that does, which gets it back.
+// that does, which gets it back. Who does not lead sends nothing further: the leader has to find out for itself.
 INLINE u32 node_after(const struct how *how, const struct packet *packet, u32 peer, u64 now)
 {
 	struct taken *known = map_lookup(&flows, &packet->flow);
@@ -290,8 +290,10 @@ INLINE u32 node_after(const struct how *how, const struct packet *packet, u32 pe
 		return peer;
 	if (known->visited == HEARD_OF_NONE)
 		return now - known->at < RESENT ? ME : peer;   // nobody has it: this host says so
-	if (known->node != peer)
-		return known->node != ME && was_sent(how, &packet->flow, known, peer) ? known->node : peer;
+	if (known->node != peer) {
+		int further = how->flags & ANSWER && known->node != ME && was_sent(how, &packet->flow, known, peer);
+		return further ? known->node : peer;
+	}
 	struct taken taken = {.at = now, .visited = known->visited};
 	taken.node = next(how, peer, &taken.visited);
 	if (!taken.node) {
