@@ -26,6 +26,7 @@ class Untouched:
     def __init__(self, lan: Lan) -> None:
         self._lan = lan
         self._since: dict[str, float] = {}
+        self._switches: dict[str, int] = {}  # where they were: others find them there until they speak
         self._split = float("-inf")  # when the switches did not reach each other last
 
     def look(self, hosts: Iterable[Host], now: float) -> None:
@@ -33,10 +34,12 @@ class Untouched:
         if self._lan.split:
             self._split = now
         for host in hosts:
-            if host.untouched:
-                self._since.setdefault(host.name, now)
-            else:
+            moved = self._switches.get(host.name, host.port.switch) != host.port.switch
+            self._switches[host.name] = host.port.switch
+            if moved or not host.untouched:
                 self._since.pop(host.name, None)
+            else:
+                self._since.setdefault(host.name, now)
 
     def wronged(self, accuser: Host, subject: Host, hosts: Mapping[str, Host], now: float) -> str:
         """Return who could have told `accuser` that `subject` is well, or "" when there was nobody."""

@@ -390,18 +390,33 @@ class Swim:
             case Alive():
                 self._rules.alive(message, now, source)
             case Suspect():
+                self._answer_old(message, source)
                 self._rules.suspect(message, now)
             case Dead():
+                self._answer_old(message, source)
                 self._rules.dead(message, now)
             case UserMessage():
                 self._outbox.put_losable(UserData(message.payload, source))
             case _:
                 self._outbox.fault("unexpected-message", f"{_name(message)} in a packet", source)
 
+    def _answer_old(self, message: Suspect | Dead, source: Endpoint) -> None:
+        """Tell an accuser what overrides its word already, if that has just come from itself.
+
+        Refuted is an accusation once: who has not heard that would wait for the next push/pull.
+        """
+        me, accuser = self._table.me, self._table.get(message.sender)
+        old = message.node == me.name and message.incarnation < me.incarnation and me.live
+        if old and accuser is not None and accuser is not me and accuser.endpoint == source:
+            self._transmitter.send(source, me.as_alive(), to=accuser)
+
     def _answer_ping(self, message: Ping, source: Endpoint, now: float) -> None:
         if self._is_for_me(message, source):
             asker, where = self._table.get(message.source_node), answer_to(message, source)
-            self._transmitter.send(where, Ack(message.seq), to=asker)
+            said: list[Message] = [Ack(message.seq)]
+            if asker is not None and asker.status is Status.SUSPECT and asker.endpoint == where:
+                said.append(Suspect(asker.incarnation, asker.name, self._table.me.name))  # to be refuted now
+            self._transmitter.send(where, *said, to=asker)
             if asker is not None and not asker.live and asker.endpoint == where:
                 self._meet_again(asker, now)
 

@@ -198,6 +198,30 @@ def test_late_repeated_and_foreign_acks_do_nothing() -> None:
     assert bench.swim.counters["acks_unmatched"] == 3
 
 
+def test_a_suspect_that_pings_is_told_so_that_it_can_refute() -> None:
+    """Its turn in the ring may come much later, and by then it may count as dead."""
+    bench = Bench(3)
+    bench.feed(suspect(2, 1), source=3)
+    bench.take()
+    bench.feed(Ping(5, "n1", bytes((192, 0, 2, 12)), 7946, "n2"), source=2)
+    ((target, messages),) = bench.packets()
+    assert (target, messages[:2]) == (host(2), (Ack(5), Suspect(1, "n2", "n1")))
+    bench.feed(Ping(6, "n1", bytes((192, 0, 2, 13)), 7946, "n3"), source=3)
+    ((target, messages),) = bench.packets()
+    assert Suspect(1, "n2", "n1") not in messages
+
+
+def test_who_has_not_heard_a_refutation_gets_it_again() -> None:
+    bench = Bench(3)
+    bench.feed(suspect(1, 1, by=2), source=2)
+    bench.run(5.0, answering=True)
+    bench.take()
+    bench.feed(suspect(1, 1, by=2), source=2)
+    assert bench.packets() == [(host(2), (bench.swim.members["n1"].as_alive(),))]
+    bench.feed(suspect(1, 1, by=2), source=3)
+    assert bench.packets() == [], "nobody is sent anything because of what others say"
+
+
 def test_a_suspect_is_told_in_its_probe_so_that_it_can_refute() -> None:
     bench = Bench(2)
     bench.feed(suspect(2))
