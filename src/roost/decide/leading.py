@@ -28,6 +28,7 @@ __all__ = ["ABSENT", "UNPROVEN", "Leading"]
 ABSENT: Final = 0.15  # seconds of asking after this process did not run, or this node heard nobody
 _CHECKED: Final = 4  # services of a suspect at a time
 UNPROVEN: Final = 0.1  # seconds of asking when gossip alone has lost who led
+_HELD: Final = 0.2  # seconds between two looks at what a node that leaves answers for, and nobody else
 _UNTIL_TOLD: Final = 0.5  # seconds until all who share an address know that one does no more
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
@@ -281,9 +282,16 @@ class Leading:
         return sure
 
     def await_claim(
-        self, address: IPAddress, leader: str, standbys: Sequence[str], now: float, *, mute: bool = False
+        self,
+        address: IPAddress,
+        leader: str,
+        standbys: Sequence[str],
+        now: float,
+        *,
+        mute: bool = False,
+        after: float = 0.0,
     ) -> None:
-        """Look that a new leader is heard, if this node could stand in for it."""
+        """Look that a new leader is heard, if this node could stand in for it; begin in `after` seconds."""
         if (
             not self._state.settling.settled
             or self._state.leaving
@@ -301,7 +309,7 @@ class Leading:
                 self._publishing.reconsider([address], now)
             else:
                 wait = WAIT * (position if mute else position + 1)
-                self._state.succession.expect(address, leader, now, wait=wait)
+                self._state.succession.expect(address, leader, now, wait=wait + after)
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
@@ -355,6 +363,9 @@ class Leading:
             if peer is not None and peer == leader:
                 self._watch_by(address, leader, now)
             return
+        if self._state.verdict(peer) is Verdict.LEAVING:
+            self._await(address, now, after=_HELD)  # it holds the address, and may end at any moment
+            return
         if self.stand_ins.get(address) == peer:
             return
         process = self._state.watch.evidence(leader, now).process
@@ -375,10 +386,10 @@ class Leading:
     def _is_stood_in_for(self, leader: str) -> bool:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
 
-    def _await(self, address: IPAddress, now: float) -> None:
+    def _await(self, address: IPAddress, now: float, *, after: float = 0.0) -> None:
         lead = self._state.plan.lead(address)
         if lead.node not in (None, self._state.me) and not lead.sharers:
-            self.await_claim(address, str(lead.node), lead.standbys, now)
+            self.await_claim(address, str(lead.node), lead.standbys, now, after=after)
 
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: those by which a leader is watched may be well."""

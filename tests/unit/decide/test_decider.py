@@ -238,6 +238,19 @@ def test_a_successor_that_is_heard_is_left_alone() -> None:
     assert (one.answered, one.asked()) == (frozenset(), set())
 
 
+def test_what_a_leaving_node_holds_is_asked_for_again_until_it_ends() -> None:
+    """Its end is no news to anybody: it has left long before."""
+    address = address_of(3, 2, 1)
+    one = One(web(address))
+    one.holding[address] = 3
+    one.have(3, Verdict.LEAVING)
+    one.run(2.0)
+    assert one.answered == frozenset()
+    del one.holding[address]
+    one.run(0.45)
+    assert one.answered == {address}
+
+
 def test_who_claims_out_of_turn_is_waited_for_no_longer_than_the_leader() -> None:
     """It may have given up again the next moment: it was only coming back."""
     address = address_of(2, 1, 3)
