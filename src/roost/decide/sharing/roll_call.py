@@ -6,6 +6,7 @@ hangs, or starts, or does not know the address: those that watch it stand in for
 
 import math
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,6 +40,11 @@ class RollCall:
         self._budget = budget or Budget(None)
         self._calls: dict[IPAddress, _Call] = {}
         self._mute: dict[IPAddress, frozenset[str]] = {}
+
+    @property
+    def incomplete(self) -> AbstractSet[IPAddress]:
+        """The addresses for which somebody is mute."""
+        return self._mute.keys()
 
     def mute(self, address: IPAddress) -> frozenset[str]:
         """Return who does not answer its share of `address`."""

@@ -46,9 +46,14 @@ class Sharers:
                     self._state.presence.doubt(name, now)
 
     def follow(self, now: float) -> None:
-        """Forget who is lost no more, or was found gone on the wire."""
+        """Forget who is lost no more, or was found gone on the wire.
+
+        Where all that share an address are mute it may be the turn of this node, which does not share it.
+        """
         changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
-        self._look_again(self._shared_by(changed), now)
+        lead, me = self._state.plan.lead, self._state.me
+        forsaken = [each for each in self._state.roll_call.incomplete if me not in lead(each).sharers]
+        self._look_again({*self._shared_by(changed), *forsaken}, now)
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still give one."""

@@ -164,6 +164,20 @@ def test_who_drains_shares_where_all_others_are_mute() -> None:
     assert one.answered == {VIP}
 
 
+def test_who_drains_does_so_too_when_the_one_that_did_before_it_is_gone() -> None:
+    address = address_of(2, 3, 1)
+    one = sharing(web(address, sharing=Sharing()))
+    one.have(1, draining=True)
+    one.have(3, draining=True)
+    one.run(1.0)
+    one.answering.clear()
+    one.have(2, digest="other services")
+    one.run(0.4)
+    assert one.answered == set(), "n3 has the first turn"
+    one.have(3, Verdict.PROCESS_GONE)
+    assert one.answered == {address}
+
+
 def test_a_stranger_is_an_alarm_and_only_this_nodes_clients_are_told() -> None:
     one = sharing()
     asked_by_all(one)
