@@ -282,14 +282,14 @@ class Swim:
 
     def _tell_directly(self, message: Alive | Dead) -> None:
         for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
-            self._transmitter.send(other.endpoint, message, to=other)
+            self._transmitter.send_alone(other.endpoint, message, other)
 
     def tell(self, names: Iterable[str], payload: bytes, now: float) -> None:
         """Send a user message at once to each member of `names` that is known."""
         now = self._advance(now)
         for name in names:
             if (member := self._table.get(name)) is not None:
-                self._transmitter.send(member.endpoint, UserMessage(payload), to=member)
+                self._transmitter.send_alone(member.endpoint, UserMessage(payload), member)
         self._arm(now)
 
     def set_meta(self, meta: bytes, now: float) -> None:
@@ -408,7 +408,7 @@ class Swim:
         me, accuser = self._table.me, self._table.get(message.sender)
         old = message.node == me.name and message.incarnation < me.incarnation and me.live
         if old and accuser is not None and accuser is not me and accuser.endpoint == source:
-            self._transmitter.send(source, me.as_alive(), to=accuser)
+            self._transmitter.send_alone(source, me.as_alive(), accuser)
 
     def _answer_ping(self, message: Ping, source: Endpoint, now: float) -> None:
         if self._is_for_me(message, source):

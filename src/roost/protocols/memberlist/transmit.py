@@ -44,10 +44,14 @@ class Transmitter:
         return self._sequence
 
     def send(self, target: Endpoint, *messages: Message, to: Member | None = None) -> None:
-        """Send messages in one packet; `to` is the member behind `target`, where it is known."""
+        """Send messages in one packet, which takes gossip along; `to` is the member behind `target`, if known."""
         parts = [encode_message(message) for message in messages]
         parts += self._broadcasts(parts)
         self._seal(target, parts, to)
+
+    def send_alone(self, target: Endpoint, message: Message, to: Member) -> None:
+        """Send one message, and no gossip along: many at once would use that up in one moment."""
+        self._seal(target, [encode_message(message)], to)
 
     def gossip(self, now: float) -> None:
         """Tell a few members what is queued; with nobody there to be told, forget it.
