@@ -430,13 +430,18 @@ class Leading:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""
         for move in moves:
             ranking = self._state.election.rankings.get(move.service)
-            here = self._state.me in (move.joined if ranking and ranking.sharers else (move.new_leader,))
-            if ranking and here and self._has_to_wait(ranking, move, now):
+            if ranking and self._begins_here(ranking, move) and self._has_to_wait(ranking, move, now):
                 self._state.readiness.expect(ranking.service, move.old_leader, now)
                 self._state.asking.begin(ranking.service.addresses, now, ABSENT)
             else:
                 self._state.readiness.release(move.service)
         self._publishing.reconsider(self._state.readiness.release_from(self._state.is_lost), now)
+
+    def _begins_here(self, ranking: Ranking, move: Move) -> bool:
+        """Tell whether this node takes traffic by a move that it did not take before."""
+        if ranking.sharers:
+            return self._state.me in move.joined
+        return move.old_leader != move.new_leader == self._state.me
 
     def _has_to_wait(self, ranking: Ranking, move: Move, now: float) -> bool:
         """Tell whether traffic would be lost here that somebody else still takes."""

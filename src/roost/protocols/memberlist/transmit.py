@@ -44,7 +44,7 @@ class Transmitter:
         return self._sequence
 
     def send(self, target: Endpoint, *messages: Message, to: Member | None = None) -> None:
-        """Send messages in one packet, which takes gossip along; `to` is the member behind `target`, if known."""
+        """Send messages in one packet, and gossip with them; `to` is the member there, where it is known."""
         parts = [encode_message(message) for message in messages]
         parts += self._broadcasts(parts)
         self._seal(target, parts, to)
