@@ -22,7 +22,8 @@ from roost.cli.output import look_for_room, write
 from roost.lab.drills import DRILLS, LASTING, story
 from roost.lab.fabric import LabError
 from roost.lab.isolate import CannotIsolateError, InterruptedEarlyError, handed_in, inside, run_inside
-from roost.lab.lab import Lab, Options
+from roost.lab.lab import Lab
+from roost.lab.plan import Options
 from roost.lab.report import Row, elsewhere, rows, summary
 from roost.lab.timeline import draw
 from roost.protocols.machine import Endpoint

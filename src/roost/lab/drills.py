@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from roost.lab.lab import Event, Lab
+from roost.lab.events import Event
+from roost.lab.lab import Lab
 
 __all__ = ["DRILLS", "LASTING", "story"]
 

@@ -1,189 +1,36 @@
 """Nodes with real speakers and clients with real pings on the fabric, and what can be done to them."""
 
-import json
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.client import HTTPException
-from ipaddress import IPv4Network
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Literal
+from typing import Final
 
 import yaml
 
+from roost.lab.events import Coming, Event
 from roost.lab.fabric import Fabric, Host, LabError
 from roost.lab.held import Held
-from roost.lab.records import Pings, load
+from roost.lab.node import Node
+from roost.lab.pinging import Client
+from roost.lab.plan import PORT, Options, addresses, configuration, service
+from roost.lab.records import Pings
 from roost.lab.router import GATEWAYS, Router, behind
-from roost.protocols.bounded import remember
-from roost.runtime.http_client import get, request
+from roost.runtime.http_client import request
 
-__all__ = ["Client", "Coming", "Event", "Lab", "Node", "Options"]
+__all__ = ["Lab"]
 
-PORT: Final = 7  # echo
-_GOSSIP: Final = 7946
 _START: Final = 30.0  # seconds for hundreds of addresses on a busy machine
 _TICK: Final = 0.05  # seconds between two looks at what the clients say
-_ON_LINK: Final = 50  # service addresses among the nodes' own
-_ROUTED: Final = IPv4Network("198.18.0.0/16")  # for more (RFC 2544)
 _TENTH: Final = 0.1  # seconds of what a client says at once
 _LOOK: Final = 0.1  # seconds between two looks at the router's neighbours
 _FLOWS: Final = 8  # of each client to each address, where connections are spread
-_HISTORY: Final = 60  # tenths of a second kept for the live view
-_SILENCES: Final = 4096  # remembered of a client
-_OF_THE_PROCESS: Final = ("killed", "stopped", "frozen", "draining")  # over once another is started
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The size and kind of a lab; `interval` is seconds between two pings to one address."""
-
-    nodes: int = 3
-    vips: int = 4
-    clients: int = 2
-    ipv6: bool = False
-    profile: str = "default"
-    interval: float = 0.002
-    duration: float = 10.0  # seconds, of drills that last
-    inspects: bool = False  # the fabric shuts a node's port that sends too much ARP
-    proxies: bool = False  # the fabric answers ARP for nodes that are cut off
-    arp_rate: int | None = None  # packets/second (`membership.arpRate`)
-    sharing: Literal["leader", "per-client", "connection"] = "leader"  # by connection behind a router
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that was done at `at` (CLOCK_MONOTONIC seconds); `label` is for people."""
-
-    label: str
-    node: str
-    at: float
-    addresses: tuple[str, ...] = ()  # those that the node led at that moment
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """What comes next, for people: at `at` (CLOCK_MONOTONIC seconds), or by then at the latest if awaited."""
-
-    what: str
-    at: float | None = None
-    waits: bool = False
-
-
-@dataclass(eq=False)
-class Node:
-    """A host with an echo service and a speaker; `faults` is what was done to it and lasts."""
-
-    host: Host
-    folder: Path
-    faults: dict[str, None] = field(default_factory=dict)
-    speaker: subprocess.Popen[bytes] | None = None
-    echo: subprocess.Popen[bytes] | None = None
-
-    @property
-    def name(self) -> str:
-        """The node's name."""
-        return self.host.name
-
-    @property
-    def socket(self) -> Path:
-        """Where its speaker answers questions."""
-        return self.folder / f"{self.name}.sock"
-
-    @property
-    def state(self) -> str:
-        """What is wrong with it, for people."""
-        return ", ".join(self.faults) or "up"
-
-    @property
-    def runs(self) -> bool:
-        """Whether its speaker's process is there."""
-        return self.speaker is not None and self.speaker.poll() is None
-
-    def start(self) -> None:
-        """Start the speaker."""
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.speaker = self.host.spawn(
-                "roost", "speaker", "--config", str(self.folder / f"{self.name}.yaml"), log=log
-            )
-        for fault in _OF_THE_PROCESS:
-            self.faults.pop(fault, None)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the speaker."""
-        if self.speaker is not None:
-            self.speaker.send_signal(number)
-
-    def status(self) -> Mapping[str, Any] | None:
-        """What its speaker says, once it is settled, or None."""
-        try:
-            _, status = get(self.socket, "/v1/status", timeout=1.0)
-        except (OSError, HTTPException):
-            return None
-        return status if status["settled"] else None
-
-    def alive(self) -> set[str] | None:
-        """The members that its speaker holds for alive once it is settled, or None."""
-        if (status := self.status()) is None:
-            return None
-        return {each["name"] for each in status["members"] if each["verdict"] == "alive"}
-
-    def shares(self) -> list[set[str]]:
-        """Which nodes have a share of each service, as its speaker sees it."""
-        services = (self.status() or {}).get("services", ())
-        return [{name for name, part in (each["shares"] or {}).items() if part} for each in services]
-
-
-@dataclass(eq=False)
-class Client:
-    """A host that pings; `seen` is target -> (who answered last, answered, sent) in the last 0.1 s.
-
-    `lines` counts these tenths. `silences` has the times without an answer, those that go on among them:
-    (address, since when in CLOCK_MONOTONIC seconds) -> seconds.
-    """
-
-    host: Host
-    file: Path
-    process: subprocess.Popen[bytes]
-    seen: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    history: dict[str, deque[tuple[str, int, int]]] = field(default_factory=dict)
-    lines: int = 0
-    silences: dict[tuple[str, float], float] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The client's name."""
-        return self.host.name
-
-    def listen(self) -> None:
-        """Follow what the client says until it ends; runs in a thread of its own."""
-        assert self.process.stdout is not None  # noqa: S101 - spawned with a pipe
-        for line in self.process.stdout:
-            told = json.loads(line)
-            seen = {address: (str(last), int(ok), int(sent)) for address, (last, ok, sent, _) in told.items()}
-            for address, entry in seen.items():
-                self.history.setdefault(address, deque(maxlen=_HISTORY)).append(entry)
-                for begin, seconds in told[address][3]:
-                    remember(self.silences, (address, float(begin)), float(seconds), _SILENCES)
-            self.seen = seen
-            self.lines += 1
-
-    def end(self) -> None:
-        """Ask for the end of the pinging."""
-        assert self.process.stdin is not None  # noqa: S101 - spawned with a pipe
-        self.process.stdin.close()
-
-    def pings(self) -> dict[str, Pings]:
-        """Wait for the end and return all pings by address."""
-        self.process.wait(timeout=10)
-        return load(json.loads(self.file.read_text()))
 
 
 class Lab:
@@ -201,16 +48,16 @@ class Lab:
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._on_tick = on_tick
         self._folder = folder
-        self.services = [_service(n, options) for n in range(options.vips)]
+        self.services = [service(n, options) for n in range(options.vips)]
         self.router = Router() if options.sharing == "connection" else None
         gateways = GATEWAYS if self.router else ()
         hosts = [
-            Host(f"n{n}", _addresses("192.0.2.", 10 + n, 24, v6=True), gateways=gateways)
+            Host(f"n{n}", addresses("192.0.2.", 10 + n, 24, v6=True), gateways=gateways)
             for n in range(1, options.nodes + 1)
         ]
         self.nodes = {host.name: Node(host, folder) for host in hosts}
         self._client_hosts = [
-            behind(f"c{n}", n) if self.router else Host(f"c{n}", _addresses("192.0.2.", 100 + n, 24, v6=True))
+            behind(f"c{n}", n) if self.router else Host(f"c{n}", addresses("192.0.2.", 100 + n, 24, v6=True))
             for n in range(1, options.clients + 1)
         ]
         self.clients: list[Client] = []
@@ -509,48 +356,10 @@ class Lab:
         self.held[host.name] = Held(host, PORT, self.addresses)
 
     def _configure(self, node: Node) -> None:
-        def gossip(host: Host) -> str:
-            return f"{host.addresses[0].split('/')[0]}:{_GOSSIP}"
-
-        config: dict[str, Any] = {
-            "node": node.name,
-            "interfaces": ["eth0"],
-            "membership": {
-                "bind": gossip(node.host),
-                "join": [gossip(other.host) for other in self.nodes.values() if other is not node],
-                "profile": self.options.profile,
-            },
-            "services": [
-                {
-                    "name": f"echo-{number}",
-                    "addresses": list(addresses),
-                    "ports": [{"port": PORT, "protocol": "UDP"}, {"port": PORT, "protocol": "TCP"}],
-                    "sharing": {"by": "connection"} if self.router else self.options.sharing,
-                }
-                for number, addresses in enumerate(self.services, 1)
-            ],
-            "status": {"socket": str(node.socket)},
-        }
-        if self.options.arp_rate is not None:
-            config["membership"]["arpRate"] = self.options.arp_rate
+        others = [each.host for each in self.nodes.values() if each is not node]
+        config = configuration(node.host, others, self.services, node.socket, self.options)
         (self._folder / f"{node.name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def _last_words(self) -> str:
         logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem}: {line}" for log in logs for line in log.read_text().splitlines()[-3:])
-
-
-def _service(number: int, options: Options) -> Sequence[str]:
-    """Return the addresses of a service: on the nodes' own network while there is room, else routed to it."""
-    if options.vips <= _ON_LINK:
-        return _addresses("192.0.2.", 200 + number, 0, v6=options.ipv6)
-    found = [str(_ROUTED[1 + number])]
-    return [*found, f"2001:db8::1:{number + 1:x}"] if options.ipv6 else found
-
-
-def _addresses(prefix: str, last: int, length: int, *, v6: bool) -> Sequence[str]:
-    """Return 192.0.2.LAST and, with `v6`, 2001:db8::LAST, with prefix lengths where `length` is not 0."""
-    found = [f"{prefix}{last}" + (f"/{length}" if length else "")]
-    if v6:
-        found.append(f"2001:db8::{last}" + ("/64" if length else ""))
-    return found

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from roost.lab.events import Event
 from roost.lab.held import Break
-from roost.lab.lab import Event
 from roost.lab.records import Outage, Pings, outage
 
 __all__ = ["Row", "elsewhere", "rows", "summary"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
-from roost.lab.lab import Event
+from roost.lab.events import Event
 from roost.lab.records import Pings, Segment, segments
 from roost.lab.report import Row, Sightings
 

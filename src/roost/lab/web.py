@@ -18,8 +18,11 @@ from functools import partial
 from typing import Any, Final
 
 from roost import __version__
+from roost.lab.events import Event
 from roost.lab.fabric import LabError
-from roost.lab.lab import Client, Event, Lab, Node
+from roost.lab.lab import Lab
+from roost.lab.node import Node
+from roost.lab.pinging import Client
 from roost.observe.moment import rfc3339
 from roost.observe.web.dashboard import Act, Dashboard, SocketPlace
 from roost.observe.web.gathering import Gathering, PlaceError

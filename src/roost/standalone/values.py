@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic_core import PydanticCustomError
 
-from roost.model.address import IPAddress
+from roost.model.address import IPAddress, is_address
 from roost.model.duration import PATTERN as DURATION
 from roost.model.duration import seconds_of
 from roost.protocols.machine import Endpoint
@@ -329,8 +329,8 @@ def _split(value: str, default_port: int | None) -> tuple[str, int]:
             raise wrong(f"{_shown(host)} is not an IPv6 address", "use brackets around IPv6 addresses only")
     elif value.count(":") > 1:  # an IPv6 address without brackets, so without a port
         host, port = value, None
-        if value.endswith(f":{DEFAULT_PORT}"):
-            before = value.removesuffix(f":{DEFAULT_PORT}")
+        before = value.removesuffix(f":{DEFAULT_PORT}")
+        if before != value and is_address(before):
             cure = f"write [{before}]:{DEFAULT_PORT}, or [{value}] for such an address"
             raise wrong(f"{_shown(value)} may be an address, or an address and a port", cure)
     else:

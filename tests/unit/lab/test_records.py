@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.lab.events import Event
 from roost.lab.held import Break
-from roost.lab.lab import Event
 from roost.lab.records import Outage, Pings, Segment, outage, segments
 from roost.lab.report import rows, summary
 

@@ -3,7 +3,7 @@
 import itertools
 from xml.etree import ElementTree as ET
 
-from roost.lab.lab import Event
+from roost.lab.events import Event
 from roost.lab.records import Pings
 from roost.lab.report import rows
 from roost.lab.timeline import draw

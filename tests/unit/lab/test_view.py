@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from roost.lab.lab import Coming, Event
+from roost.lab.events import Coming, Event
 from roost.lab.view import picture
 
 FULL = 50  # pings in a tenth of a second

@@ -88,6 +88,13 @@ def vip(text: str) -> str:
             "may be an address, or an address and a port",
             "write [2001:db8::1]:7946, or [2001:db8::1:7946] for such an address",
         ),
+        (
+            'membership: {bind: "192.0.2.1\\nport: 2:7946"}\n',
+            "1:20",
+            "membership.bind",
+            r"'192.0.2.1\nport: 2:7946' is not an IP address",
+            "192.0.2.10",
+        ),
         ("membership: {bind: '[192.0.2.1]:1'}\n", "1:20", "membership.bind", "not an IPv6", "brackets"),
         ("membership: {bind: 0.0.0.0}\n", "1:20", "membership.bind", "which address", "membership.advertise"),
         (

@@ -96,10 +96,10 @@ def test_alone_it_spreads_to_itself_and_so_knows_what_began_before_others_came()
 def test_the_leader_waits_for_no_proxy_when_another_taker_leaves() -> None:
     """It answers already: what it would ask for first is its own."""
     proxied = {"health_port": 32000, "sharing": BY_CONNECTION}
-    one = spreading(web(VIP, endpoint_nodes=frozenset({"n1", "n3"}), **proxied))  # type: ignore[arg-type]
+    one = spreading(web(VIP, endpoint_nodes=frozenset({"n1", "n3"}), **proxied))
     one.tell(one.decider.proxied, "web")
     one.run(1.0)
-    one.want(web(VIP, endpoint_nodes=frozenset({"n1", "n2", "n3"}), **proxied))  # type: ignore[arg-type]
+    one.want(web(VIP, endpoint_nodes=frozenset({"n1", "n2", "n3"}), **proxied))
     assert one.answered == {VIP}
     one.have(3, Verdict.LEAVING)
     assert one.answered == {VIP}
