@@ -142,9 +142,31 @@ def test_a_flow_of_udp_stays_where_it_is(tmp_path: Path) -> None:
             each.close()
 
 
-def answerer(flow: socket.socket, size: int = 10) -> str:
+def test_flows_of_udp_leave_a_node_that_is_stopped_before_it_ends(tmp_path: Path) -> None:
+    with routed(tmp_path) as nodes:
+        nodes.spread()
+        leader = nodes.leader(VIPS[0])
+        with nodes.far.entered():
+            flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+        before = [answerer(each) for each in flows]
+        assert set(before) == NAMES
+        other = next(each for each in nodes.speakers if each is not leader)
+        other.signal(signal.SIGTERM)
+        answers = []
+        while not answers or other in nodes.running():
+            answers.append([answerer(each, patience=0.3) for each in flows])
+        answers += [[answerer(each, patience=0.3) for each in flows] for _ in range(100)]
+        assert other.wait() == 0
+        assert sum(each.count("") for each in answers) <= 1, "one may be under way"
+        assert other.name not in answers[-1]
+        assert all(was in (now, other.name) for was, now in zip(before, answers[-1], strict=True))
+        for each in flows:
+            each.close()
+
+
+def answerer(flow: socket.socket, size: int = 10, patience: float = 1) -> str:
     """Send a datagram of so many bytes; return which node answered, "" for none in time."""
-    flow.settimeout(1)
+    flow.settimeout(patience)
     flow.sendto(b"x" * size, (VIPS[0], PORT))
     try:
         return flow.recv(100).decode().split()[0]

@@ -12,7 +12,7 @@ from roost.announce.responder import Responder, ResponderMaker, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Announcer"]
@@ -48,7 +48,7 @@ class Announcer:
         self._noticed: frozenset[IPAddress] = frozenset()
         self._until = float("-inf")
         self._spreads: Mapping[IPAddress, Spread] = {}
-        self._places: Mapping[tuple[int, int], bytes] = {}
+        self._places: Mapping[tuple[int, int], Station] = {}
         self._responders: dict[int, Responder] = {}
         self._past: dict[IPAddress, Tally] = {}  # of links that are closed
 
@@ -141,7 +141,7 @@ class Announcer:
         return next((why for each in self._responders.values() if (why := each.why_not_spread)), "")
 
     def spread_out(
-        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], Station]
     ) -> None:
         """Spread connections of exactly these over the nodes, which are at `places` (`decide.effects`)."""
         self._spreads, self._places = spreads, places

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from roost.announce.kernel_tables import KernelTables
 from roost.model.address import IPAddress
 from roost.model.sharing import SLOTS
-from roost.model.spreading import VISITS, Spread
+from roost.model.spreading import VISITS, Spread, Station
 from roost.protocols import arp
 from roost.protocols.words.sightings import Sighting
 from roost.runtime.bpf import Hook, Map, MapKind, Program
@@ -62,6 +62,7 @@ _FLOW_KEY: Final = 40  # bytes, of a datagram, too
 _TAKEN: Final = 16  # bytes
 _PLACE: Final = struct.Struct("=II")
 _NUMBER: Final = struct.Struct("=I")
+_STATION: Final = struct.Struct("=6sH")
 
 # In the order of their places in the programs: kind, sizes of key and value, entries (None: any number).
 MAPS: Final = MappingProxyType(
@@ -226,10 +227,10 @@ class KernelAnswers:
             self._slots.keep(self._used_slots())
             self._numbers.keep(self._used_numbers())
 
-    def place(self, places: Mapping[tuple[int, int], bytes]) -> None:
-        """Take where nodes are, and that what comes from there is theirs: (link, number) -> MAC (6 bytes)."""
-        wanted = {_PLACE.pack(*key): mac + bytes(2) for key, mac in places.items()}
-        stations = {mac + bytes(2): _NUMBER.pack(number) for (_, number), mac in places.items()}
+    def place(self, places: Mapping[tuple[int, int], Station]) -> None:
+        """Take where nodes are, and that what comes from there is theirs, by (link, number)."""
+        wanted = {_PLACE.pack(*key): _STATION.pack(*station) for key, station in places.items()}
+        stations = {_STATION.pack(mac, False): _NUMBER.pack(node) for (_, node), (mac, _) in places.items()}
         _bring("places", self._maps, self._places, wanted)
         _bring("stations", self._maps, self._stations, stations)
         self._places, self._stations = wanted, stations

@@ -24,7 +24,7 @@ from roost.announce.responder import Heard, Kind, Tally
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols import filter as filters
 from roost.protocols.filter import Instruction
 from roost.runtime.bpf import Hook, Program, TcxLinks
@@ -70,7 +70,7 @@ class KernelResponder(PacketResponder):
         self._closed = False
         self._keys: dict[IPAddress, bytes] = {}
         self._spreads: Mapping[IPAddress, Spread] = {}
-        self._places: Mapping[tuple[int, int], bytes] = {}
+        self._places: Mapping[tuple[int, int], Station] = {}
         self._spreader: Hooked | None = None  # the filter that spreads connections, if any are
         self._why_no_spreader = ""
         self._hooking = False  # whether that filter is under way
@@ -126,7 +126,7 @@ class KernelResponder(PacketResponder):
         return self._answers.why_not_spread or self._why_no_spreader
 
     def spread_out(
-        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], Station]
     ) -> None:
         """Spread connections of exactly these over the nodes, while questions may be answered."""
         before, self._spreads, self._places = self._spreads, spreads, places

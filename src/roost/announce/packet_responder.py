@@ -24,7 +24,7 @@ from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
 from roost.model.sharing import Share
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols import filter as filters
 from roost.protocols.bounded import remember
 from roost.protocols.filter import Instruction
@@ -117,7 +117,7 @@ class PacketResponder:
         return self.why or "the process answers, as it was told to, and sees no packets of connections"
 
     def spread_out(
-        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], Station]
     ) -> None:
         """Do nothing: packets of connections do not come to this process."""
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.link import Link
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols.words.sightings import Sighting
 
 __all__ = ["Heard", "Kind", "Responder", "ResponderMaker", "Tally"]
@@ -84,7 +84,7 @@ class Responder(Protocol):
         """Answer until then, and not a moment longer without another call."""
 
     def spread_out(
-        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], bytes]
+        self, spreads: Mapping[IPAddress, Spread], places: Mapping[tuple[int, int], Station]
     ) -> None:
         """Spread connections of exactly these over the nodes, while questions may be answered."""
 

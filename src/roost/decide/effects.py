@@ -13,7 +13,7 @@ from roost.model.flow import Flow
 from roost.model.link import Link
 from roost.model.role import Change
 from roost.model.service import Service
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols.machine import Effect, Endpoint
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import Word
@@ -358,11 +358,11 @@ class PassOn(Effect):
 class SpreadOut(Effect):
     """Spread the connections of exactly these addresses over the nodes, while requests may be answered.
 
-    `places` are the hardware addresses (6 bytes) of the nodes, by the link's index and the node's number.
+    `places` are where the nodes are, by the link's index and the node's number.
     """
 
     spreads: Mapping[IPAddress, Spread] = field(default_factory=lambda: MappingProxyType({}))
-    places: Mapping[tuple[int, int], bytes] = field(default_factory=lambda: MappingProxyType({}))
+    places: Mapping[tuple[int, int], Station] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

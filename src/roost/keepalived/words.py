@@ -10,6 +10,7 @@ _ESCAPES: Final = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r":
 _OCTAL: Final = re.compile(r"[0-7]{1,3}")
 _HEX: Final = re.compile(r"x[0-9A-Fa-f]+")
 _WORD: Final = re.compile(r'"([^"]*)"?|((?:\$\{[^{}]*\}|\{\{.*?\}\}|[^\s"])+)')
+_RUN: Final = re.compile(r'[^\\"#!]+|\\?.', re.DOTALL)  # no mark, a mark, or what a backslash takes its meaning away
 _PLACEHOLDER: Final = re.compile(r"\$\{[^{}]*\}|\{\{.*?\}\}")
 
 
@@ -19,20 +20,13 @@ def uncommented(text: str) -> str:
     A comment starts at `#` or `!` outside of double quotes; a backslash takes that meaning away. A backslash
     at the end stays: it continues a definition.
     """
-    kept, quoted, at = [], False, 0
-    while at < len(text):
-        letter = text[at]
-        if letter == "\\" and at + 1 < len(text):
-            escaped = text[at + 1]
-            kept.append(escaped if not quoted and escaped in "#!" else letter + escaped)
-            at += 2
-            continue
-        if letter == '"':
+    kept, quoted = list[str](), False
+    for run in _RUN.findall(text):
+        if run == '"':
             quoted = not quoted
-        elif letter in "#!" and not quoted:
+        elif run in ("#", "!") and not quoted:
             break
-        kept.append(letter)
-        at += 1
+        kept.append(run[1:] if run in (r"\#", r"\!") and not quoted else run)
     return "".join(kept).strip()
 
 

@@ -7,16 +7,23 @@ takes what begins in it. Each node numbers the nodes for itself.
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from roost.model.flow import Flow
 from roost.model.sharing import Table, finished, mixed
 
-__all__ = ["ME", "NODES_LIMIT", "VISITS", "Spread", "flow_slot", "numbered"]
+__all__ = ["ME", "NODES_LIMIT", "VISITS", "Spread", "Station", "flow_slot", "numbered"]
 
 ME: Final = 1  # a node's own number
 NODES_LIMIT: Final = 254  # 255 is none, 0 nobody
 VISITS: Final = 16  # nodes that are looked at for a connection, `spread.h` has the same
+
+
+class Station(NamedTuple):
+    """Where a node is, by its hardware address (6 bytes); one that `has_left` serves what it has to its end."""
+
+    mac: bytes
+    has_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

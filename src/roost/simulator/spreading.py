@@ -34,7 +34,7 @@ class Spreading:
         if told is None or now > self.until + _TAKEN_OVER:
             return STAYS
         sends_back = told.returns and not begins
-        peer = next((node for (_, node), mac in self.spread_out.places.items() if mac == source), 0)
+        peer = next((node for (_, node), at in self.spread_out.places.items() if at.mac == source), 0)
         if peer:
             return self._from_peer(flow, source, peer, sockets) if sends_back else STAYS
         if now > self.until:
@@ -74,4 +74,4 @@ class Spreading:
         return ME, None
 
     def _place(self, node: int) -> bytes:
-        return next((mac for (_, number), mac in self.spread_out.places.items() if number == node), STAYS)
+        return next((at.mac for (_, number), at in self.spread_out.places.items() if number == node), STAYS)

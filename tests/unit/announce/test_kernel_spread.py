@@ -18,7 +18,7 @@ from roost.announce.kernel_answers import How, KernelAnswers, key_of
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
 from roost.model.sharing import table
-from roost.model.spreading import ME, Spread, flow_slot, numbered
+from roost.model.spreading import ME, Spread, Station, flow_slot, numbered
 from roost.protocols import ethernet
 from roost.protocols.icmp import internet_checksum
 from roost.runtime.bpf import Program
@@ -129,9 +129,14 @@ class Kernel:
         self.answers = KernelAnswers()
         self.returns, self.visits = returns, visits
         self.put()
-        self.answers.place({(LINK, number): mac for number, mac in MACS.items()})
+        self.leave()
         self.answers.leave(frozenset(MACS.values()))
         self.answers.renew(time.monotonic() + 600)
+
+    def leave(self, *numbers: int) -> None:
+        """Let the nodes with these numbers leave, and no others."""
+        places = {(LINK, number): Station(mac, number in numbers) for number, mac in MACS.items()}
+        self.answers.place(places)
 
     def put(self, *there: str, passes_on: bool = False, leads: bool = True) -> None:
         spread = Spread(numbers(*there), self.visits, self.returns, passes_on)
@@ -206,11 +211,26 @@ def test_flows_of_a_node_that_dies_alone_move(kernel: Kernel) -> None:
     packets = [Packet(port, VIP, UDP) for port in range(1000, 1100)]
     before = [kernel(each) for each in packets]
     kernel.put("n1", "n2")
-    kernel.answers.place({(LINK, 2): MACS[2]})
+    kernel.answers.place({(LINK, 2): Station(MACS[2])})
     after = [kernel(each) for each in packets]
     assert 3 in before
     assert 3 not in after
     assert all(was in (now, 3) for was, now in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_flows_of_udp_alone_leave_a_node_that_leaves(address: IPAddress) -> None:
+    """A socket of UDP does not say who has sent: when it ends, so does its address there."""
+    datagram, segment = (of_node(3, address=address, protocol=each) for each in (UDP, TCP))
+    for returns in (True, False):  # a proxy's flows of UDP are tracked like those of TCP
+        kernel = Kernel(returns=returns)
+        assert (kernel(datagram), kernel(segment)) == (3, 3)
+        kernel.put("n1", "n2")
+        assert (kernel(datagram), kernel(replace(segment, flags=ACK))) == (3, 3)
+        kernel.leave(3)
+        elsewhere = wanted(datagram, "n1", "n2") if returns else 3
+        assert (kernel(datagram), kernel(replace(segment, flags=ACK))) == (elsewhere, 3)
+        kernel.answers.close()
 
 
 def test_a_new_connection_on_the_same_ports_goes_to_its_slot(kernel: Kernel) -> None:
@@ -268,9 +288,9 @@ class Three:
     def __init__(self) -> None:
         self.nodes = [KernelAnswers() for _ in self.macs]
         for at, node in enumerate(self.nodes):
-            places = {(LINK, number): self.macs[(at + number - 1) % 3] for number in (2, 3)}
-            node.place(places)
-            node.leave(frozenset(places.values()))
+            macs = {(LINK, number): self.macs[(at + number - 1) % 3] for number in (2, 3)}
+            node.place({where: Station(mac) for where, mac in macs.items()})
+            node.leave(frozenset(macs.values()))
 
     def believe(
         self, owners: list[int], visits: list[list[int]], in_time: list[bool], leads: list[bool]

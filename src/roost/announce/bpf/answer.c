@@ -31,7 +31,7 @@ enum { ANSWER = 1, ROUTER = 2, SHARED = 4, SPREAD = 8, RETURNS = 16, PASSES_ON =
 enum { ANSWERS = 1 };
 struct counts { u64 answered, left, late, packets, spread; };
 struct asker { u32 address[4], client[4]; };
-struct station { u16 mac[3], pad; };
+struct station { u16 mac[3], has_left; };
 struct seen { u64 at; u16 mac[3], pad; };   // at: nanoseconds of CLOCK_MONOTONIC
 
 extern struct map lease, addresses, tallies, askers, peers, scratch, slots;

@@ -258,13 +258,19 @@ INLINE struct station *place_of(struct __sk_buff *skb, u32 node)
 	return node == ME ? 0 : map_lookup(&places, &place);
 }
 
-INLINE int is_usable(struct __sk_buff *skb, const struct packet *packet, const struct taken *taken, u64 now)
+// Whether a packet goes where others of its flow went. With its address a node that leaves loses all flows of UDP, since
+// sockets do not say who has sent: these go elsewhere before.
+INLINE int is_usable(struct __sk_buff *skb, const struct how *how, const struct packet *packet, const struct taken *taken,
+		     u64 now)
 {
 	if (packet->begins || (packet->flow.protocol == UDP && now - taken->at > UDP_IDLE))
 		return 0;
 	if (taken->visited == HEARD_OF_NONE)
 		return now - taken->at < RESENT;
-	return taken->node == ME || place_of(skb, taken->node);
+	if (taken->node == ME)
+		return 1;
+	struct station *station = place_of(skb, taken->node);
+	return station && !(station->has_left && how->flags & RETURNS && packet->flow.protocol == UDP);
 }
 
 // Whether a packet of the flow may be back from `node`, which had been sent it before the one that is known now.
@@ -339,7 +345,7 @@ INLINE struct taken chosen(struct __sk_buff *skb, const struct how *how, const s
 INLINE u32 node_of_flow(struct __sk_buff *skb, const struct how *how, const struct packet *packet, u64 now)
 {
 	struct taken *known = map_lookup(&flows, &packet->flow);
-	if (known && is_usable(skb, packet, known, now)) {
+	if (known && is_usable(skb, how, packet, known, now)) {
 		if (known->visited != HEARD_OF_NONE)
 			known->at = now;
 		return known->node;

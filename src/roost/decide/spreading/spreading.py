@@ -21,7 +21,7 @@ from roost.model.address import IPAddress
 from roost.model.lead import Lead
 from roost.model.link import Link, reaches
 from roost.model.sharing import Table, Weights, table
-from roost.model.spreading import ME, NODES_LIMIT, VISITS, Spread, numbered
+from roost.model.spreading import ME, NODES_LIMIT, VISITS, Spread, Station, numbered
 
 __all__ = ["Spreading"]
 
@@ -155,12 +155,13 @@ class Spreading:
         if free:
             self._numbers[name] = min(free)
 
-    def _places(self, names: Collection[str]) -> dict[tuple[int, int], bytes]:
-        """Return where nodes are: (link, number) -> hardware address."""
+    def _places(self, names: Collection[str]) -> dict[tuple[int, int], Station]:
+        """Return where nodes are, by (link, number)."""
         links = self._state.announcing_links
         met = (self._passing_on.met(name) for name in sorted(names & self._numbers.keys()))
+        live = census.peers(self._state.members, self._state.me)
         return {
-            (link, self._numbers[member.name]): mac
+            (link, self._numbers[member.name]): Station(mac, has_left=member.name not in live)
             for member in met
             if member is not None
             for link, mac in _links_to(member, links)

@@ -14,7 +14,7 @@ from roost.model.event import Happening
 from roost.model.node import Verdict
 from roost.model.service import Service
 from roost.model.sharing import SLOTS, Sharing, table
-from roost.model.spreading import Spread
+from roost.model.spreading import Spread, Station
 from roost.protocols.words.held import Held, HeldRow
 from roost.protocols.words.takes import Takes
 
@@ -48,7 +48,7 @@ def spread(one: One, address: IPAddress = VIP) -> Spread | None:
 def parts(one: One, address: IPAddress = VIP) -> dict[str, int]:
     """How many slots each node has, by what n1's host was told."""
     told = one.of(SpreadOut)[-1]
-    names = {number: f"n{where[5]}" for (_, number), where in told.places.items()} | {1: "n1"}
+    names = {number: f"n{where.mac[5]}" for (_, number), where in told.places.items()} | {1: "n1"}
     found = told.spreads[address]
     return {name: found.numbers.count(number) for number, name in names.items() if number in found.numbers}
 
@@ -66,7 +66,7 @@ def test_one_leads_and_all_that_say_so_take_connections() -> None:
     found = spread(one)
     assert found is not None
     assert found.returns
-    assert one.of(SpreadOut)[-1].places == {(2, 2): mac(2), (2, 3): mac(3)}
+    assert one.of(SpreadOut)[-1].places == {(2, 2): Station(mac(2)), (2, 3): Station(mac(3))}
     assert found.visits == bytes([2, 3])
 
 
@@ -158,7 +158,7 @@ def test_a_dead_node_is_out_and_nothing_is_looked_for_there(verdict: Verdict) ->
     found = spread(one)
     assert found is not None
     assert found.visits == bytes([3])
-    assert mac(2) not in one.of(SpreadOut)[-1].places.values()
+    assert (2, 2) not in one.of(SpreadOut)[-1].places
 
 
 @pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE])
@@ -169,11 +169,11 @@ def test_a_node_that_has_left_keeps_what_it_has_and_is_looked_at_last(verdict: V
     assert parts(one) == expected("n1", "n3")
     told = one.of(SpreadOut)[-1]
     assert told.spreads[VIP].visits == bytes([3, 2])
-    assert told.places[2, 2] == mac(2)
+    assert told.places[2, 2] == Station(mac(2), has_left=True)
     one.forget(2)
-    assert one.of(SpreadOut)[-1].places[2, 2] == mac(2), "gossip forgets who has left"
+    assert one.of(SpreadOut)[-1].places[2, 2].mac == mac(2), "gossip forgets who has left"
     one.run(601)
-    assert mac(2) not in one.of(SpreadOut)[-1].places.values()
+    assert (2, 2) not in one.of(SpreadOut)[-1].places
 
 
 def test_a_drained_node_gets_nothing_new_and_keeps_what_it_has() -> None:
@@ -190,10 +190,10 @@ def test_the_only_other_node_is_drained_and_keeps_what_it_has() -> None:
     one.have(2, draining=True)
     told = one.of(SpreadOut)[-1]
     assert set(told.spreads[VIP].numbers) == {1}
-    assert told.places == {(2, 2): mac(2)}
+    assert told.places == {(2, 2): Station(mac(2))}
     one.have(2, Verdict.LEAVING)
     one.forget(2)
-    assert one.of(SpreadOut)[-1].places == {(2, 2): mac(2)}
+    assert one.of(SpreadOut)[-1].places == {(2, 2): Station(mac(2), has_left=True)}
 
 
 def test_weights_count() -> None:
