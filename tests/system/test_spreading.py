@@ -152,7 +152,7 @@ def test_flows_of_udp_leave_a_node_that_is_stopped_before_it_ends(tmp_path: Path
         assert set(before) == NAMES
         other = next(each for each in nodes.speakers if each is not leader)
         other.signal(signal.SIGTERM)
-        answers = []
+        answers: list[list[str]] = []
         while not answers or other in nodes.running():
             answers.append([answerer(each, patience=0.3) for each in flows])
         answers += [[answerer(each, patience=0.3) for each in flows] for _ in range(100)]

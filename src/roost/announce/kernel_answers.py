@@ -230,7 +230,9 @@ class KernelAnswers:
     def place(self, places: Mapping[tuple[int, int], Station]) -> None:
         """Take where nodes are, and that what comes from there is theirs, by (link, number)."""
         wanted = {_PLACE.pack(*key): _STATION.pack(*station) for key, station in places.items()}
-        stations = {_STATION.pack(mac, False): _NUMBER.pack(node) for (_, node), (mac, _) in places.items()}
+        stations = {
+            _STATION.pack(*Station(mac)): _NUMBER.pack(node) for (_, node), (mac, _) in places.items()
+        }
         _bring("places", self._maps, self._places, wanted)
         _bring("stations", self._maps, self._stations, stations)
         self._places, self._stations = wanted, stations

@@ -7,9 +7,10 @@ from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
 from roost.decide.state import State
-from roost.model.address import in_order
+from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
+from roost.model.node import Verdict
 
 __all__ = ["Absence"]
 
@@ -28,6 +29,7 @@ class Absence:
         self._failback = failback
         self._returned = float("-inf")  # when this node heard others again last
         self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
+        self._unsure: frozenset[str] = frozenset()  # nodes that it lost when it heard nobody
 
     def settle(self, why: str, now: float) -> None:
         """Go by what is known of the others from now on."""
@@ -48,6 +50,7 @@ class Absence:
             if now < self._steady:
                 self._state.asking.begin(asked, now, self._steady - now)
             self._state.asking.begin(asked & doubtful, now, UNPROVEN)
+            self._ask_for_the_unsure(asked, now)
         rankings = self._state.election.rankings
         here = (
             Move(name, None, self._state.me)
@@ -63,6 +66,14 @@ class Absence:
         self._publishing.reconsider(None, now)
         self._state.roles.doubt_all()
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
+
+    def _ask_for_the_unsure(self, asked: frozenset[IPAddress], now: float) -> None:
+        """Ask a moment longer: one peer has told its state, and others may live that this node lost."""
+        unsure = frozenset(filter(self._state.is_lost, self._unsure))
+        self._unsure = frozenset()
+        if unsure:
+            self._leading.suspected.update(dict.fromkeys(asked, unsure))
+            self._state.asking.begin(asked, now, UNPROVEN)
 
     def begin(self, now: float, patience: float = ABSENT) -> None:
         """Answer for nothing before a peer has told its state, or the LAN was asked so many seconds."""
@@ -94,6 +105,7 @@ class Absence:
         self._state.answers.only = None
         if not self._state.isolation.isolated:
             self._state.outbox.put(Isolate(isolated=False))
+        self._unsure = frozenset(each.name for each in self._state.members if each.verdict is Verdict.DEAD)
         flapping = now - self._returned < _FLAPPING
         self._returned = now
         if flapping:

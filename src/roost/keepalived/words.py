@@ -10,7 +10,9 @@ _ESCAPES: Final = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r":
 _OCTAL: Final = re.compile(r"[0-7]{1,3}")
 _HEX: Final = re.compile(r"x[0-9A-Fa-f]+")
 _WORD: Final = re.compile(r'"([^"]*)"?|((?:\$\{[^{}]*\}|\{\{.*?\}\}|[^\s"])+)')
-_RUN: Final = re.compile(r'[^\\"#!]+|\\?.', re.DOTALL)  # no mark, a mark, or what a backslash takes its meaning away
+_RUN: Final = re.compile(
+    r'[^\\"#!]+|\\?.', re.DOTALL
+)  # no mark, a mark, or what a backslash takes its meaning away
 _PLACEHOLDER: Final = re.compile(r"\$\{[^{}]*\}|\{\{.*?\}\}")
 
 

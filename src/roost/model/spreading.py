@@ -20,7 +20,7 @@ VISITS: Final = 16  # nodes that are looked at for a connection, `spread.h` has 
 
 
 class Station(NamedTuple):
-    """Where a node is, by its hardware address (6 bytes); one that `has_left` serves what it has to its end."""
+    """Where a node is, by its MAC (6 bytes); one that `has_left` serves what it has to its end."""
 
     mac: bytes
     has_left: bool = False

@@ -754,6 +754,38 @@ def test_with_the_cable_back_it_asks_first() -> None:
     assert one.answered == {MINE}
 
 
+def test_one_peers_state_does_not_tell_that_the_others_are_gone() -> None:
+    """While its cable was out this node lost them all, and the first to answer may not be who leads."""
+    one = One(web(THEIRS))
+    one.plug(link(carrier=False))
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(1.0)
+    one.plug(link())
+    one.run(0.01)
+    one.have(3)
+    one.tell(one.decider.synchronized)
+    assert one.answered == frozenset()
+    one.run(0.05)
+    assert one.answered == frozenset()
+    one.run(0.1)
+    assert one.answered == {THEIRS}, "it is gone, or does not answer"
+
+
+def test_who_was_lost_then_and_is_heard_again_is_not_asked_for() -> None:
+    one = One(web(MINE))
+    one.plug(link(carrier=False))
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(1.0)
+    one.plug(link())
+    one.run(0.01)
+    one.have(2)
+    one.have(3)
+    one.tell(one.decider.synchronized)
+    assert one.answered == {MINE}
+
+
 def test_a_deaf_node_keeps_what_it_answers_and_takes_over_nothing() -> None:
     one = One(web(MINE), web(THEIRS, name="theirs"))
     one.silent |= {2, 3}
