@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.system.flows import PORT, VIPS, Flows, ask, disturb, routed
-from tests.system.netns import NETNS
+from tests.system.netns import NETNS, Namespace
 from tests.system.speakers import until
 from tests.system.test_drain import roost
 
@@ -126,10 +126,7 @@ def test_a_flow_of_udp_stays_where_it_is(tmp_path: Path) -> None:
     with routed(tmp_path) as nodes:
         nodes.spread()
         leader = nodes.leader(VIPS[0])
-        with nodes.far.entered():
-            flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
-        before = [answerer(each) for each in flows]
-        assert set(before) == NAMES
+        flows, before = flows_of_udp(nodes.far)
         other = next(each for each in nodes.speakers if each is not leader)
         roost(other, "drain", other.name)
         nodes.spread_over(NAMES - {other.name})
@@ -146,10 +143,7 @@ def test_flows_of_udp_leave_a_node_that_is_stopped_before_it_ends(tmp_path: Path
     with routed(tmp_path) as nodes:
         nodes.spread()
         leader = nodes.leader(VIPS[0])
-        with nodes.far.entered():
-            flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
-        before = [answerer(each) for each in flows]
-        assert set(before) == NAMES
+        flows, before = flows_of_udp(nodes.far)
         other = next(each for each in nodes.speakers if each is not leader)
         other.signal(signal.SIGTERM)
         answers: list[list[str]] = []
@@ -162,6 +156,15 @@ def test_flows_of_udp_leave_a_node_that_is_stopped_before_it_ends(tmp_path: Path
         assert all(was in (now, other.name) for was, now in zip(before, answers[-1], strict=True))
         for each in flows:
             each.close()
+
+
+def flows_of_udp(client: Namespace) -> tuple[list[socket.socket], list[str]]:
+    """Begin 20 flows that reach all nodes; return them, and which node answers each."""
+    with client.entered():
+        flows = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+    before = [answerer(each) for each in flows]
+    assert set(before) == NAMES
+    return flows, before
 
 
 def answerer(flow: socket.socket, size: int = 10, patience: float = 1) -> str:

@@ -108,7 +108,7 @@ class Conflicts:
             peer,
             namesake=peer is None and namesakes.are_at(mac, now),
             ahead=all(mac < link.mac for link in self._state.announcing_links),
-            lost=peer is not None and not leaves and self._is_out_of_reach(peer),
+            lost=peer is not None and not leaves and self._state.is_out_of_reach(peer),
             grip=self._state.tenures.grips.get(address),
             informed=peer in census.informed(self._state.members, self._state.me),
             goes_on=goes_on >= AGAIN,
@@ -159,10 +159,6 @@ class Conflicts:
         """Tell whether `peer` has just said that it leaves: its claims end by themselves."""
         told = (each.since for each in self._state.members if each.name == peer)
         return self._state.verdict(peer) is Verdict.LEAVING and now - next(told, now) < _LEAVES
-
-    def _is_out_of_reach(self, peer: str) -> bool:
-        """Tell whether gossip does not reach `peer`: one that has left, and claims, is back."""
-        return self._state.is_out_of_reach(peer) or self._state.verdict(peer) is Verdict.LEAVING
 
     def _holds_for_this_node(self, address: IPAddress) -> bool:
         """Tell whether a claim ends by itself: its sender leads no more, and waits for this node's claim.

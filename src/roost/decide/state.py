@@ -163,8 +163,8 @@ class State:
         return verdict is None or verdict.lost
 
     def is_out_of_reach(self, peer: str) -> bool:
-        """Tell whether gossip has lost `peer`, or misses it: what is held of it may be old."""
-        return self.is_lost(peer) or self.verdict(peer) is Verdict.SUSPECT
+        """Tell whether gossip has lost `peer`, misses it, or saw it leave: what is held of it may be old."""
+        return self.is_lost(peer) or self.verdict(peer) in (Verdict.SUSPECT, Verdict.LEAVING)
 
     def has_just_come(self, peer: str, now: float) -> bool:
         """Tell whether `peer` was lost a moment ago: what it holds of others is from before that."""

@@ -37,8 +37,7 @@ class Records:
         self.events.follow(self._measure)
 
     def close(self) -> None:
-        """Say and write what was kept back."""
-        self.events.flush()
+        """Write what is not on the disk yet."""
         self.event_store.close()
 
     def _measure(self, event: Event) -> None:

@@ -22,7 +22,7 @@ from roost.model.link import Link
 from roost.observe.records import Records
 from roost.protocols.words.metadata import encode
 from roost.runtime.run_folder import lasting_folder
-from roost.settings import diff
+from roost.settings import SpeakerSettings, diff
 from roost.speaker.adapters import Adapters
 from roost.speaker.environment import Environment
 from roost.speaker.rival import Rival
@@ -44,8 +44,6 @@ class Speaker:
 
     def __init__(self, source: Source) -> None:
         config = source.settings
-        self.source = source
-        self.config = config
         self.started = self.loaded = datetime.now(UTC)
         self.config_error: str | None = None
         self.waiting_for = ""  # what has to be there before it starts
@@ -60,6 +58,16 @@ class Speaker:
         self.decider = Decider(decider_settings(config), SystemRandom())
         self.adapters = Adapters(source, self.decider, self.records, self._on_links)
         self._running = False
+
+    @property
+    def source(self) -> Source:
+        """Whose services it announces."""
+        return self.adapters.source
+
+    @property
+    def config(self) -> SpeakerSettings:
+        """What it is told to be."""
+        return self.source.settings
 
     @property
     def name(self) -> str:
@@ -120,8 +128,7 @@ class Speaker:
         config = source.settings
         changed = diff(self.config, config)
         before = {each.name for each in self.source.desired.services}
-        self.source = self.adapters.source = source
-        self.config = config
+        self.adapters.source = source
         self.config_error = None
         self.loaded = datetime.now(UTC)
         self.environment = Environment(source, self.environment)

@@ -754,15 +754,21 @@ def test_with_the_cable_back_it_asks_first() -> None:
     assert one.answered == {MINE}
 
 
-def test_one_peers_state_does_not_tell_that_the_others_are_gone() -> None:
-    """While its cable was out this node lost them all, and the first to answer may not be who leads."""
-    one = One(web(THEIRS))
+def replugged(address: IPAddress) -> One:
+    """n1, whose cable was out for so long that it lost the others."""
+    one = One(web(address))
     one.plug(link(carrier=False))
     one.have(2, Verdict.DEAD)
     one.have(3, Verdict.DEAD)
     one.run(1.0)
     one.plug(link())
     one.run(0.01)
+    return one
+
+
+def test_one_peers_state_does_not_tell_that_the_others_are_gone() -> None:
+    """While its cable was out this node lost them all, and the first to answer may not be who leads."""
+    one = replugged(THEIRS)
     one.have(3)
     one.tell(one.decider.synchronized)
     assert one.answered == frozenset()
@@ -773,13 +779,7 @@ def test_one_peers_state_does_not_tell_that_the_others_are_gone() -> None:
 
 
 def test_who_was_lost_then_and_is_heard_again_is_not_asked_for() -> None:
-    one = One(web(MINE))
-    one.plug(link(carrier=False))
-    one.have(2, Verdict.DEAD)
-    one.have(3, Verdict.DEAD)
-    one.run(1.0)
-    one.plug(link())
-    one.run(0.01)
+    one = replugged(MINE)
     one.have(2)
     one.have(3)
     one.tell(one.decider.synchronized)

@@ -1,7 +1,7 @@
 // What opens over the page: why an address is where it is, what would move, a drain with its counts, help.
 
 import { $, age, many, node as tag, of, prose } from "./dom.js";
-import { partsOf, percent, shared } from "./shares.js";
+import { partsOf, percent, shared, stretch } from "./shares.js";
 
 const AGAIN = 400; // ms between two looks at a drain
 const NAMED = 12;
@@ -104,7 +104,7 @@ function moves(view, found) {
     found.moves.length ? null : of("p", {}, "nothing would move"),
     of("ul", { class: "places" }, [...groups.values()].map((alike) => of("li", {},
       ...way(alike[0], view, see, of("b", {}, many(alike.length, "service"))),
-      alike[0].sharing?.by !== "client" && of("p", { class: "bar-of", "aria-hidden": "true" }, share(alike.length / total, view.hue(alike[0].after))),
+      alike[0].sharing?.by !== "client" && of("p", { class: "bar-of", "aria-hidden": "true" }, stretch(alike.length / total, view.hue(alike[0].after))),
       of("p", { class: "mono" }, alike.slice(0, NAMED).flatMap((each) => each.addresses).join("  ") + (alike.length > NAMED ? ` and ${alike.length - NAMED} more` : "")),
       of("p", { class: "why" }, alike[0].why)))),
     of("p", { class: "hint" }, `${found.staying} of ${found.total} services stay where they are`),
@@ -121,12 +121,6 @@ function way(move, view, see, count) {
     move.sharing.by === "client" ? of("p", {}, `${by}: `, count) : leads,
     of("p", {}, of("small", {}, "now"), parts(move.shares.before), of("small", {}, "then"), parts(move.shares.after)),
   ];
-}
-
-function share(part, hue) {
-  const made = of("i", { hue });
-  made.style.setProperty("--part", part.toFixed(3));
-  return made;
 }
 
 /** `act(what, node)` does it, null where this page may not. */
@@ -188,7 +182,7 @@ function progress(found, most) {
   const figure = (value, words) => of("div", { class: "figure" }, of("b", {}, value), of("span", {}, words));
   return [
     of("p", { class: done ? "well" : "" }, of("b", {}, state)),
-    of("p", { class: "bar-of", "aria-hidden": "true" }, share(most ? 1 - found.leads / most : 1, "#2b9d75")),
+    of("p", { class: "bar-of", "aria-hidden": "true" }, stretch(most ? 1 - found.leads / most : 1, "#2b9d75")),
     of("div", { class: "figures" },
       figure(found.leads.toLocaleString("en"), found.leads === 1 ? "address is led here still" : "addresses are led here still"),
       figure(found.connections.toLocaleString("en"), found.connections === 1 ? "connection is open here" : "connections are open here"),
