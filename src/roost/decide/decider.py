@@ -251,7 +251,7 @@ class Decider:
             self._state.roles.doubt_all()
             self._own_word.describe(now)  # first: opening takes a while, and peers ask at the old address
             self._state.outbox.put(Open(self._state.announcing_links))
-        plugged_again = self._state.isolation.plug(carrier=has_carrier(links, self._state.settings.bind))
+        plugged_again = self._state.isolation.plug(now, carrier=has_carrier(links, self._state.settings.bind))
         if self._state.isolation.unplugged:
             self._state.outbox.put(Isolate(isolated=True))
         if plugged_again:  # first of all: what it may lead now it asks for

@@ -94,6 +94,8 @@ class Failback:
         state = self._state
         self._due = None
         self._recovery.keep(frozenset(state.election.kept))
+        self._recovery.begin_anew(state.tenures.conceded, now)
+        state.tenures.conceded.clear()
         self._standing_in = {
             each: since for each, since in self._standing_in.items() if each in state.election.kept
         }

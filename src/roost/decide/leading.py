@@ -88,7 +88,7 @@ class Leading:
             )
         )
         before_led = self._led_by_peers
-        self._watch(now)
+        unshown = self._watch(now)
         self._sharers.follow(now)
         self.stand_ins = {
             each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
@@ -99,16 +99,19 @@ class Leading:
             [each for each, name in self.stand_ins.items() if each in unable.get(name, ())], now
         )
         for name, address in self._led_by_peers.items():
-            if before_led.get(name) != address:  # it has yet to show that it answers for this one
-                self._await(address, now)
+            if name in unshown or before_led.get(name) != address:
+                self._look_at(name, address, now)
         self._pass_standing_in_on(before, now)
         self._passing_on.follow(now)
         self._spreading.look_again(now)
         self._own_word.describe(now)
         self._state.tenures.look_again = True
 
-    def _watch(self, now: float) -> None:
-        """Watch peers, each by an address that it leads and answers for, if there is one."""
+    def _watch(self, now: float) -> frozenset[str]:
+        """Watch peers, each by an address that it leads and answers for, if there is one.
+
+        Return those whose process has yet to show that it answers.
+        """
         state = self._state
         # These are answered by others, and show nothing about their leader.
         mute = {*state.succession.stood_in, *self.stand_ins, *state.handover.held}
@@ -120,7 +123,14 @@ class Leading:
             before={name: address for name, address in self._led_by_peers.items() if address not in mute},
             mute=mute,
         )
-        state.watch.update(self._led_by_peers, now)
+        return state.watch.update(self._led_by_peers, now)
+
+    def _look_at(self, name: str, address: IPAddress, now: float) -> None:
+        """Look that `name` answers for what it is to be watched by: before it did, silence is no sign."""
+        if self._state.plan.lead(address).sharers:
+            self._sharers.doubt([name], now)
+        else:
+            self._await(address, now)
 
     def passed(self, peer: str, now: float) -> None:
         """Hear that `peer` has taken over what this node held for it: now it can be watched by that."""
@@ -303,13 +313,18 @@ class Leading:
         if self._state.me not in able:
             self._state.succession.forget([address])
         elif address not in self._state.handover.held:
-            position = able.index(self._state.me)
+            ahead = takewhile(lambda name: name != self._state.me, able)
+            position = sum(not self._is_doubtful(name) for name in ahead)
             if mute and position == 0:
                 self._state.succession.stand_in(address, leader)
                 self._publishing.reconsider([address], now)
             else:
                 wait = WAIT * (position if mute else position + 1)
                 self._state.succession.expect(address, leader, now, wait=wait + after)
+
+    def _is_doubtful(self, name: str) -> bool:
+        """Tell whether it may be that a standby is silent, too: nobody waits that it stands in first."""
+        return self._state.verdict(name) is Verdict.SUSPECT or name in self._state.watch.owing
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
@@ -378,8 +393,12 @@ class Leading:
             self._watch(now)  # it may have yielded that one, and lives
 
     def _watch_by(self, address: IPAddress, leader: str, now: float) -> None:
-        """Watch a leader by what it was heard to answer for, if by nothing else: it may know others."""
-        if leader not in self._led_by_peers and address not in self._state.plan.virtual:
+        """Watch a leader by what it was heard to answer for, unless it answers what it is watched by.
+
+        It may know others, or that one no more.
+        """
+        answers = self._state.watch.evidence(leader, now).process
+        if not answers and address not in self._state.plan.virtual:
             self._led_by_peers[leader] = address
             self._watch(now)
 

@@ -1,5 +1,7 @@
 """Since when this node is well for a lead that goes back to it only after a while. Pure: time comes in."""
 
+from collections.abc import Set as AbstractSet
+
 from roost.model.address import IPAddress
 
 __all__ = ["Recovery"]
@@ -17,6 +19,10 @@ class Recovery:
             self._since.pop(address, None)
             return None
         return self._since.setdefault(address, now)
+
+    def begin_anew(self, addresses: AbstractSet[IPAddress], now: float) -> None:
+        """Take that this node has left these leads to others just now."""
+        self._since.update(dict.fromkeys(self._since.keys() & addresses, now))
 
     def keep(self, addresses: frozenset[IPAddress]) -> None:
         """Forget all others."""

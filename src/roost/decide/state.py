@@ -181,14 +181,16 @@ class State:
             self._ring = _Ring(self.members, nodes, duties(self.me, nodes))
         return self._ring
 
-    def knowing_of(self, name: str, sharers: tuple[str, ...]) -> frozenset[str]:
-        """Return who finds out that `name`, that shares with `sharers`, is mute, if this node is one of them.
+    def knowing_of(self, name: str, lead: Lead) -> frozenset[str]:
+        """Return who finds out that `name`, one of those that share `lead`, is mute, if this node is one.
 
-        Those are its witnesses; where none of them shares the address, others of those that do.
+        Those are its witnesses but those that are mute themselves; where none of them shares the address,
+        others of those that do.
         """
-        watching = witnesses(name, self._ring_now().nodes)
-        if watching.isdisjoint(sharers):
-            watching |= witnesses(name, (*sharers, name))
+        mute = self.roll_call.mute(lead.address) - {name}
+        watching = witnesses(name, self._ring_now().nodes - mute)
+        if watching.isdisjoint(lead.sharers):
+            watching |= witnesses(name, frozenset(lead.sharers) - mute | {name})
         return watching if self.me in watching else frozenset()
 
     def reserves(self, lead: Lead) -> list[str]:

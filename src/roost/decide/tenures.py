@@ -39,15 +39,16 @@ class TenureBook:
     """The tenures that node `me` knows; `holders` says who has each lead, by the service's first address.
 
     `grips` say how this node came to what it has, `inherited` are leads that came to it from nodes which had
-    not said that they had them, and are gone. `unsaid` are addresses whose tenure changed here, and
-    `news` tells of any change that the election has not seen. `look_again` is set by whoever changes what a
-    new tenure may follow from.
+    not said that they had them, and are gone. `conceded` are leads that this node had and has just left to
+    others. `unsaid` are addresses whose tenure changed here, and `news` tells of any change that the election
+    has not seen. `look_again` is set by whoever changes what a new tenure may follow from.
     """
 
     def __init__(self, me: str) -> None:
         self.holders: dict[IPAddress, str] = {}
         self.grips: dict[IPAddress, Grip] = {}
         self.inherited: set[IPAddress] = set()
+        self.conceded: set[IPAddress] = set()
         self.unsaid: set[IPAddress] = set()
         self.news = False
         self.look_again = False
@@ -113,6 +114,7 @@ class TenureBook:
         if known is not None and known.node == self._me and known.term:
             self._note(address, Tenure(peer, min(known.term + 1, LAST_TERM)))
             self.unsaid.add(address)
+            self.conceded.add(address)
 
     def doubt(self, *, all_of_them: bool) -> None:
         """Count what is known less than what any other says: what this node has taken, or all of it."""

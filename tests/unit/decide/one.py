@@ -43,8 +43,8 @@ class One:
     """Node n1 with peers; it is settled and has heard their claims, unless `settled` is False.
 
     The peers' kernels answer probes, but those of `silent` ones; `processes` answer probes for what they
-    lead. Peers in `answering` answer when the LAN is asked for what they lead, and `holding` says who answers
-    for an address besides, nobody does otherwise.
+    lead. Peers in `answering` answer when the LAN is asked for what they lead, but for what they are
+    `ignorant` of, and `holding` says who answers for an address besides, nobody does otherwise.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class One:
         self.silent: set[int] = set()
         self.processes: set[int] = set()
         self.answering: set[int] = set(peers) if settled else set()
+        self.ignorant: dict[IPAddress, set[int]] = {}
         self.holding: dict[IPAddress, int] = {}
         self.members: dict[int, ClusterMember] = {1: member(1)}
         self.decider.set_members(tuple(self.members.values()), self.now)
@@ -163,7 +164,8 @@ class One:
         lead = self.decider.state.plan.lead(address)
         leader = int((lead.node or "n0")[1:])
         owing = {int(name[1:]) for name, _ in lead.weights} - {1} or {leader}
-        for number in owing & self.answering | {self.holding.get(address, leader)} - {leader}:
+        able = self.answering - self.ignorant.get(address, set())
+        for number in owing & able | {self.holding.get(address, leader)} - {leader}:
             self.decider.claimed(address, mac(number), "eth0", True, self.now)
 
     def _is_heard(self, name: str, address: IPAddress) -> bool:

@@ -282,6 +282,15 @@ def test_standbys_wait_one_after_the_other() -> None:
     assert one.asked() == {address}
 
 
+def test_nobody_waits_for_a_standby_that_may_be_silent_too() -> None:
+    address = address_of(4, 2, 3, 1)
+    one = One(web(address), peers=(2, 3, 4))
+    one.have(3, Verdict.SUSPECT)
+    one.have(4, Verdict.UNREACHABLE)
+    one.run(WAIT + 0.01)
+    assert one.asked() == {address}
+
+
 def test_a_leader_that_has_just_come_is_awaited_too() -> None:
     address = address_of(2, 1, 3)
     one = One(web(address), peers=(3,))
@@ -405,6 +414,33 @@ def test_a_process_that_owes_an_answer_and_answers_others_is_left_alone() -> Non
     one.run(0.45)
     assert len(one.asked()) == 1
     assert one.answered == frozenset()
+
+
+def test_a_process_that_hangs_right_after_its_services_changed_is_stood_in_for() -> None:
+    """Whether it knows the new ones is not known, so its silence alone would mean nothing."""
+    one, _ = well_served()
+    one.answering, one.processes = set(), set()
+    desired = DesiredState((web(THEIRS),), "fewer services")
+    one.tell(one.decider.want, desired, frozenset(), "")
+    one.have(2, digest="fewer services")
+    one.run(0.3)
+    assert one.answered == {THEIRS}
+
+
+def test_who_answers_no_more_for_what_it_is_watched_by_is_watched_by_what_it_answers_for() -> None:
+    """This node may not have heard that it wants that service no more."""
+    one, also = well_served()
+    one.run(0.3)
+    (watched,) = one.watched()
+    one.processes.clear()
+    one.answering.clear()
+    (other,) = {THEIRS, also} - {watched}
+    while not one.asked():
+        one.run(0.005)
+    one.effects.clear()
+    one.claim(other, 2)
+    one.run(0.1)
+    assert one.watched() == {other}
 
 
 def test_a_process_that_was_only_late_is_not_asked_for() -> None:

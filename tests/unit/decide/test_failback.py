@@ -129,6 +129,24 @@ def test_a_duration_is_counted_from_when_it_is_well() -> None:
     assert ("n1", 5) in said(one)
 
 
+def test_a_duration_begins_anew_when_it_has_left_the_lead_to_another() -> None:
+    one = One(stays(MINE, failback=5.0), peers=(2,))
+    one.answering = {2}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.run(6.0)
+    assert one.decider.state.tenures.holders == {MINE: "n1"}
+    one.have(2, Verdict.DEAD)
+    for _ in range(2):  # n2 has not heard that n1 has it
+        one.claim(MINE, 2)
+        one.run(0.25)
+    one.have(2)
+    one.run(4.0)
+    assert one.decider.state.tenures.holders == {MINE: "n2"}
+    one.run(2.0)
+    assert one.decider.state.tenures.holders == {MINE: "n1"}
+
+
 def test_of_two_better_ones_the_best_comes_first() -> None:
     second = address_of(3, 1, 2)
     one = One(stays(second, failback=5.0))

@@ -95,17 +95,17 @@ class RollCall:
         if not self._calls:
             return frozenset(), frozenset(), frozenset()
         ask, changed, found = set[IPAddress](), set[IPAddress](), set[str]()
-        for address, call in list(self._calls.items()):
-            if call.due > now:
-                continue
-            if call.asked >= _ASKS:
-                mute = expected(address) - call.heard
+        for address in [each for each, call in self._calls.items() if call.due <= now]:
+            call = self._calls[address]
+            mute = expected(address) - call.heard if call.asked else None
+            if mute is not None and (not mute or call.asked >= _ASKS):
                 found |= mute
                 if self._close(address, mute, now):
                     changed.add(address)
-                if call.again:
-                    self._calls[address] = _Call(now)
-            elif len(ask) < _BATCH and self._budget.take(now, urgent=True):
+                if not call.again:
+                    continue
+                call = self._calls[address] = _Call(now)
+            if len(ask) < _BATCH and self._budget.take(now, urgent=True):
                 call.asked += 1
                 call.due = now + _ANSWER
                 ask.add(address)

@@ -1,7 +1,7 @@
 """Who shares the addresses, as it changes: who left, who came, who is mute, who is lost and answers still."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from roost.decide.effects import Ask
@@ -10,6 +10,7 @@ from roost.decide.state import State
 from roost.decide.witnessing.targets import in_turn
 from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
+from roost.model.lead import Lead
 from roost.model.node import Verdict
 from roost.model.ranking import Ranking
 from roost.protocols.machine import soonest
@@ -17,6 +18,8 @@ from roost.protocols.machine import soonest
 __all__ = ["Sharers"]
 
 _FIRST_LOOK: Final = 0.02  # seconds until who comes is asked for
+_LOOKED_AT: Final = 32  # addresses of a lost node, so many in turn:
+_IN_TURN: Final = 2
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})  # gossip alone has lost it
 
 
@@ -26,6 +29,7 @@ class Sharers:
     def __init__(self, state: State, publishing: Publishing) -> None:
         self._state = state
         self._publishing = publishing
+        self._turn = 0  # of the addresses that lost nodes are asked for
 
     def take(self, moves: Iterable[Move], now: float) -> None:
         """Follow who shares no more, and who does from now on, before anything is worked out from it.
@@ -37,13 +41,19 @@ class Sharers:
             ranking = rankings.get(move.service)
             if not _is_shared(ranking):
                 continue
-            for name in sorted(move.joined - {self._state.me}):
-                if ranking is not None and self._looks_after(name, ranking.sharers):
-                    addresses = ranking.service.addresses
-                    self._state.roll_call.take_for_mute(addresses, name, now, after=_FIRST_LOOK)
+            for address in ranking.service.addresses if ranking is not None else ():
+                self._take_for_mute(address, move.joined - {self._state.me}, now)
             for name in sorted(move.left - {self._state.me}):
                 if self._state.settling.settled and self._state.verdict(name) in _UNWITNESSED:
                     self._state.presence.doubt(name, now)
+
+    def _take_for_mute(self, address: IPAddress, names: frozenset[str], now: float) -> None:
+        """Take those of `names` for mute that this node looks after: who is mute looks after nobody."""
+        lead = self._state.plan.lead(address)
+        while found := [name for name in sorted(names) if self._looks_after(name, lead)]:
+            for name in found:
+                self._state.roll_call.take_for_mute([address], name, now, after=_FIRST_LOOK)
+            names -= set(found)
 
     def follow(self, now: float) -> None:
         """Forget who is lost no more, or was found gone on the wire.
@@ -77,9 +87,9 @@ class Sharers:
     def wake(self, now: float) -> None:
         """Ask for what is doubtful, and act on silence."""
         over, ask = self._state.presence.wake(now)
+        lost = self._for_the_lost(now) if ask else frozenset[IPAddress]()
         asked, changed, mute = self._state.roll_call.wake(now, self._expected)
-        if ask:
-            asked |= self._for_the_lost()
+        asked |= lost
         if asked:
             self._state.outbox.put(Ask(tuple(in_order(asked))))
         for name in sorted(mute):  # whose process does not answer is mute for all
@@ -111,23 +121,32 @@ class Sharers:
     def _looked_after(self, name: str) -> Iterator[IPAddress]:
         """Yield what `name` shares and this node looks that it answers for."""
         lead = self._state.plan.lead
-        return (each for each in self._all_of(name) if self._looks_after(name, lead(each).sharers))
+        return (each for each in self._all_of(name) if self._looks_after(name, lead(each)))
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
         lead = self._state.plan.lead(address)
         lost_but_heard = {name for name, _ in lead.weights if name in self._state.presence.nodes}
         there = lost_but_heard.union(lead.sharers)
-        return frozenset(name for name in there if self._looks_after(name, lead.sharers))
+        return frozenset(name for name in there if self._looks_after(name, lead))
 
-    def _looks_after(self, name: str, sharers: tuple[str, ...]) -> bool:
-        """Tell whether this node finds out when `name`, one of `sharers`, does not answer its share."""
-        return bool(self._state.knowing_of(name, sharers))
+    def _looks_after(self, name: str, lead: Lead) -> bool:
+        """Tell whether this node finds out when `name`, one of those that share `lead`, is mute."""
+        return bool(self._state.knowing_of(name, lead))
 
-    def _for_the_lost(self) -> frozenset[IPAddress]:
-        """Return one address for each lost node that may answer."""
-        first = (next(self._all_of(name), None) for name in self._state.presence.nodes)
-        return frozenset(address for address in first if address is not None)
+    def _for_the_lost(self, now: float) -> set[IPAddress]:
+        """Return one address for each lost node that it may answer; of some others look in turn.
+
+        It cannot say which of them it wants no more.
+        """
+        self._turn += 1
+        asked = set[IPAddress]()
+        for name in self._state.presence.nodes:
+            theirs = [*islice(self._all_of(name), _LOOKED_AT)]
+            self._state.roll_call.call(in_turn(theirs, _IN_TURN, self._turn), now)
+            answered = (each for each in theirs if name not in self._state.roll_call.mute(each))
+            asked.update(islice(chain(answered, theirs), 1))
+        return asked
 
     def _look_again(self, addresses: Collection[IPAddress], now: float) -> None:
         if addresses:

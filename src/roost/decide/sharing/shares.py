@@ -14,7 +14,7 @@ __all__ = ["Shares"]
 class Shares:
     """The shares as node `me` sees them.
 
-    `witnesses(name, sharers)` are who would know that `name` is mute, `reserves(lead)` who would rather not
+    `witnesses(name, lead)` are who would know that `name` is mute, `reserves(lead)` who would rather not
     take part, in order, and `unknown(lead)` whom gossip does not know and who answers all the same.
     """
 
@@ -24,7 +24,7 @@ class Shares:
         presence: Presence | None = None,
         roll_call: RollCall | None = None,
         *,
-        witnesses: Callable[[str, tuple[str, ...]], frozenset[str]] = lambda *_: frozenset(),
+        witnesses: Callable[[str, Lead], frozenset[str]] = lambda *_: frozenset(),
         reserves: Callable[[Lead], Sequence[str]] = lambda _: (),
         unknown: Callable[[Lead], Weights] = lambda _: (),
     ) -> None:
@@ -56,7 +56,7 @@ class Shares:
             return Share(NO_SLOTS, ALL_SLOTS) if alone and self._me in self._reserves(lead)[:1] else None
         full = self.table(lead)
         mute = self._roll_call.mute(lead.address) & full.there
-        knowing = frozenset((name, self._witnesses(name, lead.sharers)) for name in mute)
+        knowing = frozenset((name, self._witnesses(name, lead)) for name in mute)
         lent = lent_slots(self.weights(lead), full.there, knowing, self._me) if mute else NO_SLOTS
         return Share(full.slots_of(self._me), lent)
 

@@ -43,10 +43,13 @@ class Isolation:
         was, self.cut_off = self.cut_off, False
         return was
 
-    def plug(self, *, carrier: bool) -> bool:
-        """Take whether this node's links work; tells whether they do again."""
-        was, self.unplugged = self.unplugged, not carrier
-        return was and carrier
+    def plug(self, now: float, *, carrier: bool) -> bool:
+        """Take whether this node's links work; tells whether they do again: silence begins anew then."""
+        back = self.unplugged and carrier
+        self.unplugged = not carrier
+        if back:
+            self.heard(now)
+        return back
 
     def accused(self, now: float) -> None:
         """Hear over gossip that this host is silent on the LAN: find out whether it is deaf."""

@@ -89,6 +89,11 @@ class Watch:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
         return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
 
+    @property
+    def owing(self) -> frozenset[str]:
+        """The watched peers whose kernel or process owes an answer."""
+        return frozenset(self._targets[key].name for each in self._machines for key in each.owing)
+
     def last_heard(self, name: str) -> float | None:
         """Return when the kernel of node `name` answered last, where that is known."""
         return self._kernels.heard(name) if self._kernels is not None else None
@@ -119,10 +124,13 @@ class Watch:
         self._found = {each.name: target for each, target in found if target is not None}
         self._macs = {each.name: frozenset(each.metadata.macs) for each in peers if each.name in self._found}
 
-    def update(self, led: Mapping[str, IPAddress], now: float) -> None:
-        """Watch the members, each by an address that it leads and surely answers, if there is one."""
+    def update(self, led: Mapping[str, IPAddress], now: float) -> frozenset[str]:
+        """Watch the members, each by an address that it leads and surely answers, if there is one.
+
+        Return those whose process has yet to show that it answers.
+        """
         if self._kernels is None:
-            return
+            return frozenset()
         members = self._members
         self._suspected = frozenset(each.name for each in members if each.verdict is Verdict.SUSPECT)
         speakers = {member.name: member for member in members if member.is_roost}
@@ -147,12 +155,14 @@ class Watch:
             self._subjects.setdefault((target.link, target.address), []).append(key)
         self._listen()
         followed = _followed(watched, kernels)
+        shown = frozenset(self._processes.subjects)
         self._kernels.watch({name: watched[name] for name in kernels}, now, followed)
         self._processes.watch(
             {key: watched[target.name] for key, target in processes.items()},
             now,
             {key for key, target in processes.items() if target.name in followed},
         )
+        return frozenset(target.name for key, target in processes.items() if key not in shown)
 
     def hear(self, statement: Statement, now: float) -> None:
         """Take another witness's word."""
@@ -273,9 +283,8 @@ class Watch:
         if self._kernels.on_beats is not self._peers_wait:
             self._peers_wait = self._kernels.on_beats
             self._effects.append(LetWait(self._peers_wait))
-        owing = {self._targets[key].name for each in self._machines for key in each.owing}
         unwitnessed = (self._live - self._macs.keys()) | (self._watched - self._kernels.proven_subjects)
-        doubted = self._live & (owing | unwitnessed | self._suspected)
+        doubted = self._live & (self.owing | unwitnessed | self._suspected)
         if doubted != self._doubted:
             self._doubted = doubted
             self._effects.append(Doubt(doubted))

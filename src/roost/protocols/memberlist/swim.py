@@ -15,6 +15,7 @@ from typing import Final
 from roost.protocols.machine import Effect, Endpoint, Randomness, soonest
 from roost.protocols.memberlist.awareness import Awareness
 from roost.protocols.memberlist.broadcast import BroadcastQueue
+from roost.protocols.memberlist.direct_words import DirectWords
 from roost.protocols.memberlist.effects import (
     Fault,
     MemberChanged,
@@ -49,12 +50,10 @@ from roost.protocols.memberlist.relay import Relays, answer_to
 from roost.protocols.memberlist.ring import ProbeRing
 from roost.protocols.memberlist.rules import Rules
 from roost.protocols.memberlist.transmit import Transmitter
-from roost.protocols.repeating import Repeating
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData", "UserState"]
 
 _WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
-_TOLD_DIRECTLY: Final = 64  # members that hear news before gossip brings it
 _MEET_AGAIN: Final = 0.2  # seconds between two exchanges with members that were declared dead and ping
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
 _LEFT_PINGS: Final = 0.4  # seconds for which who has left may ping still
@@ -113,6 +112,7 @@ class Swim:
         self._transmitter = transmitter = Transmitter(
             profile=profile, codec=codec, table=table, queue=queue, outbox=outbox, random=random
         )
+        self._direct_words = DirectWords(table, transmitter, random)
         self._exchanges = exchanges = Exchanges(outbox)
         self._rules = rules = Rules(
             profile=profile, table=table, ring=ring, queue=queue, awareness=awareness, outbox=outbox
@@ -135,7 +135,6 @@ class Swim:
         self._gossiped = -math.inf
         self._push_pull_due: float | None = None
         self._leave_due: float | None = None
-        self._describing = Repeating()  # Roost's own: a change that is lost would wait for a push/pull
         self._met_again = -math.inf
         self._has_left = False
         self._stale = True  # whether `_due` has to be looked for
@@ -191,8 +190,7 @@ class Swim:
         if self._gossip_due is not None and now >= self._gossip_due:
             self._gossiped, self._gossip_due = now, None
             self._transmitter.gossip(now)
-        if self._describing.wake(now):
-            self._describe_again()
+        self._direct_words.wake(now)
         self._arm(now)
 
     def next_wake(self) -> float | None:
@@ -206,7 +204,7 @@ class Swim:
                     self._gossip_due,
                     self._push_pull_due,
                     self._leave_due,
-                    self._describing.next_wake(),
+                    self._direct_words.next_due(),
                 )
             )
             self._stale = False
@@ -244,16 +242,12 @@ class Swim:
         self._arm(now)
 
     def declare_dead(self, name: str, evidence: str, now: float) -> None:
-        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other.
-
-        The others are told directly and at once, up to some: gossip is slower, and now and then misses one.
-        """
+        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other."""
         now = self._advance(now)
         member = self._table.get(name)
         if member is not None and member.live and member is not self._table.me:
-            dead = Dead(member.incarnation, name, self._table.me.name)
-            self._rules.dead(dead, now, evidence)
-            self._tell_directly(dead)
+            self._rules.dead(Dead(member.incarnation, name, self._table.me.name), now, evidence)
+            self._direct_words.insist(name, now)
         self._arm(now)
 
     def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
@@ -272,17 +266,9 @@ class Swim:
         """Keep accusations to this node while it is the one that is cut off, as far as it knows."""
         now = self._advance(now)
         self._rules.isolate(isolated=isolated)
+        if isolated:
+            self._direct_words.take_back()
         self._arm(now)
-
-    def _describe_again(self) -> None:
-        if self._table.me.live:
-            self._tell_directly(self._table.me.as_alive())
-        if self._describing.often or not self._table.me.live:
-            self._describing.end()
-
-    def _tell_directly(self, message: Alive | Dead) -> None:
-        for other in self._table.choose(_TOLD_DIRECTLY, self._random, lambda each: each.live):
-            self._transmitter.send_alone(other.endpoint, message, other)
 
     def tell(self, names: Iterable[str], payload: bytes, now: float) -> None:
         """Send a user message at once to each member of `names` that is known."""
@@ -298,8 +284,7 @@ class Swim:
         _check_meta(meta)
         if meta != self._table.me.meta and self._table.me.live:
             self._rules.set_meta(meta)
-            self._tell_directly(self._table.me.as_alive())
-            self._describing.begin(now)
+            self._direct_words.insist(self._table.me.name, now)
         self._arm(now)
 
     def set_state(self, state: bytes) -> None:
@@ -326,7 +311,7 @@ class Swim:
             self._rules.merge(reply, now, exchange.target)
             self._hand_over_state(reply, exchange.target)
             if exchange.join and self._table.me.live:
-                self._tell_directly(self._table.me.as_alive())  # gossip alone now and then misses one
+                self._direct_words.say(self._table.me.as_alive())  # gossip alone now and then misses one
         elif isinstance(reply, ErrorResponse):
             self._outbox.fault("exchange-refused", reply.text, exchange.target)
         else:
@@ -461,7 +446,7 @@ class Swim:
         self._hand_over_state(state, source)
         new = [name for name, member in self._table.view.items() if member.live and name not in before]
         for name in new[:_WELCOMED]:
-            self._tell_directly(self._table.view[name].as_alive())
+            self._direct_words.say(self._table.view[name].as_alive())
 
     def _hand_over_state(self, state: PushPull, source: Endpoint) -> None:
         if state.user_state:

@@ -12,7 +12,7 @@ from roost.decide.join_target import parse_target
 from roost.model.event import Happening
 from roost.model.node import Verdict
 from roost.model.service import Service
-from roost.model.sharing import Share, Sharing, slot_of, table
+from roost.model.sharing import ALL_SLOTS, Share, Sharing, slot_of, table
 from roost.protocols.words.held import Held, HeldRow
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
@@ -118,6 +118,26 @@ def test_whom_gossip_alone_has_lost_is_asked_for_first() -> None:
     assert share(one) == Share(own("n1", "n2", "n3"))
     one.run(0.2)
     assert share(one) == Share(own("n1", "n3"))
+
+
+def test_whom_gossip_alone_has_lost_is_stood_in_for_where_it_does_not_answer() -> None:
+    """It cannot say which services it wants no more."""
+    others = [address_of(2, 1, 3, number=number) for number in (1, 2)]
+    one = sharing(SHARED, *(web(each, name=f"s{each}", sharing=Sharing()) for each in others))
+    one.have(2, Verdict.DEAD)
+    one.run(1.0)
+    one.ignorant[VIP] = {2}
+    one.run(0.4)
+    assert share(one).slots == own("n1", "n3")
+    assert one.decider.announcements[others[0]].share == Share(own("n1", "n2", "n3"))
+
+
+def test_where_those_that_watch_a_mute_node_are_mute_as_well_the_next_one_stands_in() -> None:
+    """Of five each is watched by three: none of them has read the new configuration yet."""
+    one = One(peers=(2, 3, 4, 5))
+    one.want(SHARED)
+    one.run(0.3)
+    assert share(one).slots == ALL_SLOTS
 
 
 def test_a_mute_node_is_stood_in_for_and_its_clients_stay() -> None:

@@ -77,12 +77,23 @@ def test_an_accusation_is_believed_unless_somebody_is_heard_within_a_moment() ->
 
 def test_the_cable_pulled_and_back() -> None:
     isolation = Isolation()
-    assert not isolation.plug(carrier=True)
-    assert not isolation.plug(carrier=False)
+    assert not isolation.plug(0.0, carrier=True)
+    assert not isolation.plug(1.0, carrier=False)
     assert isolation.unplugged
     assert isolation.isolated
-    assert isolation.plug(carrier=True)
+    assert isolation.plug(2.0, carrier=True)
     assert not isolation.isolated
+
+
+def test_silence_counts_from_when_the_cable_is_back() -> None:
+    isolation = Isolation()
+    isolation.heard(0.0)
+    isolation.plug(0.0, carrier=False)
+    assert look(isolation, 0.0, 1.0) is not None, "it hears nobody, and has no cable"
+    isolation.plug(1.0, carrier=True)
+    assert not isolation.cut_off, "being back is told once"
+    assert look(isolation, 1.0, 0.2) is None
+    assert look(isolation, 1.2 + STEP, 0.2) is not None
 
 
 BIND = Endpoint("192.0.2.11", 7946)

@@ -74,6 +74,29 @@ def test_what_it_was_about_to_say_of_others_is_taken_back() -> None:
     assert bench.sent(Suspect) == []
 
 
+def test_a_verdict_is_told_again_though_nothing_has_come_through_for_a_moment() -> None:
+    bench = Bench(4)
+    bench.swim.declare_dead("n2", "its host is silent", bench.now)
+    bench.run(0.25)
+    bench.packets()
+    bench.run(1.0, answering=True)
+    assert [(told.node, told.sender) for told in bench.sent(Dead)][:1] == [("n2", "n1")]
+
+
+def test_a_verdict_that_is_refuted_or_of_one_cut_off_is_told_no_more() -> None:
+    for ending in ("refuted", "cut off"):
+        bench = Bench(4, disable_tcp_pings=True)
+        bench.swim.declare_dead("n2", "its host is silent", bench.now)
+        if ending == "refuted":
+            bench.feed(alive(2, 2))
+        else:
+            bench.swim.isolate(True, bench.now)
+        bench.packets()
+        bench.run(3.0, answering=True)
+        about = [message for message in bench.sent(Dead) if message.node == "n2"]
+        assert about == [], ending
+
+
 def test_its_own_word_still_goes_out() -> None:
     bench = Bench(3)
     bench.swim.isolate(True, bench.now)
