@@ -5,7 +5,7 @@ import random
 import pytest
 
 from roost.protocols.memberlist.messages import Status
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.network import Host, Network
 
 INSPECTED = 15  # ARP packets/second and port, as Dynamic ARP Inspection has it

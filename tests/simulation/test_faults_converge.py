@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roost.model.ranking import digest
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.network import Host, Network
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(8)]

@@ -4,7 +4,7 @@ import pytest
 
 from roost.model.ranking import digest
 from roost.protocols.memberlist.messages import Status
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.network import Host, Network
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(12)]

@@ -14,7 +14,7 @@ from roost.cli.client import json_option
 from roost.cli.combinations import refuse_all_but, refuse_beside
 from roost.cli.options import profile_option
 from roost.cli.output import look_for_room, write
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.plot import draw
 from roost.simulator.trials import FAULTS, PROFILES, Figures, Options, simulate
 

@@ -338,6 +338,7 @@ class Decider:
             self._agenda.touch()
         if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
+            self._state.patrol.hurry(at)  # it may not know that it was away
             self._agenda.touch()
 
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:

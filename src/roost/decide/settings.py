@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from roost.decide.join_target import JoinTarget
 from roost.protocols.machine import Endpoint
-from roost.protocols.witness.machine import Timing
+from roost.protocols.witness.timing import Timing
 
 __all__ = ["DeciderSettings"]
 

@@ -23,7 +23,10 @@ from roost.protocols.memberlist.packet import PacketCodec
 from roost.protocols.memberlist.profile import PROFILES, Profile
 from roost.protocols.memberlist.swim import Fault, MemberChanged, OpenExchange, Swim, SwimConfig, UserData
 from roost.protocols.witness.budget import ARP_RATE, Budget
-from roost.protocols.witness.machine import AskLan, Declare, Probe, ProbeKind, Tell, Timing, Witness
+from roost.protocols.witness.effects import AskLan, Declare, Probe, Tell
+from roost.protocols.witness.machine import Witness
+from roost.protocols.witness.timing import Timing
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import decode, encode
 from roost.protocols.words.statement import Statement
 

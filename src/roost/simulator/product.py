@@ -5,7 +5,7 @@ from roost.decide.join_target import parse_target
 from roost.decide.settings import DeciderSettings
 from roost.protocols.machine import Randomness
 from roost.protocols.memberlist.profile import PROFILES
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.seams import DecidingMachine, NodeFacts
 
 __all__ = ["make_decider"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from roost.protocols.memberlist import profile as profiles
 from roost.protocols.memberlist.messages import Status
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.network import Host, Network
 
 __all__ = ["FAULTS", "PROFILES", "Figures", "Options", "simulate"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from roost.decide.join_target import JoinTarget, parse_target
 from roost.decide.settings import DeciderSettings
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.settings import SpeakerSettings
 
 __all__ = ["decider_settings"]

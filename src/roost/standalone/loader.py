@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from roost.model.service import Port
 from roost.protocols.memberlist.messages import META_LIMIT
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.protocols.words.metadata import Metadata, MetadataError, encode
 from roost.runtime import paths
 from roost.runtime.run_folder import default_socket

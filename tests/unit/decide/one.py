@@ -20,7 +20,7 @@ from roost.model.ranking import digest
 from roost.model.role import Change, Role
 from roost.model.service import DesiredState, Service
 from roost.protocols.machine import Effect
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.protocols.words.codec import Word
 
 __all__ = ["One", "address_of"]

@@ -23,9 +23,10 @@ from roost.model.address import IPAddress
 from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.machine import Effect, Endpoint, soonest
-from roost.protocols.witness import machine
+from roost.protocols.witness import effects as witnessed
 from roost.protocols.witness.budget import Budget
-from roost.protocols.witness.machine import PROCESS, Timing, Witness
+from roost.protocols.witness.machine import Witness
+from roost.protocols.witness.timing import PROCESS, Timing
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.statement import Statement
 from roost.protocols.words.verdict import Ground
@@ -263,16 +264,16 @@ class Watch:
         for each in self._machines:
             for effect in each.effects():
                 match effect:
-                    case machine.Probe():
+                    case witnessed.Probe():
                         self._probe(self._targets[effect.subject], effect.kind)
-                    case machine.Tell(to, word):
+                    case witnessed.Tell(to, word):
                         self.counters[f"told_{word.kind.value}"] += 1
                         self._effects.append(Tell(tuple(sorted(to)), word))
-                    case machine.Missing(subject):
+                    case witnessed.Missing(subject):
                         self._missed.add(self._targets[subject].name)
-                    case machine.AskLan(kind, hosts):
+                    case witnessed.AskLan(kind, hosts):
                         self._effects.append(AskHosts((), kind, hosts))
-                    case machine.Declare(subject, evidence):
+                    case witnessed.Declare(subject, evidence):
                         self._judge(subject, evidence)
 
     def _look_at_changes(self) -> None:

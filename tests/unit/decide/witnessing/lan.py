@@ -13,7 +13,7 @@ from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
-from roost.protocols.witness.machine import TIMINGS
+from roost.protocols.witness.timing import TIMINGS
 from roost.protocols.witness.voice import ProbeKind
 
 __all__ = ["Lan"]

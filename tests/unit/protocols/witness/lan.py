@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from roost.decide.witnessing.duties import duties, nearer
 from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
-from roost.protocols.witness.machine import PROCESS, TIMINGS, AskLan, Declare, Probe, Tell, Timing, Witness
+from roost.protocols.witness.effects import AskLan, Declare, Probe, Tell
+from roost.protocols.witness.machine import Witness
+from roost.protocols.witness.timing import PROCESS, TIMINGS, Timing
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.statement import Statement
 

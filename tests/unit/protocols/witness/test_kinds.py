@@ -6,7 +6,10 @@ import pytest
 from tests.unit.protocols.witness.lan import ARP, ECHO, Lan, cut, everything
 
 from roost.protocols.witness.budget import Budget
-from roost.protocols.witness.machine import PROCESS, TIMINGS, Probe, ProbeKind, Witness
+from roost.protocols.witness.effects import Probe
+from roost.protocols.witness.machine import Witness
+from roost.protocols.witness.timing import PROCESS, TIMINGS
+from roost.protocols.witness.voice import ProbeKind
 
 INSPECTED = 15  # ARP packets/second of a port that Dynamic ARP Inspection lets live
 

@@ -9,7 +9,10 @@ from tests.unit.protocols.witness.lan import Lan, cut, everything
 
 from roost.protocols.machine import Effect
 from roost.protocols.witness.budget import Budget
-from roost.protocols.witness.machine import TIMINGS, Declare, ProbeKind, Witness
+from roost.protocols.witness.effects import Declare
+from roost.protocols.witness.machine import Witness
+from roost.protocols.witness.timing import TIMINGS
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.statement import Kind, Statement
 
 DEFAULT = TIMINGS["default"]
