@@ -282,6 +282,19 @@ def test_standbys_wait_one_after_the_other() -> None:
     assert one.asked() == {address}
 
 
+def test_who_is_heard_again_is_looked_for_at_once_in_all_that_is_answered() -> None:
+    """It may have stood still with its clock, and not know that it was away."""
+    mine = [address_of(1, 2, 3, number=number) for number in range(6)]
+    one = One(web(*mine))
+    one.have(2, Verdict.UNREACHABLE)
+    one.silent = {2}
+    one.run(2.0)
+    one.silent.clear()
+    one.effects.clear()
+    one.run(0.4)
+    assert one.asked() == set(mine)
+
+
 def test_nobody_waits_for_a_standby_that_may_be_silent_too() -> None:
     address = address_of(4, 2, 3, 1)
     one = One(web(address), peers=(2, 3, 4))

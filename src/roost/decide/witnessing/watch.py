@@ -54,7 +54,9 @@ class Watch:
         self._budget = budget
         self._kernels = Witness(me, timing, self._budget, remembers=True) if timing is not None else None
         grid = timing.interval if timing is not None else None
-        self._processes = Witness(me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, grid=grid)
+        self._processes = Witness(
+            me, PROCESS, self._budget, kinds=[ProbeKind.ARP], proof=1, together=True, grid=grid
+        )
         self._machines = (self._kernels, self._processes) if self._kernels is not None else ()
         self._echoing: set[str] = set()  # who has answered echo: ARP alone does not prove its return
         self._lost = LostPeers[Target]()

@@ -19,11 +19,24 @@ _MANY: Final = 5  # losses that a verdict takes after twice the silence
 
 
 class Jury:
-    """Judges the subjects in `watches`, with the other witnesses' words; times are seconds."""
+    """Judges the subjects in `watches`, with the other witnesses' words; times are seconds.
 
-    def __init__(self, timing: Timing, pace: Pace, own_link: OwnLink, watches: Mapping[str, Watched]) -> None:
+    Where there are others `together` needs the word of one of them: a process may be silent for the reason
+    that keeps this node from hearing their words, which says nothing about hosts.
+    """
+
+    def __init__(
+        self,
+        timing: Timing,
+        pace: Pace,
+        own_link: OwnLink,
+        watches: Mapping[str, Watched],
+        *,
+        together: bool,
+    ) -> None:
         self.slack = _SLACK * timing.silence  # how late a wake may be, and an answer be missed
         self._timing = timing
+        self._together = together
         self._pace = pace
         self._own_link = own_link
         self._watches = watches
@@ -59,7 +72,7 @@ class Jury:
 
     def is_alone(self, watch: Watched, now: float) -> bool:
         """Tell whether no other witness speaks, so that this node's own link has to be proven."""
-        if self._verdicts(watch, now):
+        if self._verdicts(watch, now) or (watch.others and self._together):
             return False
         waited = watch.asked is not None and now - watch.asked >= 2 * self._timing.silence
         if not waited and any(self._is_credible(witness, now) for witness in watch.others):

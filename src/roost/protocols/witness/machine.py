@@ -52,8 +52,9 @@ class Witness:
     `budget` bounds ARP, in common with other machines on the same port; None: one of its own, of the default
     rate. `kinds` are those that subjects can be asked by, ARP at least: a process answers nothing else. One
     that `remembers` takes a subject that comes back for the host that it was: what it answered it answers.
-    `proof` is how many answers it takes until silence means something. Routine questions are asked on beats
-    of `grid` seconds, so that machines of one node wake together; None: of their own interval.
+    `proof` is how many answers it takes until silence means something; `together` is as `Jury` has it.
+    Routine questions are asked on beats of `grid` seconds, so that machines of one node wake together; None:
+    of their own interval.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Witness:
         *,
         remembers: bool = False,
         proof: int = PROVEN,
+        together: bool = False,
         grid: float | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -78,7 +80,7 @@ class Witness:
         self._pace = Pace(me, timing, self._budget, grid)
         self._timing = self._pace.timing
         self._own_link = OwnLink(timing, self._budget)
-        self._jury = Jury(timing, self._pace, self._own_link, self._watches)
+        self._jury = Jury(timing, self._pace, self._own_link, self._watches, together=together)
         self._proven: set[str] = set()  # of the watched, who has answered by any kind
         self._owing: set[str] = set()  # of the watched, who has missed an answer since the last one
         self.changes = 0  # how often it has changed who is heard

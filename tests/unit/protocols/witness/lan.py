@@ -52,6 +52,7 @@ class Lan:
     answers: Answers = both
     proxy: bool = False
     passes: Passes = everything
+    tells: Passes = everything  # for words, beside `passes`
     stopped: set[str] = field(default_factory=set)  # their processes do not run; their kernels answer
     now: float = 100.0
     declared: list[tuple[float, str, str]] = field(default_factory=list)  # when, by whom, whom
@@ -67,7 +68,7 @@ class Lan:
             self.witnesses[name] = kernels = Witness(name, self.timing, budget)
             self._machines[name] = [kernels]
             if self.processes:
-                self._machines[name].append(Witness(name, PROCESS, budget, [ARP]))
+                self._machines[name].append(Witness(name, PROCESS, budget, [ARP], together=True))
         self.follow(self.names)
 
     def follow(self, members: Collection[str]) -> None:
@@ -138,7 +139,7 @@ class Lan:
 
     def _tell(self, name: str, to: Iterable[str], statement: Statement) -> None:
         for other in sorted(to):
-            if other not in self.stopped and self.passes(name, other):
+            if other not in self.stopped and self.passes(name, other) and self.tells(name, other):
                 for machine in self._machines[other]:
                     machine.receive(statement, self._clock(other))
                 for machine in self._machines[other]:

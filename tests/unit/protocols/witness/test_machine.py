@@ -15,6 +15,11 @@ from roost.protocols.witness.timing import TIMINGS
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.statement import Kind, Statement
 
+
+def nothing(_source: str, _target: str) -> bool:
+    return False
+
+
 DEFAULT = TIMINGS["default"]
 
 
@@ -100,6 +105,19 @@ def test_a_stopped_process_is_no_dead_kernel() -> None:
     lan.stopped = {"n1"}
     lan.run(3.0)
     assert lan.declared == []
+
+
+def test_a_silent_process_is_called_gone_on_the_word_of_another_witness_alone() -> None:
+    """Whom no words reach may watch it by what it does not answer for any more."""
+    lan = Lan(processes=True, rate=None)
+    lan.run(4.0)
+    lan.stopped = {"n1"}
+    lan.tells = nothing
+    lan.run(3.0)
+    assert lan.declared == []
+    lan.tells = everything
+    lan.run(1.0)
+    assert lan.gone() == {"n1 vip"}
 
 
 def test_a_witness_that_was_stopped_itself_blames_nobody_when_it_wakes() -> None:
