@@ -6,6 +6,7 @@ from roost.decide.effects import Isolate, Join
 from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
+from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
@@ -22,10 +23,18 @@ _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one 
 class Absence:
     """Unsettles this node, and settles it again."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing, failback: Failback) -> None:
+    def __init__(
+        self,
+        state: State,
+        leading: Leading,
+        publishing: Publishing,
+        own_word: OwnWord,
+        failback: Failback,
+    ) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
+        self._own_word = own_word
         self._failback = failback
         self._returned = float("-inf")  # when this node heard others again last
         self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
@@ -98,6 +107,16 @@ class Absence:
             self._state.outbox.put(Join(tuple(chosen)))
         else:
             self._state.rejoining.soon(now)
+
+    def hears_nobody(self, now: float) -> None:
+        """Find that it is this node that is cut off: it goes on with what it answers for, and no more."""
+        text = "nobody is heard any more: this node takes over nothing until it hears somebody"
+        self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
+        stood_in = frozenset(self._state.succession.stood_in)  # by one that was about to hear nobody
+        self._state.answers.only = frozenset(self._state.answers.now) - stood_in
+        self._state.outbox.put(Isolate(isolated=True))
+        self._publishing.reconsider(stood_in, now)
+        self._own_word.describe(now)
 
     def come_back(self, why: str, now: float) -> None:
         """Hear the LAN again: what others led is answered by others, and whether any lives is asked first."""

@@ -11,31 +11,15 @@ sockets, clocks, frames, how anything is carried out.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
 
-from roost.decide import census
-from roost.decide.absence import Absence
-from roost.decide.agenda import Agenda
-from roost.decide.caring import Caring
 from roost.decide.claims import Alarm
-from roost.decide.conflicts import Conflicts
-from roost.decide.connections.passing_on import PassingOn
-from roost.decide.effects import AskHosts, Became, Declare, Isolate, Open, Renew, Tell
-from roost.decide.failback import Failback
-from roost.decide.hearing import Hearing
-from roost.decide.leading import Leading
-from roost.decide.meeting import Meeting
+from roost.decide.effects import Became, Declare, Renew, Tell
 from roost.decide.members import ClusterMember
-from roost.decide.publishing import Publishing
-from roost.decide.questions import Questions
+from roost.decide.parts import Parts
 from roost.decide.settings import DeciderSettings
-from roost.decide.sharing.sharers import Sharers
-from roost.decide.spreading.spreading import Spreading
-from roost.decide.standing.isolation import has_carrier
-from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
-from roost.decide.vrrp.following import Following
 from roost.decide.vrrp.judging import Received
+from roost.decide.waking import Waking
 from roost.model.address import IPAddress
 from roost.model.announcement import Announcement
 from roost.model.check import Check, Result
@@ -43,7 +27,7 @@ from roost.model.election import Prepared
 from roost.model.event import Event, Happening, Level
 from roost.model.fitness import Fitness
 from roost.model.flow import Flow
-from roost.model.link import Link, why_silent
+from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.model.service import DesiredState
 from roost.protocols.machine import Effect, Endpoint, Randomness
@@ -58,9 +42,6 @@ from roost.protocols.words.verdict import Ground
 __all__ = ["Decider"]
 
 
-_HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
-
-
 class Decider:
     """Node `settings.node`: tell it what comes in and the time, take `effects()`, sleep until `next_wake`.
 
@@ -68,70 +49,18 @@ class Decider:
     """
 
     def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
-        self.state = self._state = state = State(settings, random)
-        self.passing_on = PassingOn(state)
-        self._publishing = Publishing(state, self.passing_on)
-        self._own_word = OwnWord(state)
-        self._sharers = Sharers(state, self._publishing)
-        self.spreading = Spreading(state, self.passing_on)
-        self._leading = Leading(
-            state,
-            self._publishing,
-            self._own_word,
-            self.passing_on,
-            self._sharers,
-            spreading=self.spreading,
-        )
-        self._failback = Failback(state, self._leading, self._own_word)
-        self._conflicts = Conflicts(state, self._leading, self._publishing, self._sharers)
-        self._absence = Absence(state, self._leading, self._publishing, self._failback)
-        self._meeting = Meeting(state, self._leading, self._publishing, self._own_word, self.spreading)
-        self._questions = Questions(state, self._leading, self._publishing)
-        self._virtual = Following(state, self._leading, self._publishing)
-        self._caring = Caring(state, self._leading, self._own_word)
-        self._agenda = Agenda(
-            (state.lease, state.watch),
-            (
-                state.isolation,
-                state.settling,
-                state.asking,
-                state.succession,
-                state.handover,
-                state.yielding,
-                state.readiness,
-                state.patrol,
-                state.standing,
-                state.drain,
-                state.inability,
-                state.tracking,
-                state.vouching,
-                state.rejoining,
-                state.clients,
-                state.announcing,
-                state.own_connections,
-                state.holders,
-                state.taking,
-                self._failback,
-                self._virtual,
-                self._sharers,
-            ),
-        )
-        self._hearing = Hearing(
-            state,
-            leading=self._leading,
-            own_word=self._own_word,
-            caring=self._caring,
-            passing_on=self.passing_on,
-            spreading=self.spreading,
-            virtual=self._virtual,
-        )
+        self.state = self._state = State(settings, random)
+        self._parts = parts = Parts(self._state)
+        self._agenda = parts.agenda
+        self._waking = Waking(parts)
+        self.passing_on, self.spreading = parts.passing_on, parts.spreading
 
     # -- views -----------------------------------------------------------------------------------
 
     @property
     def announcements(self) -> Mapping[IPAddress, Announcement]:
         """What is answered for now, as the responders were told."""
-        return self._publishing.now
+        return self._parts.publishing.now
 
     @property
     def held(self) -> Collection[IPAddress]:
@@ -175,14 +104,14 @@ class Decider:
         here = dict.fromkeys(stood_in, self._state.me)
         heard = {
             address: name
-            for address, name in self._leading.stand_ins.items()
+            for address, name in self._parts.leading.stand_ins.items()
             if name != self._state.plan.lead(address).node
         }
         return {**heard, **here}
 
     def metadata(self, now: float) -> Metadata:
         """Return what this node says of itself."""
-        return self._own_word.metadata(now)
+        return self._parts.own_word.metadata(now)
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -193,12 +122,12 @@ class Decider:
         self._state.outbox.put(Renew(self._state.lease.until))
         self._state.standing.start(now)
         self.passing_on.start(now)
-        self._failback.start(now)
+        self._parts.failback.start(now)
         if self._state.settings.bind is not None:
             self._state.settling.unsettle(now, self._state.settings.settle_time)
             self._state.rejoining.start(now)
-        self._virtual.start(now)
-        self._own_word.describe(now)
+        self._parts.virtual.start(now)
+        self._parts.own_word.describe(now)
 
     def configure(self, settings: DeciderSettings, now: float) -> None:
         """Take changed settings; the node's name and its gossip stay as they are until it starts anew."""
@@ -226,67 +155,45 @@ class Decider:
             self._state.fates.keep(desired.nodes)
         self._state.readiness.take_services(desired.services, self._state.me, now)
         self._state.tenures.want(desired.services)
-        self._virtual.take_services(now)
-        fitness = self._caring.take_services(now)
+        self._parts.virtual.take_services(now)
+        fitness = self._parts.caring.take_services(now)
         moves = self._state.election.update_services(desired.services, prepared, self._state.tracking.news())
         self._state.roles.doubt_all()
-        self._own_word.note_inability(now)
-        self._leading.take_moves(moves, why, now)
-        self._leading.refresh(now)
-        self._caring.tell(fitness, now)
-        self._virtual.look(now)
+        self._parts.own_word.note_inability(now)
+        self._parts.leading.take_moves(moves, why, now)
+        self._parts.leading.refresh(now)
+        self._parts.caring.tell(fitness, now)
+        self._parts.virtual.look(now)
 
     def set_links(self, links: tuple[Link, ...], now: float) -> None:
         """Take all links of the host."""
         self._agenda.touch()
-        self._state.links = links
-        able = (
-            link
-            for link in links
-            if not link.loopback and not why_silent(link, self._state.settings.interfaces)
-        )
-        before = self._state.announcing_links
-        self._state.announcing_links = tuple(sorted(able, key=lambda link: link.index))
-        if self._state.announcing_links != before:
-            self._state.roles.doubt_all()
-            self._own_word.describe(now)  # first: opening takes a while, and peers ask at the old address
-            self._state.outbox.put(Open(self._state.announcing_links))
-        plugged_again = self._state.isolation.plug(now, carrier=has_carrier(links, self._state.settings.bind))
-        if self._state.isolation.unplugged:
-            self._state.outbox.put(Isolate(isolated=True))
-        if plugged_again:  # first of all: what it may lead now it asks for
-            self._absence.come_back("the cable is back", now)
-        self._leading.refresh(now)
-        self._virtual.look(now)
-        if self._state.announcing_links != before and self._state.plan.forwarded:
-            self._publishing.reconsider(self._state.plan.forwarded, now)  # another link may be the right side
-        if _facts(self._state.announcing_links) - _facts(before) and self._state.answers.now:
-            self._publishing.announce(list(self._state.answers.now), now)
+        self._parts.host.set_links(links, now)
 
     def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
         self._agenda.touch()
-        self._meeting.follow(members, now)
+        self._parts.meeting.follow(members, now)
 
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
         self._agenda.touch()
-        self._failback.follow(now)
+        self._parts.failback.follow(now)
         if self._state.settling.synchronized():
-            self._absence.settle("synchronised with a peer", now)
+            self._parts.absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:
         """Hear that `by` had declared this node dead; what one says that is lost, or just was, is nothing."""
         self._agenda.touch()
         if by in ("", self._state.me):
             return
-        self._publishing.doubt_connections()
+        self._parts.publishing.doubt_connections()
         if (
             not self._state.is_lost(by)
             and not self._state.has_just_come(by, now)
             and not self._state.isolation.isolated
         ):
-            self._absence.lost_to_others(now)
+            self._parts.absence.lost_to_others(now)
 
     def namesake(self, endpoint: Endpoint, macs: Collection[bytes], now: float) -> None:
         """Hear that another host bears this node's name; `macs` are its hardware addresses (6 bytes)."""
@@ -307,7 +214,7 @@ class Decider:
             self._state.watch.hear(word, now)
         else:
             self._agenda.touch()
-            self._hearing.hear(word, now)
+            self._parts.hearing.hear(word, now)
 
     def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None:  # noqa: FBT001
         """Hear on a link that another machine says that `address` is at `mac` (6 bytes).
@@ -316,15 +223,17 @@ class Decider:
         """
         self._agenda.touch()
         if all(mac != link.mac for link in self._state.announcing_links):
-            self._absence.lan_heard(now)
+            self._parts.absence.lan_heard(now)
             if address in self._state.plan.virtual:
-                self._virtual.claimed(address, mac, interface, self._state.address_book.name_of(mac), now)
+                self._parts.virtual.claimed(
+                    address, mac, interface, self._state.address_book.name_of(mac), now
+                )
             else:
-                self._conflicts.claimed(address, mac, interface, direct=direct, now=now)
+                self._parts.conflicts.claimed(address, mac, interface, direct=direct, now=now)
 
     def asked(self, sighting: Sighting, now: float) -> None:
         """Hear a client ask for a service address."""
-        if self._absence.lan_heard(now):
+        if self._parts.absence.lan_heard(now):
             self._agenda.touch()
         self._agenda.touch_plans()
         if sighting.vip in self._state.answers.now:
@@ -334,7 +243,7 @@ class Decider:
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
         self._agenda.touch_witnesses()
-        if self._absence.lan_heard(at):
+        if self._parts.absence.lan_heard(at):
             self._agenda.touch()
         if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)
@@ -344,18 +253,7 @@ class Decider:
     def delivered(self, ready: frozenset[IPAddress], refused: Mapping[IPAddress, str], now: float) -> None:
         """Take which addresses this host terminates, and why it cannot have others."""
         self._agenda.touch()
-        changed = (ready ^ self._state.delivery.ready) | (
-            refused.keys() ^ self._state.delivery.refused.keys()
-        )
-        able_again = ready & self._state.delivery.refused.keys()
-        self._state.delivery.ready, self._state.delivery.refused = ready, dict(refused)
-        self._publishing.reconsider(changed, now)
-        self._state.roles.doubt_addresses(changed)
-        if self._own_word.note_inability(now):
-            self._leading.refresh(now)
-        self._leading.await_again(able_again, now)
-        self._virtual.look(now)
-        self.spreading.look_again(now)
+        self._parts.host.delivered(ready, refused, now)
 
     def set_spreading(self, able: bool, now: float) -> None:  # noqa: FBT001 - as every input
         """Hear whether this host's kernel can spread connections over nodes."""
@@ -374,23 +272,23 @@ class Decider:
     def advert(self, received: Received, now: float) -> None:
         """Take a VRRP packet."""
         self._agenda.touch()
-        self._virtual.hear(received, now)
+        self._parts.virtual.hear(received, now)
 
     def checked(self, check: Check, result: Result, now: float) -> None:
         """Take the result of a check that has to be made."""
         self._agenda.touch()
-        self._caring.checked(check, result, now)
-        self._virtual.look(now)
+        self._parts.caring.checked(check, result, now)
+        self._parts.virtual.look(now)
 
     def reached(self, fitness: Mapping[str, Fitness | None], now: float) -> None:
         """Take how well this node serves each of the services that it balances to backends."""
         self._agenda.touch()
-        self._caring.reached(fitness, now)
+        self._parts.caring.reached(fitness, now)
 
     def proxied(self, service: str, now: float) -> None:
         """Hear that this node's proxy passes on the traffic of `service`."""
         self._agenda.touch()
-        self._publishing.reconsider(self._state.readiness.release(service), now)
+        self._parts.publishing.reconsider(self._state.readiness.release(service), now)
 
     def process_gone(self, name: str, now: float) -> None:
         """Hear that the process of a peer has ended."""
@@ -429,7 +327,7 @@ class Decider:
         """Take an operator's wish to drain `node`, or no more; None asks how far it is."""
         self._agenda.touch()
         if node == self._state.me:
-            self._hearing.carry_out_wish(wish, now)
+            self._parts.hearing.carry_out_wish(wish, now)
         else:
             self._state.outbox.put(Tell((node,), self._state.drain.ask(wish, node)))
 
@@ -442,8 +340,8 @@ class Decider:
         text = "a lost member is forgotten: an operator asked for it"
         self._state.outbox.say(Event(Happening.FORGOTTEN, text, facts={"node": name}))
         for word in self._state.fates.words():
-            self._own_word.tell_all(word)
-        self._own_word.describe(now)
+            self._parts.own_word.tell_all(word)
+        self._parts.own_word.describe(now)
         return True
 
     def leave(self, now: float) -> None:
@@ -452,8 +350,8 @@ class Decider:
         self._state.leaving = True
         self._state.roles.doubt_all()
         self._state.rejoining.stop()
-        self._leading.refresh(now)
-        self._virtual.look(now)
+        self._parts.leading.refresh(now)
+        self._parts.virtual.look(now)
 
     def end(self, now: float) -> None:  # noqa: ARG002 - as every input
         """Hear that this node stops now, as it was asked to, whatever it still answers for."""
@@ -464,29 +362,7 @@ class Decider:
 
     def wake(self, now: float) -> None:
         """Do what is due at `now`; calling it early or late is harmless."""
-        self._agenda.touch_witnesses()
-        self._wake_lease(now)  # first of all: after a stretch without running nothing is sure
-        self._wake_watch(now)
-        due = self._agenda.next_of_others()
-        if due is None or now < due:
-            return  # most wakes are the witnesses', and these have to be cheap
-        self._agenda.touch()
-        if self._state.settling.wake(now):
-            self._absence.settle("nobody answered so far", now)
-        self._virtual.wake(now)
-        self._questions.wake(now)
-        self._wake_standing(now)
-        self._caring.wake(now)
-        self.passing_on.wake(now)
-        self.spreading.wake(now)
-        if vouched := self._state.vouching.wake(now):
-            self._state.outbox.extend(vouched)
-            self._leading.check_some_of([each.name for each in vouched], now)
-        self._sharers.wake(now)
-        self._state.outbox.extend(self._state.rejoining.wake(now))
-        self._state.outbox.extend(self._state.clients.wake(now))
-        self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
-        self._failback.wake(now)  # last: what has just changed counts
+        self._waking.wake(now)
 
     def next_wake(self) -> float | None:
         """Return when `wake` is wanted next."""
@@ -505,67 +381,9 @@ class Decider:
         if changed:
             self.spreading.flush()
             self.passing_on.flush()
-            self._caring.look()
+            self._parts.caring.look()
         for effect in self._state.watch.effects():
-            self._take_watch(effect)
+            self._waking.take_watch(effect)
         if changed:
             self._state.outbox.extend(map(Became, self._state.roles.look(self._state)))
         return self._state.outbox.take()
-
-    # -- parts of the above ------------------------------------------------------------------------
-
-    def _wake_lease(self, now: float) -> None:
-        until = self._state.lease.until
-        if self._state.lease.wake(now):
-            text = "this process did not run for a while: asking the others before it answers"
-            self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
-            self._absence.begin(now)
-            self._agenda.touch()
-        if self._state.lease.until != until:
-            self._state.outbox.put(Renew(self._state.lease.until))
-
-    def _wake_watch(self, now: float) -> None:
-        self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
-        if missed := self._state.watch.missed():
-            self._agenda.touch()
-            self._leading.doubt(missed, now)
-        proven = self._state.watch.proven
-        if self._state.isolation.wonders(now, proven):
-            hosts = self._state.clients.known_hosts()
-            self._state.outbox.put(AskHosts(hosts, ProbeKind.ECHO, _HOSTS_ASKED))
-        if self._state.isolation.look(now, proven):
-            text = "nobody is heard any more: this node takes over nothing until it hears somebody"
-            self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
-            stood_in = frozenset(self._state.succession.stood_in)  # by one that was about to hear nobody
-            self._state.answers.only = frozenset(self._state.answers.now) - stood_in
-            self._state.outbox.put(Isolate(isolated=True))
-            self._publishing.reconsider(stood_in, now)
-            self._own_word.describe(now)
-            self._agenda.touch()
-
-    def _wake_standing(self, now: float) -> None:
-        changed, event = self._state.standing.wake(
-            now, lambda: bool(census.informed(self._state.members, self._state.me))
-        )
-        if event:
-            self._state.outbox.say(event)
-        if changed:
-            self._leading.refresh(now)
-        if self._state.drain.wake(now):
-            self._own_word.describe(now)
-        if self._state.inability.wake(now):
-            self._own_word.tell_all(self._state.inability.word)
-
-    def _take_watch(self, effect: Effect) -> None:
-        match effect:
-            case Declare() if self._state.isolation.isolated:
-                pass  # it is this node that is cut off
-            case AskHosts(_, kind, count):
-                self._state.outbox.put(AskHosts(self._state.clients.known_hosts(), kind, count))
-            case _:
-                self._state.outbox.put(effect)
-
-
-def _facts(links: Iterable[Link]) -> set[tuple[int, str, bytes]]:
-    """Return what makes a link another one for those who are to be told where an address is."""
-    return {(link.index, link.name, link.mac) for link in links}

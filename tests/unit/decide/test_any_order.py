@@ -249,8 +249,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert set(state.succession.stood_in) <= known
         assert state.yielding.addresses <= state.answers.wanted()
         assert state.asking.open <= state.plan.leading.keys()
-        assert decider._leading.leaders.keys() <= known
-        assert decider._leading.suspected.keys() <= state.asking.open
+        assert decider._parts.leading.leaders.keys() <= known
+        assert decider._parts.leading.suspected.keys() <= state.asking.open
         assert state.handover.held.isdisjoint(state.plan.leading)
         assert {each.vip for each in state.clients.table.of(ADDRESSES)} <= known
         assert state.clients.followed.addresses <= state.plan.passed_on
