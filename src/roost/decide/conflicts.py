@@ -53,7 +53,7 @@ class Conflicts:
                 Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
             )
             self._publishing.reconsider([address], now)
-            self._leading.passed(peer, now)
+            self._leading.passed(address, peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._contend(address, mac, interface, peer, now)
         elif direct or not self._is_out_of_turn(address, peer):

@@ -132,8 +132,13 @@ class Leading:
         else:
             self._await(address, now)
 
-    def passed(self, peer: str, now: float) -> None:
-        """Hear that `peer` has taken over what this node held for it: now it can be watched by that."""
+    def passed(self, address: IPAddress, peer: str, now: float) -> None:
+        """Hear that `peer` has taken over what this node held for it: now it can be watched by that.
+
+        Another than the leader may have given it up by now, for this node.
+        """
+        if peer != self._state.plan.lead(address).node:
+            self._await(address, now)
         if peer not in self._led_by_peers:
             self._watch(now)
 
@@ -300,8 +305,12 @@ class Leading:
         *,
         mute: bool = False,
         after: float = 0.0,
+        question: bool = False,
     ) -> None:
-        """Look that a new leader is heard, if this node could stand in for it; begin in `after` seconds."""
+        """Look that a new leader is heard, if this node could stand in for it; begin in `after` seconds.
+
+        With `question` only an answer to one counts.
+        """
         if (
             not self._state.settling.settled
             or self._state.leaving
@@ -320,7 +329,7 @@ class Leading:
                 self._publishing.reconsider([address], now)
             else:
                 wait = WAIT * (position if mute else position + 1)
-                self._state.succession.expect(address, leader, now, wait=wait + after)
+                self._state.succession.expect(address, leader, now, wait=wait + after, question=question)
 
     def _is_doubtful(self, name: str) -> bool:
         """Tell whether it may be that a standby is silent, too: nobody waits that it stands in first."""
@@ -429,21 +438,33 @@ class Leading:
             self._sharers.check(name, _CHECKED, self._checked, now)
             self._await_services(name, in_turn(led, _CHECKED, self._checked), now)
 
-    def await_all_of(self, names: Collection[str], now: float, *, mute: bool = False) -> None:
+    def await_all_of(
+        self, names: Collection[str], now: float, *, mute: bool = False, question: bool = False
+    ) -> None:
         """Look that all addresses which these nodes lead are answered: they may not know of some.
 
         Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
+        With `question` only an answer to one counts.
         """
         self._sharers.call_all(names, now)
         for name in sorted(names):
-            self._await_services(name, sorted(self._state.election.led_by(name)), now, mute=mute)
+            led = sorted(self._state.election.led_by(name))
+            self._await_services(name, led, now, mute=mute, question=question)
 
-    def _await_services(self, name: str, services: Iterable[str], now: float, *, mute: bool = False) -> None:
+    def _await_services(
+        self,
+        name: str,
+        services: Iterable[str],
+        now: float,
+        *,
+        mute: bool = False,
+        question: bool = False,
+    ) -> None:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
                 if lead.node == name and not lead.sharers and address not in self.stand_ins:
-                    self.await_claim(address, name, lead.standbys, now, mute=mute)
+                    self.await_claim(address, name, lead.standbys, now, mute=mute, question=question)
 
     def await_proxy(self, moves: Iterable[Move], now: float) -> None:
         """Let who led go on answering until this node passes traffic on; after a failure wait for nothing."""

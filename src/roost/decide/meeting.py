@@ -69,7 +69,7 @@ class Meeting:
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         others = self._others_wanted(before)
-        self._leading.await_all_of(others, now)
+        self._leading.await_all_of(others, now, question=True)
         self._leading.doubt({*others, *_newly_suspected(members, before)}, now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 

@@ -31,6 +31,7 @@ class _Awaited:
     leader: str
     due: float
     asked: int = 0
+    question: bool = False  # only an answer to a question counts
 
 
 class Succession:
@@ -54,15 +55,22 @@ class Succession:
         """Return the leader of `address` that this node stands in for, or None."""
         return self._mute.get(address)
 
-    def expect(self, address: IPAddress, leader: str, now: float, *, wait: float) -> None:
-        """Await a claim of `leader` within `wait` seconds; standing in for somebody else is over."""
+    def expect(
+        self, address: IPAddress, leader: str, now: float, *, wait: float, question: bool = False
+    ) -> None:
+        """Await a claim of `leader` within `wait` seconds; standing in for somebody else is over.
+
+        With `question` it has to answer one: what comes earlier may be from before what it is doubted for.
+        """
         if self._mute.get(address) == leader:
             return
         self._mute.pop(address, None)
         known = self._awaited.get(address)
         if known is None or known.leader != leader:
-            self._awaited[address] = _Awaited(leader, now + wait)
+            self._awaited[address] = _Awaited(leader, now + wait, question=question)
             self._soonest = min(self._soonest, now + wait)
+        else:
+            known.question |= question
 
     def stand_in(self, address: IPAddress, leader: str) -> None:
         """Stand in for `leader` at once: it was awaited long enough."""
@@ -81,7 +89,9 @@ class Succession:
 
     def heard(self, address: IPAddress) -> None:
         """Take note that another node answers for `address`."""
-        self._awaited.pop(address, None)
+        awaited = self._awaited.get(address)
+        if awaited is not None and (awaited.asked or not awaited.question):
+            del self._awaited[address]
 
     def heard_leader(self, address: IPAddress) -> bool:
         """Take note that its leader, or one before this node, claims it; tells whether this one stood in."""

@@ -542,6 +542,16 @@ def test_an_address_passed_on_is_answered_until_the_new_leader_claims_it() -> No
     assert Happening.HANDED_OVER in one.happened()
 
 
+def test_what_another_than_the_leader_took_is_asked_for() -> None:
+    """It may have stood in, and have given that up for this node at the same time."""
+    one = One(web(THEIRS), peers=(3,))
+    one.have(2)
+    one.claim(THEIRS, 3)
+    assert one.answered == frozenset()
+    one.run(0.5)
+    assert one.answered == {THEIRS}
+
+
 def test_a_new_leader_that_never_claims_is_stood_in_for() -> None:
     one = One(web(THEIRS), peers=(3,))
     one.have(2)

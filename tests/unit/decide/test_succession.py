@@ -51,6 +51,17 @@ def test_an_answer_to_the_question_is_as_good() -> None:
     assert play(succession, 10.0, now=WAIT) == ([], frozenset())
 
 
+def test_where_an_answer_counts_alone_an_earlier_claim_ends_no_waiting() -> None:
+    succession = Succession()
+    succession.expect(VIP, "n2", 0.0, wait=WAIT)
+    succession.expect(VIP, "n2", 0.0, wait=WAIT, question=True)
+    succession.heard(VIP)
+    assert succession.awaits(VIP)
+    assert succession.wake(WAIT)[0] == {VIP}
+    succession.heard(VIP)
+    assert not succession.awaits(VIP)
+
+
 def test_the_next_standby_waits_longer_and_so_hears_the_one_before_it() -> None:
     first, second = Succession(), Succession()
     first.expect(VIP, "n2", 0.0, wait=WAIT)

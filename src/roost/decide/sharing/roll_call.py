@@ -88,7 +88,7 @@ class RollCall:
     def wake(
         self, now: float, expected: Callable[[IPAddress], frozenset[str]]
     ) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[str]]:
-        """Return (addresses to ask for now, those of which others are mute than before, who was found mute).
+        """Return (addresses to ask for now, those of which others are mute than before, who is newly mute).
 
         `expected` are those who should answer for an address.
         """
@@ -99,7 +99,7 @@ class RollCall:
             call = self._calls[address]
             mute = expected(address) - call.heard if call.asked else None
             if mute is not None and (not mute or call.asked >= _ASKS):
-                found |= mute
+                found |= mute - self.mute(address)
                 if self._close(address, mute, now):
                     changed.add(address)
                 if not call.again:

@@ -94,7 +94,9 @@ class Sharers:
             self._state.outbox.put(Ask(tuple(in_order(asked))))
         for name in sorted(mute):  # whose process does not answer is mute for all
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
-                changed |= set(self._state.roll_call.take_for_mute(self._all_of(name), name, now))
+                changed |= set(self._state.roll_call.take_for_mute(self._looked_after(name), name, now))
+            else:
+                self.call_all([name], now + _FIRST_LOOK)
         if over:  # perhaps one that gossip has never known, and that is found nowhere any more
             changed |= set(self._state.plan.shared)
         self._look_again(changed, now)
@@ -119,9 +121,8 @@ class Sharers:
             self._state.roll_call.call(islice(self._looked_after(name), most), now)
 
     def _looked_after(self, name: str) -> Iterator[IPAddress]:
-        """Yield what `name` shares and this node looks that it answers for."""
-        lead = self._state.plan.lead
-        return (each for each in self._all_of(name) if self._looks_after(name, lead(each)))
+        """Yield what `name` shares now and this node looks that it answers for."""
+        return (each for each in self._all_of(name) if name in self._expected(each))
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""

@@ -10,9 +10,11 @@ from tests.unit.decide.one import One, address_of, web
 from roost.decide.effects import Answer, Ask, PassOn
 from roost.decide.join_target import parse_target
 from roost.model.event import Happening
+from roost.model.fitness import Fitness
 from roost.model.node import Verdict
 from roost.model.service import Service
 from roost.model.sharing import ALL_SLOTS, Share, Sharing, slot_of, table
+from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.held import Held, HeldRow
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
@@ -40,6 +42,11 @@ def share(one: One) -> Share:
 
 def own(*there: str) -> bytes:
     return table(EVEN, frozenset(there)).slots_of("n1")
+
+
+def lent(*there: str) -> bytes:
+    """What n1 answers for n2."""
+    return bytes(now & ~before for now, before in zip(own(*there), own("n1", "n2", "n3"), strict=True))
 
 
 def clients_of(*there: str, who: str = "n1") -> set[Sighting]:
@@ -154,6 +161,28 @@ def test_a_mute_node_is_stood_in_for_and_its_clients_stay() -> None:
     one.have(2)
     one.run(0.5)
     assert share(one) == Share(own("n1", "n2", "n3"))
+
+
+def test_who_may_be_mute_is_asked_for_what_it_shares_now() -> None:
+    """What it is unfit for it does not answer, and that says nothing."""
+    also = address_of(2, 1, 3, number=1)
+    one = sharing(SHARED, web(also, name="also", sharing=Sharing()))
+    one.hear(Fit("n2", (FitRow("web", Fitness(fit=False, why="tcp"), 1),)))
+    one.run(1.0)
+    one.effects.clear()
+    one.have(2, Verdict.SUSPECT)
+    one.run(0.02)
+    assert one.asked() == {also}
+
+
+def test_who_is_mute_for_one_address_is_asked_for_all_that_it_shares() -> None:
+    others = [address_of(2, 1, 3, number=number) for number in range(1, 12)]
+    one = sharing(SHARED, *(web(each, name=f"s{each}", sharing=Sharing()) for each in others))
+    one.answering.discard(2)
+    one.have(2, Verdict.SUSPECT)
+    one.run(0.3)
+    for address in (VIP, *others):
+        assert one.decider.announcements[address].share == Share(own("n1", "n2", "n3"), lent("n1", "n3"))
 
 
 def test_a_node_with_other_services_is_asked_for_what_it_shares() -> None:
