@@ -78,6 +78,7 @@ class Conflicts:
             return True
         if peer is not None and direct:
             self._state.asking.heard(address)
+            self._state.handover.answered(address)
             self._sharers.heard(address, peer, now)
         return peer is not None
 

@@ -30,6 +30,7 @@ class Handover:
         self._budget = budget
         self._hold = hold
         self._held: dict[IPAddress, float] = {}  # -> until when
+        self._unheard: set[IPAddress] = set()  # of what others share from now on, who answers for it
         self._next_ask: float | None = None
         self._asked = 0  # times, since an address was passed on last
 
@@ -49,25 +50,31 @@ class Handover:
             self._asked = 0
             self._next_ask = now + _ASK_AT[0]
 
-    def keep(self, addresses: Collection[IPAddress], now: float, seconds: float) -> None:
-        """Hold addresses that several others share from now on, whose claims are never heard."""
-        for address in addresses:
-            self._held.setdefault(address, now + seconds)
+    def keep(self, address: IPAddress, now: float, seconds: float) -> None:
+        """Hold an address that others share from now on, and never claim: for so long, once one answers."""
+        if address not in self._held:
+            self.pass_on([address], now, seconds)
+            self._unheard.add(address)
+
+    def answered(self, address: IPAddress) -> None:
+        """Take note that one of those who share an address has answered for it."""
+        self._unheard.discard(address)
 
     def let_go(self, addresses: Collection[IPAddress]) -> None:
         """Hold these no longer: this node leads them again, or nobody does."""
         for address in addresses:
             self._held.pop(address, None)
+        self._unheard.difference_update(addresses)
 
     def claimed(self, address: IPAddress) -> bool:
         """Take note that another node was heard claiming `address`; tells whether it was held."""
+        self._unheard.discard(address)
         return self._held.pop(address, None) is not None
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         """Return (addresses to ask the LAN for now, addresses whose deadline has passed)."""
-        over = frozenset(address for address, until in self._held.items() if until <= now)
-        for address in over:
-            del self._held[address]
+        over = frozenset(address for address in self._held if self._ends(address) <= now)
+        self.let_go(over)
         if self._next_ask is None or self._next_ask > now:
             return frozenset(), over
         self._asked += 1
@@ -78,5 +85,9 @@ class Handover:
         """When `wake` is wanted next, or None while nothing is held."""
         if not self._held:
             return None
-        first = min(self._held.values())
+        first = min(map(self._ends, self._held))
         return first if self._next_ask is None else min(first, self._next_ask)
+
+    def _ends(self, address: IPAddress) -> float:
+        """Return when to hold an address no longer, as it stands."""
+        return self._held[address] + (self._hold if address in self._unheard else 0.0)

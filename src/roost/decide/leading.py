@@ -260,7 +260,7 @@ class Leading:
             return
         self._state.asking.end([address])
         if address in self._state.answers.now and self._state.announcing_links:
-            self._state.handover.keep([address], now, _UNTIL_TOLD)
+            self._state.handover.keep(address, now, _UNTIL_TOLD)
         else:
             self._state.handover.let_go([address])
 
@@ -503,3 +503,4 @@ class Leading:
             able = self._state.me in lead.standbys and self._state.may_lead(self._state.me)
             if lead.node and able and self._state.watch.shares_link(lead.node):
                 self._state.succession.stand_in(address, lead.node)
+                self._state.roles.doubt_addresses([address])  # what is answered does not change

@@ -42,11 +42,12 @@ class Waking:
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
             self._parts.leading.check_some_of([each.name for each in vouched], now)
-        self._parts.sharers.wake(now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
-        self._parts.failback.wake(now)  # last: what has just changed counts
+        self._parts.failback.wake(now)  # late: what has just changed counts
+        self._parts.sharers.wake(now)  # last: any of the above may have called somebody
+        self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)  # who is watched from now on
 
     def take_watch(self, effect: Effect) -> None:
         """Take what the witnesses want."""

@@ -72,3 +72,18 @@ def test_another_address_that_is_passed_on_is_asked_for_as_soon() -> None:
         handover.wake(now=handover.next_wake() or 0.0)
     handover.pass_on({MAIL}, now=10.5)
     assert handover.next_wake() == 10.53
+
+
+def test_what_others_share_is_held_for_a_moment_once_one_of_them_answers() -> None:
+    for heard, over in ((10.1, 10.5), (12.0, 12.0), (None, 14.5)):
+        handover = Handover(hold=4.0)
+        handover.keep(WEB, now=10.0, seconds=0.5)
+        now = 10.0
+        while WEB in handover.held:
+            if heard is not None and now >= heard:
+                handover.answered(WEB)
+            due = handover.next_wake()
+            assert due is not None
+            now = max(now, min(due, heard or due) if now < (heard or 0.0) else due)
+            handover.wake(now)
+        assert now == over, heard

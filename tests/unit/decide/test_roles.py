@@ -88,6 +88,17 @@ def test_who_passes_the_lead_on_is_standby_although_it_answers_yet() -> None:
     assert changes(one) == [("web", UNFIT, LEADING)]
 
 
+def test_who_stands_in_for_a_leader_that_never_claimed_leads_again() -> None:
+    """It has answered all along, so that nothing else changes."""
+    one = One(web(THEIRS), peers=(3,))
+    one.have(2)
+    one.run(1.0)
+    assert one.roles == {"web": STANDBY}
+    one.run(4.0)
+    assert one.answered == {THEIRS}
+    assert one.roles == {"web": LEADING}
+
+
 def test_the_one_that_leads_though_nobody_is_fit_leads() -> None:
     one = begun(web(MINE, track=(CHECK,)), bind=None, peers=())
     one.tell(one.decider.checked, CHECK, Result(ok=False, why="it is gone"))

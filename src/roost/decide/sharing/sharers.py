@@ -1,6 +1,7 @@
 """Who shares the addresses, as it changes: who left, who came, who is mute, who is lost and answers still."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, islice
 from typing import Final
 
@@ -29,6 +30,7 @@ class Sharers:
     def __init__(self, state: State, publishing: Publishing) -> None:
         self._state = state
         self._publishing = publishing
+        self._watched: AbstractSet[str] = frozenset()
         self._turn = 0  # of the addresses that lost nodes are asked for
 
     def take(self, moves: Iterable[Move], now: float) -> None:
@@ -58,8 +60,11 @@ class Sharers:
     def follow(self, now: float) -> None:
         """Forget who is lost no more, or was found gone on the wire.
 
-        Where all that share an address are mute it may be the turn of this node, which does not share it.
+        Whoever falls to this node to watch from now on, and wants other services, may be mute for some. Where
+        all that share an address are mute it may be the turn of this node, which does not share it.
         """
+        watched, self._watched = self._watched, self._state.duties.keys()
+        self.call_all([name for name in self._watched - watched if self._wants_others(name)], now)
         changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
         lead, me = self._state.plan.lead, self._state.me
         forsaken = [each for each in self._state.roll_call.incomplete if me not in lead(each).sharers]
@@ -109,6 +114,11 @@ class Sharers:
         """Tell whether a node wants the same services, so that one without an answer tells of all."""
         digest = self._state.desired.digest
         return any(each.name == name and each.metadata.digest == digest for each in self._state.members)
+
+    def _wants_others(self, name: str) -> bool:
+        """Tell whether a node wants other services than this one."""
+        digest = self._state.desired.digest
+        return any(each.name == name and each.wants_others(digest) for each in self._state.members)
 
     def _is_known_now(self, name: str) -> bool:
         """Tell whether a lost node does not count as there any more: it is back, or was found gone."""

@@ -147,6 +147,34 @@ def test_where_those_that_watch_a_mute_node_are_mute_as_well_the_next_one_stands
     assert share(one).slots == ALL_SLOTS
 
 
+def test_whom_it_has_to_watch_from_now_on_is_asked_for_what_it_may_not_know() -> None:
+    """Of five nodes each is watched by three, of four by all others."""
+    one = One(SHARED, peers=(2, 3, 4, 5))
+    (unwatched,) = {"n2", "n3", "n4", "n5"} - one.decider.state.duties.keys()
+    number = int(unwatched[1:])
+    one.answering = {2, 3, 4, 5} - {number}
+    one.have(number, digest="other services")
+    one.run(1.0)
+    assert one.decider.state.roll_call.mute(VIP) == set()
+    gone = min({2, 3, 4, 5} - {number})
+    one.have(gone, Verdict.UNREACHABLE)
+    one.run(0.3)
+    assert unwatched in one.decider.state.duties
+    assert one.decider.state.roll_call.mute(VIP) == {unwatched}
+
+
+def test_who_drains_answers_until_another_is_ready() -> None:
+    """Its proxy may not pass the traffic on yet; who shares an address claims nothing."""
+    one = One(SHARED, peers=(2,))
+    one.tell(one.decider.wish, "n1", True)
+    one.have(1, draining=True)
+    one.run(1.0)
+    assert one.answered == {VIP}
+    one.answering = {2}
+    one.run(0.5)
+    assert one.answered == set()
+
+
 def test_a_mute_node_is_stood_in_for_and_its_clients_stay() -> None:
     one = sharing()
     asked_by_all(one)
