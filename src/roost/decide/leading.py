@@ -153,6 +153,8 @@ class Leading:
             self._state.roles.doubt_all()
             known = self._state.plan.known
             self._state.plan.take_all(self._state.refused)
+            if self._state.plan.known - known:
+                self._passing_on.look_back(now)
             if self._state.plan.known != known:
                 self._state.clients.table.keep(self._state.plan.known)
                 self._state.outbox.put(Notice(self._state.plan.known))

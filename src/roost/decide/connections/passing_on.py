@@ -53,6 +53,10 @@ class PassingOn:
 
     def start(self, now: float) -> None:
         """Begin: look for what a predecessor of this process has left."""
+        self.look_back(now)
+
+    def look_back(self, now: float) -> None:
+        """Count what this host holds for addresses that it may have led before they came, or came again."""
         if self._state.settings.keep_connections:
             self._own.look_back(now)
 

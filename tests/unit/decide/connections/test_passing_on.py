@@ -45,6 +45,18 @@ def lose(one: One) -> None:
     one.claim(MINE, 2)
 
 
+def test_what_it_served_before_its_services_were_dropped_is_looked_for_when_they_come_again() -> None:
+    one = One(web(MINE), peers=(2,))
+    one.want()
+    one.run(10.0)
+    one.have(1, draining=True)
+    one.want(web(MINE))
+    one.run(0.1)
+    assert one.of(Count)[-1].addresses == {MINE}
+    one.tell(one.decider.counted, (flow(1),))
+    assert Held("n1", (HeldRow(MINE, 1, 600),)) in [word for _, word in one.told(Held)]
+
+
 # -- the new leader --------------------------------------------------------------------------------
 
 
