@@ -422,11 +422,14 @@ class Leading:
             self.await_claim(address, str(lead.node), lead.standbys, now, after=after)
 
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
-        """Return which of `addresses` are to be asked for: those by which a leader is watched may be well."""
+        """Return which of `addresses` are to be asked for: one by which a leader is watched it may answer.
+
+        What counts is an answer from after the doubt.
+        """
         well = {
             address
             for name, address in self._led_by_peers.items()
-            if address in addresses and self._state.watch.evidence(name, now).process
+            if address in addresses and self._state.watch.evidence(name, now).answered > now - WAIT
         }
         for address in well:
             self._state.succession.heard(address)

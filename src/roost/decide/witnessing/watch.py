@@ -11,7 +11,7 @@ judge it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from roost.decide.effects import AskHosts, Declare, Doubt, Hold, LetWait, Listen, Probe, Target, Tell
@@ -43,6 +43,7 @@ class Evidence:
 
     kernel: bool
     process: bool | None  # None: nothing is asked that its process would answer
+    answered: float = field(default=float("-inf"), compare=False)  # when its process did last, seconds
 
 
 class Watch:
@@ -104,9 +105,12 @@ class Watch:
     def evidence(self, name: str, now: float) -> Evidence:
         """Return what is heard of `name`."""
         keys = [key for key, target in self._targets.items() if target.name == name and key != name]
-        led = [self._processes.well(key, now) for key in keys if key in self._processes.subjects]
+        led = [key for key in keys if key in self._processes.subjects]
         kernel = self._kernels is not None and self._kernels.well(name, now)
-        return Evidence(kernel, any(led) if led else None)
+        if not led:
+            return Evidence(kernel, None)
+        answered = (self._processes.heard(key) or float("-inf") for key in led)
+        return Evidence(kernel, any(self._processes.well(key, now) for key in led), max(answered))
 
     def hears_lost(self, name: str) -> bool:
         """Tell whether the host of a member that was called dead answers for its own address still."""
