@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from roost.decide.doubts import Doubts
 from roost.decide.effects import Isolate, Join
 from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
@@ -30,12 +31,15 @@ class Absence:
         publishing: Publishing,
         own_word: OwnWord,
         failback: Failback,
+        *,
+        doubts: Doubts,
     ) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
         self._own_word = own_word
         self._failback = failback
+        self._doubts = doubts
         self._returned = float("-inf")  # when this node heard others again last
         self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
         self._unsure: frozenset[str] = frozenset()  # nodes that it lost when it heard nobody
@@ -70,7 +74,7 @@ class Absence:
         for address in in_order(self._state.plan.passed_on):
             lead = self._state.plan.lead(address)
             if lead.node:
-                self._leading.await_claim(address, lead.node, lead.standbys, now)
+                self._doubts.await_claim(address, lead.node, lead.standbys, now)
         self._leading.refresh(now)
         self._publishing.reconsider(None, now)
         self._state.roles.doubt_all()

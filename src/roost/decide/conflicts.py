@@ -6,6 +6,7 @@ from typing import Final
 from roost.decide import census
 from roost.decide.claims import claimant
 from roost.decide.contention import AGAIN, INSISTS, Contender, Disputes, reason_to_yield
+from roost.decide.doubts import Doubts
 from roost.decide.effects import Ask
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
@@ -29,11 +30,14 @@ _JITTER: Final = 0.4  # seconds: two that have yielded to each other come back o
 class Conflicts:
     """Settles who answers, one claim at a time."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing, sharers: Sharers) -> None:
+    def __init__(
+        self, state: State, leading: Leading, publishing: Publishing, sharers: Sharers, doubts: Doubts
+    ) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
         self._sharers = sharers
+        self._doubts = doubts
         self._disputes = Disputes()
         self._challenged: dict[IPAddress, float] = {}  # -> when it may be asked for again
 
@@ -53,12 +57,12 @@ class Conflicts:
                 Happening.HANDED_OVER, "handed over", address, to=peer, interface=interface
             )
             self._publishing.reconsider([address], now)
-            self._leading.passed(address, peer, now)
+            self._doubts.passed(address, peer, now)
         elif address in self._state.plan.leading or self._state.succession.instead_of(address):
             self._contend(address, mac, interface, peer, now)
         elif direct or not self._is_out_of_turn(address, peer):
             self._state.succession.heard(address)
-            self._leading.note_answerer(address, peer, now)
+            self._doubts.note_answerer(address, peer, now)
 
     def _is_out_of_turn(self, address: IPAddress, peer: str | None) -> bool:
         """Tell whether `peer` claims what this node would stand in for before it.
@@ -146,7 +150,7 @@ class Conflicts:
         if peer is None and address in self._state.answers.now:
             self._note_claim(address, mac, interface, None, now)
         if address not in self._state.answers.wanted():
-            self._leading.note_answerer(address, peer, now)  # its leader is not to be judged by that one
+            self._doubts.note_answerer(address, peer, now)  # its leader is not to be judged by that one
             return
         if now < self._challenged.get(address, now):
             return

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from roost.decide.absence import Absence
+from roost.decide.doubts import Doubts
 from roost.decide.effects import Isolate, Open
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
@@ -25,6 +26,7 @@ class Host:
         state: State,
         *,
         leading: Leading,
+        doubts: Doubts,
         publishing: Publishing,
         own_word: OwnWord,
         absence: Absence,
@@ -33,6 +35,7 @@ class Host:
     ) -> None:
         self._state = state
         self._leading = leading
+        self._doubts = doubts
         self._publishing = publishing
         self._own_word = own_word
         self._absence = absence
@@ -74,7 +77,7 @@ class Host:
         self._state.roles.doubt_addresses(changed)
         if self._own_word.note_inability(now):
             self._leading.refresh(now)
-        self._leading.await_again(able_again, now)
+        self._doubts.await_again(able_again, now)
         self._virtual.look(now)
         self._spreading.look_again(now)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from roost.decide.doubts import Doubts
 from roost.decide.leading import Leading
 from roost.decide.members import ClusterMember
 from roost.decide.publishing import Publishing
@@ -23,12 +24,15 @@ class Meeting:
         publishing: Publishing,
         own_word: OwnWord,
         spreading: Spreading,
+        *,
+        doubts: Doubts,
     ) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
         self._own_word = own_word
         self._spreading = spreading
+        self._doubts = doubts
 
     def follow(self, members: tuple[ClusterMember, ...], now: float) -> None:
         """Take all members of the cluster, after any of them changed."""
@@ -69,8 +73,8 @@ class Meeting:
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)
         others = self._others_wanted(before)
-        self._leading.await_all_of(others, now, question=True)
-        self._leading.doubt({*others, *_newly_suspected(members, before)}, now)
+        self._doubts.await_all_of(others, now, question=True)
+        self._doubts.doubt({*others, *_newly_suspected(members, before)}, now)
         self._publishing.reconsider(free, now)  # not before: most of it is led by whom it was yielded to
 
     def _others_wanted(self, before: Mapping[str, ClusterMember]) -> list[str]:

@@ -5,6 +5,7 @@ from roost.decide.agenda import Agenda
 from roost.decide.caring import Caring
 from roost.decide.conflicts import Conflicts
 from roost.decide.connections.passing_on import PassingOn
+from roost.decide.doubts import Doubts
 from roost.decide.failback import Failback
 from roost.decide.hearing import Hearing
 from roost.decide.host import Host
@@ -31,19 +32,25 @@ class Parts:
         self.own_word = OwnWord(state)
         self.sharers = Sharers(state, self.publishing)
         self.spreading = Spreading(state, self.passing_on)
+        self.doubts = Doubts(state, self.publishing, self.sharers)
         self.leading = Leading(
             state,
             self.publishing,
             self.own_word,
             self.passing_on,
             self.sharers,
+            doubts=self.doubts,
             spreading=self.spreading,
         )
         self.failback = Failback(state, self.leading, self.own_word)
-        self.conflicts = Conflicts(state, self.leading, self.publishing, self.sharers)
-        self.absence = Absence(state, self.leading, self.publishing, self.own_word, self.failback)
-        self.meeting = Meeting(state, self.leading, self.publishing, self.own_word, self.spreading)
-        self.questions = Questions(state, self.leading, self.publishing)
+        self.conflicts = Conflicts(state, self.leading, self.publishing, self.sharers, self.doubts)
+        self.absence = Absence(
+            state, self.leading, self.publishing, self.own_word, self.failback, doubts=self.doubts
+        )
+        self.meeting = Meeting(
+            state, self.leading, self.publishing, self.own_word, self.spreading, doubts=self.doubts
+        )
+        self.questions = Questions(state, self.leading, self.publishing, self.doubts)
         self.virtual = Following(state, self.leading, self.publishing)
         self.caring = Caring(state, self.leading, self.own_word)
         self.hearing = Hearing(
@@ -58,6 +65,7 @@ class Parts:
         self.host = Host(
             state,
             leading=self.leading,
+            doubts=self.doubts,
             publishing=self.publishing,
             own_word=self.own_word,
             absence=self.absence,

@@ -5,6 +5,7 @@ asking, succession, handover, yielding, patrol -> one question each time -> stan
 
 from typing import Final
 
+from roost.decide.doubts import Doubts
 from roost.decide.effects import Ask, AskProxy
 from roost.decide.leading import Leading
 from roost.decide.publishing import Publishing
@@ -20,10 +21,11 @@ _STOOD_IN: Final = 8  # addresses asked for at once: each may have a leader agai
 class Questions:
     """Asks in time; the answers come as claims."""
 
-    def __init__(self, state: State, leading: Leading, publishing: Publishing) -> None:
+    def __init__(self, state: State, leading: Leading, publishing: Publishing, doubts: Doubts) -> None:
         self._state = state
         self._leading = leading
         self._publishing = publishing
+        self._doubts = doubts
 
     def wake(self, now: float) -> None:
         """Ask for what is doubtful, and act on what nobody answered."""
@@ -33,7 +35,7 @@ class Questions:
         for address in free:
             self._leading.suspected.pop(address, None)
         awaited, mute = self._state.succession.wake(now)
-        awaited = self._leading.still_doubtful(awaited, now)
+        awaited = self._doubts.still_doubtful(awaited, now)
         for address in in_order(filter(self._state.answers.takes_over, mute)):
             who = self._state.succession.instead_of(address)
             self._state.outbox.happened(
@@ -42,10 +44,10 @@ class Questions:
         # Who is mute for one address is asked for all.
         mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
         hung = {name for name in mutes if self._state.watch.evidence(name, now).process is False}
-        self._leading.await_all_of(hung, now, mute=True)
-        self._leading.await_all_of(mutes - hung, now)
+        self._doubts.await_all_of(hung, now, mute=True)
+        self._doubts.await_all_of(mutes - hung, now)
         held, over = self._state.handover.wake(now)
-        self._leading.stand_in(over)
+        self._doubts.stand_in(over)
         yielded, silent = self._wake_yielding(now)
         services, freed = self._state.readiness.wake(now)
         self._state.outbox.extend(AskProxy(service) for service in services)

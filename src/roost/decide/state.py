@@ -187,8 +187,8 @@ class State:
         Those are its witnesses but those that are mute themselves; where none of them shares the address,
         others of those that do.
         """
-        mute = self.roll_call.mute(lead.address) - {name}
-        watching = witnesses(name, self._ring_now().nodes - mute)
+        nodes, mute = self._ring_now().nodes, self.roll_call.mute(lead.address) - {name}
+        watching = witnesses(name, nodes - mute if mute else nodes)  # mostly one that is remembered
         if watching.isdisjoint(lead.sharers):
             watching |= witnesses(name, frozenset(lead.sharers) - mute | {name})
         return watching if self.me in watching else frozenset()

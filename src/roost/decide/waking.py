@@ -41,7 +41,7 @@ class Waking:
         self._parts.spreading.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)
-            self._parts.leading.check_some_of([each.name for each in vouched], now)
+            self._parts.doubts.check_some_of([each.name for each in vouched], now)
         self._state.outbox.extend(self._state.rejoining.wake(now))
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
@@ -73,7 +73,7 @@ class Waking:
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)
         if missed := self._state.watch.missed():
             self._agenda.touch()
-            self._parts.leading.doubt(missed, now)
+            self._parts.doubts.doubt(missed, now)
         proven = self._state.watch.proven
         if self._state.isolation.wonders(now, proven):
             hosts = self._state.clients.known_hosts()

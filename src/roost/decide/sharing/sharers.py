@@ -132,7 +132,11 @@ class Sharers:
 
     def _looked_after(self, name: str) -> Iterator[IPAddress]:
         """Yield what `name` shares now and this node looks that it answers for."""
-        return (each for each in self._all_of(name) if name in self._expected(each))
+        lost_but_heard = name in self._state.presence.nodes
+        for each in self._all_of(name):
+            lead = self._state.plan.lead(each)
+            if (lost_but_heard or name in lead.sharers) and self._looks_after(name, lead):
+                yield each
 
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""

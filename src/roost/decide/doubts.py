@@ -1,0 +1,268 @@
+"""Whether leaders answer for what they lead: who is awaited, asked for, watched by what, and stood in for."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Final
+
+from roost.decide import census
+from roost.decide.publishing import Publishing
+from roost.decide.sharing.sharers import Sharers
+from roost.decide.state import State
+from roost.decide.succession import WAIT
+from roost.decide.witnessing.targets import in_turn
+from roost.model.address import IPAddress, in_order
+from roost.model.node import Candidate, Verdict
+
+__all__ = ["Doubts"]
+
+_CHECKED: Final = 4  # services of a suspect at a time
+_HELD: Final = 0.2  # seconds between two looks at what a node that leaves answers for, and nobody else
+_GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
+
+
+class Doubts:
+    """Looks after the leaders."""
+
+    def __init__(self, state: State, publishing: Publishing, sharers: Sharers) -> None:
+        self._state = state
+        self._publishing = publishing
+        self._sharers = sharers
+        self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
+        self._checked = 0  # addresses of suspects, in turn
+        # One address each, that shows whether its process lives.
+        self._led_by_peers: dict[str, IPAddress] = {}
+
+    def follow(self, before: Mapping[str, Candidate], now: float) -> None:
+        """Follow who can lead now; `before` are the candidates as they were."""
+        before_led = self._led_by_peers
+        unshown = self._watch(now)
+        self._sharers.follow(now)
+        self.stand_ins = {
+            each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
+        }
+        self.doubt({name for name in self.stand_ins.values() if not self._state.may_lead(name)}, now)
+        unable = self._state.inability.by_node
+        self._doubt_answers(
+            [each for each, name in self.stand_ins.items() if each in unable.get(name, ())], now
+        )
+        for name, address in self._led_by_peers.items():
+            if name in unshown or before_led.get(name) != address:
+                self._look_at(name, address, now)
+        self._pass_standing_in_on(before, now)
+
+    def doubt(self, names: Collection[str], now: float) -> None:
+        """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
+        self._sharers.doubt(names, now)
+        for name in sorted(names):
+            if (address := self._led_by_peers.get(name)) is not None:
+                self._await(address, now)
+                if self._state.me not in self._state.plan.lead(address).standbys:
+                    self._await_own(name, now)
+        self._doubt_answers([each for each, name in self.stand_ins.items() if name in names], now)
+
+    def passed(self, address: IPAddress, peer: str, now: float) -> None:
+        """Hear that `peer` has taken over what this node held for it: now it can be watched by that.
+
+        Another than the leader may have given it up by now, for this node.
+        """
+        if peer != self._state.plan.lead(address).node:
+            self._await(address, now)
+        if peer not in self._led_by_peers:
+            self._watch(now)
+
+    def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
+        """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
+        leader = self._state.plan.lead(address).node
+        if peer is None or leader is None or peer == leader:
+            self.stand_ins.pop(address, None)
+            if peer is not None and peer == leader:
+                self._watch_by(address, leader, now)
+            return
+        if self._state.verdict(peer) is Verdict.LEAVING:
+            self._await(address, now, after=_HELD)  # it holds the address, and may end at any moment
+            return
+        if self.stand_ins.get(address) == peer:
+            return
+        process = self._state.watch.evidence(leader, now).process
+        # Two miss it now, or one that watches it where this node does not.
+        owes = process is False or (process is None and not self._is_stood_in_for(leader))
+        self.stand_ins[address] = peer
+        if owes:
+            self.await_all_of([leader], now)  # what else it leads is asked for, too
+        if self._led_by_peers.get(leader) == address:
+            self._watch(now)  # it may have yielded that one, and lives
+
+    def await_claim(
+        self,
+        address: IPAddress,
+        leader: str,
+        standbys: Sequence[str],
+        now: float,
+        *,
+        mute: bool = False,
+        after: float = 0.0,
+        question: bool = False,
+    ) -> None:
+        """Look that a new leader is heard, if this node could stand in for it; begin in `after` seconds.
+
+        With `question` only an answer to one counts.
+        """
+        if (
+            not self._state.settling.settled
+            or self._state.leaving
+            or not self._state.watch.shares_link(leader)
+        ):
+            self._state.succession.forget([address])
+            return
+        able = [name for name in standbys if self._state.may_lead(name)]
+        if self._state.me not in able:
+            self._state.succession.forget([address])
+        elif address not in self._state.handover.held:
+            ahead = takewhile(lambda name: name != self._state.me, able)
+            position = sum(not self._is_doubtful(name) for name in ahead)
+            if mute and position == 0:
+                self._state.succession.stand_in(address, leader)
+                self._publishing.reconsider([address], now)
+            else:
+                wait = WAIT * (position if mute else position + 1)
+                self._state.succession.expect(address, leader, now, wait=wait + after, question=question)
+
+    def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Look that these are answered, if others lead them: this node could not stand in until now."""
+        for address in in_order(addresses):
+            self._await(address, now)
+
+    def await_all_of(
+        self, names: Collection[str], now: float, *, mute: bool = False, question: bool = False
+    ) -> None:
+        """Look that all addresses which these nodes lead are answered: they may not know of some.
+
+        Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
+        With `question` only an answer to one counts.
+        """
+        self._sharers.call_all(names, now)
+        for name in sorted(names):
+            led = sorted(self._state.election.led_by(name))
+            self._await_services(name, led, now, mute=mute, question=question)
+
+    def check_some_of(self, names: Collection[str], now: float) -> None:
+        """Look at some more addresses of each of these: gossip does not tell what they want now."""
+        for name in sorted(names):
+            led = sorted(self._state.election.led_by(name))
+            self._checked += 1
+            self._sharers.check(name, _CHECKED, self._checked, now)
+            self._await_services(name, in_turn(led, _CHECKED, self._checked), now)
+
+    def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
+        """Return which of `addresses` are to be asked for: one by which a leader is watched it may answer.
+
+        What counts is an answer from after the doubt.
+        """
+        well = {
+            address
+            for name, address in self._led_by_peers.items()
+            if address in addresses and self._state.watch.evidence(name, now).answered > now - WAIT
+        }
+        for address in well:
+            self._state.succession.heard(address)
+        return frozenset(addresses) - well
+
+    def stand_in(self, addresses: Iterable[IPAddress]) -> None:
+        """Go on answering for what was passed on and never claimed, where a claim would have been heard."""
+        for address in in_order(addresses):
+            lead = self._state.plan.lead(address)
+            able = self._state.me in lead.standbys and self._state.may_lead(self._state.me)
+            if lead.node and able and self._state.watch.shares_link(lead.node):
+                self._state.succession.stand_in(address, lead.node)
+                self._state.roles.doubt_addresses([address])  # what is answered does not change
+
+    def _watch(self, now: float) -> frozenset[str]:
+        """Watch peers, each by an address that it leads and answers for, if there is one.
+
+        Return those whose process has yet to show that it answers.
+        """
+        state = self._state
+        # These are answered by others, and show nothing about their leader.
+        mute = {*state.succession.stood_in, *self.stand_ins, *state.handover.held}
+        self._led_by_peers = census.led_by_peers(
+            state.members,
+            state.plan,
+            state.election,
+            digest=state.desired.digest,
+            before={name: address for name, address in self._led_by_peers.items() if address not in mute},
+            mute=mute,
+        )
+        return state.watch.update(self._led_by_peers, now)
+
+    def _look_at(self, name: str, address: IPAddress, now: float) -> None:
+        """Look that `name` answers for what it is to be watched by: before it did, silence is no sign."""
+        if self._state.plan.lead(address).sharers:
+            self._sharers.doubt([name], now)
+        else:
+            self._await(address, now)
+
+    def _is_doubtful(self, name: str) -> bool:
+        """Tell whether it may be that a standby is silent, too: nobody waits that it stands in first."""
+        return self._state.verdict(name) is Verdict.SUSPECT or name in self._state.watch.owing
+
+    def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
+        """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
+        going = {
+            name
+            for name, candidate in self._state.election.candidates.items()
+            if candidate.verdict in _GOING and (was := before.get(name)) and was.verdict not in _GOING
+        }
+        self.doubt(going, now)
+        if self._state.me in going:
+            stood_in = tuple(self._state.succession.stood_in)
+            self._state.succession.forget(stood_in)
+            for address in stood_in:
+                self._await(address, now)
+            self._publishing.reconsider(stood_in, now)
+
+    def _await_own(self, name: str, now: float) -> None:
+        """Look that one address of `name` is answered that this node would have to stand in for."""
+        for service in sorted(self._state.election.led_by(name)):
+            for address in self._state.election.rankings[service].service.addresses:
+                if self._state.me in self._state.plan.lead(address).standbys:
+                    self._await(address, now)
+                    return
+
+    def _doubt_answers(self, addresses: Iterable[IPAddress], now: float) -> None:
+        """Look that these are answered: who stood in for their leaders perhaps does no more."""
+        for address in addresses:
+            del self.stand_ins[address]
+            self._await(address, now)
+
+    def _watch_by(self, address: IPAddress, leader: str, now: float) -> None:
+        """Watch a leader by what it was heard to answer for, unless it answers what it is watched by.
+
+        It may know others, or that one no more.
+        """
+        answers = self._state.watch.evidence(leader, now).process
+        if not answers and address not in self._state.plan.virtual:
+            self._led_by_peers[leader] = address
+            self._watch(now)
+
+    def _is_stood_in_for(self, leader: str) -> bool:
+        return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
+
+    def _await(self, address: IPAddress, now: float, *, after: float = 0.0) -> None:
+        lead = self._state.plan.lead(address)
+        if lead.node not in (None, self._state.me) and not lead.sharers:
+            self.await_claim(address, str(lead.node), lead.standbys, now, after=after)
+
+    def _await_services(
+        self,
+        name: str,
+        services: Iterable[str],
+        now: float,
+        *,
+        mute: bool = False,
+        question: bool = False,
+    ) -> None:
+        for service in services:
+            for address in self._state.election.rankings[service].service.addresses:
+                lead = self._state.plan.lead(address)
+                if lead.node == name and not lead.sharers and address not in self.stand_ins:
+                    self.await_claim(address, name, lead.standbys, now, mute=mute, question=question)
