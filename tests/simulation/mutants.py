@@ -65,7 +65,7 @@ def _no_lease(decider: Decider) -> None:
 
 def _one_witness(decider: Decider) -> None:
     for machine in decider.state.watch._machines:
-        _replace(machine, _agreement=lambda *_: "nobody was asked")
+        _replace(machine._jury, agreement=lambda *_: "nobody was asked")
 
 
 def _no_asking(decider: Decider) -> None:
@@ -82,7 +82,7 @@ def _no_fitness(decider: Decider) -> None:
 
 
 def _no_patrol(decider: Decider) -> None:
-    _replace(decider.state.patrol, doubt=_nothing, look_again=_nothing)
+    _replace(decider.state.patrol, doubt=_nothing, look_again=_nothing, hurry=_nothing)
 
 
 def _no_isolation(decider: Decider) -> None:
