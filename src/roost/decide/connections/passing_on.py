@@ -28,7 +28,6 @@ from roost.protocols.words.held import Held, HeldFlows
 
 __all__ = ["PassingOn"]
 
-_LOST: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})
 # Its kernel serves as before, and says nothing of it.
 _GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
 _NEW_LINKS: Final = 3.0  # seconds in which a link that has come may lack its addresses yet
@@ -65,7 +64,7 @@ class PassingOn:
         keep = self._state.settings.keep_connections if self._state.plan.held_on(address) else 0
         if before is not None and not self._state.plan.lead(address).takers:
             self.holders.forget_guesses(address)
-        if before is not None and keep and self._state.verdict(before) not in {None, *_LOST}:
+        if before is not None and keep and not self._is_lost(before):
             self._seen.add(address)
             self.holders.presume(address, before, now, keep)
 
@@ -86,7 +85,7 @@ class PassingOn:
                 known = self.holders.of(address).get(name)
                 if known is None or known.guessed:  # what was guessed a moment ago may end too soon
                     self.holders.guess(address, name, now)
-            elif self._state.verdict(name) not in {None, *_LOST}:
+            elif not self._is_lost(name):
                 self.holders.presume(address, name, now, keep)
         if self._state.me in after:
             self._own.share([address], now, keep)
@@ -187,7 +186,7 @@ class PassingOn:
 
     def _drop(self, now: float) -> None:
         names = self.holders.nodes
-        lost = [name for name in names if self._state.verdict(name) in _LOST]
+        lost = [name for name in names if self._state.verdict(name) and self._is_lost(name)]
         gone = [name for name in names if self._is_gone(name)]
         self.holders.drop(lost, gone, now)
         known = {each.name: each for each in self._state.members if each.name in names}
@@ -268,7 +267,7 @@ class PassingOn:
 
     def _row_of_sharers(self, names: Collection[str]) -> Row:
         """Return the row of those that share an address: whoever a client's packet reaches begins it."""
-        silent = {name for name in names if self._state.verdict(name) is Verdict.PROCESS_GONE}
+        silent = {name for name in names if self._has_only_host(name)}
         left = {name for name in names if self._is_gone(name)} - silent
         return sharers(self._state.me, names, silent, left, leaving=self._state.leaving)
 
@@ -286,7 +285,18 @@ class PassingOn:
 
     def _is_gone(self, name: str) -> bool:
         verdict = self._state.verdict(name)
-        return verdict is None or verdict in _GONE
+        return verdict is None or verdict in _GONE or self._has_only_host(name)
+
+    def _is_lost(self, name: str) -> bool:
+        """Tell whether nothing of a node can be reached: neither its process nor its kernel."""
+        verdict = self._state.verdict(name)
+        return verdict in (None, Verdict.DEAD, Verdict.UNREACHABLE) and not self._has_only_host(name)
+
+    def _has_only_host(self, name: str) -> bool:
+        """Tell whether a node's process is gone or hangs, and its kernel serves on, as far as is known."""
+        verdict = self._state.verdict(name)
+        heard = verdict is Verdict.DEAD and self._state.watch.hears_host(name)
+        return heard or verdict is Verdict.PROCESS_GONE
 
     def _hop(self, name: str, version: int) -> NextHop | None:
         """Return how `name` is reached on a link of this node by IP of that version, or None.

@@ -116,6 +116,12 @@ class Watch:
         """Tell whether the host of a member that was called dead answers for its own address still."""
         return self._lost.is_heard(name)
 
+    def hears_host(self, name: str) -> bool:
+        """Tell whether the host of a peer answers for its own address, whatever became of its process."""
+        kernels = self._kernels
+        watched = kernels is not None and name in kernels.proven_subjects and name not in kernels.owing
+        return watched or self.hears_lost(name)
+
     def shares_link(self, name: str) -> bool:
         """Tell whether `name` has an address on a link of this node, so that its claims are heard here."""
         return name in self._macs

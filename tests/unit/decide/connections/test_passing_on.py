@@ -60,7 +60,7 @@ def test_what_it_served_before_its_services_were_dropped_is_looked_for_when_they
 # -- the new leader --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE])
+@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE, Verdict.DEAD])
 def test_a_new_leader_passes_on_to_who_led_before_it_answers(verdict: Verdict) -> None:
     one = One(web(THEIRS))
     one.have(2, verdict)
@@ -75,6 +75,8 @@ def test_a_new_leader_passes_on_to_who_led_before_it_answers(verdict: Verdict) -
 @pytest.mark.parametrize("verdict", [Verdict.DEAD, Verdict.UNREACHABLE])
 def test_nothing_is_passed_on_to_a_host_that_is_dead(verdict: Verdict) -> None:
     one = One(web(THEIRS))
+    one.silent.add(2)
+    one.run(1.0)
     one.have(2, verdict)
     one.run(1.0)
     assert THEIRS in one.answered
@@ -126,7 +128,10 @@ def test_a_holder_that_dies_later_is_passed_on_to_no_more() -> None:
     one = One(web(THEIRS))
     one.have(2, draining=True)
     one.run(1.0)
+    one.silent.add(2)
+    one.run(1.0)
     one.have(2, Verdict.DEAD)
+    one.run(1.0)
     assert onward(one, THEIRS) == Onward()
 
 

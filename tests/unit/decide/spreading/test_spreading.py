@@ -153,7 +153,10 @@ def test_the_kernel_is_lost_and_found() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.DEAD, Verdict.UNREACHABLE])
 def test_a_dead_node_is_out_and_nothing_is_looked_for_there(verdict: Verdict) -> None:
     one = spreading()
+    one.silent.add(2)
+    one.run(1.0)
     one.have(2, verdict)
+    one.run(1.0)
     assert parts(one) == expected("n1", "n3")
     found = spread(one)
     assert found is not None
@@ -161,7 +164,7 @@ def test_a_dead_node_is_out_and_nothing_is_looked_for_there(verdict: Verdict) ->
     assert (2, 2) not in one.of(SpreadOut)[-1].places
 
 
-@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE])
+@pytest.mark.parametrize("verdict", [Verdict.LEAVING, Verdict.PROCESS_GONE, Verdict.DEAD])
 def test_a_node_that_has_left_keeps_what_it_has_and_is_looked_at_last(verdict: Verdict) -> None:
     one = spreading()
     one.have(2, verdict)
