@@ -136,7 +136,7 @@ class Absence:
         self.begin(now, _STEADY if flapping else ABSENT)
         self._publishing.doubt_connections()
         self._state.rejoining.soon(now)
-        self.lost_to_others(now)
+        self.lost_to_others(now, anew=flapping)
 
     def lan_heard(self, now: float) -> bool:
         """Hear any other machine on the LAN; tells whether this node had been cut off until now."""
@@ -145,9 +145,9 @@ class Absence:
             self.come_back("somebody spoke", now)
         return was_cut_off
 
-    def lost_to_others(self, now: float) -> None:
+    def lost_to_others(self, now: float, *, anew: bool = False) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""
         self._failback.was_lost()
-        if event := self._state.standing.lost(now):
+        if event := self._state.standing.lost(now, anew=anew):
             self._state.outbox.say(event)
             self._leading.refresh(now)

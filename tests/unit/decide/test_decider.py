@@ -895,6 +895,18 @@ def test_a_deaf_node_declares_nobody_whatever_it_is_told() -> None:
     assert one.of(Declare) == []
 
 
+def test_a_link_that_comes_and_goes_is_lost_each_time() -> None:
+    """Others must not give leads back to it, which it may not answer for until the link holds."""
+    one = One(web(MINE))
+    for _ in range(2):
+        one.plug(link(carrier=False))
+        one.run(0.05)
+        one.plug(link())
+        one.run(0.05)
+    assert Happening.DAMPED in one.happened()
+    assert one.decider.metadata(one.now).waits
+
+
 def test_being_cut_off_again_and_again_is_being_lost() -> None:
     one = One(web(MINE))
     for _ in range(2):

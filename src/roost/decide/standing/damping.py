@@ -24,11 +24,14 @@ class Damping:
         self._counted = float("-inf")
         self._until = float("-inf")
 
-    def lost(self, now: float) -> bool:
-        """Take note that this node was lost to the others; tells whether it has to wait now."""
+    def lost(self, now: float, *, anew: bool = False) -> bool:
+        """Take note that this node was lost to the others; tells whether it has to wait now.
+
+        `anew`: it is known that this is no other sign of the last loss.
+        """
         if now - self._last > _MEMORY:
             self.losses = 0
-        if now - self._last > _SAME or now - self._counted > _SERIES:
+        if anew or now - self._last > _SAME or now - self._counted > _SERIES:
             self.losses += 1
             self._counted = now
             self.wait = min(_FIRST * 2 ** (self.losses - 2), _LONGEST) if self.losses > 1 else 0.0

@@ -46,9 +46,12 @@ class Standing:
         """Begin to look at the source."""
         self._look = now + _LOOK
 
-    def lost(self, now: float) -> Event | None:
-        """Learn that the others had lost this node; return what is to be said if it waits for that."""
-        if not self._damping.lost(now):
+    def lost(self, now: float, *, anew: bool = False) -> Event | None:
+        """Learn that the others had lost this node; return what is to be said if it waits for that.
+
+        `anew` is as `Damping` has it.
+        """
+        if not self._damping.lost(now, anew=anew):
             return None
         self._waited = True
         return Event(
