@@ -28,8 +28,6 @@ from roost.protocols.words.held import Held, HeldFlows
 
 __all__ = ["PassingOn"]
 
-# Its kernel serves as before, and says nothing of it.
-_GONE: Final = frozenset({Verdict.LEAVING, Verdict.PROCESS_GONE})
 _NEW_LINKS: Final = 3.0  # seconds in which a link that has come may lack its addresses yet
 
 
@@ -284,8 +282,8 @@ class PassingOn:
         return names - {self._state.me}
 
     def _is_gone(self, name: str) -> bool:
-        verdict = self._state.verdict(name)
-        return verdict is None or verdict in _GONE or self._has_only_host(name)
+        """Tell whether the kernel of a node may serve as before, and nobody is left who would say so."""
+        return self._state.verdict(name) in (None, Verdict.LEAVING) or self._has_only_host(name)
 
     def _is_lost(self, name: str) -> bool:
         """Tell whether nothing of a node can be reached: neither its process nor its kernel."""

@@ -13,7 +13,6 @@ from roost.protocols.words.statement import Kind
 __all__ = ["Jury"]
 
 _PATIENCE: Final = 2.0  # silence lasts this many times the longest gap of late: a full link is slow, not dead
-_SLACK: Final = 0.3  # of `silence`: counted before the first missing answer, and how late a wake may be
 _LONGEST: Final = 0.25  # seconds: the most that a bad link can slow a verdict down
 _MANY: Final = 5  # losses that a verdict takes after twice the silence
 
@@ -34,7 +33,6 @@ class Jury:
         *,
         together: bool,
     ) -> None:
-        self.slack = _SLACK * timing.silence  # how late a wake may be, and an answer be missed
         self._timing = timing
         self._together = together
         self._pace = pace
@@ -49,7 +47,7 @@ class Jury:
         """Tell whether a subject has been silent for long enough."""
         voice = watch.decisive
         threshold = max(self._timing.silence, min(_PATIENCE * voice.gap, _LONGEST))
-        since = max(voice.silent_since(self.slack, watch.missed_since), self._own_link.awake_since)
+        since = max(voice.silent_since(self._timing.slack, watch.missed_since), self._own_link.awake_since)
         echo = watch.voices.get(ProbeKind.ECHO, voice)
         if echo.answers and echo.heard > since:
             return False  # too few to be proven, but no fabric said it

@@ -180,7 +180,7 @@ class Witness:
         self.lan_answered(at, kind)
         watch = self._watches.get(subject)
         voice = watch.voices.get(kind) if watch is not None else None
-        if watch is None or voice is None or not voice.answered(at, self._jury.slack):
+        if watch is None or voice is None or not voice.answered(at, self._timing.slack):
             return
         self._stale = True
         if voice.answers == self._proof:
@@ -288,7 +288,7 @@ class Witness:
         """Return by how many seconds the next wake is overdue, 0 while that may be chance."""
         planned = self.next_wake()
         late = now - planned if planned is not None else 0.0
-        return late if late > self._jury.slack else 0.0
+        return late if late > self._timing.slack else 0.0
 
     def _probe(self, subject: str, watch: Watched, kind: ProbeKind, now: float) -> None:
         voice = watch.voices[kind]

@@ -21,7 +21,6 @@ _RARELY: Final = 2.0  # seconds between questions of the kind that decides nothi
 _LEARNING: Final = 50  # echo requests without any answer, after which it is asked rarely
 _FOLLOWING: Final = 2  # times the interval while another witness asks on it, and all answer
 _FEWEST: Final = 3  # losses that a verdict of several takes where a budget affords no more
-_ALLOWANCE: Final = 0.7  # of the time until a verdict: in it all questions that it takes are asked
 
 
 class Pace:
@@ -78,7 +77,7 @@ class Pace:
         if urgent:
             if not self._budget.limited:
                 return _beat(now, timing.urgent, self._offset(timing.urgent))
-            return now + max(timing.urgent, _ALLOWANCE * timing.silence / self.losses(watch))
+            return now + max(timing.urgent, (timing.silence - timing.slack) / self.losses(watch))
         return self._routine(watch, self._interval(watch, calm=calm), now)
 
     def routine(self, watch: Watched, now: float) -> float:

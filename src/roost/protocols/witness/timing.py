@@ -7,6 +7,8 @@ from typing import Final
 
 __all__ = ["PROCESS", "TIMINGS", "Timing"]
 
+_SLACK: Final = 0.3  # of `silence`
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -21,6 +23,11 @@ class Timing:
     flight: float
     silence: float
     losses: int
+
+    @property
+    def slack(self) -> float:
+        """What of `silence` is counted before the first missing answer, and how late a wake may be."""
+        return _SLACK * self.silence
 
 
 # A process on a busy host answers late and still lives; its kernel is watched more closely.
