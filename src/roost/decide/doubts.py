@@ -156,12 +156,14 @@ class Doubts:
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: one by which a leader is watched it may answer.
 
-        What counts is an answer from after the doubt.
+        What counts is an answer from after the doubt, of who owes none since: that one may have been on its way.
         """
         well = {
             address
             for name, address in self._led_by_peers.items()
-            if address in addresses and self._state.watch.evidence(name, now).answered > now - WAIT
+            if address in addresses
+            and (evidence := self._state.watch.evidence(name, now)).process
+            and evidence.answered > now - WAIT
         }
         for address in well:
             self._state.succession.heard(address)

@@ -59,11 +59,18 @@ class Roster:
     def __init__(self) -> None:
         self._grounds: dict[str, tuple[Ground, float]] = {}  # -> when it was heard
 
-    def note(self, ground: Ground, members: Mapping[str, Member], now: float) -> None:
-        """Remember why a member is called dead; the word itself comes by memberlist's own message."""
-        if ground.subject in members:
-            self._grounds = {name: each for name, each in self._grounds.items() if name in members}
-            self._grounds[ground.subject] = (ground, now)
+    def note(self, ground: Ground, members: Mapping[str, Member], now: float) -> bool:
+        """Remember why a member is called dead; tells whether that is news: it is said several times.
+
+        The verdict itself comes by memberlist's own message.
+        """
+        known, when = self._grounds.get(ground.subject, (None, 0.0))
+        same = known is not None and known.verdict is ground.verdict and now - when < _SAME_TIME
+        if same or ground.subject not in members:
+            return False
+        self._grounds = {name: each for name, each in self._grounds.items() if name in members}
+        self._grounds[ground.subject] = (ground, now)
+        return True
 
     def members(self, members: Iterable[Member]) -> tuple[ClusterMember, ...]:
         """Return every member, by name."""

@@ -41,7 +41,6 @@ _STREAM_LIMIT: Final = 4 << 20  # bytes of one body: some 6,000 members with ful
 _LEVELS: Final = {"update": logging.DEBUG}
 _MISSED: Final = frozenset({"suspect", "dead"})
 _UNKNOWN: Final = "not heard; this node is cut off itself, and cannot know whether it lives"
-_TOLD: Final = 64  # members that are told the grounds of a verdict
 _LEAVE_POLL: Final = 0.005  # seconds
 _ALONE: Final = "no membership is configured"
 _NOT_STARTED: Final = "this node, before it begins to gossip"
@@ -178,9 +177,7 @@ class Cluster:
             return
         now = self._loop.time()
         self._roster.note(ground, self._swim.members, now)
-        others = [member.name for member in self._swim.members.values() if member.live]
-        self._swim.tell(others[:_TOLD], encode(ground), now)
-        self._swim.declare_dead(ground.subject, ground.evidence, now)
+        self._swim.declare_dead(ground.subject, ground.evidence, now, encode(ground))
         self._transport.flush()
 
     def vouch(self, name: str, seconds: float, why: str) -> None:
@@ -319,8 +316,8 @@ class Cluster:
 
     def _take(self, word: Word) -> None:
         if isinstance(word, Ground) and self._swim is not None:
-            self._roster.note(word, self._swim.members, self._loop.time())
-            self._note_change()
+            if self._roster.note(word, self._swim.members, self._loop.time()):
+                self._note_change()
         self._listener.word(word)
 
     def _note_change(self) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Hands"]
 
-_TOLD: Final = 64  # members that hear a ground directly
 _DELIVERY: Final = (0.001, 0.005)  # seconds to give the host other addresses
 _COUNT: Final = 0.5  # seconds between two counts of open connections
 _LOOK: Final = (0.001, 0.02)  # seconds until a check has its result
@@ -223,9 +222,7 @@ class Hands:
     def _declare(self, effect: do.Declare) -> None:
         now, ground, swim = self._host.time(), effect.ground, self._process.swim
         self._process.roster.note(ground, swim.members, now)
-        others = [member.name for member in swim.members.values() if member.live]
-        swim.tell(others[:_TOLD], encode(ground), now)
-        swim.declare_dead(ground.subject, ground.evidence, now)
+        swim.declare_dead(ground.subject, ground.evidence, now, encode(ground))
         self._host.declared(ground.subject)
         self._host.note("declares", f"{ground.subject} {ground.verdict.value}: {ground.evidence}")
 

@@ -105,6 +105,7 @@ class Host:
         self._lan = around.lan
         self._chance = chance
         self._booting = False
+        self._boots_late = False  # the process would have started while the host stood still
         self._last: Process | None = None  # that has ended
         self._paused_at = 0.0
         self._stops_clock = False
@@ -220,6 +221,8 @@ class Host:
             self.offset -= self.clock.now - self._paused_at
         if self.process is not None:
             self.process.resume()
+        elif self._boots_late:
+            self._booted()
 
     def wish(self, node: str, *, wish: bool) -> None:
         """Let an operator here ask `node` to drain, or to do so no more."""
@@ -264,6 +267,9 @@ class Host:
             )
 
     def _booted(self) -> None:
+        self._boots_late = bool(self.paused)
+        if self._boots_late:
+            return  # its clock may stand still, too: what began meanwhile would see it go back
         self._booting = False
         if self.stopped or self.process is not None:
             return

@@ -231,8 +231,7 @@ class Process:
 
     def _take_word(self, word: Word) -> None:
         now = self.host.time()
-        if isinstance(word, Ground):
-            self.roster.note(word, self.swim.members, now)
+        if isinstance(word, Ground) and self.roster.note(word, self.swim.members, now):
             self.note_members()
         self.decider.hear(word, now)
 

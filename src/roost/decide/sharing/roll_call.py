@@ -20,6 +20,7 @@ _ASKS: Final = 2
 _AGAIN: Final = 0.25  # seconds between two calls while somebody is mute
 _BATCH: Final = 50  # addresses asked for at once
 _BREATH: Final = 0.02  # seconds between two batches
+_FIRST_LOOK: Final = 0.02  # seconds until who comes is asked for
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class _Call:
     asked: int = 0
     heard: set[str] = field(default_factory=set)
     again: bool = False  # something has changed since it was asked for: who was heard may be mute now
+    came: set[str] = field(default_factory=set)  # who is mute because it has just come: it was not asked
 
 
 class RollCall:
@@ -61,17 +63,20 @@ class RollCall:
             else:
                 known.due = min(known.due, now)
 
-    def take_for_mute(
-        self, addresses: Iterable[IPAddress], name: str, now: float, after: float = _AGAIN
-    ) -> list[IPAddress]:
-        """Take that node `name` answers for none of these, and ask `after` so many seconds.
+    def take_for_mute(self, addresses: Iterable[IPAddress], name: str, now: float) -> list[IPAddress]:
+        """Take that node `name` answers for none of these; return those of which that is news."""
+        return self._take(addresses, name, now + _AGAIN)
 
-        Return those of which that is news.
-        """
+    def expect(self, address: IPAddress, name: str, now: float) -> None:
+        """Take node `name`, which has just come, for mute until it is heard, and soon ask whether it is."""
+        if self._take([address], name, now + _FIRST_LOOK):
+            self._calls[address].came.add(name)
+
+    def _take(self, addresses: Iterable[IPAddress], name: str, due: float) -> list[IPAddress]:
         news = [each for each in addresses if name not in self.mute(each)]
         for address in news:
             self._mute[address] = self.mute(address) | {name}
-            call = self._calls.setdefault(address, _Call(now + after))
+            call = self._calls.setdefault(address, _Call(due))
             if call.asked:  # what was heard of it was from before
                 call.heard.discard(name)
                 call.again = True
@@ -99,7 +104,7 @@ class RollCall:
             call = self._calls[address]
             mute = expected(address) - call.heard if call.asked else None
             if mute is not None and (not mute or call.asked >= _ASKS):
-                found |= mute - self.mute(address)
+                found |= mute - (self.mute(address) - call.came)
                 if self._close(address, mute, now):
                     changed.add(address)
                 if not call.again:

@@ -18,7 +18,7 @@ from roost.protocols.machine import soonest
 
 __all__ = ["Sharers"]
 
-_FIRST_LOOK: Final = 0.02  # seconds until who comes is asked for
+_NEXT_LOOK: Final = 0.02  # seconds until who is mute for one address is asked for the others
 _LOOKED_AT: Final = 32  # addresses of a lost node, so many in turn:
 _IN_TURN: Final = 2
 _UNWITNESSED: Final = frozenset({None, Verdict.DEAD})  # gossip alone has lost it
@@ -54,7 +54,7 @@ class Sharers:
         lead = self._state.plan.lead(address)
         while found := [name for name in sorted(names) if self._looks_after(name, lead)]:
             for name in found:
-                self._state.roll_call.take_for_mute([address], name, now, after=_FIRST_LOOK)
+                self._state.roll_call.expect(address, name, now)
             names -= set(found)
 
     def follow(self, now: float) -> None:
@@ -101,7 +101,7 @@ class Sharers:
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._looked_after(name), name, now))
             else:
-                self.call_all([name], now + _FIRST_LOOK)
+                self.call_all([name], now + _NEXT_LOOK)
         if over:  # perhaps one that gossip has never known, and that is found nowhere any more
             changed |= set(self._state.plan.shared)
         self._look_again(changed, now)

@@ -241,13 +241,16 @@ class Swim:
         self._leave_due = now + _LEAVE_TIMEOUT
         self._arm(now)
 
-    def declare_dead(self, name: str, evidence: str, now: float) -> None:
-        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other."""
+    def declare_dead(self, name: str, evidence: str, now: float, ground: bytes = b"") -> None:
+        """Take this node's own verdict, come to outside of SWIM; the member may refute it as any other.
+
+        `ground` is a user message that goes with it.
+        """
         now = self._advance(now)
         member = self._table.get(name)
         if member is not None and member.live and member is not self._table.me:
             self._rules.dead(Dead(member.incarnation, name, self._table.me.name), now, evidence)
-            self._direct_words.insist(name, now)
+            self._direct_words.insist(name, now, UserMessage(ground) if ground else None)
         self._arm(now)
 
     def vouch(self, name: str, seconds: float, why: str, now: float) -> None:
