@@ -205,7 +205,9 @@ onward = {}
 for vip, host in zip(("192.0.2.200", "2001:db8::200"), hosts):
     hop = NextHop(ip_address(host), int(link), mac)
     ways = (row.first, row.upward, row.led)
-    onward[ip_address(vip)] = Onward(*(hop if names or circle else None for names in ways))
+    hops = (hop if names or circle else None for names in ways)
+    returned = frozenset({mac} if circle == "returned" else ())
+    onward[ip_address(vip)] = Onward(*hops, returned=returned)
 passing_on = PassingOn(me)
 passing_on.start(600.0)
 passing_on.follow(PassOn(onward, frozenset({mac}), frozenset({mac} if other < me or circle else ())))
@@ -215,7 +217,10 @@ sys.stdin.readline()
 
 
 def believe(two: Lan, circle: str = "") -> tuple[Namespace, Namespace]:
-    """Let the rules of both nodes be those of a leader, or, for a `circle`, send everything to each other."""
+    """Let the rules of both nodes be those of a leader, or, for a `circle`, send everything to each other.
+
+    With "returned" both hold the other for gone.
+    """
     one, other = (speaker.namespace for speaker in two.speakers)
     for me, peer, number in ((one, other, 2), (other, one, 1)):
         with me.entered():
@@ -244,6 +249,14 @@ def test_a_circle_ends_with_the_hops_of_the_packet(tmp_path: Path) -> None:
         one, _ = believe(two, "circle")
         for vip in (VIP, VIP6):
             assert 10 < len(visits(two, one, vip)) <= HOPS, vip
+
+
+def test_what_would_go_back_to_a_node_that_is_held_for_gone_ends_there(tmp_path: Path) -> None:
+    """A node is back, or leaves still, and passes on: who has not heard of it does not send that to it."""
+    with lan(tmp_path, 2) as two:
+        one, other = believe(two, "returned")
+        for vip in (VIP, VIP6):
+            assert visits(two, one, vip) == [one.mac("eth0"), other.mac("eth0")], vip
 
 
 def link_local(mac: bytes) -> str:

@@ -156,7 +156,7 @@ class Doubts:
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: one by which a leader is watched it may answer.
 
-        What counts is an answer from after the doubt, of who owes none since: that one may have been on its way.
+        What counts is an answer from after the doubt, of who owes none: it may have been on its way.
         """
         well = {
             address

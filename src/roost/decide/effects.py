@@ -314,8 +314,10 @@ class Onward:
     `first` takes what comes from clients, `upward` what a peer that stands before this node has passed on,
     `led` what the leader has, which has the hardware addresses `leader` where it stands behind this node:
     None is nobody. What any other peer has passed on is dropped: the two do not agree on who leads, and the
-    client sends it again. `flows` are UDP flows that a peer has named. `unreached`: there is no way to a node
-    that holds some just now, so what goes nowhere is dropped, too, where it would be refused.
+    client sends it again. So is what comes from the hardware addresses `returned`: it would go back to a node
+    that has left as far as this one knows, and passes on. `flows` are UDP flows that a peer has named.
+    `unreached`: there is no way to a node that holds some just now, so what goes nowhere is dropped, too,
+    where it would be refused.
     """
 
     UNCERTAIN: ClassVar = 3.0  # seconds, see `ends`
@@ -324,6 +326,7 @@ class Onward:
     upward: NextHop | None = None
     led: NextHop | None = None
     leader: frozenset[bytes] = frozenset()
+    returned: frozenset[bytes] = frozenset()
     flows: Mapping[Flow, NextHop] = field(default_factory=lambda: MappingProxyType({}))
     unreached: bool = False
 

@@ -153,6 +153,7 @@ class _Table:
         self._peers = nft.Set("peers", (_MAC,))
         self._before = nft.Set("before", (_MAC,))
         self._leaders = nft.Set("leaders", (_MAC, family.address))
+        self._returned = nft.Set("returned", (_MAC, family.address))
         self._moved = nft.Set("moved", (family.address,))
         self._unreached = nft.Set("unreached", (family.address,))
         self._sets = (
@@ -165,6 +166,7 @@ class _Table:
             self._peers,
             self._before,
             self._leaders,
+            self._returned,
             self._moved,
             self._unreached,
         )
@@ -219,13 +221,15 @@ class _Table:
         first = {address.packed: each.first for address, each in onward.items() if each.first}
         upward = {address.packed: each.upward for address, each in onward.items() if each.upward}
         led = {address.packed: each.led for address, each in onward.items() if each.led}
-        leaders = [_mac_key(mac, address) for address, each in onward.items() for mac in sorted(each.leader)]
+        leaders = _pairs({address: each.leader for address, each in onward.items()})
+        returned = _pairs({address: each.returned for address, each in onward.items()})
         named = {_flow_key(flow): hop for each in onward.values() for flow, hop in each.flows.items()}
         return [
             (self._addresses, [(address.packed, b"") for address in onward]),
             (self._peers, [(mac, b"") for mac in sorted(peers)]),
             (self._before, [(mac, b"") for mac in sorted(before)]),
-            (self._leaders, [(key, b"") for key in leaders]),
+            (self._leaders, leaders),
+            (self._returned, returned),
             (self._unreached, [(address.packed, b"") for address, each in onward.items() if each.unreached]),
             *self._first.filled(first),
             *self._upward.filled(upward),
@@ -287,6 +291,7 @@ class _Table:
             "passed",
             (
                 spent,
+                (*tcp, *ethernet, *to_from, do.in_set(self._returned), drop),
                 (*ethernet, do.in_set(self._before), do.jump("upward")),
                 (*ethernet, *to_from, do.in_set(self._leaders), do.jump("led")),
                 (*tcp, drop),  # two do not agree on who leads
@@ -335,6 +340,11 @@ class _Hops:
         to = (*load(0), do.value_from(self._to))
         link = (*load(self._behind), do.value_from(self._link, self._behind))
         return (*to, *link, do.duplicate(0, self._behind))
+
+
+def _pairs(macs: Mapping[IPAddress, frozenset[bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the elements of a set of hardware addresses, each with the service address it is of."""
+    return [(_mac_key(mac, address), b"") for address, found in macs.items() for mac in sorted(found)]
 
 
 def _mac_key(mac: bytes, address: IPAddress) -> bytes:

@@ -315,9 +315,9 @@ class Cluster:
             self._take(word)
 
     def _take(self, word: Word) -> None:
-        if isinstance(word, Ground) and self._swim is not None:
-            if self._roster.note(word, self._swim.members, self._loop.time()):
-                self._note_change()
+        swim, now = self._swim, self._loop.time()
+        if isinstance(word, Ground) and swim is not None and self._roster.note(word, swim.members, now):
+            self._note_change()
         self._listener.word(word)
 
     def _note_change(self) -> None:

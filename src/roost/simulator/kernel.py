@@ -72,7 +72,7 @@ class Kernel:
     def next_hop(self, address: IPAddress, source: bytes) -> bytes | None:
         """Return to which MAC a packet from `source` is passed on, whose connection is unknown here."""
         onward = self.onward.onward.get(address)
-        if onward is None:
+        if onward is None or source in onward.returned:
             return None
         if source not in self.onward.peers:
             hop = onward.first
@@ -90,7 +90,8 @@ class Kernel:
         if source not in self.onward.peers:
             return not onward.unreached
         uncertain = self._clock.now < self._uncertain.get(address, 0.0)
-        return not uncertain and (source in self.onward.before or source in onward.leader)
+        known = source in self.onward.before or source in onward.leader
+        return known and not uncertain and source not in onward.returned
 
     def _count(self, sighting: Sighting) -> None:
         if not self._packets:

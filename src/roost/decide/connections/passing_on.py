@@ -6,7 +6,8 @@ what it does not know to a node that holds some.
 Several may: in which order they are visited is in `row`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -235,23 +236,26 @@ class PassingOn:
             lead = self._state.plan.lead(address)
             leader = None if lead.sharers else lead.node
             names = self._others(address)
+            gone = {name for name in names if self._is_gone(name)}
             if lead.sharers:
-                row = self._row_of_sharers(names)
+                row = self._row_of_sharers(names, gone)
             else:
                 row = stations(
                     self._state.me,
                     names,
                     leader,
-                    {name for name in names if self._is_gone(name)},
+                    gone,
                     answers=address in answered,
                     leaving=self._state.leaving,
                 )
             first = row.first if address in answered or address in self._own.addresses else ()
+            upward, led = hops.first(row.upward, address), hops.first(row.led, address)
             onward = Onward(
                 hops.first(first, address),
-                hops.first(row.upward, address),
-                hops.first(row.led, address),
+                upward,
+                led,
                 self._macs_behind(names if lead.sharers else {leader}),
+                frozenset(hop.mac for hop in (upward, led) if hop and hop in hops.all(gone, address)),
                 {
                     flow: hop
                     for flow, node in flows.get(address, ())
@@ -263,11 +267,10 @@ class PassingOn:
                 found[address] = onward
         return found
 
-    def _row_of_sharers(self, names: Collection[str]) -> Row:
+    def _row_of_sharers(self, names: Collection[str], gone: AbstractSet[str]) -> Row:
         """Return the row of those that share an address: whoever a client's packet reaches begins it."""
         silent = {name for name in names if self._has_only_host(name)}
-        left = {name for name in names if self._is_gone(name)} - silent
-        return sharers(self._state.me, names, silent, left, leaving=self._state.leaving)
+        return sharers(self._state.me, names, silent, gone - silent, leaving=self._state.leaving)
 
     def _macs_behind(self, beginners: Collection[str | None]) -> frozenset[bytes]:
         """Return the hardware addresses of those among `beginners` of a row that stand behind this node."""
@@ -337,13 +340,16 @@ class _Hops:
 
     def first(self, names: Iterable[str], address: IPAddress) -> NextHop | None:
         """Return the way to the first of `names` that is reached by IP of the version of `address`."""
+        return next(self.all(names, address), None)
+
+    def all(self, names: Iterable[str], address: IPAddress) -> Iterator[NextHop]:
+        """Yield the way to each of `names` that is reached by IP of the version of `address`."""
         for name in names:
             key = (name, address.version)
             if key not in self._known:
                 self._known[key] = self._find(*key)
             if (hop := self._known[key]) is not None:
-                return hop
-        return None
+                yield hop
 
 
 def _is_due(when: float | None, now: float) -> bool:

@@ -292,7 +292,7 @@ def test_with_several_holders_packets_visit_one_after_the_other() -> None:
     one.have(3, Verdict.LEAVING)  # n2 leads
     one.claim(LAST, 2)
     leader = frozenset({mac(2)})
-    assert onward(one, LAST) == Onward(None, hop(3), hop(3), leader), "it is in the row"
+    assert onward(one, LAST) == Onward(None, hop(3), hop(3), leader, frozenset({mac(3)})), "it is in the row"
     one.have(2, draining=True)
     one.run(1.0)
     assert onward(one, LAST) == Onward(hop(2), hop(2)), "it leads"
