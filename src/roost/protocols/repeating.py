@@ -5,7 +5,7 @@ from typing import Final
 __all__ = ["Repeating"]
 
 # Seconds between two words after a change, the last again and again. The first come before anybody takes a
-# peer for hung that has not heard one; then close together: clients wait while one that was deaf does not know.
+# peer for hung that has not heard one; then close together: clients wait for one that was deaf.
 _AGAIN: Final = (*[0.05] * 6, *[0.1] * 3, 0.4, 1.0, 2.0)
 
 

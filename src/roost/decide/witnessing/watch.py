@@ -285,8 +285,8 @@ class Watch:
                         self._missed.add(self._targets[subject].name)
                     case witnessed.AskLan(kind, hosts):
                         self._effects.append(AskHosts((), kind, hosts))
-                    case witnessed.Declare(subject, evidence):
-                        self._judge(subject, evidence)
+                    case witnessed.Declare():
+                        self._judge(effect)
 
     def _look_at_changes(self) -> None:
         """Tell SWIM whom it has to look at: who is not witnessed, owes an answer, or is suspected already."""
@@ -306,16 +306,21 @@ class Watch:
         kernels = self._kernels
         return kernels is not None and kernels.changes + self._processes.changes != self._changes
 
-    def _judge(self, subject: str, evidence: str) -> None:
-        name = self._targets[subject].name
+    def _judge(self, found: witnessed.Declare) -> None:
+        name = self._targets[found.subject].name
         self.counters["declared"] += 1
-        host = subject == name
-        if not host and name not in self._suspected:
-            self._processes.withdraw(subject)  # it answers gossip: perhaps somebody else has that address
+        host = found.subject == name
+        # What answers gossip lives: perhaps somebody else has that address.
+        if not host and (name not in self._suspected or (found.alone and self._misses_words())):
+            self._processes.withdraw(found.subject)
             return
         verdict = Verdict.UNREACHABLE if host else Verdict.PROCESS_GONE
         silent = "host" if host else "process"
-        self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {evidence}")))
+        self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {found.evidence}")))
+
+    def _misses_words(self) -> bool:
+        """Tell whether a host answers whose node gossip alone has lost: then no word is no agreement."""
+        return any(each.verdict is Verdict.DEAD and self._lost.is_heard(each.name) for each in self._members)
 
     def _look_for_lost(self, now: float, *, cut_off: bool) -> None:
         for target in self._lost.round():

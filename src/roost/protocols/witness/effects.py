@@ -42,7 +42,8 @@ class Missing(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Declare(Effect):
-    """`subject` is gone; `evidence` says for people why."""
+    """`subject` is gone; `evidence` says for people why, `alone` that no other witness says so."""
 
     subject: str
     evidence: str
+    alone: bool = False

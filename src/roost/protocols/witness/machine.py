@@ -365,7 +365,8 @@ class Witness:
             watch.declared = True
             if watch.arp_answers:
                 self.counters["arp_for_the_dead"] += 1
-            self._effects.append(Declare(subject, f"{self._jury.evidence(watch, now)}; {agreement}"))
+            told, alone = self._jury.evidence(watch, now), self._jury.is_alone(watch, now)
+            self._effects.append(Declare(subject, f"{told}; {agreement}", alone))
         elif self._jury.is_alone(watch, now):
             self._ask_lan(now)
 
