@@ -21,6 +21,7 @@ _LOST_PER_ROUND: Final = 8
 _ADDRESSES_PER_NAME: Final = 16
 _JITTER: Final = 0.25  # of the interval, either way: nodes that start together must not stay in step
 _SHORTEST_PAUSE: Final = 0.2  # seconds between rounds that were asked for
+_ONCE_MORE: Final = 0.3  # seconds after such a round: an exchange may hang that was begun before the way was free
 
 
 class Rejoining:
@@ -39,6 +40,7 @@ class Rejoining:
         self._worthwhile = worthwhile
         self._lost: dict[str, tuple[Endpoint, float]] = {}
         self._due: float | None = None
+        self._asked = False  # whether the round that is due was asked for
         self._earliest = float("-inf")  # of a round that is asked for
 
     @property
@@ -61,9 +63,10 @@ class Rejoining:
             self.soon(now)
 
     def soon(self, now: float) -> None:
-        """Ask for a round at once; many calls make one round."""
+        """Ask for a round at once, and for one more soon; many calls make one round."""
         if self._due is not None:
             self._due = min(self._due, max(now, self._earliest))
+            self._asked = True
 
     def lost(self, name: str, endpoint: Endpoint, now: float) -> None:
         """Keep trying a member that was declared dead."""
@@ -81,7 +84,9 @@ class Rejoining:
         """Begin the round that is due."""
         if self._due is None or now < self._due:
             return []
-        self._due = now + self._interval * (1 + _JITTER * (2 * self._random.random() - 1))
+        pause = self._interval * (1 + _JITTER * (2 * self._random.random() - 1))
+        self._due = now + (min(pause, _ONCE_MORE) if self._asked else pause)
+        self._asked = False
         self._earliest = now + _SHORTEST_PAUSE
         known = [target.endpoint for target in self._targets if target.endpoint is not None]
         names = [Resolve(each.host, each.port) for each in self._targets if each.endpoint is None]

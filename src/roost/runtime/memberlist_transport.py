@@ -25,6 +25,7 @@ __all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer", "Pac
 _BATCH: Final = 64  # datagrams read before other events get their turn
 _DATAGRAM_LIMIT: Final = 65_535  # bytes
 _EXCHANGES_LIMIT: Final = 128  # outgoing ones at once
+_FRESH: Final = 0.25  # seconds for which an exchange is left alone
 
 
 PacketTap = Callable[[Endpoint, bytes, bool], None]  # gets the peer, the packet, and whether it went out
@@ -63,7 +64,7 @@ class MemberlistTransport:
         self.counters: Counter[str] = Counter()
         self._tap = tap
         self._streams = MemberlistStreams(codec, deadline, self.counters, self._report)
-        self._exchanges: dict[asyncio.Task[None], Endpoint] = {}
+        self._exchanges: dict[asyncio.Task[None], tuple[Endpoint, float]] = {}  # -> with whom, since when
         self._driver: Driver | None = None
 
     async def start(self, machine: GossipMachine, observer: Observer) -> None:
@@ -91,8 +92,12 @@ class MemberlistTransport:
 
     @property
     def exchanging(self) -> frozenset[Endpoint]:
-        """The peers with which an exchange of ours is under way."""
-        return frozenset(self._exchanges.values())
+        """The peers with which an exchange of ours is under way that was begun just now.
+
+        An older one may hang: its first SYN was lost, and TCP sends the next one after a second.
+        """
+        now = self._loop.time()
+        return frozenset(target for target, began in self._exchanges.values() if now - began < _FRESH)
 
     def flush(self) -> None:
         """Carry out what the machine wants; to be called after every call of its methods."""
@@ -154,7 +159,7 @@ class MemberlistTransport:
             self._loop.call_soon(self._failed, effect, "too many exchanges at once")
             return
         task = self._loop.create_task(self._exchange(effect))
-        self._exchanges[task] = effect.target
+        self._exchanges[task] = effect.target, self._loop.time()
         task.add_done_callback(self._exchanges.pop)
 
     async def _exchange(self, effect: OpenExchange) -> None:

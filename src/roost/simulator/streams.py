@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Streams"]
 
 _CONNECT: Final = 1.0  # seconds: the first SYN was lost, and the driver does not wait for the second
+_FRESH: Final = 0.25  # seconds, as in the transport
 _RESEND: Final = 0.2  # seconds until TCP sends a lost segment again
 
 
@@ -27,16 +28,17 @@ class Streams:
         self._process = process
         self._clock = clock
         self._chance = chance
-        self._open: dict[int, Endpoint] = {}
+        self._open: dict[int, tuple[Endpoint, float]] = {}  # -> with whom, since when
 
     @property
     def exchanging(self) -> frozenset[Endpoint]:
-        """The peers with which an exchange of ours is under way."""
-        return frozenset(self._open.values())
+        """The peers with which an exchange of ours is under way that was begun just now."""
+        now = self._clock.now
+        return frozenset(target for target, began in self._open.values() if now - began < _FRESH)
 
     def open(self, effect: OpenExchange) -> None:
         """Begin an exchange."""
-        self._open[effect.id] = effect.target
+        self._open[effect.id] = effect.target, self._clock.now
         host = self._process.host
         peer = host.find(effect.target)
         deadline = effect.deadline - host.offset
