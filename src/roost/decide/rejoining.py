@@ -21,7 +21,7 @@ _LOST_PER_ROUND: Final = 8
 _ADDRESSES_PER_NAME: Final = 16
 _JITTER: Final = 0.25  # of the interval, either way: nodes that start together must not stay in step
 _SHORTEST_PAUSE: Final = 0.2  # seconds between rounds that were asked for
-_ONCE_MORE: Final = 0.3  # seconds after such a round: an exchange may hang that was begun before the way was free
+_ONCE_MORE: Final = 0.3  # seconds after such a round: an exchange may hang that is older than the way
 
 
 class Rejoining:
@@ -60,13 +60,16 @@ class Rejoining:
         """Try exactly these targets from now on, new ones at once."""
         if tuple(targets) != self._targets:
             self._targets = tuple(targets)
-            self.soon(now)
+            self._hurry(now)
 
     def soon(self, now: float) -> None:
-        """Ask for a round at once, and for one more soon; many calls make one round."""
+        """Ask for a round at once, and for one more a moment later; many calls make one round."""
+        self._asked = True
+        self._hurry(now)
+
+    def _hurry(self, now: float) -> None:
         if self._due is not None:
             self._due = min(self._due, max(now, self._earliest))
-            self._asked = True
 
     def lost(self, name: str, endpoint: Endpoint, now: float) -> None:
         """Keep trying a member that was declared dead."""

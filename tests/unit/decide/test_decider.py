@@ -1472,7 +1472,7 @@ def test_the_return_of_a_lost_host_on_the_wire_is_joined_at_once() -> None:
     one.run(3.0)
     one.effects.clear()
     one.silent.clear()
-    one.run(0.5)
+    one.run(0.2)
     assert one.of(Join) == [Join((endpoint(2),))]
 
 

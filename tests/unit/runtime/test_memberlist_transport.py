@@ -234,6 +234,21 @@ async def test_an_exchange_brings_the_reply_and_tells_of_full_states() -> None:
         assert first.exchanging == frozenset()
 
 
+async def test_an_exchange_that_hangs_keeps_nobody_from_another() -> None:
+    """Its SYN was lost, say: TCP sends the next one after a second."""
+    script = Script()
+    mute = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    there = Endpoint("127.0.0.1", mute.sockets[0].getsockname()[1])
+    async with _running(script) as transport:
+        deadline = asyncio.get_running_loop().time() + 5
+        script.pending = [OpenExchange(1, there, Ping(1, "n"), deadline)]
+        transport.flush()
+        assert transport.exchanging == {there}
+        await _until(lambda: transport.exchanging == frozenset())
+        assert not script.outcomes
+    mute.close()
+
+
 async def test_exchanges_fail_in_words() -> None:
     script = Script()
     refused = socket.socket()

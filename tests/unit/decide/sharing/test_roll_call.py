@@ -76,6 +76,24 @@ def test_who_is_taken_for_mute_while_it_is_asked_for_has_to_answer_anew() -> Non
     assert calls.mute(VIP) == {"n3"}
 
 
+def test_who_came_and_stays_mute_is_found_as_anybody_else_is() -> None:
+    calls = RollCall()
+    for name in ("n2", "n3"):
+        calls.expect(VIP, name, 1.0)
+    assert calls.mute(VIP) == {"n2", "n3"}, "until they are heard"
+    found = set[str]()
+    for _ in range(4):
+        ask, _, newly = calls.wake(calls.next_wake() or 9.0, expected)
+        found |= newly
+        if ask:
+            calls.heard(VIP, "n2", 1.1)
+    assert calls.mute(VIP) == found == {"n3"}
+    found.clear()
+    for _ in range(4):
+        found |= calls.wake(calls.next_wake() or 9.0, expected)[2]
+    assert "n3" not in found, "once"
+
+
 def test_the_budget_puts_questions_off() -> None:
     budget = Budget(2.0)
     while budget.take(1.0, urgent=True):

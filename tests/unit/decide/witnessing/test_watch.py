@@ -70,6 +70,19 @@ def test_a_process_that_answers_gossip_is_not_gone_whatever_it_does_not_answer_f
     assert verdicts(lan) == [("n2", Verdict.PROCESS_GONE)]
 
 
+def test_who_does_not_hear_a_node_that_answers_on_the_lan_calls_no_process_gone_alone() -> None:
+    """It is this node that gossip does not reach: who led what it asks for may have handed that over."""
+    for heard in (True, False):
+        lan = served()
+        suspect(lan)
+        lan.lose(3)
+        lan.silent_processes.add("n2")
+        if not heard:
+            lan.silent_hosts.add("n3")
+        lan.run(2.0)
+        assert verdicts(lan) == ([] if heard else [("n2", Verdict.PROCESS_GONE)]), heard
+
+
 def suspect(lan: Lan, digest: str = "") -> None:
     """Let gossip miss n2, too."""
     lan.members[1] = member(2, Verdict.SUSPECT, digest=digest)

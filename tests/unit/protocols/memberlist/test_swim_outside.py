@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from tests.unit.protocols.memberlist.swim_bench import Bench, alive, dead, host, state, suspect
 
-from roost.protocols.memberlist.messages import Alive, Dead, Ping, PushPull, Status, Suspect
+from roost.protocols.memberlist.messages import Alive, Dead, Ping, PushPull, Status, Suspect, UserMessage
 from roost.protocols.memberlist.swim import MemberChanged, OpenExchange, UserState
 
 
@@ -81,6 +81,16 @@ def test_a_verdict_is_told_again_though_nothing_has_come_through_for_a_moment() 
     bench.packets()
     bench.run(1.0, answering=True)
     assert [(told.node, told.sender) for told in bench.sent(Dead)][:1] == [("n2", "n1")]
+
+
+def test_the_ground_of_a_verdict_goes_before_it_each_time() -> None:
+    bench = Bench(4)
+    bench.swim.declare_dead("n2", "its host is silent", bench.now, b"ground")
+    bench.run(0.4)
+    direct = [m for _, messages in bench.packets() for m in messages if isinstance(m, Dead | UserMessage)]
+    grounds = [at for at, each in enumerate(direct) if isinstance(each, UserMessage)]
+    assert len(grounds) >= 2 * 4, "both others hear it again and again"
+    assert all(isinstance(direct[at + 1], Dead) for at in grounds)
 
 
 def test_a_verdict_that_is_refuted_or_of_one_cut_off_is_told_no_more() -> None:
