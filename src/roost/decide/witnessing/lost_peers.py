@@ -32,10 +32,10 @@ class LostPeers(Generic[T]):
         """How to ask for each, by name."""
         return {name: lost.target for name, lost in self._lost.items()}
 
-    def lost(self, name: str, target: T) -> None:
-        """Ask for `name` from now on."""
+    def lost(self, name: str, target: T, *, silent: bool = False) -> None:
+        """Ask for `name` from now on; `silent`: its host was found to be, else it may never have been."""
         if name not in self._lost:
-            self._lost[name] = _Lost(target)
+            self._lost[name] = _Lost(target, _SILENT if silent else 0)
             if len(self._lost) > _LIMIT:
                 del self._lost[next(iter(self._lost))]
 

@@ -34,6 +34,7 @@ from roost.protocols.words.verdict import Ground
 __all__ = ["Evidence", "Watch"]
 
 _LOST_INTERVAL: Final = 0.2  # seconds between two looks for lost peers
+_MISSED: Final = frozenset({Verdict.DEAD, Verdict.UNREACHABLE})  # of whose process nothing bad is known
 _LAN_HOSTS: Final = 4  # asked at once when this node is cut off
 
 
@@ -267,7 +268,7 @@ class Watch:
             if member.verdict.active or member.verdict is Verdict.LEAVING:
                 self._lost.found([member.name])
             elif member.metadata.version and (target := kernel_target(member, links)):
-                self._lost.lost(member.name, target)
+                self._lost.lost(member.name, target, silent=member.verdict is Verdict.UNREACHABLE)
         if self._lost.targets and self._look is None:
             self._look = now + _LOST_INTERVAL
 
@@ -319,8 +320,8 @@ class Watch:
         self._effects.append(Declare(Ground(name, verdict, f"its {silent} is silent: {found.evidence}")))
 
     def _misses_words(self) -> bool:
-        """Tell whether a host answers whose node gossip alone has lost: then no word is no agreement."""
-        return any(each.verdict is Verdict.DEAD and self._lost.is_heard(each.name) for each in self._members)
+        """Tell whether a host answers whose node gossip misses: then no word is no agreement."""
+        return any(each.verdict in _MISSED and self._lost.is_heard(each.name) for each in self._members)
 
     def _look_for_lost(self, now: float, *, cut_off: bool) -> None:
         for target in self._lost.round():
