@@ -97,6 +97,8 @@ class Sharers:
         asked |= lost
         if asked:
             self._state.outbox.put(Ask(tuple(in_order(asked))))
+        waiting = [address for address in in_order(changed) if self._ahead(self._state.plan.lead(address))]
+        self._state.roll_call.call(waiting, now + _NEXT_LOOK)
         for name in sorted(mute):  # whose process does not answer is mute for all
             if self._wants_the_same(name) and self._state.watch.evidence(name, now).process is False:
                 changed |= set(self._state.roll_call.take_for_mute(self._looked_after(name), name, now))
@@ -143,7 +145,15 @@ class Sharers:
         lead = self._state.plan.lead(address)
         lost_but_heard = {name for name, _ in lead.weights if name in self._state.presence.nodes}
         there = lost_but_heard.union(lead.sharers)
-        return frozenset(name for name in there if self._looks_after(name, lead))
+        return frozenset(name for name in there if self._looks_after(name, lead)).union(self._ahead(lead))
+
+    def _ahead(self, lead: Lead) -> list[str]:
+        """Return who has to answer before this node does, where all that share an address are mute."""
+        me = self._state.me
+        if me in lead.sharers or not self._state.roll_call.mute(lead.address).issuperset(lead.sharers):
+            return []
+        reserves = self._state.reserves(lead)
+        return reserves[: reserves.index(me)] if me in reserves else []
 
     def _looks_after(self, name: str, lead: Lead) -> bool:
         """Tell whether this node finds out when `name`, one of those that share `lead`, is mute."""

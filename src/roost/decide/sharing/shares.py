@@ -49,13 +49,15 @@ class Shares:
     def of_this_node(self, lead: Lead) -> Share | None:
         """Return what this node answers of a shared address, None where it takes no part.
 
-        Who would rather not take part does so where all others are mute.
+        Who would rather not take part does so where all others are mute, and so is who would before it.
         """
+        all_mute = self._roll_call.mute(lead.address)
         if self._me not in lead.sharers:
-            alone = self._roll_call.mute(lead.address).issuperset(lead.sharers)
-            return Share(NO_SLOTS, ALL_SLOTS) if alone and self._me in self._reserves(lead)[:1] else None
+            ready = (name for name in self._reserves(lead) if name not in all_mute)
+            alone = all_mute.issuperset(lead.sharers) and next(ready, None) == self._me
+            return Share(NO_SLOTS, ALL_SLOTS) if alone else None
         full = self.table(lead)
-        mute = self._roll_call.mute(lead.address) & full.there
+        mute = all_mute & full.there
         knowing = frozenset((name, self._witnesses(name, lead)) for name in mute)
         lent = lent_slots(self.weights(lead), full.there, knowing, self._me) if mute else NO_SLOTS
         return Share(full.slots_of(self._me), lent)

@@ -247,11 +247,24 @@ def test_who_drains_does_so_too_when_the_one_that_did_before_it_is_gone() -> Non
     one.have(1, draining=True)
     one.have(3, draining=True)
     one.run(1.0)
-    one.answering.clear()
+    one.answering = {3}
     one.have(2, digest="other services")
     one.run(0.4)
     assert one.answered == set(), "n3 has the first turn"
     one.have(3, Verdict.PROCESS_GONE)
+    assert one.answered == {address}
+
+
+def test_who_drains_does_so_too_when_the_one_that_should_before_it_does_not_know_the_address() -> None:
+    address = address_of(2, 3, 1)
+    one = sharing(web(address, sharing=Sharing()))
+    one.have(1, draining=True)
+    one.have(3, draining=True)
+    one.run(1.0)
+    one.answering.clear()
+    for number in (2, 3):
+        one.have(number, digest="other services", draining=number == 3)
+    one.run(0.8)
     assert one.answered == {address}
 
 
