@@ -48,6 +48,8 @@ class Doubts:
         for name, address in self._led_by_peers.items():
             if name in unshown or before_led.get(name) != address:
                 self._look_at(name, address, now)
+        # It is to be watched by something else: who wants other services may answer for some of them.
+        self.check_some_of((before_led.keys() - self._led_by_peers.keys()) & self._state.duties.keys(), now)
         self._pass_standing_in_on(before, now)
 
     def doubt(self, names: Collection[str], now: float) -> None:

@@ -185,12 +185,13 @@ class State:
         """Return who finds out that `name`, one of those that share `lead`, is mute, if this node is one.
 
         Those are its witnesses but those that are mute themselves; where none of them shares the address,
-        others of those that do.
+        others of those that do, or else of those that would rather not.
         """
         nodes, mute = self._ring_now().nodes, self.roll_call.mute(lead.address) - {name}
         watching = witnesses(name, nodes - mute if mute else nodes)  # mostly one that is remembered
         if watching.isdisjoint(lead.sharers):
-            watching |= witnesses(name, frozenset(lead.sharers) - mute | {name})
+            others = frozenset(lead.sharers) - mute - {name} or frozenset(self.reserves(lead))
+            watching |= witnesses(name, others | {name})
         return watching if self.me in watching else frozenset()
 
     def reserves(self, lead: Lead) -> list[str]:
