@@ -71,8 +71,11 @@ class Sharers:
         self._look_again({*self._shared_by(changed), *forsaken}, now)
 
     def doubt(self, names: Collection[str], now: float) -> None:
-        """Look that nodes which owe an answer still give one."""
-        self._call(names, now, most=1)
+        """Look that nodes which owe an answer still give one: for what they were not mute for anyway."""
+        for name in sorted(names):
+            mute = self._state.roll_call.mute
+            doubtful = (each for each in self._looked_after(name) if name not in mute(each))
+            self._state.roll_call.call(islice(doubtful, 1), now)
 
     def check(self, name: str, count: int, turn: int, now: float) -> None:
         """Look that a node answers for `count` of what it shares, for others each `turn`."""
@@ -80,7 +83,8 @@ class Sharers:
 
     def call_all(self, names: Collection[str], now: float) -> None:
         """Look that nodes answer for all that they share: they may not know of some."""
-        self._call(names, now, most=None)
+        for name in sorted(names):
+            self._state.roll_call.call(self._looked_after(name), now)
 
     def heard(self, address: IPAddress, name: str, now: float) -> None:
         """Hear that node `name` answers for a shared address."""
@@ -127,10 +131,6 @@ class Sharers:
         if not self._state.is_lost(name):
             return self._state.presence.back(name)
         return self._state.verdict(name) not in _UNWITNESSED and self._state.presence.witnessed(name)
-
-    def _call(self, names: Collection[str], now: float, most: int | None) -> None:
-        for name in sorted(names):
-            self._state.roll_call.call(islice(self._looked_after(name), most), now)
 
     def _looked_after(self, name: str) -> Iterator[IPAddress]:
         """Yield what `name` shares now and this node looks that it answers for."""
