@@ -23,6 +23,7 @@ class OwnLink:
         self._budget = budget
         self._heard = dict.fromkeys(ProbeKind, 0.0)
         self._heard_any = 0.0
+        self._heard_anew = 0.0  # since then without a pause in which this node may have been deaf
         self._asked = float("-inf")
         self.awake_since = float("-inf")  # until then it was this node that was not heard
         self._late: deque[tuple[float, float]] = deque(maxlen=_LATE)  # when, and by how much
@@ -31,6 +32,8 @@ class OwnLink:
         """Take an answer of any host of the LAN."""
         if at - self._heard_any > _DEAF:
             self.awake_since = max(self.awake_since, at)
+        if at - self._heard_any > _DEAF / 2:
+            self._heard_anew = at
         if at > self._heard[kind]:
             self._heard[kind] = at
             self._heard_any = max(self._heard_any, at)
@@ -64,7 +67,7 @@ class OwnLink:
             return False
         if watch.main is ProbeKind.ARP and self._budget.limited:
             return True  # questions are too few to ask for more
-        watch.proved = heard if watch.proved is None else watch.proved
+        watch.proved = max(heard if watch.proved is None else watch.proved, self._heard_anew)
         # A link that was slow of late is given time.
         open_by = now - max(self._timing.flight, min(watch.decisive.gap, _SLOW))
         asked_since = watch.decisive.lost(open_by) - watch.decisive.lost(watch.proved)
