@@ -114,11 +114,11 @@ class Doubts:
             or self._state.leaving
             or not self._state.watch.shares_link(leader)
         ):
-            self._state.succession.forget([address])
+            self._stand_in_no_more(address, now)
             return
         able = [name for name in standbys if self._state.may_lead(name)]
         if self._state.me not in able:
-            self._state.succession.forget([address])
+            self._stand_in_no_more(address, now)
         elif address not in self._state.handover.held:
             ahead = takewhile(lambda name: name != self._state.me, able)
             position = sum(not self._is_doubtful(name) for name in ahead)
@@ -223,6 +223,12 @@ class Doubts:
             for address in stood_in:
                 self._await(address, now)
             self._publishing.reconsider(stood_in, now)
+
+    def _stand_in_no_more(self, address: IPAddress, now: float) -> None:
+        stood_in = address in self._state.succession.stood_in
+        self._state.succession.forget([address])
+        if stood_in:
+            self._publishing.reconsider([address], now)
 
     def _await_own(self, name: str, now: float) -> None:
         """Look that one address of `name` is answered that this node would have to stand in for."""
