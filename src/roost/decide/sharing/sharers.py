@@ -143,7 +143,8 @@ class Sharers:
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
         lead = self._state.plan.lead(address)
-        lost_but_heard = {name for name, _ in lead.weights if name in self._state.presence.nodes}
+        weights = self._state.plan.shares.weights(lead)
+        lost_but_heard = {name for name, _ in weights if name in self._state.presence.nodes}
         there = lost_but_heard.union(lead.sharers)
         return frozenset(name for name in there if self._looks_after(name, lead)).union(self._ahead(lead))
 
