@@ -61,11 +61,15 @@ _JUST: Final = 3.0  # seconds
 
 
 class _Ring(NamedTuple):
-    """Who of these members runs Roost, and whom this node watches: worked out once for them."""
+    """Who of these members runs Roost, and whom this node watches: worked out once for them.
+
+    `deaf`: SWIM misses all the others, so what they find out does not come here.
+    """
 
     members: tuple[ClusterMember, ...] = ()
     nodes: frozenset[str] = frozenset()
     duties: Mapping[str, frozenset[str]] = MappingProxyType({})
+    deaf: bool = False
 
 
 class State:
@@ -177,16 +181,20 @@ class State:
 
     def _ring_now(self) -> _Ring:
         if self._ring.members is not self.members:
+            others = [each for each in self.members if each.is_roost and each.name != self.me]
             nodes = frozenset(each.name for each in self.members if each.is_roost)
-            self._ring = _Ring(self.members, nodes, duties(self.me, nodes))
+            deaf = len(others) > 1 and all(each.verdict is Verdict.SUSPECT for each in others)
+            self._ring = _Ring(self.members, nodes, duties(self.me, nodes), deaf)
         return self._ring
 
     def knowing_of(self, name: str, lead: Lead) -> frozenset[str]:
         """Return who finds out that `name`, one of those that share `lead`, is mute, if this node is one.
 
         Those are its witnesses but those that are mute themselves; where none of them shares the address,
-        others of those that do, or else of those that would rather not.
+        others of those that do, or else of those that would rather not. A node without gossip looks itself.
         """
+        if self._ring_now().deaf:
+            return frozenset({self.me})
         nodes, mute = self._ring_now().nodes, self.roll_call.mute(lead.address) - {name}
         watching = witnesses(name, nodes - mute if mute else nodes)  # mostly one that is remembered
         if watching.isdisjoint(lead.sharers):
