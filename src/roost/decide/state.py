@@ -194,7 +194,7 @@ class State:
         others of those that do, or else of those that would rather not. A node without gossip looks itself.
         """
         if self._ring_now().deaf:
-            return frozenset({self.me})
+            return frozenset({self.me}) - {name}
         nodes, mute = self._ring_now().nodes, self.roll_call.mute(lead.address) - {name}
         watching = witnesses(name, nodes - mute if mute else nodes)  # mostly one that is remembered
         if watching.isdisjoint(lead.sharers):
