@@ -1465,6 +1465,17 @@ def test_a_member_that_left_after_all_is_looked_for_no_more() -> None:
     assert one.of(Join) == []
 
 
+def test_a_lead_that_comes_here_while_a_lost_node_answers_is_asked_for_first() -> None:
+    """Its leader had to give way to that node, and this one would begin the dispute anew."""
+    one = One(web(THEIRS))
+    one.have(3, Verdict.UNREACHABLE)
+    one.claim(THEIRS, 3)
+    one.have(2, Verdict.UNREACHABLE)
+    assert one.answered == set()
+    one.run(0.3)
+    assert one.answered == {THEIRS}, "nobody answers any more"
+
+
 def test_the_return_of_a_lost_host_on_the_wire_is_joined_at_once() -> None:
     one = One(web(MINE), rejoin_interval=3600.0)
     one.silent.add(2)

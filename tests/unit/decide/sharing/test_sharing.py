@@ -268,6 +268,17 @@ def test_who_drains_does_so_too_when_the_one_that_should_before_it_does_not_know
     assert one.answered == {address}
 
 
+def test_who_hears_no_gossip_looks_itself_who_is_mute_and_answers_for_it_alone() -> None:
+    """The other witnesses may know that it has left, and tell in vain that its askers are for this node."""
+    one = sharing()
+    one.answering = {2}
+    for number in (2, 3):
+        one.have(number, Verdict.SUSPECT)
+    one.run(0.5)
+    third = table(EVEN, frozenset({"n1", "n2", "n3"})).slots_of("n3")
+    assert share(one) == Share(own("n1", "n2", "n3"), third)
+
+
 def test_a_stranger_is_an_alarm_and_only_this_nodes_clients_are_told() -> None:
     one = sharing()
     asked_by_all(one)
