@@ -315,10 +315,13 @@ class Cluster:
             self._take(word)
 
     def _take(self, word: Word) -> None:
-        swim, now = self._swim, self._loop.time()
-        if isinstance(word, Ground) and swim is not None and self._roster.note(word, swim.members, now):
+        if isinstance(word, Ground) and self._is_news(word):
             self._note_change()
         self._listener.word(word)
+
+    def _is_news(self, ground: Ground) -> bool:
+        swim = self._swim
+        return swim is not None and self._roster.note(ground, swim.members, self._loop.time())
 
     def _note_change(self) -> None:
         """Gather the changes of one turn of the loop into one call."""
