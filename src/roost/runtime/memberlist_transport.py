@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint, Machine, SendDatagram
 from roost.protocols.memberlist.effects import Fault, OpenExchange
+from roost.protocols.memberlist.exchanges import begun_just_now
 from roost.protocols.memberlist.messages import Message, PushPull
 from roost.protocols.memberlist.stream import StreamCodec
 from roost.runtime.bind import BindError, bind_pair, endpoint_of, sockaddr
@@ -25,7 +26,6 @@ __all__ = ["BindError", "GossipMachine", "MemberlistTransport", "Observer", "Pac
 _BATCH: Final = 64  # datagrams read before other events get their turn
 _DATAGRAM_LIMIT: Final = 65_535  # bytes
 _EXCHANGES_LIMIT: Final = 128  # outgoing ones at once
-_FRESH: Final = 0.25  # seconds for which an exchange is left alone
 
 
 PacketTap = Callable[[Endpoint, bytes, bool], None]  # gets the peer, the packet, and whether it went out
@@ -92,12 +92,8 @@ class MemberlistTransport:
 
     @property
     def exchanging(self) -> frozenset[Endpoint]:
-        """The peers with which an exchange of ours is under way that was begun just now.
-
-        An older one may hang: its first SYN was lost, and TCP sends the next one after a second.
-        """
-        now = self._loop.time()
-        return frozenset(target for target, began in self._exchanges.values() if now - began < _FRESH)
+        """The peers with which an exchange of ours is under way that was begun just now."""
+        return begun_just_now(self._exchanges.values(), self._loop.time())
 
     def flush(self) -> None:
         """Carry out what the machine wants; to be called after every call of its methods."""

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.exchanges import begun_just_now
 from roost.protocols.memberlist.messages import Message, PushPull
 from roost.protocols.memberlist.swim import OpenExchange
 from roost.simulator.clock import Clock
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Streams"]
 
 _CONNECT: Final = 1.0  # seconds: the first SYN was lost, and the driver does not wait for the second
-_FRESH: Final = 0.25  # seconds, as in the transport
 _RESEND: Final = 0.2  # seconds until TCP sends a lost segment again
 
 
@@ -33,8 +33,7 @@ class Streams:
     @property
     def exchanging(self) -> frozenset[Endpoint]:
         """The peers with which an exchange of ours is under way that was begun just now."""
-        now = self._clock.now
-        return frozenset(target for target, began in self._open.values() if now - began < _FRESH)
+        return begun_just_now(self._open.values(), self._clock.now)
 
     def open(self, effect: OpenExchange) -> None:
         """Begin an exchange."""

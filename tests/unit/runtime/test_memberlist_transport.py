@@ -80,6 +80,16 @@ async def _running(
         await transport.stop()
 
 
+@contextlib.asynccontextmanager
+async def _mute() -> AsyncIterator[Endpoint]:
+    """Take streams, and say nothing."""
+    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    try:
+        yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+
+
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
@@ -237,16 +247,13 @@ async def test_an_exchange_brings_the_reply_and_tells_of_full_states() -> None:
 async def test_an_exchange_that_hangs_keeps_nobody_from_another() -> None:
     """Its SYN was lost, say: TCP sends the next one after a second."""
     script = Script()
-    mute = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    there = Endpoint("127.0.0.1", mute.sockets[0].getsockname()[1])
-    async with _running(script) as transport:
+    async with _mute() as there, _running(script) as transport:
         deadline = asyncio.get_running_loop().time() + 5
         script.pending = [OpenExchange(1, there, Ping(1, "n"), deadline)]
         transport.flush()
         assert transport.exchanging == {there}
         await _until(lambda: transport.exchanging == frozenset())
         assert not script.outcomes
-    mute.close()
 
 
 async def test_exchanges_fail_in_words() -> None:
@@ -367,15 +374,12 @@ async def test_only_so_many_streams_at_once() -> None:
 
 async def test_too_many_exchanges_fail_instead_of_piling_up() -> None:
     script = Script()
-    mute = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    target = Endpoint("127.0.0.1", mute.sockets[0].getsockname()[1])
-    async with _running(script) as transport:
+    async with _mute() as target, _running(script) as transport:
         deadline = asyncio.get_running_loop().time() + 60
         script.pending = [OpenExchange(number, target, Ping(1, "n"), deadline) for number in range(130)]
         transport.flush()
         await _until(lambda: len(script.outcomes) == 2)
         assert set(script.outcomes.values()) == {"too many exchanges at once"}
-    mute.close()
 
 
 def test_an_address_of_another_host_names_the_cure() -> None:

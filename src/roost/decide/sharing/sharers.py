@@ -143,10 +143,8 @@ class Sharers:
     def _expected(self, address: IPAddress) -> frozenset[str]:
         """Return who has to answer a question of this node, as far as this node has to look after it."""
         lead = self._state.plan.lead(address)
-        weights = self._state.plan.shares.weights(lead)
-        lost_but_heard = {name for name, _ in weights if name in self._state.presence.nodes}
-        there = lost_but_heard.union(lead.sharers)
-        return frozenset(name for name in there if self._looks_after(name, lead)).union(self._ahead(lead))
+        looked_after = (name for name in self._state.plan.shares.there(lead) if self._looks_after(name, lead))
+        return frozenset(looked_after).union(self._ahead(lead))
 
     def _ahead(self, lead: Lead) -> list[str]:
         """Return who has to answer before this node does, where all that share an address are mute."""

@@ -37,9 +37,12 @@ class Shares:
 
     def table(self, lead: Lead) -> Table:
         """Return who answers whom, where `lead` is of a shared address."""
-        weights = self.weights(lead)
-        lost_but_heard = self._presence.nodes & {name for name, _ in weights}
-        return table(weights, frozenset(lead.sharers) | lost_but_heard)
+        return table(self.weights(lead), self.there(lead))
+
+    def there(self, lead: Lead) -> frozenset[str]:
+        """Return who counts as there: who shares it, and whom gossip has lost and the LAN hears."""
+        lost_but_heard = self._presence.nodes & {name for name, _ in self.weights(lead)}
+        return frozenset(lead.sharers) | lost_but_heard
 
     def weights(self, lead: Lead) -> Weights:
         """Return what all nodes weigh that may answer."""

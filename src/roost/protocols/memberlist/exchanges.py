@@ -1,5 +1,6 @@
 """Requests over TCP that this node has asked its driver for and that are not answered yet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,9 +8,10 @@ from roost.protocols.machine import Endpoint
 from roost.protocols.memberlist.effects import OpenExchange, Outbox
 from roost.protocols.memberlist.messages import Message, PushPull
 
-__all__ = ["Exchange", "Exchanges"]
+__all__ = ["Exchange", "Exchanges", "begun_just_now"]
 
 _LIMIT: Final = 256
+_FRESH: Final = 0.25  # seconds for which an exchange is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,11 @@ class Exchanges:
     def close(self, key: int) -> Exchange | None:
         """Take an exchange off the list; None when it is not open (any more)."""
         return self._open.pop(key, None)
+
+
+def begun_just_now(exchanges: Iterable[tuple[Endpoint, float]], now: float) -> frozenset[Endpoint]:
+    """Return with whom an exchange was begun just now, of all under way: (peer, since when), seconds.
+
+    An older one may hang: its first SYN was lost, and TCP sends the next one after a second.
+    """
+    return frozenset(target for target, began in exchanges if now - began < _FRESH)

@@ -361,13 +361,13 @@ class Witness:
         if now - watch.told >= self._timing.silence / 2:
             watch.told = now
             self._tell(Kind.SILENT, subject, watch.others)
+        alone = self._jury.is_alone(watch, now)
         if agreement := self._jury.agreement(watch, now):
             watch.declared = True
             if watch.arp_answers:
                 self.counters["arp_for_the_dead"] += 1
-            told, alone = self._jury.evidence(watch, now), self._jury.is_alone(watch, now)
-            self._effects.append(Declare(subject, f"{told}; {agreement}", alone))
-        elif self._jury.is_alone(watch, now):
+            self._effects.append(Declare(subject, f"{self._jury.evidence(watch, now)}; {agreement}", alone))
+        elif alone:
             self._ask_lan(now)
 
     def _ask_lan(self, now: float, *, arp: bool = True) -> None:

@@ -9,6 +9,7 @@ from tests.unit.decide.one import One, address_of, web
 
 from roost.decide.effects import Answer, Ask, PassOn
 from roost.decide.join_target import parse_target
+from roost.model.address import IPAddress
 from roost.model.event import Happening
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
@@ -241,12 +242,18 @@ def test_who_drains_shares_where_all_others_are_mute() -> None:
     assert one.answered == {VIP}
 
 
-def test_who_drains_does_so_too_when_the_one_that_did_before_it_is_gone() -> None:
+def two_that_drain() -> tuple[One, IPAddress]:
+    """n1, which drains as n3 does, so that n2 shares alone; if that is mute it is n3's turn, then its own."""
     address = address_of(2, 3, 1)
     one = sharing(web(address, sharing=Sharing()))
     one.have(1, draining=True)
     one.have(3, draining=True)
     one.run(1.0)
+    return one, address
+
+
+def test_who_drains_does_so_too_when_the_one_that_did_before_it_is_gone() -> None:
+    one, address = two_that_drain()
     one.answering = {3}
     one.have(2, digest="other services")
     one.run(0.4)
@@ -256,11 +263,7 @@ def test_who_drains_does_so_too_when_the_one_that_did_before_it_is_gone() -> Non
 
 
 def test_who_drains_does_so_too_when_the_one_that_should_before_it_does_not_know_the_address() -> None:
-    address = address_of(2, 3, 1)
-    one = sharing(web(address, sharing=Sharing()))
-    one.have(1, draining=True)
-    one.have(3, draining=True)
-    one.run(1.0)
+    one, address = two_that_drain()
     one.answering.clear()
     for number in (2, 3):
         one.have(number, digest="other services", draining=number == 3)

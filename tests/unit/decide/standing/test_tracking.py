@@ -160,9 +160,7 @@ def test_what_was_said_is_said_again_soon_and_now_and_then_as_long_as_there_is_s
         return found
 
     ill = tracking(PROCESS, result=ILL)
-    found = times(ill, 9.0)
-    assert found[:6] == [2.05, 2.1, 2.15, 2.2, 2.25, 2.3]
-    assert found[-3:] == [4.0, 6.0, 8.0]
+    assert times(ill, 9.0) == [2.05, 2.1, 2.15, 2.2, 2.25, 2.3, 2.4, 2.5, 2.6, 3.0, 4.0, 6.0, 8.0]
     well = tracking(PROCESS, result=WELL)
     assert max(times(well, 100.0), default=0.0) < 40.0
     assert well.wake(100.0) == frozenset()
