@@ -17,6 +17,8 @@ import yaml
 from tests.schemas import problems_of_status
 from tests.system.netns import Namespace, Network, network
 
+from roost.protocols.memberlist.frames import ETHERTYPE
+
 __all__ = ["Lan", "Speaker", "heard_by", "lan", "services", "until"]
 
 DEADLINE = 20.0  # seconds; generous, the machines are shared
@@ -180,6 +182,15 @@ class Lan:
 
     def heal(self, speaker: Speaker) -> None:
         self.switch.run("bridge", "link", "set", "dev", f"p{self.speakers.index(speaker)}", "state", "3")
+
+    def drop_frames_of_gossip(self) -> None:
+        """Be a fabric that passes no frames of an EtherType it does not know: gossip has its port alone."""
+        for rule in (
+            "add table bridge fabric",
+            "add chain bridge fabric forward { type filter hook forward priority 0; }",
+            f"add rule bridge fabric forward ether type {ETHERTYPE:#x} drop",
+        ):
+            self.switch.run("nft", rule)
 
     def answered_once(self, addresses: Sequence[str], patience: float = DEADLINE) -> None:
         """Wait until each of `addresses` has one answerer."""

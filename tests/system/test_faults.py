@@ -186,6 +186,7 @@ def test_a_new_mac_address_is_announced_and_answered_with(alone: Lan) -> None:
 
 def test_a_blocked_gossip_port_does_not_leave_two_answerers(pair: Lan) -> None:
     """metallb#589, kube-vip#1418: the LAN is whole, only UDP and TCP 7946 are dropped."""
+    pair.drop_frames_of_gossip()
     pair.configure(SERVICES)
     pair.start()
     leaders = {vip: pair.leader(vip).name for vip in (WEB, MAIL)}

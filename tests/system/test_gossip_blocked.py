@@ -1,4 +1,4 @@
-"""A node that gossip does not reach does not fight for addresses, whatever the reason."""
+"""A node that gossip does not reach does not fight for addresses, whatever the reason; frames reach most."""
 
 import base64
 import time
@@ -9,6 +9,7 @@ import pytest
 from tests.system.connections import Connections, serve
 from tests.system.netns import NETNS
 from tests.system.speakers import Lan, Speaker, lan, services, until
+from tests.system.test_drain import roost
 
 pytestmark = NETNS
 
@@ -62,6 +63,7 @@ def test_a_node_that_gossip_never_reached_leaves_the_others_addresses_to_them(
             speaker.write(membership=speaker.config["membership"] | {"key": key})
     else:
         block_gossip(odd)
+        nodes.drop_frames_of_gossip()
     start(nodes, others)
     connections = Connections(nodes.client, VIPS)
     odd.start()
@@ -76,6 +78,7 @@ def test_a_node_that_gossip_never_reached_leaves_the_others_addresses_to_them(
 def test_who_is_alone_with_its_key_answers_when_the_others_are_gone(nodes: Lan) -> None:
     *others, odd = nodes.speakers
     block_gossip(odd)
+    nodes.drop_frames_of_gossip()
     start(nodes, others)
     odd.start()
     until(lambda: odd.status()["settled"], "it has waited for the others")
@@ -84,7 +87,10 @@ def test_who_is_alone_with_its_key_answers_when_the_others_are_gone(nodes: Lan) 
     until(lambda: all(nodes.answerers(vip) == {odd.name} for vip in VIPS), "it answers for all")
 
 
-def test_blocking_gossip_later_moves_nothing(nodes: Lan) -> None:
+@pytest.mark.parametrize("frames", [True, False], ids=["frames pass", "nor do frames"])
+def test_blocking_gossip_later_moves_nothing(nodes: Lan, frames: bool) -> None:
+    if not frames:
+        nodes.drop_frames_of_gossip()
     start(nodes, nodes.speakers)
     time.sleep(1.0)
     before = {vip: nodes.answerers(vip) for vip in VIPS}
@@ -96,4 +102,32 @@ def test_blocking_gossip_later_moves_nothing(nodes: Lan) -> None:
     assert connections.broken() == []
     other = next(speaker for speaker in nodes.speakers if speaker is not victim)
     evidence = next(m["evidence"] for m in other.status()["members"] if m["name"] == victim.name)
-    assert "answers on the LAN" in evidence
+    if frames:
+        assert other.verdicts()[victim.name] == "alive"
+        until(lambda: "gossip blocked" in kinds(other), "it is told")
+    else:
+        assert "answers on the LAN" in evidence
+
+
+def test_whose_port_was_always_blocked_takes_part_by_frames(nodes: Lan) -> None:
+    *others, odd = nodes.speakers
+    block_gossip(odd)
+    start(nodes, others)
+    connections = Connections(nodes.client, VIPS)
+    odd.start()
+    nodes.whole()
+    until(odd.answering, "it leads its share")
+    nodes.answered_once(VIPS)
+    one_answerer_each(nodes, 3.0)
+    until(lambda: "no gossip" in kinds(odd), "it is told")
+    assert "firewall" in next(
+        each["cure"] for each in odd.status()["problems"] if each["kind"] == "no gossip"
+    )
+    roost(odd, "drain", odd.name)
+    until(lambda: not odd.answering(), "it has handed over")
+    assert {name for vip in VIPS for name in nodes.answerers(vip)} == {each.name for each in others}
+    assert connections.broken() == []
+
+
+def kinds(speaker: Speaker) -> set[str]:
+    return {each["kind"] for each in speaker.status()["problems"]}

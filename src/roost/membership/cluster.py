@@ -16,6 +16,7 @@ from random import SystemRandom
 from typing import Final
 
 from roost.decide.members import ClusterMember, Roster
+from roost.model.link import Link
 from roost.model.node import Verdict
 from roost.protocols.errors import PacketError
 from roost.protocols.machine import Effect, Endpoint
@@ -32,6 +33,7 @@ from roost.protocols.words.metadata import encode as encode_metadata
 from roost.protocols.words.verdict import Ground
 from roost.runtime.bind import advertised_host
 from roost.runtime.memberlist_transport import MemberlistTransport, PacketTap
+from roost.runtime.packet_socket import Tap
 
 __all__ = ["Cluster", "Listener"]
 
@@ -74,7 +76,7 @@ class Cluster:
     host's own choice. `keys` are 16, 24 or 32 bytes, the primary first. `compress` is about what this node
     sends, both kinds are read: on a LAN the bytes saved are not worth the processor's time. `versions` go
     with peers that want delegate versions of their own: Serf refuses members that speak none. `tap` sees the
-    packets as they are on the wire.
+    packets as they are on the wire, `frame_tap` the frames that carry some beside UDP and TCP.
 
     Raises ValueError for keys, label or metadata that cannot be (MetadataError).
     """
@@ -93,6 +95,7 @@ class Cluster:
         versions: Versions = CURRENT_VERSIONS,
         listener: Listener = Listener(),
         tap: PacketTap | None = None,
+        frame_tap: Tap | None = None,
     ) -> None:
         random = SystemRandom()  # nonces must never repeat
         keyring = Keyring(keys) if keys else None
@@ -105,6 +108,8 @@ class Cluster:
         self._meta = encode_metadata(metadata)
         self._listener = listener
         self._tap = tap
+        self._frame_tap = frame_tap
+        self._links: tuple[Link, ...] = ()
         self._random = random
         self._packets = PacketCodec(label, keyring, compress=compress, random=random)
         self._streams = StreamCodec(label, keyring, compress=compress, random=random, limit=_STREAM_LIMIT)
@@ -124,7 +129,15 @@ class Cluster:
         if self._bind is None:
             self._note_change()
             return
-        transport = MemberlistTransport(self._bind, self._streams, self._profile.tcp_timeout, self._tap)
+        transport = MemberlistTransport(
+            self._bind,
+            self._streams,
+            self._profile.tcp_timeout,
+            macs=self._macs_of,
+            tap=self._tap,
+            frame_tap=self._frame_tap,
+        )
+        transport.use(self._links)
         try:
             endpoint = self._choose_endpoint(transport.endpoint)
         except BaseException:
@@ -139,7 +152,7 @@ class Cluster:
         )
         self._swim.set_state(self._state)
         self._swim.start(self._loop.time())
-        await transport.start(self._swim, self)
+        await transport.start(self._swim, self, endpoint)
 
     async def stop(self) -> None:
         """Close at once, without telling anybody; `leave` first for a polite end."""
@@ -159,6 +172,12 @@ class Cluster:
         while not self._swim.has_left and self._loop.time() < deadline:  # noqa: ASYNC110 - machines signal nobody
             await asyncio.sleep(_LEAVE_POLL)
         return self._swim.has_left
+
+    def use(self, links: Sequence[Link]) -> None:
+        """Gossip in frames on these links from now on, beside UDP and TCP."""
+        self._links = tuple(links)
+        if self._transport is not None:
+            self._transport.use(self._links)
 
     # -- what the decider asks for ---------------------------------------------------------------
 
@@ -333,6 +352,10 @@ class Cluster:
         if self._changed:
             self._changed = False
             self._listener.members()
+
+    def _macs_of(self, name: str) -> tuple[bytes, ...]:
+        member = self._swim.members.get(name) if self._swim is not None else None
+        return parse(member.meta).macs if member is not None else ()
 
     def _choose_endpoint(self, bound: Endpoint) -> Endpoint:
         wanted = self._advertise or bound

@@ -33,6 +33,7 @@ class Lifelines:
         self._counters = counters
         self._tasks: dict[tuple[str, Endpoint], asyncio.Task[None]] = {}
         self._unheld: dict[str, float] = {}  # peers without one now -> since when, by the loop
+        self.ever_held = False  # whether any peer's gossip port was ever reached
 
     @property
     def unheld(self) -> Mapping[str, float]:
@@ -69,7 +70,7 @@ class Lifelines:
 
         def established() -> None:
             nonlocal held
-            held = True
+            held = self.ever_held = True
             self._unheld.pop(name, None)
 
         try:

@@ -94,6 +94,10 @@ class Reach:
         """Tell whether a member answers over UDP, as far as is known."""
         return endpoint.host not in self.recent("tcp-only", now)
 
+    def is_in_frames(self, endpoint: Endpoint, now: float) -> bool:
+        """Tell whether a member answers in frames of the LAN, over neither UDP nor TCP."""
+        return endpoint.host in self.recent("frames-only", now)
+
     def is_over_tcp(self, endpoint: Endpoint, since: float, now: float) -> bool:
         """Tell whether a member, there `since` then, answers over TCP, as far as is known."""
         run = self._runs.get("exchange-failed", {}).get(endpoint.host)

@@ -10,8 +10,10 @@ which the responder drops itself.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
+
+from roost.protocols.machine import Endpoint
 
 __all__ = [
     "MAX_INSTRUCTIONS",
@@ -19,6 +21,7 @@ __all__ = [
     "build",
     "build_claims",
     "build_echo_requests",
+    "build_gossip",
     "build_patient",
     "build_traffic",
     "build_vrrp",
@@ -245,6 +248,24 @@ def build_vrrp() -> list[Instruction]:
     program.load(_LOAD1, 23)  # protocol
     program.jump_unless(_JEQ, 112, "drop")
     return program.ended(_HEADERS)
+
+
+def build_gossip(ethertype: int, magic: bytes, target: Endpoint) -> list[Instruction]:
+    """Return the program that passes frames of gossip (see `memberlist.frames`) for `target`.
+
+    Its address is told by the low 32 bits; `magic` is 4 bytes.
+    """
+    program = _Program()
+    program.only_if_zero(_VLAN_TAG_PRESENT)
+    program.load(_LOAD2, 12)  # EtherType
+    program.jump_unless(_JEQ, ethertype, "drop")
+    program.load(_LOAD4, 14)
+    program.jump_unless(_JEQ, int.from_bytes(magic, "big"), "drop")
+    program.load(_LOAD2, 48)  # the target's port
+    program.jump_unless(_JEQ, target.port, "drop")
+    program.load(_LOAD4, 62)  # the end of the target's address
+    program.jump_unless(_JEQ, int(ip_address(target.host)) & 0xFFFFFFFF, "drop")
+    return program.ended(_WHOLE)
 
 
 def _to_icmp6(program: "_Program", other: str) -> None:

@@ -40,6 +40,7 @@ _KEPT: Final = 0.6  # share of services whose leads do
 _SHARED: Final = 0.5  # of the services, where any are shared
 _BALANCED: Final = 0.5  # share of services that are balanced in a run with backends
 _TRACKED: Final = 0.7  # share of services that are tracked in a run with checks
+_FRAMES: Final = 0.9  # share of runs on a fabric that passes frames of an EtherType it does not know
 _FIRST_ADDRESS: Final = IPv4Address("198.18.0.100")
 
 
@@ -177,6 +178,7 @@ class Schedule:
     seconds: float = 0.0
     connections: bool = False  # whether clients hold any: older files are played without
     kernel: bool = False  # whether kernels answer for the processes, as long as the lease lasts
+    frames: bool = False  # whether gossip also goes in frames of the LAN: older files are played without
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -292,6 +294,7 @@ def draw(seed: int, *, faults: int, nodes: int | None = None, profile: str = "de
         round(last + _AFTER, 3),
         connections=True,
         kernel=random.Random(f"responder {seed}").random() < 0.5,  # noqa: S311 - a simulation
+        frames=random.Random(f"frames {seed}").random() < _FRAMES,  # noqa: S311 - a simulation
     )
 
 

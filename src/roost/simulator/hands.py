@@ -17,7 +17,14 @@ from roost.model.check import Check, Interface, Result
 from roost.model.link import Link
 from roost.model.role import Role
 from roost.protocols.machine import Effect, SendDatagram
-from roost.protocols.memberlist.effects import Fault, MemberChanged, OpenExchange, UserData, UserState
+from roost.protocols.memberlist.effects import (
+    Fault,
+    MemberChanged,
+    OpenExchange,
+    SendFrame,
+    UserData,
+    UserState,
+)
 from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.codec import encode, encode_state
 from roost.protocols.words.metadata import Metadata
@@ -69,6 +76,7 @@ class Hands:
         host, process, swim = self._host, self._process, self._process.swim
         return {
             SendDatagram: lambda e: host.send_datagram(e.target, e.data),
+            SendFrame: lambda e: host.send_frame(e.target, e.data),
             MemberChanged: process.member_changed,
             OpenExchange: process.streams.open,
             UserData: lambda e: process.hear(e.payload),

@@ -159,6 +159,12 @@ class Host:
             return False
         return self._lan.connected(self.port, other.port)
 
+    def passes_frames(self, other: "Host") -> bool:
+        """Tell whether frames of gossip get to another host and back, losses aside."""
+        if self.paused or other.paused or not self._lan.passes_gossip:
+            return False
+        return self._lan.connected(self.port, other.port)
+
     def answers_changed(self) -> None:
         """Tell that this host may answer for other addresses from now on."""
         self._around.answers_changed()
@@ -399,6 +405,21 @@ class Host:
         self.clock.after(self.flight(other), arrive)
         if port.doubled and self._chance.random() < port.doubled:
             self.clock.after(2 * self.flight(other), arrive)
+
+    def send_frame(self, target: Endpoint, data: bytes) -> None:
+        """Send a packet of gossip in a frame, which no firewall of a host sees."""
+        other = self.find(target)
+        if other is None or self.paused or not self._lan.passes_gossip:
+            return
+        port = self._lan.unicast(self.port, self.mac, other.mac)
+        if port is not None and port is other.port:
+            self._reach(port, partial(other.hear_frame, data, self.endpoint))
+
+    def hear_frame(self, data: bytes, source: Endpoint) -> None:
+        """Take a packet of gossip from a frame."""
+        if self.process is not None and not self.paused:
+            hear = partial(self.process.swim.receive, data, source, in_frame=True)
+            self.process.take(Queue.FRAMES, hear)
 
     def hear_datagram(self, data: bytes, source: Endpoint) -> None:
         """Take a datagram of gossip."""

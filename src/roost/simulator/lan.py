@@ -97,12 +97,16 @@ class Port:
 
 
 class Lan:
-    """Ports on `switches` switches (1 or 2), joined by an uplink that can be `split`."""
+    """Ports on `switches` switches (1 or 2), joined by an uplink that can be `split`.
 
-    def __init__(self, switches: int, chance: random.Random) -> None:
+    `passes_gossip` tells whether they pass frames of gossip's own EtherType.
+    """
+
+    def __init__(self, switches: int, chance: random.Random, *, passes_gossip: bool = False) -> None:
         self.ports: list[Port] = []
         self.split = 0  # faults that cut the uplink
         self.switches = switches
+        self.passes_gossip = passes_gossip
         self._chance = chance
         self._tables: tuple[dict[bytes, Port | Literal["uplink"]], ...] = ({}, {})
 

@@ -60,7 +60,7 @@ class World:
         )  # gets who is declared gone, and by whom
         self._recording = record
         self._seed = schedule.seed
-        self.lan = Lan(schedule.switches, self._chance("lan"))
+        self.lan = Lan(schedule.switches, self._chance("lan"), passes_gossip=schedule.frames)
         around = Surroundings(
             self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed, self._declared
         )

@@ -347,6 +347,7 @@ class Adapters:
             label=membership.label,
             profile=membership.gossip,
             tap=self.records.recorder.datagram,
+            frame_tap=self.records.recorder.frame,
             listener=Listener(
                 members=self._on_members,
                 synchronized=lambda: self.tell(self.decider.synchronized),

@@ -68,6 +68,7 @@ class Hands:
                 adapters.link_log.announcing(links, adapters.links.links, adapters.source.settings.interfaces)
                 adapters.announcer.open(links)
                 adapters.probes.use(links)
+                adapters.cluster.use(links)
                 followed = self._decider.state.clients.followed
                 adapters.meters.watch(followed.addresses, links, adapters.meters.beside)
             case effects.Listen(targets):

@@ -25,6 +25,8 @@ from roost.speaker.vrrp import other_elections, vrrp_problems
 __all__ = ["notes", "problems", "why_not_announcing"]
 
 _LATELY: Final = timedelta(seconds=60)
+_OPEN: Final = "look for a firewall on the gossip port, UDP and TCP"
+_FRAMES_ALONE: Final = "frames of the LAN alone carry gossip"
 _NO_LIFELINE: Final = 5.0  # seconds without a TCP connection to a peer that a restart does not explain
 _YIELDED_FOR: Final = 1.0  # seconds to a peer, which gossip may be about to see again
 _CLAIMED_FOR: Final = 3.0  # seconds of a peer's claims that a move does not explain,
@@ -99,6 +101,8 @@ def _of_this_node(speaker: Speaker, now: float) -> Iterator[Problem]:
     if state.settling.settled and state.never_gossiped:
         why, cure = _why_nobody(speaker)
         yield Problem("no gossip", f"gossip has never reached anybody: {why}", cure)
+    elif _is_in_frames_alone(speaker, now):
+        yield Problem("no gossip", f"the gossip port has never reached anybody: {_FRAMES_ALONE}", _OPEN)
     yield from _of_links(speaker)
     if state.isolation.unplugged:
         yield Problem("no carrier", "the link that carries gossip has no carrier")
@@ -127,8 +131,23 @@ def _why_nobody(speaker: Speaker) -> tuple[str, str]:
             return why, "compare keys and labels"
     if (record := faults.get("exchange-failed")) is not None:
         why = f"{record.source} does not answer ({record.detail})"
-        return why, "look for a firewall on the gossip port, UDP and TCP"
-    return "no configured peer answers", "look for a firewall on the gossip port, UDP and TCP"
+        return why, _OPEN
+    return "no configured peer answers", _OPEN
+
+
+def _is_in_frames_alone(speaker: Speaker, now: float) -> bool:
+    """Tell whether the gossip port never reached anybody, and all others answer in frames of the LAN."""
+    others = [each for each in speaker.decider.state.members if _gossips(speaker, each)]
+    reached = speaker.adapters.lifelines.ever_held
+    return bool(others) and not reached and all(_is_in_frames(speaker, each, now) for each in others)
+
+
+def _gossips(speaker: Speaker, member: ClusterMember) -> bool:
+    return member.name != speaker.name and member.verdict.active and member.endpoint is not None
+
+
+def _is_in_frames(speaker: Speaker, member: ClusterMember, now: float) -> bool:
+    return member.endpoint is not None and speaker.records.reach.is_in_frames(member.endpoint, now)
 
 
 def _of_links(speaker: Speaker) -> Iterator[Problem]:
@@ -194,15 +213,19 @@ def _lost(speaker: Speaker, member: ClusterMember) -> Problem:
 
 def _of_gossip(speaker: Speaker, now: float) -> Iterator[Problem]:
     """Tell of members that take part, and that gossip reaches in part only."""
+    if _is_in_frames_alone(speaker, now):
+        return  # one cause, told of once
     suspected = speaker.records.reach.suspected_for_long(now)
     for member in speaker.decider.state.members:
-        if member.name == speaker.name or not member.verdict.active or member.endpoint is None:
+        if not _gossips(speaker, member) or member.endpoint is None:
             continue
         where = f"{member.name} at {member.endpoint}"
         begin = speaker.adapters.lifelines.unheld.get(member.name, now)
         if member.name in suspected:
             text = f"{where} is missed again and again, and does not die: {member.evidence}"
             yield Problem("gossip blocked", text)
+        elif _is_in_frames(speaker, member, now):
+            yield Problem("gossip blocked", f"{where} answers over neither UDP nor TCP: {_FRAMES_ALONE}")
         elif not speaker.records.reach.is_over_udp(member.endpoint, now):
             yield Problem("no UDP", f"{where} answers over TCP, not over UDP")
         elif now - max(begin, member.since) >= _NO_LIFELINE or not speaker.records.reach.is_over_tcp(

@@ -34,7 +34,7 @@ class Script:
         self.outcomes: dict[int, Message | str] = {}
         self.reply: Message | None = None
 
-    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None:
+    def receive(self, datagram: bytes, source: Endpoint, now: float, *, in_frame: bool = False) -> None:
         self.datagrams.append((datagram, source))
 
     def wake(self, now: float) -> None:

@@ -47,7 +47,7 @@ def speaker(one: One, **changed: Any) -> Speaker:
         "cluster": SimpleNamespace(members=lambda: tuple(one.members.values())),
         "faults": SimpleNamespace(records=()),
         "reach": reach(one),
-        "lifelines": SimpleNamespace(unheld={}),
+        "lifelines": SimpleNamespace(unheld={}, ever_held=True),
         "announcer": SimpleNamespace(failed={}),
         "delivery": SimpleNamespace(failure=""),
         "virtual_macs": SimpleNamespace(failed=""),

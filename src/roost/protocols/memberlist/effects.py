@@ -10,7 +10,17 @@ from roost.protocols.memberlist.messages import Message
 if TYPE_CHECKING:
     from roost.protocols.memberlist.members import Member
 
-__all__ = ["Change", "Fault", "MemberChanged", "NameTaken", "OpenExchange", "Outbox", "UserData", "UserState"]
+__all__ = [
+    "Change",
+    "Fault",
+    "MemberChanged",
+    "NameTaken",
+    "OpenExchange",
+    "Outbox",
+    "SendFrame",
+    "UserData",
+    "UserState",
+]
 
 Change = Literal["join", "leave", "dead", "update", "suspect", "alive", "accused"]
 
@@ -26,6 +36,18 @@ class OpenExchange(Effect):
     target: Endpoint
     request: Message
     deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame(Effect):
+    """Send `data` (bytes, complete packet) to the member `to` in a frame of the LAN (see `frames`).
+
+    `target` is where it is over UDP. Losing it is allowed, as is having no way to send it.
+    """
+
+    to: str
+    target: Endpoint
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +115,9 @@ class Outbox:
         """Add an effect that must not be lost."""
         self._effects.append(effect)
 
-    def put_losable(self, effect: SendDatagram | Fault | NameTaken | UserData | UserState) -> None:
+    def put_losable(
+        self, effect: SendDatagram | SendFrame | Fault | NameTaken | UserData | UserState
+    ) -> None:
         """Add an effect, unless too many wait already."""
         if self._losable >= self._limit:
             self.counters["effects_dropped"] += 1

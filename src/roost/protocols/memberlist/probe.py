@@ -11,14 +11,15 @@ accuse the target; helpers that did not even nack say that this node may be the 
 
 from collections import deque
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from roost.protocols.bounded import remember
 from roost.protocols.machine import Randomness
 from roost.protocols.memberlist.awareness import Awareness
 from roost.protocols.memberlist.effects import Outbox
 from roost.protocols.memberlist.exchanges import Exchanges
-from roost.protocols.memberlist.members import Member, MemberTable
+from roost.protocols.memberlist.members import MEMBERS_LIMIT, Member, MemberTable
 from roost.protocols.memberlist.messages import Ack, IndirectPing, Message, Ping, Status, Suspect
 from roost.protocols.memberlist.profile import Profile
 from roost.protocols.memberlist.ring import ProbeRing
@@ -30,6 +31,7 @@ __all__ = ["Prober"]
 _TCP_PING_SINCE: Final = 3  # protocol version
 _NACK_SINCE: Final = 4
 _CALM: Final = 4  # times the interval between probes while all others are heard outside of gossip
+_SURE: Final = 3  # answers in frames alone, one after the other
 _RESTARTS: Final = 3  # of one round; a node that is always late must come to a verdict too
 
 
@@ -49,6 +51,8 @@ class _Round:
     nacks: int = 0
     exchange: int | None = None
     reached_by_tcp: bool = False
+    beside: int | None = None  # the number of the ping in a frame
+    reached_in_frames: bool = False
 
 
 class Prober:
@@ -84,6 +88,7 @@ class Prober:
         self._stopped = False
         self._doubted: AbstractSet[str] | None = None  # None: nobody is heard outside of gossip
         self._first: deque[str] = deque()  # to be probed before the ring goes on
+        self._silent: dict[str, int] = {}  # how often in a row they answered in frames alone
 
     def arm(self, now: float) -> None:
         """Start probing, at a random moment of the interval, once there are others."""
@@ -135,9 +140,14 @@ class Prober:
 
     def acked(self, sequence: int, now: float) -> bool:
         """Take an ack; tell whether it belongs to the running probe."""
-        if self._round is None or self._round.ping.seq != sequence:
+        probe = self._round
+        if probe is None or sequence not in (probe.ping.seq, probe.beside):
             return False
-        self._succeed(self._round, now)
+        if sequence == probe.beside:
+            probe.reached_in_frames = True  # what UDP and TCP come to is seen at the end
+        else:
+            self._silent.pop(probe.target.name, None)
+            self._succeed(probe, now)
         return True
 
     def nacked(self, sequence: int) -> bool:
@@ -186,14 +196,21 @@ class Prober:
         self._transmitter.send(target.endpoint, *messages, to=target)
 
     def _ask(self, probe: _Round, now: float) -> None:
-        """Turn to helpers and to TCP; they get their whole time even if this comes late."""
+        """Turn to the LAN, to helpers and to TCP; they get their whole time even if this comes late."""
         probe.asked = True
         probe.ends = max(probe.ends, now + probe.ends - probe.ack_due)
+        self._ask_beside(probe)
         self._ask_helpers(probe)
         if probe.target.versions.pmax >= _TCP_PING_SINCE and not self._profile.disable_tcp_pings:
             probe.exchange = self._exchanges.open(
                 probe.target.endpoint, probe.ping, deadline=probe.ends, now=now
             )
+
+    def _ask_beside(self, probe: _Round) -> None:
+        """Ping in a frame; by a number of its own, so that its answer tells that UDP is silent."""
+        ping = replace(probe.ping, seq=self._transmitter.next_sequence())
+        probe.beside = ping.seq
+        self._transmitter.send_beside(probe.target, ping)
 
     def _ask_helpers(self, probe: _Round) -> None:
         target, ping = probe.target, probe.ping
@@ -218,17 +235,29 @@ class Prober:
             self._outbox.counters["indirect_pings"] += 1
             self._transmitter.send(helper.endpoint, request, to=helper)
 
+    def _note_silent(self, target: Member) -> None:
+        """Report one that answers in frames alone; at first look again at once, for it may be chance."""
+        times = self._silent.get(target.name, 0) + 1
+        remember(self._silent, target.name, times, MEMBERS_LIMIT)
+        if times < _SURE:
+            self._first.append(target.name)
+        detail = f"{target.name} answers in frames of the LAN, not over UDP and TCP at {target.endpoint}"
+        self._outbox.fault("frames-only", detail, target.endpoint)
+
     def _finish(self, probe: _Round, now: float) -> None:
         if probe.reached_by_tcp:
             detail = f"{probe.target.name} answers over TCP at {probe.target.endpoint}, not over UDP"
             self._outbox.fault("tcp-only", detail, probe.target.endpoint)
+            self._succeed(probe, now)
+        elif probe.reached_in_frames:
+            self._note_silent(probe.target)
             self._succeed(probe, now)
         else:
             self._fail(probe, now)
 
     def _succeed(self, probe: _Round, now: float) -> None:
         self._round = None
-        calm = self._doubted is not None and not self._doubted
+        calm = self._doubted is not None and not self._doubted and not self._first
         interval = self._profile.probe_interval * (_CALM if calm else 1)
         self._next = max(now, probe.started + interval)
         self._awareness.apply(-1)

@@ -168,15 +168,15 @@ class Swim:
         self._outbox.put(MemberChanged("join", me, me.evidence))
         self._push_pull_due = now + (1 + self._random.random()) * self._profile.push_pull_interval
 
-    def receive(self, datagram: bytes, source: Endpoint, now: float) -> None:
-        """Take one datagram; see `Machine.receive`."""
+    def receive(self, datagram: bytes, source: Endpoint, now: float, *, in_frame: bool = False) -> None:
+        """Take one datagram, or packet from a frame: a ping is answered as it came; see `Machine.receive`."""
         now = self._advance(now)
         self._outbox.counters["packets_received"] += 1
         opened = self._codec.open(datagram)
         for fault in opened.faults:
             self._outbox.fault("bad-packet", str(fault), source)
         for message in opened.messages:
-            self._take(message, source, now)
+            self._take(message, source, now, in_frame=in_frame)
         self._arm(now)
 
     def wake(self, now: float) -> None:
@@ -364,10 +364,10 @@ class Swim:
         pending = self._table.me.name in self._queue and self._table.live() > 0
         return not pending or (self._leave_due is not None and now >= self._leave_due)
 
-    def _take(self, message: Message, source: Endpoint, now: float) -> None:
+    def _take(self, message: Message, source: Endpoint, now: float, *, in_frame: bool) -> None:
         match message:
             case Ping():
-                self._answer_ping(message, source, now)
+                self._answer_ping(message, source, now, in_frame=in_frame)
             case Ack():
                 self._take_ack(message, now)
             case Nack():
@@ -398,13 +398,16 @@ class Swim:
         if old and accuser is not None and accuser is not me and accuser.endpoint == source:
             self._transmitter.send_alone(source, me.as_alive(), accuser)
 
-    def _answer_ping(self, message: Ping, source: Endpoint, now: float) -> None:
+    def _answer_ping(self, message: Ping, source: Endpoint, now: float, *, in_frame: bool) -> None:
         if self._is_for_me(message, source):
             asker, where = self._table.get(message.source_node), answer_to(message, source)
             said: list[Message] = [Ack(message.seq)]
             if asker is not None and asker.status is Status.SUSPECT and asker.endpoint == where:
                 said.append(Suspect(asker.incarnation, asker.name, self._table.me.name))  # to be refuted now
-            self._transmitter.send(where, *said, to=asker)
+            if in_frame and asker is not None and asker.endpoint == where:
+                self._transmitter.send_beside(asker, *said)
+            else:
+                self._transmitter.send(where, *said, to=asker)
             if asker is not None and not asker.live and asker.endpoint == where:
                 self._meet_again(asker, now)
 

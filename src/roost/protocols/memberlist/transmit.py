@@ -5,7 +5,7 @@ from typing import Final
 from roost.protocols.machine import Endpoint, Randomness, SendDatagram
 from roost.protocols.memberlist.broadcast import BroadcastQueue, transmit_limit
 from roost.protocols.memberlist.codec import encode_message
-from roost.protocols.memberlist.effects import Outbox
+from roost.protocols.memberlist.effects import Outbox, SendFrame
 from roost.protocols.memberlist.members import Member, MemberTable
 from roost.protocols.memberlist.messages import Message, Status
 from roost.protocols.memberlist.packet import PARTS_LIMIT, PacketCodec
@@ -47,11 +47,15 @@ class Transmitter:
         """Send messages in one packet, and gossip with them; `to` is the member there, where it is known."""
         parts = [encode_message(message) for message in messages]
         parts += self._broadcasts(parts)
-        self._seal(target, parts, to)
+        self._send(target, self._seal(parts, to))
+
+    def send_beside(self, to: Member, *messages: Message) -> None:
+        """Send messages in a frame of the LAN alone."""
+        self._put_beside(to, self._seal([encode_message(message) for message in messages], to))
 
     def send_alone(self, target: Endpoint, message: Message, to: Member) -> None:
         """Send one message, and no gossip along: many at once would use that up in one moment."""
-        self._seal(target, [encode_message(message)], to)
+        self._send_both_ways(target, self._seal([encode_message(message)], to), to)
 
     def gossip(self, now: float) -> None:
         """Tell a few members what is queued; with nobody there to be told, forget it.
@@ -69,7 +73,7 @@ class Transmitter:
         for listener in listeners:
             if parts := self._broadcasts([]):
                 self._outbox.counters["gossip_sent"] += 1
-                self._seal(listener.endpoint, parts, listener)
+                self._send_both_ways(listener.endpoint, self._seal(parts, listener), listener)
 
     def _broadcasts(self, parts: list[bytes]) -> list[bytes]:
         """Return broadcasts that fit into a packet behind `parts`."""
@@ -84,8 +88,21 @@ class Transmitter:
             count=PARTS_LIMIT - len(parts),
         )
 
-    def _seal(self, target: Endpoint, parts: list[bytes], to: Member | None) -> None:
-        crc = to is not None and to.versions.pmax >= _CRC_SINCE
-        packet = self._codec.seal(parts, crc=crc)
+    def _send_both_ways(self, target: Endpoint, packet: bytes, to: Member) -> None:
+        """Send what is news over UDP and in a frame: nothing tells soon enough that one of them is blocked.
+
+        Pings and their answers are not: they go on all the time, and in frames only where UDP is silent.
+        """
+        self._send(target, packet)
+        self._put_beside(to, packet)
+
+    def _send(self, target: Endpoint, packet: bytes) -> None:
         self._outbox.counters["packets_sent"] += 1
         self._outbox.put_losable(SendDatagram(target, packet))
+
+    def _put_beside(self, to: Member, packet: bytes) -> None:
+        self._outbox.put_losable(SendFrame(to.name, to.endpoint, packet))
+
+    def _seal(self, parts: list[bytes], to: Member | None) -> bytes:
+        crc = to is not None and to.versions.pmax >= _CRC_SINCE
+        return self._codec.seal(parts, crc=crc)
