@@ -419,7 +419,7 @@ class Host:
         """Take a packet of gossip from a frame."""
         if self.process is not None and not self.paused:
             hear = partial(self.process.swim.receive, data, source, in_frame=True)
-            self.process.take(Queue.FRAMES, hear)
+            self.process.take(Queue.BESIDE, hear)
 
     def hear_datagram(self, data: bytes, source: Endpoint) -> None:
         """Take a datagram of gossip."""

@@ -23,6 +23,7 @@ class Queue(IntEnum):
     FRAMES = 0
     GOSSIP = 1
     EVENTS = 2  # of the kernel, and streams
+    BESIDE = 3  # gossip in frames
 
 
 class Inbox:
@@ -40,8 +41,10 @@ class Inbox:
 
     def drain(self, timers: Action) -> list[Action]:
         """Return everything in an order that the machine may meet it in; `timers` are due, too."""
-        batches = [list(waiting) for waiting in self._queues]
+        *batches, beside = [list(waiting) for waiting in self._queues]
         batches.append([timers])
+        if beside:  # else runs without any are as they were before there were frames
+            batches.append(beside)
         self._chance.shuffle(batches)
         self.clear()
         return [action for batch in batches for action in batch]

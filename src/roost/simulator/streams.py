@@ -68,15 +68,15 @@ class Streams:
         host = self._process.host
 
         def here(_: float) -> None:
-            self._in_frame(peer, host, lambda: self._process.take(Queue.FRAMES, found))
+            self._in_frame(peer, host, lambda: self._process.take(Queue.BESIDE, found))
 
         def found(_: float) -> None:
             if effect.id in self._open:
-                self._in_frame(host, peer, partial(self._arrive, effect, peer, Queue.FRAMES, over_tcp=False))
+                self._in_frame(host, peer, partial(self._arrive, effect, peer, Queue.BESIDE, over_tcp=False))
 
         def asked() -> None:
             if peer.process is not None:
-                peer.process.take(Queue.FRAMES, here)
+                peer.process.take(Queue.BESIDE, here)
 
         if effect.id in self._open:
             self._in_frame(host, peer, asked)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from roost.protocols import arp, ethernet, icmp, ndp
 from roost.protocols import filter as filters
 from roost.protocols.filter import MAX_INSTRUCTIONS, Instruction
+from roost.protocols.machine import Endpoint
+from roost.protocols.memberlist.frames import ETHERTYPE, MAGIC, Framed, FrameKind
 
 MAC = bytes.fromhex("020000000001")
 
@@ -268,3 +270,27 @@ def test_a_ping_with_options_or_in_fragments_does_not_pass() -> None:
         frame = bytearray(icmp.request_frame(ECHOES[0], MAC, MAC))
         frame[at] = value
         assert not passes(program, bytes(frame))
+
+
+OURS, OTHERS = Endpoint("192.0.2.11", 7946), Endpoint("192.0.2.12", 7946)
+
+
+def gossip(target: Endpoint, ethertype: int = ETHERTYPE) -> bytes:
+    return ethernet.build(MAC, MAC, ethertype, Framed(FrameKind.PACKET, OTHERS, target, b"x").pack())
+
+
+@pytest.mark.parametrize("ours", [OURS, Endpoint("2001:db8::11", 7946)])
+def test_frames_of_gossip_for_this_node_pass_and_no_others(ours: Endpoint) -> None:
+    program = filters.build_gossip(ETHERTYPE, MAGIC, ours)
+    assert passes(program, gossip(ours))
+    assert not passes(program, gossip(ours), tagged=True)
+    assert not passes(program, gossip(OTHERS))
+    assert not passes(program, gossip(Endpoint(ours.host, 7947)))
+    assert not passes(program, gossip(ours, ethernet.IPV4))
+    assert not passes(program, gossip(ours).replace(b"RST\x01", b"RST\x02"))
+    assert not passes(program, gossip(ours)[:60])
+
+
+@given(st.binary(max_size=120))
+def test_what_is_no_gossip_is_dropped_and_ends(data: bytes) -> None:
+    assert not passes(filters.build_gossip(ETHERTYPE, MAGIC, OURS), data)

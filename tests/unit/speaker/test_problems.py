@@ -241,6 +241,7 @@ def test_a_change_that_is_being_rolled_out_is_none_for_a_moment() -> None:
         ("exchange-failed", "no TCP"),
         ("bad-packet", "wrong key"),
         ("stream", "wrong key"),
+        ("frames-only", "gossip blocked"),
     ],
 )
 def test_gossip_that_reaches_in_part_only(fault: str, kind: str) -> None:
@@ -267,14 +268,27 @@ def test_what_failed_before_a_member_was_there_does_not_count() -> None:
     assert kinds(one, reach=reach(one, Fault("exchange-failed", "refused", endpoint(2)), every=0.1)) == []
 
 
+def test_a_port_that_never_reached_anybody_is_one_problem_although_frames_do() -> None:
+    one = One(web(MINE))
+    one.have(2)
+    one.have(3)
+    never = SimpleNamespace(unheld={}, ever_held=False)
+    one_of_two = reach(one, Fault("frames-only", "why", endpoint(2)))
+    assert kinds(one, reach=one_of_two, lifelines=never) == ["gossip blocked"]
+    both = reach(one, *(Fault("frames-only", "why", endpoint(number)) for number in (2, 3)))
+    (problem,) = found(one, reach=both, lifelines=never)
+    assert (problem.kind, "firewall" in problem.cure) == ("no gossip", True)
+    assert kinds(one, reach=both) == ["gossip blocked"] * 2, "it was open once"
+
+
 def test_a_peer_that_no_lifeline_reaches() -> None:
     one = One(web(MINE))
     one.have(2)
     since = one.now
     one.run(4.0)
-    assert kinds(one, lifelines=SimpleNamespace(unheld={"n2": since})) == []
+    assert kinds(one, lifelines=SimpleNamespace(unheld={"n2": since}, ever_held=True)) == []
     one.run(2.0)
-    assert kinds(one, lifelines=SimpleNamespace(unheld={"n2": since})) == ["no TCP"]
+    assert kinds(one, lifelines=SimpleNamespace(unheld={"n2": since}, ever_held=True)) == ["no TCP"]
 
 
 def test_a_peer_that_is_suspected_without_end() -> None:
