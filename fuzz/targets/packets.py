@@ -3,6 +3,7 @@
 Most bytes would die at a checksum. So the first byte of an input says whether checksums are put right.
 """
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -12,6 +13,7 @@ from roost.model.address import IPAddress
 from roost.protocols import arp, ethernet, icmp, icmp_clock, ndp, pcapng
 from roost.protocols.errors import PacketError
 from roost.protocols.icmp import internet_checksum
+from roost.protocols.memberlist.frames import MAGIC, Framed, Gathering
 from roost.protocols.vrrp import frame as vrrp_frame
 from roost.protocols.vrrp import packet as vrrp
 
@@ -54,6 +56,17 @@ def _icmp_put_right(payload: bytes, ethertype: int) -> bytes:
         message = message[:2] + bytes(2) + message[4:]
         message = message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:]
     return head + message + payload[max(length, 20) :]
+
+
+def _frames(data: bytes) -> None:
+    """One frame, and the same again as the other half of its message."""
+    framed = Framed.parse(MAGIC + data)
+    assert Framed.parse(framed.pack()) == framed
+    gathering = Gathering()
+    whole = gathering.add(framed)
+    assert (whole == framed.payload) == (framed.parts == 1)
+    if framed.parts == 2:
+        assert gathering.add(replace(framed, part=1 - framed.part)) == framed.payload * 2
 
 
 def _clock(data: bytes) -> None:
@@ -108,6 +121,7 @@ TARGETS: Final = (
     Target("icmp-clock", "protocols.icmp_clock.ahead", _clock, (PacketError,), 256),
     Target("vrrp", "protocols.vrrp.packet.parse", _vrrp, (PacketError,), 1600),
     Target("vrrp-frame", "protocols.vrrp.frame.sender", vrrp_frame.sender, (PacketError,), 256),
+    Target("frames", "protocols.memberlist.frames.Framed.parse, Gathering", _frames, (PacketError,), 1600),
     Target("answer", "announce.answering.respond", _answer, (), 1600),
     Target("pcapng", "protocols.pcapng.whole_blocks", pcapng.whole_blocks, (ValueError,)),
 )

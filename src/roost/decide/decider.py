@@ -178,6 +178,8 @@ class Decider:
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
         self._agenda.touch()
+        if not self._state.settling.settled:
+            self._parts.failback.is_back()
         self._parts.failback.follow(now)
         if self._state.settling.synchronized():
             self._parts.absence.settle("synchronised with a peer", now)

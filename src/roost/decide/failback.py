@@ -59,6 +59,10 @@ class Failback:
         self._recovery.was_lost()
         self._state.tenures.doubt(all_of_them=True)
 
+    def is_back(self) -> None:
+        """Hear that a peer has told all that it knows."""
+        self._state.tenures.give_up_doubted()
+
     def was_lost(self) -> None:
         """Hear that this node was lost to others: they may have taken what it has."""
         self._recovery.was_lost()

@@ -123,6 +123,17 @@ class TenureBook:
                 self._known[address] = Tenure(tenure.node, 0)
         self._words = None
 
+    def give_up_doubted(self) -> None:
+        """Forget what nobody has told again since it was doubted: a peer that began anew does not know it.
+
+        One who goes on counting it, and tells it to nobody, would leave the lead to one that goes by rank.
+        """
+        for address in [each for each, tenure in self._known.items() if not tenure.term]:
+            del self._known[address]
+            self.holders.pop(address, None)
+            self.grips.pop(address, None)
+            self.news, self._words = True, None
+
     def words(self) -> list[Tenures]:
         """Return all that is known."""
         if self._words is None:

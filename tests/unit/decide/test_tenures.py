@@ -87,6 +87,20 @@ def test_after_it_was_away_what_any_other_says_counts_more() -> None:
     assert made.holders == {VIP: "n2"}
 
 
+def test_what_it_doubts_and_no_peer_tells_again_is_given_up() -> None:
+    made = book(stays(), service(str(OTHER), name="other", failback=math.inf))
+    made.hear(Tenures("n2", ((VIP, 4), (OTHER, 6))))
+    made.doubt(all_of_them=True)
+    made.hear(Tenures("n3", ((OTHER, 2),)))
+    made.news = False
+    made.give_up_doubted()
+    assert (made.holders, made.news) == ({OTHER: "n3"}, True), "n2 may have begun anew, and goes by rank"
+    assert made.of(VIP) is None
+    made.news = False
+    made.give_up_doubted()
+    assert not made.news
+
+
 def test_lost_to_others_it_doubts_what_it_took_alone() -> None:
     made = book(stays(), service(str(OTHER), name="other", failback=5.0))
     made.take(VIP, Grip())
