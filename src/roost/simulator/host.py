@@ -155,15 +155,15 @@ class Host:
     def passes(self, other: "Host") -> bool:
         """Tell whether gossip gets to another host and back, losses aside."""
         blocked = self.gossip_mute or self.gossip_deaf or other.gossip_mute or other.gossip_deaf
-        if blocked or self.paused or other.paused:
-            return False
-        return self._lan.connected(self.port, other.port)
+        return not blocked and self._is_connected(other)
 
     def passes_frames(self, other: "Host") -> bool:
         """Tell whether frames of gossip get to another host and back, losses aside."""
-        if self.paused or other.paused or not self._lan.passes_gossip:
-            return False
-        return self._lan.connected(self.port, other.port)
+        return self._lan.passes_gossip and self._is_connected(other)
+
+    def _is_connected(self, other: "Host") -> bool:
+        """Tell whether both hosts run, and the LAN is whole between them."""
+        return not (self.paused or other.paused) and self._lan.connected(self.port, other.port)
 
     def answers_changed(self) -> None:
         """Tell that this host may answer for other addresses from now on."""
@@ -398,12 +398,11 @@ class Host:
         other = self.find(target)
         if other is None or self.gossip_mute or other.gossip_deaf or self.paused:
             return
-        port = self._lan.unicast(self.port, self.mac, other.mac)
-        if port is None or port is not other.port:
+        if not self._gets_to(other):
             return
         arrive = partial(other.hear_datagram, data, self.endpoint)
         self.clock.after(self.flight(other), arrive)
-        if port.doubled and self._chance.random() < port.doubled:
+        if other.port.doubled and self._chance.random() < other.port.doubled:
             self.clock.after(2 * self.flight(other), arrive)
 
     def send_frame(self, target: Endpoint, data: bytes) -> None:
@@ -411,9 +410,12 @@ class Host:
         other = self.find(target)
         if other is None or self.paused or not self._lan.passes_gossip:
             return
-        port = self._lan.unicast(self.port, self.mac, other.mac)
-        if port is not None and port is other.port:
-            self._reach(port, partial(other.hear_frame, data, self.endpoint))
+        if self._gets_to(other):
+            self._reach(other.port, partial(other.hear_frame, data, self.endpoint))
+
+    def _gets_to(self, other: "Host") -> bool:
+        """Send a frame to another host's hardware address; tells whether it is that host which gets it."""
+        return self._lan.unicast(self.port, self.mac, other.mac) is other.port
 
     def hear_frame(self, data: bytes, source: Endpoint) -> None:
         """Take a packet of gossip from a frame."""

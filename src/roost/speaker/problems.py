@@ -137,9 +137,10 @@ def _why_nobody(speaker: Speaker) -> tuple[str, str]:
 
 def _is_in_frames_alone(speaker: Speaker, now: float) -> bool:
     """Tell whether the gossip port never reached anybody, and all others answer in frames of the LAN."""
+    if speaker.adapters.lifelines.ever_held:
+        return False
     others = [each for each in speaker.decider.state.members if _gossips(speaker, each)]
-    reached = speaker.adapters.lifelines.ever_held
-    return bool(others) and not reached and all(_is_in_frames(speaker, each, now) for each in others)
+    return bool(others) and all(_is_in_frames(speaker, each, now) for each in others)
 
 
 def _gossips(speaker: Speaker, member: ClusterMember) -> bool:
