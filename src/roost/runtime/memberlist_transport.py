@@ -87,7 +87,7 @@ class MemberlistTransport:
         self._loop = asyncio.get_running_loop()
         self._machine = machine
         self._observer = observer
-        self._driver = Driver(machine, self._carry_out, before_wake=self._drain)
+        self._driver = Driver(machine, self._carry_out, before_wake=self._drain_all)
         self._loop.add_reader(self._udp, self._readable)
         await self._streams.start(self._listener, self)
         self._frames.start(own or self.endpoint, self._take_packet, self, self._report)
@@ -161,8 +161,11 @@ class MemberlistTransport:
         self._machine.receive(packet, source, self._loop.time(), in_frame=True)
         self.flush()
 
-    def _drain(self) -> None:
+    def _drain_all(self) -> None:
         self._frames.drain()
+        self._drain()
+
+    def _drain(self) -> None:
         now = self._loop.time()
         for _ in range(_BATCH):
             try:
