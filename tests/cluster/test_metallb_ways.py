@@ -34,7 +34,10 @@ def restart(lan: KubeLan, *options: str) -> None:
 
 
 def told(lan: KubeLan, service: str, *nodes: str) -> None:
-    until(lambda: sorted(each["node"] for each in lan.told(service)) == sorted(nodes), f"told: {nodes}")
+    try:
+        until(lambda: sorted(each["node"] for each in lan.told(service)) == sorted(nodes), f"told: {nodes}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}, but: {lan.api.items(f'{METALLB}/servicel2statuses')}") from None
 
 
 def test_the_announcers_speaker_goes_and_comes_back(lan: KubeLan) -> None:

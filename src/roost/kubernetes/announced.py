@@ -177,14 +177,18 @@ class Announced:
             return
         if keep is not None and keep.told == self._node and keep.interfaces == wanted.interfaces:
             return
+        name = "" if keep is None else keep.name
         try:
             if keep is None:
                 item = await self._create(key)
+                name = item["metadata"]["name"]
             else:
-                item = await self._api.get(L2_STATUSES.path(self._namespace, keep.name))
+                item = await self._api.get(L2_STATUSES.path(self._namespace, name))
             await self._fill(item, key, wanted)
         except ApiError as error:
-            if not (error.not_found or error.conflict):  # the watch tells what it is like now
+            if error.not_found:
+                self._mirror.discard(f"{self._namespace}/{name}")
+            elif not error.conflict:  # the watch tells what it is like now
                 raise
 
     async def _create(self, key: str) -> Object:

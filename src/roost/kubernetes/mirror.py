@@ -73,6 +73,10 @@ class Mirror(Generic[T]):
         """Take an object that was just created."""
         self._take(item)
 
+    def discard(self, key: str) -> None:
+        """Drop an object that the server says is not there: its end may have been told before `add`."""
+        self._drop(key)
+
     async def run(self) -> None:
         """Keep the copy until cancelled."""
         wait, clock = _FIRST_WAIT, asyncio.get_running_loop().time
