@@ -94,12 +94,17 @@ class Absence:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
         self._failback.was_away(now)
+        self._own_word.describe(now)  # before any peer asks: what was known before is told to nobody as true
         self._leading.absent = patience  # what it leads, it may find out only with the link
         led = [each for each in self._state.plan.leading if each not in self._state.plan.virtual]
         self._state.asking.begin_anew(led, now, patience)
         self._state.handover.let_go(tuple(self._state.handover.held))
         self._state.succession.forget(tuple(self._leading.leaders))
         self._publishing.reconsider(None, now)
+        self.ask_peers(now)
+
+    def ask_peers(self, now: float) -> None:
+        """Ask some peers for their states."""
         others = [
             each.endpoint
             for each in self._state.members

@@ -178,10 +178,11 @@ class Decider:
     def synchronized(self, now: float) -> None:
         """Hear that the whole state of a peer is known, after the members that this changed."""
         self._agenda.touch()
-        if not self._state.settling.settled:
+        settles = self._state.settling.synchronized(old=self._state.may_be_old(now))
+        if settles:
             self._parts.failback.is_back()
         self._parts.failback.follow(now)
-        if self._state.settling.synchronized():
+        if settles:
             self._parts.absence.settle("synchronised with a peer", now)
 
     def accused(self, by: str, now: float) -> None:

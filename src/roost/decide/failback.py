@@ -28,6 +28,7 @@ __all__ = ["Failback"]
 _START: Final = 3.0  # seconds after the start of this process in which a lead that nobody had goes by rank
 _BACK: Final = 1.0  # seconds after being away in which others that are there may be taken for lost
 _STANDING_IN: Final = 0.5  # seconds of standing in for a holder that is not heard, after which it has lost it
+_PROOF: Final = 0.5  # seconds beside a peer in which a holder that is there after all is heard of
 _STAGGER: Final = 0.3  # seconds that each better-ranked node delays one that is well again, too
 _REPEAT: Final = 0.2  # seconds after which what was said is said once more: a message may be lost
 _AGAIN: Final = 3.0  # seconds between further repetitions, of so many leads
@@ -44,6 +45,7 @@ class Failback:
         self._own_word = own_word
         self._recovery = Recovery()
         self._standing_in: dict[IPAddress, float] = {}  # -> since when
+        self._beside_peers: float | None = None  # since when this node is not alone
         self._by_rank_until = self._takes_nothing_until = -math.inf
         self._due: float | None = None
         self._again: float | None = None
@@ -97,6 +99,10 @@ class Failback:
     def _look(self, now: float) -> None:
         state = self._state
         self._due = None
+        if not census.peers(state.members, state.me):
+            self._beside_peers = None
+        elif self._beside_peers is None:
+            self._beside_peers = now
         self._recovery.keep(frozenset(state.election.kept))
         self._recovery.begin_anew(state.tenures.conceded, now)
         state.tenures.conceded.clear()
@@ -121,8 +127,9 @@ class Failback:
         lost = frozenset(member.name for member in state.members if member.verdict.lost)
         alone = bool(lost) and not census.peers(state.members, state.me)
         holder = ranking.holder
-        unproven = alone and holder is not None and not state.was_witnessed(holder)
-        return Grip(lost, proven=not unproven)
+        if not alone or holder is None or state.was_witnessed(holder):
+            return Grip(lost)
+        return Grip(lost, unproven=holder)
 
     def _due_for(self, address: IPAddress, ranking: Ranking, now: float) -> float:
         """Return when this node is to take the lead of `address`, as far as that is known now."""
@@ -152,10 +159,19 @@ class Failback:
         self._standing_in.pop(address, None)
         tenure = state.tenures.of(address)
         own = tenure is not None and tenure.node == state.me and tenure.term > 0
-        if own or address not in state.answers.now or not state.settling.settled:
+        if own:
+            return self._due_for_proof(address)
+        if address not in state.answers.now or not state.settling.settled:
             return math.inf
         had = (tenure is not None and tenure.term > 0) or address in state.tenures.inherited
         return max(self._takes_nothing_until, -math.inf if had else self._by_rank_until)
+
+    def _due_for_proof(self, address: IPAddress) -> float:
+        """Return when what this node took alone is its own for sure: peers are back, its holder is not."""
+        grip, since = self._state.tenures.grips.get(address), self._beside_peers
+        if since is None or grip is None or grip.proven or self._state.may_lead(grip.unproven):
+            return math.inf
+        return since + _PROOF
 
     def _say(self, now: float) -> None:
         """Tell what has changed to all, and again and again some of what this node has to some."""

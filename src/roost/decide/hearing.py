@@ -64,7 +64,7 @@ class Hearing:
                 self._state.clients.told(sightings)
             case Unable() if self._state.inability.hear(word):
                 self._leading.refresh(now)
-            case Tenures():
+            case Tenures() if not self._state.may_be_old(now):
                 self._state.tenures.hear(word)
             case Fit():
                 self._caring.hear(word, now)

@@ -2,9 +2,19 @@
 
 It does not at its start, and after a stretch in which it did not run or heard nobody; then it claims nothing
 that it has not asked the LAN for. The state of one peer ends that, and so does time: perhaps it is alone.
+
+What waited in sockets while a process did not run is from before: it settles nothing, and peers are asked
+once more when it is read.
 """
 
+import math
+from typing import Final
+
+from roost.protocols.machine import soonest
+
 __all__ = ["Settling"]
+
+_BACKLOG: Final = 0.03  # seconds in which a process that runs again reads what waited
 
 
 class Settling:
@@ -14,15 +24,34 @@ class Settling:
         self.settled = alone
         self.gossiped = alone
         self._until: float | None = None
+        self._fresh_from = -math.inf
+        self._asks_again: float | None = None
+
+    def stood_still(self, now: float) -> None:
+        """Learn that this process did not run until now."""
+        self._fresh_from = self._asks_again = now + _BACKLOG
+
+    def may_be_old(self, now: float) -> bool:
+        """Tell whether what a peer says now may have waited here since before."""
+        return now < self._fresh_from
+
+    def asks_again(self, now: float) -> bool:
+        """Tell whether peers are to be asked anew now: what has come until here settled nothing."""
+        if self._asks_again is None or now < self._asks_again:
+            return False
+        self._asks_again = None
+        return not self.settled
 
     def unsettle(self, now: float, within: float) -> None:
         """Wait up to `within` seconds for the state of a peer."""
         self.settled = False
         self._until = now + within
 
-    def synchronized(self) -> bool:
-        """Take note that a peer's state is known; tells whether that settles this node."""
+    def synchronized(self, *, old: bool) -> bool:
+        """Take note of a peer's whole state, which may be old; tells whether that settles this node."""
         self.gossiped = True
+        if old:
+            return False
         news = not self.settled
         self.settled, self._until = True, None
         return news
@@ -36,4 +65,4 @@ class Settling:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        return self._until
+        return soonest((self._until, self._asks_again))

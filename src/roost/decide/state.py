@@ -236,6 +236,10 @@ class State:
         """Tell whether what is held of a node was seen on the wire, or said by itself."""
         return self.verdict(name) not in (None, Verdict.DEAD)
 
+    def may_be_old(self, now: float) -> bool:
+        """Tell whether what a peer says now may have waited while this process did not run."""
+        return not self.lease.valid(now) or self.settling.may_be_old(now)
+
     @property
     def keeps_leads(self) -> bool:
         """Whether all nodes can know of leads that stay: who runs another speaker goes by rank."""

@@ -27,12 +27,20 @@ _NOT_WANTED: Final = 1024  # tenures remembered of addresses that this node's co
 class Grip:
     """How this node came to a lead: `lost` are the peers that gossip had lost then.
 
-    It is not `proven` that its holder was gone when gossip alone said so, and of all others: this node may be
-    the one that was cut off.
+    It is not proven that its holder was gone when gossip alone said so, and of all others: this node may be
+    the one that was cut off. Then `unproven` is that holder.
     """
 
     lost: frozenset[str] = frozenset()
-    proven: bool = True
+    unproven: str = ""
+
+    @property
+    def proven(self) -> bool:
+        """Whether this node, and not the holder before it, has the lead for sure."""
+        return not self.unproven
+
+
+_PROVEN: Final = Grip()
 
 
 class TenureBook:
@@ -95,15 +103,17 @@ class TenureBook:
     def take(self, address: IPAddress, grip: Grip) -> None:
         """Let this node have a lead from now on.
 
-        One that is not proven has a term before the holder's, which keeps its lead if it is there after all.
+        One that is not proven has a term before the holder's, which keeps its lead if it is there after all;
+        proven later, it has the term after the holder's.
         """
         known = self._known.get(address)
         before = known.term if known else _FIRST - 1
         if not grip.proven:
             self._known.pop(address, None)
-        self._note(
-            address, Tenure(self._me, min(before + 1, LAST_TERM) if grip.proven else max(before - 1, 1))
-        )
+            term = max(before - 1, 1)
+        else:
+            term = min(before + (1 if self.grips.get(address, _PROVEN).proven else 2), LAST_TERM)
+        self._note(address, Tenure(self._me, term))
         self.grips[address] = grip
         self.inherited.discard(address)
         self.unsaid.add(address)

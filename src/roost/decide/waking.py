@@ -33,6 +33,8 @@ class Waking:
         self._agenda.touch()
         if self._state.settling.wake(now):
             self._parts.absence.settle("nobody answered so far", now)
+        if self._state.settling.asks_again(now):
+            self._parts.absence.ask_peers(now)
         self._parts.virtual.wake(now)
         self._parts.questions.wake(now)
         self._wake_standing(now)
@@ -64,6 +66,7 @@ class Waking:
         if self._state.lease.wake(now):
             text = "this process did not run for a while: asking the others before it answers"
             self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
+            self._state.settling.stood_still(now)
             self._parts.absence.begin(now)
             self._agenda.touch()
         if self._state.lease.until != until:

@@ -727,9 +727,21 @@ def test_a_process_that_did_not_run_answers_nothing_until_a_peer_has_told_its_st
     assert one.answered == frozenset()
     assert Happening.NOT_RUNNING in one.happened()
     assert {target for each in one.of(Join) for target in each.endpoints} == {endpoint(2), endpoint(3)}
+    one.run(0.04)
     one.tell(one.decider.synchronized)
     assert one.answered == {MINE}
     assert one.decider.may_answer(one.now)
+
+
+def test_what_waited_while_it_did_not_run_settles_nothing_and_peers_are_asked_once_more() -> None:
+    one = One(web(MINE))
+    one.sleep(2.0)
+    one.tell(one.decider.synchronized)
+    assert one.answered == frozenset(), "a state from before"
+    one.run(0.04)
+    assert {target for each in one.of(Join) for target in each.endpoints} == {endpoint(2), endpoint(3)}
+    one.tell(one.decider.synchronized)
+    assert one.answered == {MINE}
 
 
 def test_or_nobody_else_has_answered_for_a_moment() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 from tests.unit.decide.one import One, address_of, web
 
+from roost.decide.effects import Describe
 from roost.model.address import IPAddress
 from roost.model.check import Check, Result, TcpPort
 from roost.model.fitness import Fitness
 from roost.model.node import Node, Verdict
 from roost.model.service import DesiredState, Service
+from roost.model.tenure import Tenure
 from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.tenures import Tenures
 
@@ -229,6 +231,40 @@ def test_what_it_took_without_proof_it_leaves_to_the_holder() -> None:
     assert one.answered == frozenset(), "it may have been this node that was cut off"
 
 
+def test_beside_a_peer_it_has_what_it_took_without_proof_for_sure_if_the_holder_is_not_back() -> None:
+    one = One(stays(MINE), peers=(2, 3))
+    one.answering = {2, 3}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.answering.clear()
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(2.0)
+    assert one.answered == {MINE}
+    assert said(one) == []
+    one.have(3)
+    one.run(0.4)
+    assert said(one)[-1] == ("n1", 3), "before the term of its holder, who may be there"
+    one.run(0.2)
+    assert said(one)[-1] == ("n1", 5)
+
+
+def test_beside_a_peer_it_leaves_what_it_took_without_proof_to_a_holder_that_is_back() -> None:
+    one = One(stays(MINE), peers=(2, 3))
+    one.answering = {2, 3}
+    hear(one, "n2", MINE, 4)
+    one.claim(MINE, 2)
+    one.answering.clear()
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    one.run(2.0)
+    one.have(3)
+    one.run(0.3)
+    one.have(2)
+    one.run(1.0)
+    assert ("n1", 5) not in said(one)
+
+
 def test_back_from_being_away_it_leaves_what_another_answers_for() -> None:
     one = One(stays(MINE))
     one.run(3.0)
@@ -321,3 +357,13 @@ def test_with_many_leads_it_says_them_in_turn() -> None:
     told = [word for _, word in one.told(Tenures) if isinstance(word, Tenures)]
     assert {address for word in told for address, _ in word.rows} == own
     assert len(told) <= 21, "a word every three seconds"
+
+
+def test_what_it_knew_before_it_stood_still_it_tells_nobody_and_hears_from_nobody() -> None:
+    """Exchanges of peers wait in its sockets: it answers them before it has asked anybody."""
+    one = One(stays(THEIRS))
+    hear(one, "n2", THEIRS, 4)
+    one.sleep(2.0)
+    assert Tenures("n2", ((THEIRS, 4),)) not in one.of(Describe)[-1].state
+    one.hear(Tenures("n2", ((THEIRS, 4),)))
+    assert one.decider.state.tenures.of(THEIRS) == Tenure("n2", 0)

@@ -49,16 +49,27 @@ def test_taking_begins_the_next_term() -> None:
 def test_a_lead_taken_without_proof_goes_back_to_a_holder_that_is_there_after_all() -> None:
     made = book()
     made.hear(Tenures("n2", ((VIP, 4),)))
-    made.take(VIP, Grip(proven=False))
+    made.take(VIP, Grip(unproven="n9"))
     assert made.holders == {VIP: "n1"}
     made.hear(Tenures("n2", ((VIP, 4),)))
     assert made.holders == {VIP: "n2"}
 
 
+def test_what_was_taken_without_proof_and_is_proven_later_comes_after_the_holders() -> None:
+    made = book()
+    made.hear(Tenures("n2", ((VIP, 4),)))
+    made.take(VIP, Grip(unproven="n2"))
+    made.take(VIP, Grip())
+    made.hear(Tenures("n2", ((VIP, 4),)))
+    assert made.holders == {VIP: "n1"}
+    made.hear(Tenures("n2", ((VIP, 6),)))
+    assert made.holders == {VIP: "n2"}, "who takes it after that has it"
+
+
 def test_a_restarted_holder_without_memory_follows_it() -> None:
     made = book()
     made.hear(Tenures("n2", ((VIP, 4),)))
-    made.take(VIP, Grip(proven=False))
+    made.take(VIP, Grip(unproven="n9"))
     fresh = TenureBook("n2")
     fresh.want([stays()])
     for word in made.words():
