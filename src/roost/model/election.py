@@ -236,13 +236,19 @@ class Election:
     def _unsettled(self, old: Mapping[str, Candidate]) -> set[str]:
         """Return the services whose leader may differ now that verdicts, and nothing else, changed."""
         names: set[str] = set()
+        led_for_want = {
+            each
+            for node, candidate in self._candidates.items()
+            if candidate.verdict.reluctant
+            for each in self._led.get(node, ())
+        }
         for node, candidate in self._candidates.items():
             before, after = old[node].verdict, candidate.verdict
             if (before.active, before.reluctant) != (after.active, after.reluctant):
                 names |= self._passed_over.get(node, set()) | self._led.get(node, set())
                 names |= {each for each in self._shared if self._rankings[each].position(node)}
-            if after.reluctant:  # where it leads for want of a better one, any other node would do
-                names |= self._led.get(node, set())
+            if after.reluctant:  # who leads for want of a better one gives way to any other that is
+                names |= led_for_want
         return names
 
     def _held_by_others(self) -> set[str]:
@@ -264,7 +270,7 @@ class Election:
             if holder != ranking.holder:
                 ranking = replace(ranking, holder=holder)
             ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
-            ranking = ranking.led_by_first(self._is_active, self._is_reluctant)
+            ranking = ranking.led_by_first(self._is_active, self._is_reluctant, losses=self._losses)
         self._rankings[name] = ranking
         for node in _would_lead(ranking):
             self._passed_over[node].add(name)
@@ -296,6 +302,9 @@ class Election:
 
     def _is_reluctant(self, node: str) -> bool:
         return self._candidates[node].verdict.reluctant
+
+    def _losses(self, node: str) -> int:
+        return self._candidates[node].losses
 
 
 def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:

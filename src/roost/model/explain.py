@@ -81,7 +81,9 @@ def why_placed(ranking: Ranking, candidate: Candidate, *, kept: bool = False) ->
 def _first(ranking: Ranking, candidates: Mapping[str, Candidate]) -> str | None:
     """Return the node that would lead by rank alone."""
     by_rank = replace(ranking, holder=None).led_by_first(
-        lambda node: candidates[node].verdict.active, lambda node: candidates[node].verdict.reluctant
+        lambda node: candidates[node].verdict.active,
+        lambda node: candidates[node].verdict.reluctant,
+        losses=lambda node: candidates[node].losses,
     )
     return by_rank.leader
 

@@ -63,8 +63,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A node together with the detector's verdict and the evidence for it."""
+    """A node together with the detector's verdict and the evidence for it.
+
+    Of reluctant ones the one with the fewest `losses` leads: how often it was lost of late, by its own word.
+    """
 
     node: Node
     verdict: Verdict = Verdict.ALIVE
     evidence: str = ""
+    losses: int = 0

@@ -1,6 +1,7 @@
 """Keeping rankings up to date: what moves, what must not, and at what cost."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -43,9 +44,9 @@ def test_a_death_does_not_look_at_other_services(monkeypatch: pytest.MonkeyPatch
     looked: list[str] = []
     original = Ranking.led_by_first
 
-    def counting(self: Ranking, *arguments: object) -> Ranking:
+    def counting(self: Ranking, *groups: Callable[[str], bool], losses: Callable[[str], int]) -> Ranking:
         looked.append(self.service.name)
-        return original(self, *arguments)  # type: ignore[arg-type]
+        return original(self, *groups, losses=losses)
 
     monkeypatch.setattr(Ranking, "led_by_first", counting)
     monkeypatch.setattr(Ranking, "with_nodes", None)  # a death must rank nothing
@@ -54,6 +55,23 @@ def test_a_death_does_not_look_at_other_services(monkeypatch: pytest.MonkeyPatch
     looked.clear()
     election.update_candidates(alive(*NAMES))
     assert set(looked) == led
+
+
+def test_of_damped_nodes_the_one_leads_that_was_lost_least_often() -> None:
+    """All flap: a lead that goes by rank would return to the first one each time that its link is back."""
+    election = Election(MANY, alive(*NAMES))
+    order = [place.node for place in election.rankings[MANY[0].name].places]
+
+    def lost(**losses: int) -> str | None:
+        election.update_candidates(
+            Candidate(Node(name), Verdict.DAMPED, losses=losses.get(name, 9)) for name in NAMES
+        )
+        return election.rankings[MANY[0].name].leader
+
+    assert lost() == order[0]
+    assert lost(**{order[1]: 3}) == order[1]
+    assert lost(**{order[1]: 3, order[2]: 2}) == order[2]
+    assert lost(**{order[0]: 2, order[2]: 2}) == order[0], "of equals, the first"
 
 
 def test_a_suspicion_moves_nothing() -> None:
