@@ -236,19 +236,13 @@ class Election:
     def _unsettled(self, old: Mapping[str, Candidate]) -> set[str]:
         """Return the services whose leader may differ now that verdicts, and nothing else, changed."""
         names: set[str] = set()
-        led_for_want = {
-            each
-            for node, candidate in self._candidates.items()
-            if candidate.verdict.reluctant
-            for each in self._led.get(node, ())
-        }
         for node, candidate in self._candidates.items():
             before, after = old[node].verdict, candidate.verdict
             if (before.active, before.reluctant) != (after.active, after.reluctant):
                 names |= self._passed_over.get(node, set()) | self._led.get(node, set())
                 names |= {each for each in self._shared if self._rankings[each].position(node)}
-            if after.reluctant:  # who leads for want of a better one gives way to any other that is
-                names |= led_for_want
+            if after.reluctant:  # where it leads for want of a better one, any other node would do
+                names |= self._led.get(node, set())
         return names
 
     def _held_by_others(self) -> set[str]:
