@@ -121,11 +121,13 @@ def led_by_peers(
     digest: str,
     before: Mapping[str, IPAddress],
     mute: Collection[IPAddress],
+    in_vain: Mapping[str, IPAddress] = MappingProxyType({}),
 ) -> dict[str, IPAddress]:
     """Return an address of each peer that it answers for: the one of `before` as long as it leads that.
 
     A new one only of those that want the same services as this node: others may not know of it. Those in
-    `mute` are answered by somebody else. Best is one that is shared: no claim of another takes it away.
+    `mute` are answered by somebody else. Best is one that is shared: no claim of another takes it away. Who
+    was asked `in_vain` for one gets the next.
     """
     led = {name: address for name, address in before.items() if plan.lead(address).is_answered_by(name)}
     same = [member.name for member in members if digest and member.metadata.digest == digest]
@@ -133,15 +135,16 @@ def led_by_peers(
         if name in led:
             continue
         rankings = [election.rankings[service] for service in sorted(election.led_by(name))]
-        addresses = (
+        addresses = [
             address
             for ranking in sorted(rankings, key=lambda each: not each.sharers)
             if ranking.service.vrrp is None  # another may have taken over a moment ago
             for address in ranking.service.addresses
             if plan.lead(address).is_answered_by(name) and address not in mute
-        )
-        if (first := next(addresses, None)) is not None:
-            led[name] = first
+        ]
+        if addresses:
+            past = in_vain.get(name)
+            led[name] = addresses[(addresses.index(past) + 1) % len(addresses) if past in addresses else 0]
     return led
 
 

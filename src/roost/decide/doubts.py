@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Final
 
 from roost.decide import census
@@ -10,6 +11,7 @@ from roost.decide.sharing.sharers import Sharers
 from roost.decide.state import State
 from roost.decide.succession import WAIT
 from roost.decide.witnessing.targets import in_turn
+from roost.decide.witnessing.unshown import Unshown
 from roost.model.address import IPAddress, in_order
 from roost.model.node import Candidate, Verdict
 
@@ -31,6 +33,18 @@ class Doubts:
         self._checked = 0  # addresses of suspects, in turn
         # One address each, that shows whether its process lives.
         self._led_by_peers: dict[str, IPAddress] = {}
+        self._unshown = Unshown(state.watch.never_showed)
+
+    def wake(self, now: float) -> None:
+        """Watch those by another address that never answered for the one by which they are watched."""
+        if in_vain := self._unshown.in_vain(now):
+            self._watch(now, in_vain)
+            for name in sorted(in_vain.keys() & self._led_by_peers.keys()):
+                self._look_at(name, self._led_by_peers[name], now)
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next, or None."""
+        return self._unshown.next_wake()
 
     def follow(self, before: Mapping[str, Candidate], now: float) -> None:
         """Follow who can lead now; `before` are the candidates as they were."""
@@ -180,10 +194,10 @@ class Doubts:
                 self._state.succession.stand_in(address, lead.node)
                 self._state.roles.doubt_addresses([address])  # what is answered does not change
 
-    def _watch(self, now: float) -> frozenset[str]:
+    def _watch(self, now: float, in_vain: Mapping[str, IPAddress] = MappingProxyType({})) -> frozenset[str]:
         """Watch peers, each by an address that it leads and answers for, if there is one.
 
-        Return those whose process has yet to show that it answers.
+        Return those whose process has yet to show that it answers. Who was asked `in_vain` gets another one.
         """
         state = self._state
         # These are answered by others, and show nothing about their leader.
@@ -193,10 +207,17 @@ class Doubts:
             state.plan,
             state.election,
             digest=state.desired.digest,
-            before={name: address for name, address in self._led_by_peers.items() if address not in mute},
+            before={
+                name: address
+                for name, address in self._led_by_peers.items()
+                if address not in mute and name not in in_vain
+            },
             mute=mute,
+            in_vain=in_vain,
         )
-        return state.watch.update(self._led_by_peers, now)
+        yet_to_show = state.watch.update(self._led_by_peers, now)
+        self._unshown.follow(self._led_by_peers, now)
+        return yet_to_show
 
     def _look_at(self, name: str, address: IPAddress, now: float) -> None:
         """Look that `name` answers for what it is to be watched by: before it did, silence is no sign."""

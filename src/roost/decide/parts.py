@@ -94,6 +94,7 @@ class Parts:
                 state.own_connections,
                 state.holders,
                 state.taking,
+                self.doubts,
                 self.failback,
                 self.virtual,
                 self.sharers,

@@ -14,7 +14,7 @@ from roost.protocols.machine import soonest
 
 __all__ = ["Settling"]
 
-_BACKLOG: Final = 0.03  # seconds in which a process that runs again reads what waited
+_BACKLOG: Final = 0.01  # seconds in which a process that runs again reads what waited
 
 
 class Settling:

@@ -37,6 +37,7 @@ class Waking:
             self._parts.absence.ask_peers(now)
         self._parts.virtual.wake(now)
         self._parts.questions.wake(now)
+        self._parts.doubts.wake(now)
         self._wake_standing(now)
         self._parts.caring.wake(now)
         self._parts.passing_on.wake(now)

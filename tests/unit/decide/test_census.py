@@ -129,6 +129,9 @@ def test_an_address_of_each_peer_that_wants_the_same_can_be_asked_for() -> None:
     assert shown_by(members, plan, election) == {"n2": VIP}
     assert shown_by(members, plan, election, digest="") == {}, "no digest says nothing"
     assert shown_by(members, plan, election, mute={VIP}) == {"n2": OTHER}, "that one somebody else answers"
+    assert shown_by(members, plan, election, in_vain={"n2": VIP}) == {"n2": OTHER}
+    assert shown_by(members, plan, election, in_vain={"n2": OTHER}) == {"n2": VIP}, "in turn"
+    assert shown_by(members, plan, election, in_vain={"n2": VIP}, mute={OTHER}) == {"n2": VIP}, "the only one"
 
 
 def test_of_an_address_that_services_share_only_who_leads_it_is_asked() -> None:
