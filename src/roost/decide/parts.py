@@ -95,6 +95,7 @@ class Parts:
                 state.holders,
                 state.taking,
                 self.doubts,
+                self.passing_on,
                 self.failback,
                 self.virtual,
                 self.sharers,

@@ -29,6 +29,7 @@ from roost.protocols.words.held import Held, HeldFlows
 
 __all__ = ["PassingOn"]
 
+_TOLD: Final = 0.15  # seconds after which all others know that this node leaves
 _NEW_LINKS: Final = 3.0  # seconds in which a link that has come may lack its addresses yet
 
 
@@ -47,6 +48,8 @@ class PassingOn:
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
         self._links: tuple[Link, ...] = ()
         self._links_new_until = float("-inf")
+        self._known_to_leave_from: float | None = None
+        self._known_to_leave = False
         self._unsure = False  # whether who cannot be reached may be in a moment
 
     def start(self, now: float) -> None:
@@ -57,6 +60,10 @@ class PassingOn:
         """Count what this host holds for addresses that it may have led before they came, or came again."""
         if self._state.settings.keep_connections:
             self._own.look_back(now)
+
+    def leave(self, now: float) -> None:
+        """Hear that this node leaves, which the others are about to be told."""
+        self._known_to_leave_from = now + _TOLD
 
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
         """Follow that `before` leads `address` no more."""
@@ -161,6 +168,8 @@ class PassingOn:
 
     def wake(self, now: float) -> None:
         """Say again what is held, and look after time limits."""
+        if _is_due(self.next_wake(), now):
+            self._known_to_leave = self._stale = True
         self._stale |= _is_due(self._own.next_wake(), now)
         if self._own.wake(now):
             self._tell(now)
@@ -168,6 +177,10 @@ class PassingOn:
             self._drop(now)
             self._unsure = now < self._links_new_until
             self._stale = True
+
+    def next_wake(self) -> float | None:
+        """When `wake` is wanted next beside what is held here and by others, or None."""
+        return None if self._known_to_leave else self._known_to_leave_from
 
     def flush(self) -> None:
         """Tell the host what has changed since it was told last: once, however much was heard meanwhile."""
@@ -247,6 +260,7 @@ class PassingOn:
                     gone,
                     answers=address in answered,
                     leaving=self._state.leaving,
+                    known=self._known_to_leave,
                 )
             first = row.first if address in answered or address in self._own.addresses else ()
             upward, led = hops.first(row.upward, address), hops.first(row.led, address)

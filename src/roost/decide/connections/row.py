@@ -35,13 +35,15 @@ def stations(
     *,
     answers: bool,
     leaving: bool = False,
+    known: bool = False,
 ) -> Row:
     """Return whom node `me` passes packets on to that `others` may know, the leader among them.
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
     and whose connections the leader hardly has. To the nodes that are gone the leader sends what comes from
     clients alone: one that only hangs passes on what the leader sends. A node that is `leaving` is gone for
-    some already, which pass on to it from behind.
+    some already, which pass on to it from behind. Once that is `known` to all, the row ends here for what
+    comes from there: nobody tells a node that leaves who leads next, so none of them surely does.
     """
     ordered = sorted(others, key=lambda name: (name in gone, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
@@ -56,7 +58,7 @@ def stations(
     return Row(
         first=ordered if answers else leader_last,
         upward=upward,
-        led=but_leader if leader is not None and leader > me else [],
+        led=but_leader if leader is not None and leader > me and not known else [],
     )
 
 

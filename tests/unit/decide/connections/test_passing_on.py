@@ -317,6 +317,17 @@ def test_who_leaves_passes_on_to_other_holders_until_all_have_heard_of_it() -> N
     assert onward(one, LAST).upward == hop(3)
 
 
+def test_who_has_left_passes_nothing_on_from_behind_it_since_nobody_tells_it_who_leads() -> None:
+    """All others put it last by now; one that led before is no beginning of the row any more."""
+    one = One(web(LAST))
+    one.hear(Held("n2", (HeldRow(LAST, 3, 500),)))
+    one.tell(one.decider.leave)
+    one.claim(LAST, 3)
+    assert onward(one, LAST).led == hop(2)
+    one.run(0.2)
+    assert onward(one, LAST).led is None
+
+
 NAMES = [f"n{number}" for number in range(1, 7)]
 
 
