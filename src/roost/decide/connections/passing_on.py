@@ -50,6 +50,7 @@ class PassingOn:
         self._links_new_until = float("-inf")
         self._known_to_leave_from: float | None = None
         self._known_to_leave = False
+        self._left: frozenset[IPAddress] = frozenset()  # what was answered here when this node was to leave
         self._unsure = False  # whether who cannot be reached may be in a moment
 
     def start(self, now: float) -> None:
@@ -62,7 +63,8 @@ class PassingOn:
             self._own.look_back(now)
 
     def leave(self, now: float) -> None:
-        """Hear that this node leaves, which the others are about to be told."""
+        """Hear that this node leaves, which the others are about to be told: first those that take over."""
+        self._left = frozenset(self._state.answers.now)
         self._known_to_leave_from = now + _TOLD
 
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
@@ -260,7 +262,7 @@ class PassingOn:
                     gone,
                     answers=address in answered,
                     leaving=self._state.leaving,
-                    known=self._known_to_leave,
+                    known=self._known_to_leave or (address in self._left and address not in answered),
                 )
             first = row.first if address in answered or address in self._own.addresses else ()
             upward, led = hops.first(row.upward, address), hops.first(row.led, address)
