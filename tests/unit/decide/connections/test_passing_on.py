@@ -319,9 +319,8 @@ def test_who_leaves_passes_on_to_other_holders_until_all_have_heard_of_it() -> N
 
 def test_who_has_handed_over_what_it_led_and_leaves_is_known_to_leave() -> None:
     one = One(web(MINE))
-    one.hear(Held("n2", (HeldRow(MINE, 3, 500),)))
+    one.hear(Held("n3", (HeldRow(MINE, 3, 500),)))
     one.tell(one.decider.leave)
-    one.claim(MINE, 3)
     one.claim(MINE, 2)
     assert one.answered == frozenset()
     assert onward(one, MINE).led is None
