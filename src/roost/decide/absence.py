@@ -138,6 +138,7 @@ class Absence:
         self._returned = now
         if flapping:
             self._steady = now + _STEADY
+            self._state.standing.flaps(self._steady)
         self.begin(now, _STEADY if flapping else ABSENT)
         self._publishing.doubt_connections()
         self._state.rejoining.soon(now)

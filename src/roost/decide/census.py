@@ -84,7 +84,7 @@ def _wish(member: ClusterMember) -> tuple[Verdict, str] | None:
     if told.draining:
         return Verdict.DRAINING, "asked for by an operator"
     if told.deaf:
-        return Verdict.DAMPED, "by its own word it hears nobody on its links"
+        return Verdict.DAMPED, "by its own word it hears nobody on its links, or only since a moment ago"
     if told.outdated:
         return Verdict.OUTDATED, "it does not hear of changes, and others do"
     if told.waits:

@@ -942,6 +942,21 @@ def test_a_link_that_flaps_has_to_hold_for_longer() -> None:
         assert one.answered == {MINE}
 
 
+def test_a_node_whose_link_flaps_says_that_it_may_not_be_relied_on() -> None:
+    """Else it would be elected where the others are damped, while it waits for its link to hold."""
+    one = One(web(MINE))
+    told = []
+    for _ in range(2):
+        one.plug(link(carrier=False))
+        one.run(0.2)
+        one.plug(link())
+        one.run(0.01)
+        told.append(one.of(Describe)[-1].metadata.deaf)
+    one.run(0.5)
+    told.append(one.of(Describe)[-1].metadata.deaf)
+    assert told == [False, True, False]
+
+
 def test_a_link_that_held_for_a_while_is_trusted_as_before() -> None:
     one = One(web(MINE))
     for _ in range(2):

@@ -1,8 +1,9 @@
 """Why this node would rather not lead, by its own word.
 
     lost to the others again and again -> Damping        its source tells nothing any more -> Freshness
+    its link is back again, and has to hold for a moment first
 
-It gossips both, so that every election passes it over alike. Pure: time comes in.
+It gossips all of them, so that every election passes it over alike. Pure: time comes in.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Standing:
         self._freshness = Freshness()
         self._look: float | None = None
         self._waited = False  # whether it waits, as it was told to the others last
+        self._holds_at: float | None = None  # when its link, which flaps, will have held for long enough
 
     @property
     def blind(self) -> bool:
@@ -41,6 +43,14 @@ class Standing:
     def waits(self, now: float) -> int:
         """Return how many times it was lost of late, 0 when it need not wait before it leads."""
         return self._damping.losses if self._damping.waiting(now) else 0
+
+    def holds(self, now: float) -> bool:
+        """Tell whether its link is to be relied on: it has not flapped a moment ago."""
+        return self._holds_at is None or now >= self._holds_at
+
+    def flaps(self, until: float) -> None:
+        """Learn that its link flaps, and has to hold until then."""
+        self._holds_at = until
 
     def start(self, now: float) -> None:
         """Begin to look at the source."""
@@ -66,6 +76,8 @@ class Standing:
         changed, event = False, None
         if self._waited and not self._damping.waiting(now):
             self._waited, changed = False, True
+        if self._holds_at is not None and now >= self._holds_at:
+            self._holds_at, changed = None, True
         if self._look is not None and now >= self._look:
             self._look = now + _LOOK
             if self._freshness.look(now, troubled=self.troubled, others_hear=others_hear):
@@ -74,7 +86,7 @@ class Standing:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None before the start."""
-        return soonest((self._look, self._damping.until if self._waited else None))
+        return soonest((self._look, self._damping.until if self._waited else None, self._holds_at))
 
     def _event(self) -> Event:
         if self.outdated:

@@ -42,8 +42,8 @@ class Metadata:
     which is how peers see that it lives. `interfaces` are the names of the
     announcing interfaces, None when it says nothing about them. `digest` tells whether two nodes
     run the same configuration. A node that is `draining`, or `waits` because it was
-    lost that many times of late, or `deaf` because it hears nobody on its links, or `outdated`, leads only
-    what no other node can. `drain_stands` once a drain is done and was not undone for a while.
+    lost that many times of late, or `deaf` because it hears nobody on its links or they flap, or `outdated`,
+    leads only what no other node can. `drain_stands` once a drain is done and was not undone for a while.
     A `blind` one does not hear of changes. One that is `unable` cannot
     hold some addresses, and one that is `unfit` leads some services only where nobody is fit: both say which
     by words of their own. `networks` are the subnets of its announcing interfaces, None when it says nothing

@@ -46,3 +46,13 @@ def test_before_the_start_nobody_looks() -> None:
     standing = Standing()
     assert standing.next_wake() is None
     assert standing.wake(100.0, lambda: True) == (False, None)
+
+
+def test_a_link_that_flaps_holds_after_a_while() -> None:
+    standing = Standing()
+    assert standing.holds(0.0)
+    standing.flaps(1.5)
+    assert (standing.holds(1.4), standing.next_wake()) == (False, 1.5)
+    assert standing.wake(1.4, lambda: True) == (False, None)
+    assert standing.wake(1.5, lambda: True) == (True, None), "the others are to be told"
+    assert (standing.holds(1.5), standing.next_wake()) == (True, None)
