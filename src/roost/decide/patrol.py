@@ -58,9 +58,9 @@ class Patrol:
             most = max(most, _TOGETHER)
         self._due = now + (_HURRIED if hurried else _INTERVAL) if self._doubt or hurried else None
         chosen = self._next(answered, most)
-        if not chosen:
-            self._round = list(answered)
-            chosen = self._next(answered, most)
+        if len(chosen) < most:  # also where one is disputed, and looked at again and again: it is not alone
+            self._round = [each for each in answered if each not in chosen]
+            chosen |= self._next(answered, most - len(chosen))
         return frozenset(each for each in chosen if self._budget.take(now, urgent=True))
 
     def next_wake(self) -> float | None:

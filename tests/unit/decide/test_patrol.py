@@ -54,6 +54,17 @@ def test_once_another_has_been_found_all_are_asked_for_in_a_hurry_for_a_while() 
     assert patrol.next_wake() is None
 
 
+def test_one_that_is_disputed_again_and_again_keeps_no_other_from_being_asked_for() -> None:
+    patrol = Patrol()
+    patrol.doubt(0.0, holds=True)
+    patrol.hurry(0.0)
+    asked: set[IPAddress] = set()
+    for step in range(1, 6):
+        patrol.look_again(VIPS[0], step / 10, 0.02)
+        asked |= patrol.wake(step / 10 + 0.02, VIPS)
+    assert asked == set(VIPS)
+
+
 def test_what_is_answered_no_more_is_left_out() -> None:
     patrol = Patrol()
     patrol.doubt(0.0, holds=True)
