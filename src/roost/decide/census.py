@@ -11,11 +11,8 @@ from roost.model.address import IPAddress
 from roost.model.election import Election, Move
 from roost.model.fitness import FIT, Fitness
 from roost.model.node import Candidate, Node, Verdict
-from roost.protocols.words.metadata import Metadata
 
 __all__ = ["Census", "informed", "led_by_peers", "peers", "reason"]
-
-_DEAF: Final = 1 << 31  # losses of a node that is lost now
 
 _ARRIVALS: Final = {
     Verdict.DRAINING: "the drain of {} was ended, and it stands first",
@@ -58,7 +55,7 @@ class Census:
         if member.name == self.me and self.leaving:
             return Candidate(node, Verdict.LEAVING, "asked to leave")
         if obliging and member.verdict.active and (wish := _wish(member)):
-            return Candidate(node, *wish, losses=_losses(member.metadata))
+            return Candidate(node, *wish, deaf=member.metadata.deaf)
         return Candidate(node, member.verdict, member.evidence)
 
     def _node(self, member: ClusterMember) -> Node:
@@ -90,11 +87,6 @@ def _wish(member: ClusterMember) -> tuple[Verdict, str] | None:
     if told.waits:
         return Verdict.DAMPED, f"it was lost {told.waits} times of late and waits before it leads again"
     return None
-
-
-def _losses(told: Metadata) -> int:
-    """Return how often a node was lost of late; one that hears nobody may be lost for as long as it lasts."""
-    return _DEAF if told.deaf else told.waits
 
 
 def informed(members: Iterable[ClusterMember], me: str) -> frozenset[str]:

@@ -238,7 +238,8 @@ class Election:
         names: set[str] = set()
         for node, candidate in self._candidates.items():
             before, after = old[node].verdict, candidate.verdict
-            if (before.active, before.reluctant) != (after.active, after.reluctant):
+            same = (before.active, before.reluctant) == (after.active, after.reluctant)
+            if not same or candidate.deaf is not old[node].deaf:
                 names |= self._passed_over.get(node, set()) | self._led.get(node, set())
                 names |= {each for each in self._shared if self._rankings[each].position(node)}
             if after.reluctant:  # where it leads for want of a better one, any other node would do
@@ -264,7 +265,7 @@ class Election:
             if holder != ranking.holder:
                 ranking = replace(ranking, holder=holder)
             ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
-            ranking = ranking.led_by_first(self._is_active, self._is_reluctant, losses=self._losses)
+            ranking = ranking.led_by_first(self._is_active, self._is_able, self._is_reluctant)
         self._rankings[name] = ranking
         for node in _would_lead(ranking):
             self._passed_over[node].add(name)
@@ -294,11 +295,11 @@ class Election:
     def _is_active(self, node: str) -> bool:
         return self._candidates[node].verdict.active
 
+    def _is_able(self, node: str) -> bool:
+        return self._candidates[node].verdict.reluctant and not self._candidates[node].deaf
+
     def _is_reluctant(self, node: str) -> bool:
         return self._candidates[node].verdict.reluctant
-
-    def _losses(self, node: str) -> int:
-        return self._candidates[node].losses
 
 
 def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:

@@ -82,8 +82,8 @@ def _first(ranking: Ranking, candidates: Mapping[str, Candidate]) -> str | None:
     """Return the node that would lead by rank alone."""
     by_rank = replace(ranking, holder=None).led_by_first(
         lambda node: candidates[node].verdict.active,
+        lambda node: candidates[node].verdict.reluctant and not candidates[node].deaf,
         lambda node: candidates[node].verdict.reluctant,
-        losses=lambda node: candidates[node].losses,
     )
     return by_rank.leader
 

@@ -65,10 +65,10 @@ class Node:
 class Candidate:
     """A node together with the detector's verdict and the evidence for it.
 
-    Of reluctant ones the one with the fewest `losses` leads: how often it was lost of late, by its own word.
+    A `deaf` one hears nobody, or its links flap, by its own word: it leads what no other reluctant one can.
     """
 
     node: Node
     verdict: Verdict = Verdict.ALIVE
     evidence: str = ""
-    losses: int = 0
+    deaf: bool = False

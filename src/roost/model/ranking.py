@@ -60,10 +60,10 @@ class Place:
 class Ranking:
     """All nodes for one service: those placed, best first, and those excluded, by name.
 
-    `leader` is the first placed node that is active, else the first of those that are reluctant and were lost
-    least often, or None; of each kind the `holder` goes first, where the lead stays with whoever has it.
-    `sharers` are all of those, where the service is shared by client, `takers` where the leader spreads its
-    connections over them. A position counts from 1: the index in `places` plus one.
+    `leader` is the first placed node that is active, else the first that is reluctant, else the first that is
+    deaf, or None; of each kind the `holder` goes first, where the lead stays with whoever has it. `sharers`
+    are all of those, where the service is shared by client, `takers` where the leader spreads its connections
+    over them. A position counts from 1: the index in `places` plus one.
     """
 
     service: Service
@@ -105,10 +105,9 @@ class Ranking:
             return keys[one] < keys[other]
         return place_digest(self.service, one) < place_digest(self.service, other)
 
-    def led_by_first(self, *groups: Callable[[str], bool], losses: Callable[[str], int]) -> "Ranking":
+    def led_by_first(self, *groups: Callable[[str], bool]) -> "Ranking":
         """Return the same order, led by the holder, else by the first node in the first group that has one.
 
-        Of a group those go first that have the fewest `losses`: a lead is not to return to who flaps.
         Who is unfit leads only where none of the groups has anybody fit. A shared service is shared by all of
         the group.
         """
@@ -118,8 +117,7 @@ class Ranking:
             for group in groups
         )
         group, first = next(((group, places) for group, places in found if places), (None, []))
-        best = min(first, key=lambda place: losses(place.node), default=None)
-        leader = self._holder_or(best, group) if group is not None and best is not None else None
+        leader = self._holder_or(first[0], group) if group is not None else None
         names, sharing = tuple(place.node for place in first), self.service.sharing
         sharers = names if sharing is not None and sharing.by == "client" else ()
         takers = names if sharing is not None and sharing.by == "connection" else ()

@@ -69,7 +69,7 @@ fitnesses = st.dictionaries(
 )
 services = st.lists(_services, max_size=4, unique_by=lambda each: each.name)
 candidates = st.lists(
-    st.builds(Candidate, _nodes, st.sampled_from(Verdict), losses=st.integers(0, 2)),
+    st.builds(Candidate, _nodes, st.sampled_from(Verdict), deaf=st.booleans()),
     max_size=6,
     unique_by=lambda each: each.node.name,
 )

@@ -44,9 +44,9 @@ def test_a_death_does_not_look_at_other_services(monkeypatch: pytest.MonkeyPatch
     looked: list[str] = []
     original = Ranking.led_by_first
 
-    def counting(self: Ranking, *groups: Callable[[str], bool], losses: Callable[[str], int]) -> Ranking:
+    def counting(self: Ranking, *groups: Callable[[str], bool]) -> Ranking:
         looked.append(self.service.name)
-        return original(self, *groups, losses=losses)
+        return original(self, *groups)
 
     monkeypatch.setattr(Ranking, "led_by_first", counting)
     monkeypatch.setattr(Ranking, "with_nodes", None)  # a death must rank nothing
@@ -57,21 +57,20 @@ def test_a_death_does_not_look_at_other_services(monkeypatch: pytest.MonkeyPatch
     assert set(looked) == led
 
 
-def test_of_damped_nodes_the_one_leads_that_was_lost_least_often() -> None:
-    """All flap: a lead that goes by rank would return to the first one each time that its link is back."""
+def test_of_damped_nodes_one_leads_that_hears_others() -> None:
+    """All flap: one whose link has to hold first would be elected, and answer nothing meanwhile."""
     election = Election(MANY, alive(*NAMES))
     order = [place.node for place in election.rankings[MANY[0].name].places]
 
-    def lost(**losses: int) -> str | None:
-        election.update_candidates(
-            Candidate(Node(name), Verdict.DAMPED, losses=losses.get(name, 9)) for name in NAMES
-        )
+    def leader(*deaf: str) -> str | None:
+        election.update_candidates(Candidate(Node(each), Verdict.DAMPED, deaf=each in deaf) for each in NAMES)
         return election.rankings[MANY[0].name].leader
 
-    assert lost() == order[0]
-    assert lost(**{order[1]: 3}) == order[1]
-    assert lost(**{order[1]: 3, order[2]: 2}) == order[2]
-    assert lost(**{order[0]: 2, order[2]: 2}) == order[0], "of equals, the first"
+    assert leader() == order[0]
+    assert leader(order[0]) == order[1]
+    assert leader(*order[:2]) == order[2]
+    assert leader(*order) == order[0], "rather than nobody"
+    assert leader(order[2]) == order[0]
 
 
 def test_a_suspicion_moves_nothing() -> None:
