@@ -16,10 +16,11 @@ _FRESH: Final = 0.25  # seconds for which an exchange is left alone
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One open request: to whom, of which kind, until when (seconds) it may be answered; to join or not."""
+    """One open request: to whom, of which kind, since and until when it may be answered; to join or not."""
 
     target: Endpoint
     kind: type[Message]
+    opened: float  # seconds
     deadline: float
     join: bool
 
@@ -41,7 +42,7 @@ class Exchanges:
             return None
         self._last += 1
         join = isinstance(request, PushPull) and request.join
-        self._open[self._last] = Exchange(target, type(request), deadline, join)
+        self._open[self._last] = Exchange(target, type(request), now, deadline, join)
         self._outbox.counters["exchanges_opened"] += 1
         self._outbox.put(OpenExchange(self._last, target, request, deadline))
         return self._last

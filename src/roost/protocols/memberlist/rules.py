@@ -96,16 +96,17 @@ class Rules:
         else:
             self._bury(message, Status.DEAD, now, evidence or f"declared dead by {message.sender}")
 
-    def merge(self, state: PushPull, now: float, source: Endpoint) -> None:
+    def merge(self, state: PushPull, now: float, source: Endpoint, *, behind: bool = False) -> None:
         """Take the state of another member. What it holds for dead is only suspect here: it may be behind.
 
-        One that holds all others for dead, and is heard now, was cut off itself: it says nothing about them.
+        Unless it is this node that is `behind`, which did not run for a while and has asked since. One that
+        holds all others for dead, and is heard now, was cut off itself: it says nothing about them.
         """
         accused = sum(node.status in (Status.SUSPECT, Status.DEAD) for node in state.nodes)
         alone = accused > 1 and sum(node.status is Status.ALIVE for node in state.nodes) == 1
         for node in state.nodes:
             if not alone or node.status in (Status.ALIVE, Status.LEFT):
-                self._merge(node, now, source)
+                self._merge(node, now, source, behind=behind)
             elif node.name == self._table.me.name and self._table.me.live:
                 self._refute(node.incarnation)  # without that it would never take this node back
 
@@ -276,18 +277,20 @@ class Rules:
         self._outbox.counters["refutations"] += 1
         self._queue.put(me.name, encode_message(me.as_alive()))
 
-    def _merge(self, node: NodeState, now: float, source: Endpoint) -> None:
+    def _merge(self, node: NodeState, now: float, source: Endpoint, *, behind: bool) -> None:
         if node.status is Status.ALIVE:
             alive = Alive(node.incarnation, node.name, node.address, node.port, node.meta, node.versions)
             self.alive(alive, now, source)
         elif node.status is Status.LEFT:
             self.dead(Dead(node.incarnation, node.name, node.name), now)
         else:
-            by = self._name_at(source)
+            by, me = self._name_at(source), self._table.me
             reason = f"{node.status.name.lower()} in the state of {by or source.host}"
-            before = self._table.me.incarnation
-            self.suspect(Suspect(node.incarnation, node.name, self._table.me.name), now, reason)
-            if node.status is Status.DEAD and self._table.me.incarnation != before:
+            if behind and node.status is Status.DEAD and node.name != me.name:
+                self.dead(Dead(node.incarnation, node.name, by or me.name), now, reason)
+            else:
+                self.suspect(Suspect(node.incarnation, node.name, me.name), now, reason)
+            if node.status is Status.DEAD and self._table.me.incarnation != me.incarnation:
                 self._report("accused", self._table.me, reason, by)
 
     def _conflict(self, known: Member, endpoint: Endpoint, source: Endpoint | None) -> None:

@@ -53,6 +53,8 @@ from roost.protocols.memberlist.transmit import Transmitter
 
 __all__ = ["Fault", "Member", "MemberChanged", "OpenExchange", "Swim", "SwimConfig", "UserData", "UserState"]
 
+_STOOD_STILL: Final = 0.25  # seconds in which others may have found members gone;
+_CATCHES_UP: Final = 0.5  # seconds after such a stretch in which this node believes those whom it asks
 _WELCOMED: Final = 4  # new members of one peer's state that the others are told of directly
 _MEET_AGAIN: Final = 0.2  # seconds between two exchanges with members that were declared dead and ping
 _LEAVE_TIMEOUT: Final = 1.0  # seconds for the word of leaving to go out
@@ -136,6 +138,7 @@ class Swim:
         self._push_pull_due: float | None = None
         self._leave_due: float | None = None
         self._met_again = -math.inf
+        self._runs_since = -math.inf  # after a stretch in which it did not
         self._has_left = False
         self._stale = True  # whether `_due` has to be looked for
         self._due: float | None = None
@@ -311,7 +314,8 @@ class Swim:
             self._prober.answered(id, reply)
         elif isinstance(reply, PushPull):
             self._outbox.counters["push_pulls"] += 1
-            self._rules.merge(reply, now, exchange.target)
+            behind = exchange.opened >= self._runs_since and now < self._runs_since + _CATCHES_UP
+            self._rules.merge(reply, now, exchange.target, behind=behind)
             self._hand_over_state(reply, exchange.target)
             if exchange.join and self._table.me.live:
                 self._direct_words.say(self._table.me.as_alive())  # gossip alone now and then misses one
@@ -342,6 +346,8 @@ class Swim:
         if due is not None and now - due > self._profile.probe_timeout:
             self._outbox.counters["late_wakes"] += 1
             self._awareness.apply(1)
+            if now - due > _STOOD_STILL:
+                self._runs_since = now
             self._rules.postpone(now - due)
             self._prober.postpone(now)
             self._relays.postpone(now)

@@ -45,6 +45,38 @@ def test_the_answer_to_a_join_is_merged_once() -> None:
     assert not bench.changes()
 
 
+def test_after_a_stretch_without_running_it_believes_in_deaths_whom_it_asks() -> None:
+    """Others may have found members gone long ago; a suspicion of its own would take seconds."""
+    bench = Bench(4)
+    bench.swim.join([host(3)], bench.now)
+    bench.now += 5.0
+    bench.swim.wake(bench.now)
+    bench.swim.join([host(4)], bench.now)
+    before, after = bench.exchanges()
+    living = (state(1, Status.ALIVE), state(3, Status.ALIVE), state(4, Status.ALIVE))
+    answer = PushPull((state(2, Status.DEAD), *living), b"", True)
+    bench.swim.serve(answer, host(3), bench.now)
+    bench.swim.exchange_answered(before.id, answer, bench.now)
+    assert bench.status(2) is Status.SUSPECT, "these may have waited since before"
+    bench.swim.exchange_answered(after.id, answer, bench.now)
+    assert bench.status(2) is Status.DEAD
+    assert "in the state of n4" in bench.swim.members["n2"].evidence
+
+
+def test_one_that_runs_believes_in_no_deaths_that_others_know_of() -> None:
+    bench = Bench(4)
+    bench.now += 5.0
+    bench.swim.wake(bench.now)
+    bench.run(0.6, answering=True)
+    bench.exchanges()
+    bench.swim.join([host(4)], bench.now)
+    (exchange,) = bench.exchanges()
+    living = (state(1, Status.ALIVE), state(3, Status.ALIVE), state(4, Status.ALIVE))
+    answer = PushPull((state(2, Status.DEAD), *living), b"", True)
+    bench.swim.exchange_answered(exchange.id, answer, bench.now)
+    assert bench.status(2) is Status.SUSPECT
+
+
 @pytest.mark.parametrize(
     ("reply", "fault"), [(ErrorResponse("too busy"), "exchange-refused"), (Ack(1), "unexpected-message")]
 )
