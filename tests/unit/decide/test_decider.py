@@ -229,6 +229,17 @@ def test_the_next_in_rank_stands_in_for_a_mute_successor_until_it_is_heard() -> 
     assert Happening.HANDED_OVER in one.happened()
 
 
+def test_who_hangs_right_after_it_has_taken_over_is_stood_in_for() -> None:
+    """It never answered for what it is watched by, so that its silence alone would mean nothing."""
+    one = One(web(THEIRS), peers=(3,))
+    one.have(2, digest="same")
+    one.answering = {3}
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset()
+    one.run(0.3)
+    assert one.answered == {THEIRS}
+
+
 def test_a_successor_that_is_heard_is_left_alone() -> None:
     address = address_of(3, 2, 1)
     one = One(web(address))
