@@ -83,8 +83,8 @@ class Doubts:
         """
         if peer != self._state.plan.lead(address).node:
             self._await(address, now)
-        if peer not in self._led_by_peers and peer in self._watch(now):
-            self._look_at(peer, self._led_by_peers[peer], now)  # it may hang before it has answered once
+        if peer not in self._led_by_peers:
+            self._watch(now)
 
     def note_answerer(self, address: IPAddress, peer: str | None, now: float) -> None:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""

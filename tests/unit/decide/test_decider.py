@@ -236,7 +236,9 @@ def test_who_hangs_right_after_it_has_taken_over_is_stood_in_for() -> None:
     one.answering = {3}
     one.claim(THEIRS, 2)
     assert one.answered == frozenset()
-    one.run(0.3)
+    one.run(0.19)
+    assert one.asked() == set(), "nobody is in doubt yet"
+    one.run(0.25)
     assert one.answered == {THEIRS}
 
 

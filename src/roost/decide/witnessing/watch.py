@@ -114,9 +114,9 @@ class Watch:
         return Evidence(kernel, any(self._processes.well(key, now) for key in led), max(answered))
 
     def never_showed(self, name: str, now: float) -> bool:
-        """Tell whether a host answers whose process was asked for an address and never answered."""
+        """Tell whether a process was asked for an address and never answered."""
         heard = self.evidence(name, now)
-        return heard.kernel and heard.process is False and heard.answered == float("-inf")
+        return heard.process is False and heard.answered == float("-inf")
 
     def hears_lost(self, name: str) -> bool:
         """Tell whether the host of a member that was called dead answers for its own address still."""
