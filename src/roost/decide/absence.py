@@ -41,7 +41,6 @@ class Absence:
         self._failback = failback
         self._doubts = doubts
         self._returned = float("-inf")  # when this node heard others again last
-        self._steady = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
         self._unsure: frozenset[str] = frozenset()  # nodes that it lost when it heard nobody
 
     def settle(self, why: str, now: float) -> None:
@@ -60,8 +59,8 @@ class Absence:
         if self._state.never_gossiped:
             self._state.asking.begin(asked, now, ABSENT)
         else:
-            if now < self._steady:
-                self._state.asking.begin(asked, now, self._steady - now)
+            if not self._state.standing.holds(now):
+                self._state.asking.begin(asked, now, self._state.standing.holds_at - now)
             self._state.asking.begin(asked & doubtful, now, UNPROVEN)
             self._ask_for_the_unsure(asked, now)
         rankings = self._state.election.rankings
@@ -137,8 +136,7 @@ class Absence:
         flapping = now - self._returned < _FLAPPING
         self._returned = now
         if flapping:
-            self._steady = now + _STEADY
-            self._state.standing.flaps(self._steady)
+            self._state.standing.flaps(now + _STEADY)
         self.begin(now, _STEADY if flapping else ABSENT)
         self._publishing.doubt_connections()
         self._state.rejoining.soon(now)

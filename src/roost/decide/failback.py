@@ -125,7 +125,7 @@ class Failback:
         """Return how this node takes a lead now."""
         state = self._state
         lost = frozenset(member.name for member in state.members if member.verdict.lost)
-        alone = bool(lost) and not census.peers(state.members, state.me)
+        alone = bool(lost) and self._beside_peers is None
         holder = ranking.holder
         if not alone or holder is None or state.was_witnessed(holder):
             return Grip(lost)

@@ -231,7 +231,8 @@ def test_what_it_took_without_proof_it_leaves_to_the_holder() -> None:
     assert one.answered == frozenset(), "it may have been this node that was cut off"
 
 
-def test_beside_a_peer_it_has_what_it_took_without_proof_for_sure_if_the_holder_is_not_back() -> None:
+def alone_without_proof() -> One:
+    """Return n1 after gossip alone has lost n2, which has the lead as the 4th in turn, and n3."""
     one = One(stays(MINE), peers=(2, 3))
     one.answering = {2, 3}
     hear(one, "n2", MINE, 4)
@@ -240,6 +241,11 @@ def test_beside_a_peer_it_has_what_it_took_without_proof_for_sure_if_the_holder_
     one.have(2, Verdict.DEAD)
     one.have(3, Verdict.DEAD)
     one.run(2.0)
+    return one
+
+
+def test_beside_a_peer_it_has_what_it_took_without_proof_for_sure_if_the_holder_is_not_back() -> None:
+    one = alone_without_proof()
     assert one.answered == {MINE}
     assert said(one) == []
     one.have(3)
@@ -250,14 +256,7 @@ def test_beside_a_peer_it_has_what_it_took_without_proof_for_sure_if_the_holder_
 
 
 def test_beside_a_peer_it_leaves_what_it_took_without_proof_to_a_holder_that_is_back() -> None:
-    one = One(stays(MINE), peers=(2, 3))
-    one.answering = {2, 3}
-    hear(one, "n2", MINE, 4)
-    one.claim(MINE, 2)
-    one.answering.clear()
-    one.have(2, Verdict.DEAD)
-    one.have(3, Verdict.DEAD)
-    one.run(2.0)
+    one = alone_without_proof()
     one.have(3)
     one.run(0.3)
     one.have(2)

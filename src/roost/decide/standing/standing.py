@@ -28,7 +28,8 @@ class Standing:
         self._freshness = Freshness()
         self._look: float | None = None
         self._waited = False  # whether it waits, as it was told to the others last
-        self._holds_at: float | None = None  # when its link, which flaps, will have held for long enough
+        self.holds_at = float("-inf")  # until then a link that flaps has to hold, whatever peers tell
+        self._unsteady = False  # whether it has to hold yet, as the others were told last
 
     @property
     def blind(self) -> bool:
@@ -46,11 +47,11 @@ class Standing:
 
     def holds(self, now: float) -> bool:
         """Tell whether its link is to be relied on: it has not flapped a moment ago."""
-        return self._holds_at is None or now >= self._holds_at
+        return now >= self.holds_at
 
     def flaps(self, until: float) -> None:
         """Learn that its link flaps, and has to hold until then."""
-        self._holds_at = until
+        self.holds_at, self._unsteady = until, True
 
     def start(self, now: float) -> None:
         """Begin to look at the source."""
@@ -76,8 +77,8 @@ class Standing:
         changed, event = False, None
         if self._waited and not self._damping.waiting(now):
             self._waited, changed = False, True
-        if self._holds_at is not None and now >= self._holds_at:
-            self._holds_at, changed = None, True
+        if self._unsteady and self.holds(now):
+            self._unsteady, changed = False, True
         if self._look is not None and now >= self._look:
             self._look = now + _LOOK
             if self._freshness.look(now, troubled=self.troubled, others_hear=others_hear):
@@ -86,7 +87,8 @@ class Standing:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None before the start."""
-        return soonest((self._look, self._damping.until if self._waited else None, self._holds_at))
+        waits = self._damping.until if self._waited else None
+        return soonest((self._look, waits, self.holds_at if self._unsteady else None))
 
     def _event(self) -> Event:
         if self.outdated:
