@@ -80,13 +80,13 @@ def _wish(member: ClusterMember) -> tuple[Verdict, str] | None:
     told = member.metadata
     if told.draining:
         return Verdict.DRAINING, "asked for by an operator"
+    waits = f"it was lost {told.waits} times of late and waits before it leads again" if told.waits else ""
     if told.deaf:
-        return Verdict.DAMPED, "by its own word it hears nobody on its links, or only since a moment ago"
+        heard = "by its own word it hears nobody on its links, or only since a moment ago"
+        return Verdict.DAMPED, waits or heard
     if told.outdated:
         return Verdict.OUTDATED, "it does not hear of changes, and others do"
-    if told.waits:
-        return Verdict.DAMPED, f"it was lost {told.waits} times of late and waits before it leads again"
-    return None
+    return (Verdict.DAMPED, waits) if waits else None
 
 
 def informed(members: Iterable[ClusterMember], me: str) -> frozenset[str]:

@@ -18,6 +18,7 @@ from roost.model.node import Candidate, Verdict
 __all__ = ["Doubts"]
 
 _CHECKED: Final = 4  # services of a suspect at a time
+_DOUBTED: Final = 0.01  # seconds for the claim of a new leader that may be silent, too: it is asked soon
 _HELD: Final = 0.2  # seconds between two looks at what a node that leaves answers for, and nobody else
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
@@ -118,10 +119,11 @@ class Doubts:
         mute: bool = False,
         after: float = 0.0,
         question: bool = False,
+        new: bool = False,
     ) -> None:
-        """Look that a new leader is heard, if this node could stand in for it; begin in `after` seconds.
+        """Look that a leader is heard, if this node could stand in for it; begin in `after` seconds.
 
-        With `question` only an answer to one counts.
+        With `question` only an answer to one counts. `new`: it leads from now on.
         """
         if (
             not self._state.settling.settled
@@ -140,7 +142,8 @@ class Doubts:
                 self._state.succession.stand_in(address, leader)
                 self._publishing.reconsider([address], now)
             else:
-                wait = WAIT * (position if mute else position + 1)
+                doubtful = new and self._is_doubtful(leader)
+                wait = WAIT * position + (0.0 if mute else _DOUBTED if doubtful else WAIT)
                 self._state.succession.expect(address, leader, now, wait=wait + after, question=question)
 
     def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
@@ -160,6 +163,11 @@ class Doubts:
         for name in sorted(names):
             led = sorted(self._state.election.led_by(name))
             self._await_services(name, led, now, mute=mute, question=question)
+
+    def found_mute(self, names: Collection[str], now: float) -> None:
+        """Look that nodes which are mute for what they share answer for what they lead alone."""
+        for name in sorted(names):
+            self._await_services(name, sorted(self._state.election.led_by(name)), now, question=True)
 
     def check_some_of(self, names: Collection[str], now: float) -> None:
         """Look at some more addresses of each of these: gossip does not tell what they want now."""
@@ -227,8 +235,10 @@ class Doubts:
             self._await(address, now)
 
     def _is_doubtful(self, name: str) -> bool:
-        """Tell whether it may be that a standby is silent, too: nobody waits that it stands in first."""
-        return self._state.verdict(name) is Verdict.SUSPECT or name in self._state.watch.owing
+        """Tell whether it may be that a node is silent, too: nobody waits long that it answers first."""
+        watch = self._state.watch  # its own wish not to lead hides a suspicion
+        suspect = self._state.verdict(name) is Verdict.SUSPECT or name in watch.suspected
+        return suspect or name in watch.owing
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""

@@ -171,7 +171,7 @@ class Leading:
         ):
             self._state.succession.forget([address])
             self._state.handover.pass_on([address], now)
-        self._doubts.await_claim(address, lead.node, lead.standbys, now)
+        self._doubts.await_claim(address, lead.node, lead.standbys, now, new=True)
 
     def _follow_master(self, address: IPAddress, node: str | None, before: str | None, now: float) -> None:
         """Follow what VRRP has decided: nobody is asked; a master that goes answers until the next one."""

@@ -73,8 +73,13 @@ class Roster:
         return True
 
     def members(self, members: Iterable[Member]) -> tuple[ClusterMember, ...]:
-        """Return every member, by name."""
-        return tuple(self._describe(member) for member in sorted(members, key=lambda each: each.name))
+        """Return every member, by name; grounds of who has come back since are forgotten."""
+        found = sorted(members, key=lambda each: each.name)
+        for member in found:
+            _, when = self._grounds.get(member.name, (None, 0.0))
+            if member.status is Status.ALIVE and member.since > when:
+                self._grounds.pop(member.name, None)  # the next death has grounds of its own
+        return tuple(map(self._describe, found))
 
     def _describe(self, member: Member) -> ClusterMember:
         verdict, evidence = _VERDICTS[member.status], member.evidence

@@ -48,7 +48,8 @@ class Publishing:
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
         self._left.update(dict.fromkeys(lost, now))
-        self._state.outbox.extend(self._state.clients.left(lost, now))
+        plan = self._state.plan
+        self._state.outbox.extend(self._state.clients.left(lost, plan.leading, plan.passed_on, now))
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
         changed = {each: how for each, how in after.items() if before.get(each) != how}
         self._announce(

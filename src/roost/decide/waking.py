@@ -49,7 +49,8 @@ class Waking:
         self._state.outbox.extend(self._state.clients.wake(now))
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))
         self._parts.failback.wake(now)  # late: what has just changed counts
-        self._parts.sharers.wake(now)  # last: any of the above may have called somebody
+        # Last: any of the above may have called somebody.
+        self._parts.doubts.found_mute(self._parts.sharers.wake(now), now)
         self._state.watch.wake(now, cut_off=self._state.isolation.cut_off)  # who is watched from now on
 
     def take_watch(self, effect: Effect) -> None:

@@ -245,7 +245,9 @@ def _by_their_own_word(member: ClusterMember) -> Iterator[Problem]:
         text = f"{name} was lost {told.waits} times of late and waits before it leads again"
         yield Problem("flapping", text)
     if told.deaf:
-        yield Problem("cut off", f"{name} hears nobody on the LAN, by its own word")
+        yield Problem(
+            "cut off", f"{name} hears nobody on the LAN, or its link does not hold, by its own word"
+        )
     if told.blind or told.outdated:
         yield Problem("outdated", f"{name} does not hear of changes")
 

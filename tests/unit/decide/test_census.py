@@ -40,6 +40,14 @@ def test_who_would_rather_not_lead_is_reluctant_by_its_own_word(
     assert candidate(Census("n1", ("eth0",)), member(1, **told), of="n1").verdict is verdict
 
 
+def test_who_waits_since_its_link_flaps_is_said_to_wait() -> None:
+    found = candidate(Census("n1"), member(1), member(2, deaf=True, waits=3), of="n2")
+    assert (found.evidence, found.deaf) == (
+        "it was lost 3 times of late and waits before it leads again",
+        True,
+    )
+
+
 def test_a_wish_of_the_dead_does_not_bring_them_back() -> None:
     assert candidate(Census("n1"), member(2, Verdict.DEAD, draining=True), of="n2").verdict is Verdict.DEAD
 

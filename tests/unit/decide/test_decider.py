@@ -539,6 +539,20 @@ def test_whom_swim_suspects_is_asked_for() -> None:
     assert THEIRS in one.answered
 
 
+@pytest.mark.parametrize("drains", [False, True])
+def test_a_new_leader_that_is_suspected_already_is_asked_for_soon(drains: bool) -> None:
+    """Its own wish not to lead hides no suspicion."""
+    last = address_of(3, 2, 1)
+    one = One(web(last))
+    one.have(1, draining=drains)
+    one.have(2, Verdict.SUSPECT, draining=drains)
+    one.run(1.0)
+    one.effects.clear()
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(0.03)
+    assert one.asked() == {last}
+
+
 # -- planned moves -------------------------------------------------------------------------------
 
 
@@ -965,9 +979,11 @@ def test_a_node_whose_link_flaps_says_that_it_may_not_be_relied_on() -> None:
         one.plug(link())
         one.run(0.01)
         told.append(one.of(Describe)[-1].metadata.deaf)
-    one.run(0.5)
+    one.run(0.6)
     told.append(one.of(Describe)[-1].metadata.deaf)
-    assert told == [False, True, False]
+    assert told == [False, True, True], "it holds, but it was lost again and again, and goes on waiting"
+    one.run(2.0)
+    assert not one.of(Describe)[-1].metadata.deaf
 
 
 def test_a_link_that_held_for_a_while_is_trusted_as_before() -> None:

@@ -49,14 +49,13 @@ class Clients:
         self._links: Sequence[Link] = ()
         self._leading: frozenset[IPAddress] = frozenset()
         self._passed_on: frozenset[IPAddress] = frozenset()
-        self._in_order: list[IPAddress] = []  # both
         self._peers: frozenset[str] = frozenset()
         self._round: float | None = None
         self._reported: Follow | None = None
 
     def known_hosts(self) -> tuple[tuple[IPAddress, bytes], ...]:
         """Return some hosts that are no nodes, (address, MAC), who was heard last first."""
-        told = ((each.client, each.mac) for each in self.table.of(self._in_order))
+        told = ((each.client, each.mac) for each in self.table.of(self.table.addresses))
         return tuple(dict.fromkeys((*reversed(self._heard), *itertools.islice(told, _HOSTS))))
 
     def new(self, sighting: Sighting) -> list[Effect]:
@@ -89,26 +88,39 @@ class Clients:
     ) -> list[Effect]:
         """Follow what this node leads, what others lead, who else is there, and the links that announce."""
         self._links = links
-        leads, passed = frozenset(leading), frozenset(passed_on)
-        effects = self._teach(self.table.of(in_order(leads - self._leading)))
-        # Led here until now, or unknown: clients may remember from before that it was here.
-        self.followed.lost(passed - self._passed_on, now)
+        effects = self._place(frozenset(leading), frozenset(passed_on), now)
         if peers - self._peers:
-            self._gossip.add(self.table.of(in_order(leads)))
-        if (leads, passed) != (self._leading, self._passed_on):
-            self._in_order = [*in_order(leads), *in_order(passed)]
-        self._leading, self._passed_on, self._peers = leads, passed, peers
-        self.followed.keep(passed, now)
-        if self._round is None:
-            self._round = now + _ROUND
+            self._gossip.add(self.table.of(in_order(self._leading)))
+        self._peers = peers
         return [*effects, *self._follow()]
 
-    def left(self, addresses: Iterable[IPAddress], now: float) -> list[Effect]:
-        """Take addresses that are not answered here any more: whoever was told so still sends here."""
+    def left(
+        self,
+        addresses: Iterable[IPAddress],
+        leading: Collection[IPAddress],
+        passed_on: Collection[IPAddress],
+        now: float,
+    ) -> list[Effect]:
+        """Take `addresses` that are not answered here any more: whoever was told so still sends here.
+
+        `leading` and `passed_on` are as in `follow`.
+        """
+        effects = self._place(frozenset(leading), frozenset(passed_on), now)
         self.followed.lost((each for each in addresses if each in self._passed_on), now)
+        return [*effects, *self._follow()]
+
+    def _place(
+        self, leading: frozenset[IPAddress], passed_on: frozenset[IPAddress], now: float
+    ) -> list[Effect]:
+        """Take what this node leads, and what others do."""
+        effects = self._teach(self.table.of(in_order(leading - self._leading)))
+        # Led here until now, or unknown: clients may remember from before that it was here.
+        self.followed.lost(passed_on - self._passed_on, now)
+        self._leading, self._passed_on = leading, passed_on
+        self.followed.keep(passed_on, now)
         if self._round is None:
             self._round = now + _ROUND
-        return self._follow()
+        return effects
 
     def came(self, packets: int, seen: Iterable[Sighting], now: float) -> list[Effect]:
         """Take packets that came here for addresses that others lead; their leaders tell the senders."""

@@ -25,6 +25,11 @@ class ClientTable:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def addresses(self) -> Collection[IPAddress]:
+        """The service addresses that some client was seen to ask for."""
+        return self._clients.keys()
+
     def note(self, sighting: Sighting) -> bool:
         """Remember a sighting; tells whether the client is new, or has another hardware address now."""
         clients = self._clients.setdefault(sighting.vip, {})

@@ -93,8 +93,8 @@ class Sharers:
             self._look_again(self._shared_by([name]), now)
             self.call_all([name], now)  # it may answer for some of them alone, and cannot say so
 
-    def wake(self, now: float) -> None:
-        """Ask for what is doubtful, and act on silence."""
+    def wake(self, now: float) -> frozenset[str]:
+        """Ask for what is doubtful, and act on silence; return who was found to be mute."""
         over, ask = self._state.presence.wake(now)
         lost = self._for_the_lost(now) if ask else frozenset[IPAddress]()
         asked, changed, mute = self._state.roll_call.wake(now, self._expected)
@@ -111,6 +111,7 @@ class Sharers:
         if over:  # perhaps one that gossip has never known, and that is found nowhere any more
             changed |= set(self._state.plan.shared)
         self._look_again(changed, now)
+        return mute
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""

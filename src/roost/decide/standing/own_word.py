@@ -30,7 +30,7 @@ class OwnWord:
             digest=self._state.desired.digest,
             draining=self._state.drain.draining,
             drain_stands=self._state.drain.stands,
-            deaf=self._state.isolation.cut_off or not self._state.standing.holds(now),
+            deaf=self._state.isolation.cut_off or not self._state.standing.is_steady(now),
             blind=self._state.standing.blind,
             outdated=self._state.standing.outdated,
             waits=self._state.standing.waits(now),

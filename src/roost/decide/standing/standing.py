@@ -17,6 +17,7 @@ from roost.protocols.machine import soonest
 __all__ = ["Standing"]
 
 _LOOK: Final = 1.0  # seconds between looks at the source
+_UNSTEADY: Final = 5.0  # seconds after a flap in which a node that waits leads after the others that do
 
 
 class Standing:
@@ -49,6 +50,10 @@ class Standing:
         """Tell whether its link is to be relied on: it has not flapped a moment ago."""
         return now >= self.holds_at
 
+    def is_steady(self, now: float) -> bool:
+        """Tell whether its link is to be relied on more than those of others that were lost as often."""
+        return now >= self._steady_at
+
     def flaps(self, until: float) -> None:
         """Learn that its link flaps, and has to hold until then."""
         self.holds_at, self._unsteady = until, True
@@ -77,7 +82,7 @@ class Standing:
         changed, event = False, None
         if self._waited and not self._damping.waiting(now):
             self._waited, changed = False, True
-        if self._unsteady and self.holds(now):
+        if self._unsteady and self.is_steady(now):
             self._unsteady, changed = False, True
         if self._look is not None and now >= self._look:
             self._look = now + _LOOK
@@ -88,7 +93,11 @@ class Standing:
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None before the start."""
         waits = self._damping.until if self._waited else None
-        return soonest((self._look, waits, self.holds_at if self._unsteady else None))
+        return soonest((self._look, waits, self._steady_at if self._unsteady else None))
+
+    @property
+    def _steady_at(self) -> float:
+        return self.holds_at + (_UNSTEADY if self._waited else 0.0)
 
     def _event(self) -> Event:
         if self.outdated:

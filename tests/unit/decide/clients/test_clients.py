@@ -83,6 +83,12 @@ def test_packets_for_a_lost_address_are_followed_and_their_senders_told_to_its_l
     assert node.clients.followed.packets == 6
 
 
+def test_what_others_lead_since_it_was_looked_at_last_is_followed_when_it_is_left() -> None:
+    node = Node(VIP, OTHER)
+    assert node.clients.left([VIP], {OTHER}, {VIP}, 1.0) == [Follow(frozenset({VIP}))]
+    assert node.clients.followed.addresses == {VIP}
+
+
 def test_a_node_that_comes_follows_what_others_lead_from_the_first() -> None:
     """Clients from before its own start may still send here."""
     assert Node().first == [Follow(frozenset({VIP, OTHER}))]

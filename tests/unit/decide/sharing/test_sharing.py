@@ -214,6 +214,18 @@ def test_who_is_mute_for_one_address_is_asked_for_all_that_it_shares() -> None:
         assert one.decider.announcements[address].share == Share(own("n1", "n2", "n3"), lent("n1", "n3"))
 
 
+def test_who_is_mute_for_what_it_shares_is_asked_for_what_it_leads_alone() -> None:
+    """It may have hung right after it took that over, before it could be watched by it."""
+    alone = address_of(2, 1, 3, number=1)
+    one = sharing(SHARED, web(alone, name="alone"))
+    one.hear(Fit("n2", (FitRow("web", Fitness(fit=False, why="tcp"), 1),)))
+    one.run(1.0)
+    one.answering.discard(2)
+    one.hear(Fit("n2", (FitRow("web", Fitness(fit=True), 2),)))
+    one.run(0.4)
+    assert alone in one.answered
+
+
 def test_a_node_with_other_services_is_asked_for_what_it_shares() -> None:
     one = sharing()
     one.answering.discard(2)
