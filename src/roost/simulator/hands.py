@@ -133,11 +133,15 @@ class Hands:
         if asked.target in self.answering and self.may_answer() and self._is_for_this_node(asked):
             self._host.reply(Claim(asked.target, self.mac(asked.target), gratuitous=False), asked)
 
+    def is_of_a_peer(self, asked: Question) -> bool:
+        """Tell whether the process answers a question even where the kernel does: as a sign of life."""
+        return asked.asker is None and asked.mac in self.peers
+
     def _is_for_this_node(self, asked: Question) -> bool:
         """Tell whether a question for a shared address is this node's to answer, as others always are."""
         share = self.announcements[asked.target].share
-        of_a_peer = asked.asker is None and asked.mac in self.peers
-        return share is None or asked.direct or of_a_peer or share.answers(asked.mac, asked.target)
+        by_all = share is None or asked.direct or self.is_of_a_peer(asked)
+        return by_all or share.answers(asked.mac, asked.target)
 
     def _answer(self, effect: do.Answer) -> None:
         self.announcements = dict(effect.announcements)

@@ -71,6 +71,8 @@ class RollCall:
         """Take node `name`, which has just come, for mute until it is heard, and soon ask whether it is."""
         if self._take([address], name, now + _FIRST_LOOK):
             self._calls[address].came.add(name)
+        elif self._calls[address].asked:  # an answer may be on its way from when it stood in for somebody
+            self._calls[address] = _Call(now + _FIRST_LOOK)
 
     def _take(self, addresses: Iterable[IPAddress], name: str, due: float) -> list[IPAddress]:
         news = [each for each in addresses if name not in self.mute(each)]

@@ -76,6 +76,18 @@ def test_who_is_taken_for_mute_while_it_is_asked_for_has_to_answer_anew() -> Non
     assert calls.mute(VIP) == {"n3"}
 
 
+def test_who_comes_while_it_is_mute_and_asked_for_has_to_answer_a_new_question() -> None:
+    """It may have stood in for this node until then: that answer is on its way."""
+    calls = RollCall()
+    calls.take_for_mute([VIP], "n3", 1.0)
+    until_quiet(calls, 1.0, "n2", seconds=0.24)
+    assert calls.wake(1.25, expected)[0] == {VIP}
+    calls.expect(VIP, "n3", 1.26)
+    calls.heard(VIP, "n3", 1.261)
+    until_quiet(calls, 1.261, "n2", seconds=0.1)
+    assert calls.mute(VIP) == {"n3"}
+
+
 def test_who_came_and_stays_mute_is_found_as_anybody_else_is() -> None:
     calls = RollCall()
     for name in ("n2", "n3"):
