@@ -140,8 +140,9 @@ class Hands:
     def _is_for_this_node(self, asked: Question) -> bool:
         """Tell whether a question for a shared address is this node's to answer, as others always are."""
         share = self.announcements[asked.target].share
-        by_all = share is None or asked.direct or self.is_of_a_peer(asked)
-        return by_all or share.answers(asked.mac, asked.target)
+        if share is None or asked.direct or self.is_of_a_peer(asked):
+            return True
+        return share.answers(asked.mac, asked.target)
 
     def _answer(self, effect: do.Answer) -> None:
         self.announcements = dict(effect.announcements)
