@@ -17,7 +17,7 @@ from typing import Final
 from roost.model.address import IPAddress
 from roost.model.fitness import FIT, Fitness
 from roost.model.lead import Lead, lead
-from roost.model.node import Candidate, Node
+from roost.model.node import Candidate, Node, willing
 from roost.model.ranking import Ranking, rank
 from roost.model.service import Service
 from roost.model.sharing import table
@@ -265,7 +265,7 @@ class Election:
             if holder != ranking.holder:
                 ranking = replace(ranking, holder=holder)
             ranking = ranking.with_fitness(self._fitness.get(name, _ALL_FIT))
-            ranking = ranking.led_by_first(self._is_active, self._is_able, self._is_reluctant)
+            ranking = ranking.led_by_first(*willing(self._candidates))
         self._rankings[name] = ranking
         for node in _would_lead(ranking):
             self._passed_over[node].add(name)
@@ -291,15 +291,6 @@ class Election:
             _discard(self._led, node, name)
         self._shared.discard(name)
         return known
-
-    def _is_active(self, node: str) -> bool:
-        return self._candidates[node].verdict.active
-
-    def _is_able(self, node: str) -> bool:
-        return self._candidates[node].verdict.reluctant and not self._candidates[node].deaf
-
-    def _is_reluctant(self, node: str) -> bool:
-        return self._candidates[node].verdict.reluctant
 
 
 def _kept(services: Iterable[Service]) -> dict[IPAddress, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from roost.model.address import canonical
 from roost.model.eligibility import Exclusion, impediment, interfaces_of
-from roost.model.node import Candidate
+from roost.model.node import Candidate, willing
 from roost.model.ranking import Place, Ranking
 from roost.model.tenure import failback_text
 
@@ -80,12 +80,7 @@ def why_placed(ranking: Ranking, candidate: Candidate, *, kept: bool = False) ->
 
 def _first(ranking: Ranking, candidates: Mapping[str, Candidate]) -> str | None:
     """Return the node that would lead by rank alone."""
-    by_rank = replace(ranking, holder=None).led_by_first(
-        lambda node: candidates[node].verdict.active,
-        lambda node: candidates[node].verdict.reluctant and not candidates[node].deaf,
-        lambda node: candidates[node].verdict.reluctant,
-    )
-    return by_rank.leader
+    return replace(ranking, holder=None).led_by_first(*willing(candidates)).leader
 
 
 def _why_kept(ranking: Ranking, place: Place, leader: Place) -> str:

@@ -1,12 +1,12 @@
 """Nodes as the election sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from roost.model.address import IPAddress, IPNetwork
 
-__all__ = ["Candidate", "Node", "Verdict"]
+__all__ = ["Candidate", "Node", "Verdict", "willing"]
 
 
 class Verdict(Enum):
@@ -72,3 +72,12 @@ class Candidate:
     verdict: Verdict = Verdict.ALIVE
     evidence: str = ""
     deaf: bool = False
+
+
+def willing(candidates: Mapping[str, Candidate]) -> tuple[Callable[[str], bool], ...]:
+    """Return who leads, by name: the active ones, else the reluctant ones, else those that are deaf, too."""
+    return (
+        lambda node: candidates[node].verdict.active,
+        lambda node: candidates[node].verdict.reluctant and not candidates[node].deaf,
+        lambda node: candidates[node].verdict.reluctant,
+    )
