@@ -11,8 +11,9 @@ setup:
 dev:
 	@tools/setup dev
 
+# Three for two cores: tests on real packets mostly wait.
 test: dev lint components
-	.venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+	.venv/bin/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 # Kubernetes' own programs for tests and labs, built once into the user's cache; nothing competes for the cores.
 components: dev
