@@ -48,8 +48,6 @@ class Publishing:
         lost = before.keys() - after.keys()
         self._left = {each: when for each, when in self._left.items() if now - when < _OF_LATE}
         self._left.update(dict.fromkeys(lost, now))
-        plan = self._state.plan
-        self._state.outbox.extend(self._state.clients.left(lost, plan.leading, plan.passed_on, now))
         self._state.announcing.drop(lost, self._state.clients.table.of(lost))
         changed = {each: how for each, how in after.items() if before.get(each) != how}
         self._announce(
@@ -57,6 +55,10 @@ class Publishing:
             self._inherited(before, changed),
             now,
         )
+        plan = (
+            self._state.plan
+        )  # last: clients wait for what tells them, and not for what the kernel is taught
+        self._state.outbox.extend(self._state.clients.left(lost, plan.leading, plan.passed_on, now))
 
     def doubt_connections(self, addresses: Iterable[IPAddress] | None = None) -> None:
         """Take that another node may have gone on with connections to `addresses` (None: all) meanwhile.

@@ -8,9 +8,10 @@ import pytest
 from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import SETTINGS, One, address_of, web
 
-from roost.decide.effects import Ask as AskLan
 from roost.decide.effects import (
+    Answer,
     AskProxy,
+    Correct,
     Declare,
     Deliver,
     Describe,
@@ -23,6 +24,7 @@ from roost.decide.effects import (
     Teach,
     Tell,
 )
+from roost.decide.effects import Ask as AskLan
 from roost.decide.join_target import parse_target
 from roost.decide.succession import WAIT
 from roost.model.address import IPAddress
@@ -1553,6 +1555,16 @@ def test_clients_are_told_by_unicast_on_a_takeover() -> None:
     one.have(2, Verdict.UNREACHABLE)
     assert one.corrected() == {client}
     assert Teach(2, client.client, client.mac) in one.effects
+
+
+def test_clients_are_told_before_the_kernel_is_taught_and_asked_for_anything() -> None:
+    """They wait for that alone, and the kernel takes milliseconds."""
+    one = One(web(THEIRS))
+    one.hear(Sightings(News.KNOWN, (Sighting(THEIRS, CLIENT.client, CLIENT.mac),)))
+    one.effects.clear()
+    one.have(2, Verdict.UNREACHABLE)
+    kinds = [type(each) for each in one.effects]
+    assert kinds.index(Answer) < kinds.index(Correct) < min(kinds.index(Teach), kinds.index(Follow))
 
 
 def test_packets_that_come_for_a_lost_address_are_reported_to_its_leader() -> None:
