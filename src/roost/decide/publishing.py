@@ -55,9 +55,8 @@ class Publishing:
             self._inherited(before, changed),
             now,
         )
-        plan = (
-            self._state.plan
-        )  # last: clients wait for what tells them, and not for what the kernel is taught
+        # Last: clients wait for what tells them, and not for what the kernel is taught.
+        plan = self._state.plan
         self._state.outbox.extend(self._state.clients.left(lost, plan.leading, plan.passed_on, now))
 
     def doubt_connections(self, addresses: Iterable[IPAddress] | None = None) -> None:
