@@ -63,7 +63,7 @@ _JUST: Final = 3.0  # seconds
 class _Ring(NamedTuple):
     """Who of these members runs Roost, and whom this node watches: worked out once for them.
 
-    `deaf`: SWIM misses all the others, so what they find out does not come here.
+    `deaf`: SWIM misses so many that what they find out hardly comes here.
     """
 
     members: tuple[ClusterMember, ...] = ()
@@ -183,7 +183,8 @@ class State:
         if self._ring.members is not self.members:
             others = [each for each in self.members if each.is_roost and each.name != self.me]
             nodes = frozenset(each.name for each in self.members if each.is_roost)
-            deaf = len(others) > 1 and all(each.verdict is Verdict.SUSPECT for each in others)
+            missed = sum(each.verdict is Verdict.SUSPECT for each in others)
+            deaf = missed > 1 and 2 * missed >= len(others)  # who suspects many asks ever slower: Lifeguard
             self._ring = _Ring(self.members, nodes, duties(self.me, nodes), deaf)
         return self._ring
 
