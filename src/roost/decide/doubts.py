@@ -160,14 +160,11 @@ class Doubts:
         With `question` only an answer to one counts.
         """
         self._sharers.call_all(names, now)
-        for name in sorted(names):
-            led = sorted(self._state.election.led_by(name))
-            self._await_services(name, led, now, mute=mute, question=question)
+        self._await_led_by(names, now, mute=mute, question=question)
 
     def found_mute(self, names: Collection[str], now: float) -> None:
         """Look that nodes which are mute for what they share answer for what they lead alone."""
-        for name in sorted(names):
-            self._await_services(name, sorted(self._state.election.led_by(name)), now, question=True)
+        self._await_led_by(names, now, question=True)
 
     def check_some_of(self, names: Collection[str], now: float) -> None:
         """Look at some more addresses of each of these: gossip does not tell what they want now."""
@@ -236,9 +233,7 @@ class Doubts:
 
     def _is_doubtful(self, name: str) -> bool:
         """Tell whether it may be that a node is silent, too: nobody waits long that it answers first."""
-        watch = self._state.watch  # its own wish not to lead hides a suspicion
-        suspect = self._state.verdict(name) is Verdict.SUSPECT or name in watch.suspected
-        return suspect or name in watch.owing
+        return name in self._state.suspects or name in self._state.watch.owing
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""
@@ -292,6 +287,13 @@ class Doubts:
         lead = self._state.plan.lead(address)
         if lead.node not in (None, self._state.me) and not lead.sharers:
             self.await_claim(address, str(lead.node), lead.standbys, now, after=after)
+
+    def _await_led_by(
+        self, names: Collection[str], now: float, *, mute: bool = False, question: bool = False
+    ) -> None:
+        for name in sorted(names):
+            led = sorted(self._state.election.led_by(name))
+            self._await_services(name, led, now, mute=mute, question=question)
 
     def _await_services(
         self,

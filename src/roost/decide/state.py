@@ -63,12 +63,13 @@ _JUST: Final = 3.0  # seconds
 class _Ring(NamedTuple):
     """Who of these members runs Roost, and whom this node watches: worked out once for them.
 
-    `deaf`: SWIM misses so many that what they find out hardly comes here.
+    SWIM suspects the `suspects`; `deaf`: it misses so many that what they find out hardly comes here.
     """
 
     members: tuple[ClusterMember, ...] = ()
     nodes: frozenset[str] = frozenset()
     duties: Mapping[str, frozenset[str]] = MappingProxyType({})
+    suspects: frozenset[str] = frozenset()
     deaf: bool = False
 
 
@@ -179,13 +180,19 @@ class State:
         """Whom this node watches, each with its other witnesses."""
         return self._ring_now().duties
 
+    @property
+    def suspects(self) -> frozenset[str]:
+        """Whom SWIM suspects; what they wish of themselves, as to drain, hides it in their verdicts."""
+        return self._ring_now().suspects
+
     def _ring_now(self) -> _Ring:
         if self._ring.members is not self.members:
-            others = [each for each in self.members if each.is_roost and each.name != self.me]
             nodes = frozenset(each.name for each in self.members if each.is_roost)
-            missed = sum(each.verdict is Verdict.SUSPECT for each in others)
+            suspects = frozenset(each.name for each in self.members if each.verdict is Verdict.SUSPECT)
+            others = nodes - {self.me}
+            missed = len(suspects & others)
             deaf = missed > 1 and 2 * missed >= len(others)  # who suspects many asks ever slower: Lifeguard
-            self._ring = _Ring(self.members, nodes, duties(self.me, nodes), deaf)
+            self._ring = _Ring(self.members, nodes, duties(self.me, nodes), suspects, deaf)
         return self._ring
 
     def knowing_of(self, name: str, lead: Lead) -> frozenset[str]:

@@ -133,14 +133,17 @@ class Hands:
         if asked.target in self.answering and self.may_answer() and self._is_for_this_node(asked):
             self._host.reply(Claim(asked.target, self.mac(asked.target), gratuitous=False), asked)
 
-    def is_of_a_peer(self, asked: Question) -> bool:
-        """Tell whether the process answers a question even where the kernel does: as a sign of life."""
+    def is_left_to_the_process(self, asked: Question) -> bool:
+        """Tell whether the process answers: peers always, for whom that is a sign of life."""
+        return not self._host.kernel.answers or self._is_of_a_peer(asked)
+
+    def _is_of_a_peer(self, asked: Question) -> bool:
         return asked.asker is None and asked.mac in self.peers
 
     def _is_for_this_node(self, asked: Question) -> bool:
         """Tell whether a question for a shared address is this node's to answer, as others always are."""
         share = self.announcements[asked.target].share
-        if share is None or asked.direct or self.is_of_a_peer(asked):
+        if share is None or asked.direct or self._is_of_a_peer(asked):
             return True
         return share.answers(asked.mac, asked.target)
 

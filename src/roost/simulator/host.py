@@ -328,7 +328,7 @@ class Host:
         if question.target == self.address:
             self.reply(Claim(self.address, self.mac, gratuitous=False), question)
         elif self.process is not None:
-            if self.kernel.answers and not self.process.hands.is_of_a_peer(question):
+            if not self.process.hands.is_left_to_the_process(question):
                 self.process.hands.reply(question)
             self.process.ask(question)
 

@@ -175,7 +175,7 @@ class Process:
         """Answer an ARP request for a service address if this node does, and take note of who asks."""
         if asked.target not in self.hands.noticed:
             return
-        if not self.host.kernel.answers or self.hands.is_of_a_peer(asked):
+        if self.hands.is_left_to_the_process(asked):
             self.hands.reply(asked)
         if asked.asker is not None:
             self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)

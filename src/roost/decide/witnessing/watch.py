@@ -90,11 +90,6 @@ class Watch:
         """The peers that it falls to this node to watch."""
         return self._watched
 
-    @property
-    def suspected(self) -> frozenset[str]:
-        """The members that SWIM suspected when they were looked at last."""
-        return self._suspected
-
     def unproven(self) -> frozenset[str]:
         """Return the peers watched here whose kernels never answered: SWIM alone judges them."""
         return self._watched - self._kernels.proven_subjects if self._kernels is not None else self._watched
