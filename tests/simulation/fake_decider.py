@@ -70,7 +70,7 @@ class FakeDecider:
         self._describe()
         self._apply(now)
 
-    def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
+    def set_members(self, members: tuple[ClusterMember, ...], now: float, *, unheard: bool = False) -> None:
         self.members = members
         peers = {
             m.name: m.endpoint for m in members if m.is_roost and m.name != self.facts.name and m.endpoint

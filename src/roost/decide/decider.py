@@ -170,9 +170,13 @@ class Decider:
         self._agenda.touch()
         self._parts.host.set_links(links, now)
 
-    def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None:
-        """Take all members of the cluster, after any of them changed."""
+    def set_members(self, members: tuple[ClusterMember, ...], now: float, *, unheard: bool = False) -> None:
+        """Take all members of the cluster, after any of them changed.
+
+        `unheard`: nobody has answered when gossip asked last, neither who was asked nor who was to help.
+        """
         self._agenda.touch()
+        self._state.unheard = unheard
         self._parts.meeting.follow(members, now)
 
     def synchronized(self, now: float) -> None:

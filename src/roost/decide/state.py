@@ -63,7 +63,8 @@ _JUST: Final = 3.0  # seconds
 class _Ring(NamedTuple):
     """Who of these members runs Roost, and whom this node watches: worked out once for them.
 
-    SWIM suspects the `suspects`; `deaf`: it misses so many that what they find out hardly comes here.
+    SWIM suspects the `suspects`; `deaf`: it misses so many, or so wholly, that what others find out hardly
+    comes here.
     """
 
     members: tuple[ClusterMember, ...] = ()
@@ -75,6 +76,8 @@ class _Ring(NamedTuple):
 
 class State:
     """What node `settings.node` knows."""
+
+    unheard = False  # whether gossip has asked somebody and others for help, and heard nobody
 
     def __init__(self, settings: DeciderSettings, random: Randomness) -> None:
         self.me = me = settings.node
@@ -191,7 +194,8 @@ class State:
             suspects = frozenset(each.name for each in self.members if each.verdict is Verdict.SUSPECT)
             others = nodes - {self.me}
             missed = len(suspects & others)
-            deaf = missed > 1 and 2 * missed >= len(others)  # who suspects many asks ever slower: Lifeguard
+            # Who suspects many asks ever slower, and has not asked them all for long: Lifeguard.
+            deaf = (self.unheard and missed > 0) or (missed > 1 and 2 * missed >= len(others))
             self._ring = _Ring(self.members, nodes, duties(self.me, nodes), suspects, deaf)
         return self._ring
 

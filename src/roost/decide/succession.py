@@ -24,11 +24,13 @@ _FEW: Final = 20  # addresses awaited at once; with more, claims and answers com
 _EACH: Final = 0.001  # seconds that everything takes longer for each further one
 _BATCH: Final = 100  # addresses asked for at once
 _BREATH: Final = 0.02  # seconds between two batches
+_RESUMED: Final = 0.5  # seconds in which a leader that was awaited in vain, and led no more, is awaited on
 
 
 @dataclass(slots=True)
 class _Awaited:
     leader: str
+    since: float
     due: float
     asked: int = 0
     question: bool = False  # only an answer to a question counts
@@ -44,6 +46,7 @@ class Succession:
         self._budget = budget
         self._awaited: dict[IPAddress, _Awaited] = {}
         self._mute: dict[IPAddress, str] = {}  # -> who leads it and was not heard
+        self._given_up: dict[IPAddress, _Awaited] = {}  # not heard, but something else was decided
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 
     @property
@@ -60,6 +63,7 @@ class Succession:
     ) -> None:
         """Await a claim of `leader` within `wait` seconds; standing in for somebody else is over.
 
+        A lead that goes to and fro begins nothing anew: its leader was silent all along.
         With `question` it has to answer one: what comes earlier may be from before what it is doubted for.
         """
         if self._mute.get(address) == leader:
@@ -67,8 +71,12 @@ class Succession:
         self._mute.pop(address, None)
         known = self._awaited.get(address)
         if known is None or known.leader != leader:
-            self._awaited[address] = _Awaited(leader, now + wait, question=question)
-            self._soonest = min(self._soonest, now + wait)
+            before = self._given_up.pop(address, None)
+            resumed = before is not None and before.leader == leader and now - before.since < _RESUMED
+            since = before.since if before is not None and resumed else now
+            due = max(now, since + wait)
+            self._awaited[address] = _Awaited(leader, since, due, question=question)
+            self._soonest = min(self._soonest, due)
         else:
             known.question |= question
 
@@ -80,7 +88,8 @@ class Succession:
     def forget(self, addresses: Iterable[IPAddress]) -> None:
         """Await nothing for these, and stand in for nobody."""
         for address in addresses:
-            self._awaited.pop(address, None)
+            if (awaited := self._awaited.pop(address, None)) is not None:
+                self._given_up[address] = awaited
             self._mute.pop(address, None)
 
     def awaits(self, address: IPAddress) -> bool:
@@ -89,6 +98,7 @@ class Succession:
 
     def heard(self, address: IPAddress) -> None:
         """Take note that another node answers for `address`."""
+        self._given_up.pop(address, None)
         awaited = self._awaited.get(address)
         if awaited is not None and (awaited.asked or not awaited.question):
             del self._awaited[address]
@@ -96,6 +106,7 @@ class Succession:
     def heard_leader(self, address: IPAddress) -> bool:
         """Take note that its leader, or one before this node, claims it; tells whether this one stood in."""
         self._awaited.pop(address, None)
+        self._given_up.pop(address, None)
         return self._mute.pop(address, None) is not None
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
@@ -103,6 +114,9 @@ class Succession:
         if now < self._soonest:
             return frozenset(), frozenset()
         crowd = self._crowd()
+        self._given_up = {
+            each: awaited for each, awaited in self._given_up.items() if now - awaited.since < _RESUMED
+        }
         ask: set[IPAddress] = set()
         mute: set[IPAddress] = set()
         for address, awaited in self._awaited.items():

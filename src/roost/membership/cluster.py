@@ -273,6 +273,11 @@ class Cluster:
         return self._swim.local_health if self._swim is not None else 0
 
     @property
+    def unheard(self) -> bool:
+        """Whether nobody has answered this node's last probe, neither its target nor who was to help."""
+        return self._swim is not None and self._swim.unheard
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """What happened since the start, by name."""
         total = Counter(self._messages)

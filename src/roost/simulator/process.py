@@ -270,7 +270,7 @@ class Process:
     def _look_at_members(self) -> None:
         self._members_changed = False
         members = self.roster.members(self.swim.members.values())
-        self.decider.set_members(members, self.host.time())
+        self.decider.set_members(members, self.host.time(), unheard=self.swim.unheard)
         self.hands.peers |= {mac for each in members for mac in each.metadata.macs}
 
     def _arm(self) -> None:

@@ -142,15 +142,16 @@ class Judge:
         if self.violation is None:
             self._world.clock.after(self._bounds.look, self._tick)
 
-    def _count_returns(self, key: _Key, who: frozenset[str], seen: Sequence[_Seen], now: float) -> None:
-        """See which nodes were lost while they answered, and which have come back."""
-        returns, before = self._returns[key], self._watched[key].who
+    def _count_returns(self, key: _Key, before: frozenset[str], seen: Sequence[_Seen], now: float) -> None:
+        """See which nodes of those that answered `before` are lost, and which have come back."""
+        returns, watched = self._returns[key], self._watched[key]
         for name in before - {host.name for host, _, _, talks in seen if any(talks)}:
             returns.lose(name)  # by what befell itself: of a split it knows nothing
-        able_since = self._able_since[key]
+        fit = self._fit(key[1], watched)
         # To a shared address it returns without taking any client along.
-        for name in who - before if key[2] == ANYBODY else ():
-            since = [when for each, when in able_since.items() if each != name]
+        for name in watched.who - before if key[2] == ANYBODY else ():
+            others = (fit if name in fit else watched.able) - {name}
+            since = [self._able_since[key][each] for each in others]
             needed = not since or now - min(since) <= self._bounds.warm
             if returns.answers(name, now, needed=needed) > self._bounds.returns:
                 self._break("flapping", f"{_place(key)}: it returned to {name} again and again")
@@ -212,16 +213,16 @@ class Judge:
             switch, address, asker = key
             heard = [state for state in seen if state[3] and state[3][switch]]
             who = frozenset(host.name for host, answered, _, _ in heard if (address, asker) in answered)
-            if who != watched.who:
-                self._world.observed(switch, address, asker, who)
-                self._count_returns(key, who, seen, now)
-            watched.who = who
+            before, watched.who = watched.who, who
             watched.able = frozenset(host.name for host, _, able, _ in heard if address in able & offered)
             since = self._able_since[key]
             for name in [name for name in since if name not in watched.able]:
                 del since[name]
             for name in sorted(watched.able):
                 since.setdefault(name, now)
+            if who != before:
+                self._world.observed(switch, address, asker, who)
+                self._count_returns(key, before, seen, now)
 
     def _judge_silence(self, key: _Key, watched: _Watched, now: float, *, crowded: bool) -> None:
         if since := self._able_since[key]:

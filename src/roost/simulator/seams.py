@@ -31,7 +31,9 @@ class DecidingMachine(Protocol):
     def start(self, now: float) -> None: ...  # noqa: D102
     def want(self, desired: DesiredState, refused: frozenset[str], why: str, now: float) -> None: ...  # noqa: D102
     def set_links(self, links: tuple[Link, ...], now: float) -> None: ...  # noqa: D102
-    def set_members(self, members: tuple[ClusterMember, ...], now: float) -> None: ...  # noqa: D102
+    def set_members(  # noqa: D102
+        self, members: tuple[ClusterMember, ...], now: float, *, unheard: bool = False
+    ) -> None: ...
     def synchronized(self, now: float) -> None: ...  # noqa: D102
     def accused(self, by: str, now: float) -> None: ...  # noqa: D102
     def hear(self, word: Word, now: float) -> None: ...  # noqa: D102

@@ -293,7 +293,7 @@ class Adapters:
         faults = self.records.faults
         faults.reached(str(each.endpoint) for each in members if each.verdict.active)
         faults.lost(str(each.endpoint) for each in members if not each.verdict.active)
-        self.tell(self.decider.set_members, members)
+        self.tell(partial(self.decider.set_members, members, unheard=self.cluster.unheard))
         self.announcer.meet(frozenset(self.decider.state.address_book.names))
         self._look_at_peers()
         self.on_members()

@@ -96,13 +96,16 @@ class Speaker:
         await self.adapters.run()
 
     async def hand_over(self) -> None:
-        """Leave the cluster, and answer for each address until its successor was heard or time is up."""
+        """Leave the cluster, and answer for each address until its successor was heard or time is up.
+
+        Connections that others hold are passed on from here until nothing comes any more, too.
+        """
         led = len(self.decider.announcements)
         _log.info("handing over", extra={"addresses": led})
         await self.adapters.leave()
         while self.decider.held:  # noqa: ASYNC110 - the machine has a deadline of its own
             await asyncio.sleep(0.01)
-        if led and self.decider.state.plan.passed_on:
+        if self.decider.state.plan.passed_on and (led or self.decider.passing_on.onward.onward):
             await self._serve_stragglers()
         if not self.decider.state.own_connections.counted:
             await self.adapters.counting.count()  # what has no connections does not outlive this process

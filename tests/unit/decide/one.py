@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from random import Random
 from typing import Any, TypeVar
@@ -68,6 +69,7 @@ class One:
         self.ignorant: dict[IPAddress, set[int]] = {}
         self.holding: dict[IPAddress, int] = {}
         self.members: dict[int, ClusterMember] = {1: member(1)}
+        self.unheard = False  # whether gossip asks in vain
         self.decider.set_members(tuple(self.members.values()), self.now)
         self.decider.set_links(tuple(links), self.now)
         self.want(*services)
@@ -93,7 +95,7 @@ class One:
         self.tell(self.decider.want, DesiredState(services, "same"), refused, "")
 
     def meet(self) -> None:
-        self.tell(self.decider.set_members, tuple(self.members.values()))
+        self.tell(partial(self.decider.set_members, unheard=self.unheard), tuple(self.members.values()))
 
     def have(self, number: int, verdict: Verdict = Verdict.ALIVE, **told: Any) -> None:
         """Let a member be found or lost, or say something else of itself."""

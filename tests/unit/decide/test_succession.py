@@ -2,6 +2,8 @@
 
 from ipaddress import IPv4Address
 
+import pytest
+
 from roost.decide.succession import WAIT, Succession
 from roost.model.address import IPAddress
 
@@ -101,6 +103,30 @@ def test_expecting_the_same_leader_again_does_not_begin_anew() -> None:
     succession.expect(VIP, "n2", 0.0, wait=WAIT)
     succession.expect(VIP, "n2", 0.09, wait=WAIT)
     assert play(succession, 10.0)[0][0][0] == WAIT
+
+
+def test_a_leader_that_a_lead_returns_to_is_awaited_on_since_it_was_not_heard() -> None:
+    """A link that flaps often enough would make it begin anew each time, and be silent as long."""
+    succession = Succession()
+    succession.expect(VIP, "n2", 10.0, wait=WAIT)
+    succession.forget([VIP])
+    succession.expect(VIP, "n2", 10.06, wait=WAIT)
+    assert play(succession, 20.0, now=10.06)[0][0][0] == 10.0 + WAIT
+
+
+@pytest.mark.parametrize(
+    ("leader", "again", "heard"), [("n3", 10.1, False), ("n2", 11.0, False), ("n2", 10.1, True)]
+)
+def test_another_leader_or_one_heard_since_or_awaited_long_ago_is_awaited_anew(
+    leader: str, again: float, heard: bool
+) -> None:
+    succession = Succession()
+    succession.expect(VIP, "n2", 10.0, wait=WAIT)
+    succession.forget([VIP])
+    if heard:
+        succession.heard(VIP)
+    succession.expect(VIP, leader, again, wait=WAIT)
+    assert play(succession, 20.0, now=again)[0][0][0] == pytest.approx(again + WAIT)
 
 
 def test_what_is_forgotten_is_neither_awaited_nor_stood_in_for() -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from roost.decide import census
 from roost.decide.connections.holders import Holders
 from roost.decide.connections.own import Own
+from roost.decide.connections.parting import Parting
 from roost.decide.connections.row import Row, sharers, stations
 from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
 from roost.decide.members import ClusterMember
@@ -29,7 +30,6 @@ from roost.protocols.words.held import Held, HeldFlows
 
 __all__ = ["PassingOn"]
 
-_TOLD: Final = 0.15  # seconds after which all others know that this node leaves
 _NEW_LINKS: Final = 3.0  # seconds in which a link that has come may lack its addresses yet
 
 
@@ -48,8 +48,7 @@ class PassingOn:
         self._seen: set[IPAddress] = set()  # whose leader before this node is known, if there was one
         self._links: tuple[Link, ...] = ()
         self._links_new_until = float("-inf")
-        self._known_to_leave_from: float | None = None
-        self._known_to_leave = False
+        self._parting = Parting()
         self._left: frozenset[IPAddress] = frozenset()  # what was answered here when this node was to leave
         self._unsure = False  # whether who cannot be reached may be in a moment
 
@@ -65,7 +64,7 @@ class PassingOn:
     def leave(self, now: float) -> None:
         """Hear that this node leaves, which the others are about to be told: first those that take over."""
         self._left = frozenset(self._state.answers.now)
-        self._known_to_leave_from = now + _TOLD
+        self._look_who_leaves(now)
 
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
         """Follow that `before` leads `address` no more."""
@@ -142,6 +141,7 @@ class PassingOn:
         self.holders.keep(known)
         self._own.regain([each for each in self._own.addresses if each not in known], now)
         self._drop(now)
+        self._look_who_leaves(now)
         if self._state.announcing_links != self._links:
             self._links, self._links_new_until = self._state.announcing_links, now + _NEW_LINKS
         self._unsure = now < self._links_new_until
@@ -170,8 +170,7 @@ class PassingOn:
 
     def wake(self, now: float) -> None:
         """Say again what is held, and look after time limits."""
-        if _is_due(self.next_wake(), now):
-            self._known_to_leave = self._stale = True
+        self._stale |= self._parting.wake(now)
         self._stale |= _is_due(self._own.next_wake(), now)
         if self._own.wake(now):
             self._tell(now)
@@ -182,7 +181,7 @@ class PassingOn:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next beside what is held here and by others, or None."""
-        return None if self._known_to_leave else self._known_to_leave_from
+        return self._parting.next_wake()
 
     def flush(self) -> None:
         """Tell the host what has changed since it was told last: once, however much was heard meanwhile."""
@@ -205,6 +204,10 @@ class PassingOn:
         self.holders.drop(lost, gone, now)
         known = {each.name: each for each in self._state.members if each.name in names}
         self._met = {name: each for name, each in self._met.items() if name in names} | known
+
+    def _look_who_leaves(self, now: float) -> None:
+        leaving = {each.name for each in self._state.members if each.verdict is Verdict.LEAVING}
+        self._parting.look(leaving | ({self._state.me} if self._state.leaving else set()), now)
 
     def _guess(self, address: IPAddress, now: float) -> None:
         """Guess that who is next in rank has led what this process leads from its start on."""
@@ -261,8 +264,10 @@ class PassingOn:
                     leader,
                     gone,
                     answers=address in answered,
+                    parting={name for name in gone if self._is_parting(name)},
                     leaving=self._state.leaving,
-                    known=self._known_to_leave or (address in self._left and address not in answered),
+                    known=self._state.me in self._parting.known
+                    or (address in self._left and address not in answered),
                 )
             first = row.first if address in answered or address in self._own.addresses else ()
             upward, led = hops.first(row.upward, address), hops.first(row.led, address)
@@ -303,6 +308,10 @@ class PassingOn:
     def _is_gone(self, name: str) -> bool:
         """Tell whether the kernel of a node may serve as before, and nobody is left who would say so."""
         return self._state.verdict(name) in (None, Verdict.LEAVING) or self._has_only_host(name)
+
+    def _is_parting(self, name: str) -> bool:
+        """Tell whether a node leaves, and not all may know it yet."""
+        return self._state.verdict(name) is Verdict.LEAVING and name not in self._parting.known
 
     def _is_lost(self, name: str) -> bool:
         """Tell whether nothing of a node can be reached: neither its process nor its kernel."""

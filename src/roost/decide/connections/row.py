@@ -34,6 +34,7 @@ def stations(
     gone: Collection[str],
     *,
     answers: bool,
+    parting: Collection[str] = (),
     leaving: bool = False,
     known: bool = False,
 ) -> Row:
@@ -41,17 +42,20 @@ def stations(
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
     and whose connections the leader hardly has. To the nodes that are gone the leader sends what comes from
-    clients alone: one that only hangs passes on what the leader sends. A node that is `leaving` is gone for
-    some already, which pass on to it from behind. Once that is `known` to all, the row ends here for what
-    comes from there: nobody tells a node that leaves who leads next, so none of them surely does.
+    clients alone: one that only hangs passes on what the leader sends. Of those that are gone some are
+    `parting`, which not all know yet: they keep their place for what goes to them, and are last already for
+    what comes from nodes that have heard before. A node that is `leaving` is parting itself. Once that is
+    `known` to all, the row ends here for what comes from behind: nobody tells a node that leaves who leads
+    next, so none of them surely does.
     """
-    ordered = sorted(others, key=lambda name: (name in gone, name))
+    ordered = sorted(others, key=lambda name: (name in gone and name not in parting, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
     behind = [name for name in leader_last if name in gone or name > me]
+    behind.sort(key=lambda name: (name == leader, name in gone and name < me))
     but_leader = [name for name in behind if name != leader]
     if leaving:
         upward = but_leader
-    elif answers:
+    elif leader == me:
         upward = [name for name in behind if name not in gone]
     else:
         upward = behind

@@ -88,6 +88,7 @@ class Prober:
         self._stopped = False
         self._doubted: AbstractSet[str] | None = None  # None: nobody is heard outside of gossip
         self._first: deque[str] = deque()  # to be probed before the ring goes on
+        self.unheard = False  # whether nobody has answered the last one, neither its target nor a helper
         self._silent: dict[str, int] = {}  # how often in a row they answered in frames alone
 
     def arm(self, now: float) -> None:
@@ -260,6 +261,7 @@ class Prober:
         calm = self._doubted is not None and not self._doubted and not self._first
         interval = self._profile.probe_interval * (_CALM if calm else 1)
         self._next = max(now, probe.started + interval)
+        self.unheard = False
         self._awareness.apply(-1)
         self._outbox.counters["probes_answered"] += 1
 
@@ -269,6 +271,7 @@ class Prober:
         if target is None or not target.live:
             return  # declared dead or gone meanwhile: its silence says nothing new
         self._outbox.counters["probes_failed"] += 1
+        self.unheard = probe.nacks_wanted > 0 and not probe.nacks
         self._awareness.apply(max(probe.nacks_wanted - probe.nacks, 0) if probe.nacks_wanted else 1)
         accusation = Suspect(probe.target.incarnation, target.name, self._table.me.name)
         self._rules.suspect(accusation, now, self._reason(probe))

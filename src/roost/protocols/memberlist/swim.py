@@ -154,6 +154,11 @@ class Swim:
         return self._awareness.score
 
     @property
+    def unheard(self) -> bool:
+        """Whether the last probe was answered by nobody, not even by those who were asked to help."""
+        return self._prober.unheard
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """Counts of what happened since the start, by name."""
         return MappingProxyType(self._outbox.counters)

@@ -1,7 +1,7 @@
 """Connections that outlive a move: whom a node passes their packets on to, and for how long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 import pytest
@@ -347,6 +347,8 @@ class View:
     others: set[str]
     leader: str
     gone: set[str]
+    parting: set[str] = field(default_factory=set)
+    leaving: bool = False
 
 
 def visits(start: str, views: Mapping[str, View], ended: set[str]) -> list[str]:
@@ -355,7 +357,15 @@ def visits(start: str, views: Mapping[str, View], ended: set[str]) -> list[str]:
     while len(visited) < 4 * len(NAMES):
         view = views[at]
         others = (view.others | {view.leader}) - {at}
-        row = stations(at, others, view.leader, view.gone - {at}, answers=view.leader == at)
+        row = stations(
+            at,
+            others,
+            view.leader,
+            view.gone - {at},
+            answers=view.leader == at,
+            parting=view.parting - {at},
+            leaving=view.leaving,
+        )
         if not source:
             following = row.first
         elif source < at:
@@ -399,6 +409,31 @@ def test_where_all_agree_the_leader_reaches_every_holder(holders: set[str], gone
     assume(leader != gone)
     views = {name: View(holders, leader, {gone}) for name in NAMES}
     assert holders - {leader} <= set(visits(leader, views, {gone}))
+
+
+@given(
+    holders=st.sets(any_name, min_size=1),
+    leaver=any_name,
+    leader=any_name,
+    heard=st.sets(any_name),
+    all_heard=st.booleans(),
+)
+def test_the_leader_reaches_every_holder_while_word_goes_round_that_one_leaves(
+    holders: set[str], leaver: str, leader: str, heard: set[str], all_heard: bool
+) -> None:
+    """First the `heard` know, then all, and then the `heard` put it last: it passes on so long."""
+    assume(leader != leaver)
+    views = {}
+    for name in NAMES:
+        gone = {leaver} if all_heard or name in heard else set()
+        parting = gone if not all_heard or name not in heard else set()
+        views[name] = View(holders, leader, gone, parting, leaving=name == leaver)
+    assert holders - {leader} <= set(visits(leader, views, set()))
+
+
+def test_who_answers_until_the_new_leader_is_heard_passes_on_to_who_has_left() -> None:
+    row = stations("n4", {"n1", "n3"}, "n1", {"n3"}, answers=True)
+    assert row.upward == ["n3"]
 
 
 @given(holder=any_name, leader=any_name, late=any_name)

@@ -294,19 +294,22 @@ def test_who_hears_no_gossip_looks_itself_who_is_mute_and_answers_for_it_alone()
     assert share(one) == Share(own("n1", "n2", "n3"), third)
 
 
-@pytest.mark.parametrize("missed", [1, 2])
-def test_who_misses_half_of_the_others_looks_itself_as_well(missed: int) -> None:
+@pytest.mark.parametrize(("missed", "unheard"), [(1, False), (2, False), (0, True), (1, True)])
+def test_who_misses_half_of_the_others_or_hears_nobody_looks_itself_as_well(
+    missed: int, unheard: bool
+) -> None:
     """SWIM asks the slower the more it misses: until it misses all, somebody's part is silent for seconds."""
     one = One(SHARED, peers=(2, 3, 4, 5))
     one.answering |= {2, 3, 4, 5}
     one.run(1.0)
     (mute,) = {2, 3, 4, 5} - {int(name[1:]) for name in one.decider.state.duties}
     for number in sorted({2, 3, 4, 5} - {mute})[:missed]:
+        one.unheard = unheard
         one.have(number, Verdict.SUSPECT)
     one.answering.discard(mute)
     one.run(10.0)
     there = share(one).slots != share(one).own
-    assert there is (missed > 1)
+    assert there is (missed > 1 or (missed > 0 and unheard))
 
 
 def test_a_stranger_is_an_alarm_and_only_this_nodes_clients_are_told() -> None:

@@ -261,6 +261,9 @@ def test_the_next_leader_passes_on_what_a_proxy_elsewhere_has_as_long_as_others_
     one.have(2, Verdict.LEAVING)
     assert kept(one).passes_on
     held = one.of(PassOn)[-1].onward[THEIRS]
+    assert held.first == kept_by(2), "it passes on until all others know that it leaves"
+    one.run(0.2)
+    held = one.of(PassOn)[-1].onward[THEIRS]
     assert held.first == kept_by(3), "who is there is asked before who has left, and has not told yet"
     one.run(5)
     assert one.of(PassOn)[-1].onward[THEIRS].first == kept_by(3), "it may be busy"

@@ -117,11 +117,24 @@ def test_helpers_that_do_not_even_nack_cost_local_health(nacks: int, health: int
     assert bench.swim.local_health == health
 
 
+@pytest.mark.parametrize("nacks", [3, 1, 0])
+def test_a_probe_that_nobody_answers_says_that_this_node_is_not_heard_until_one_is_answered(
+    nacks: int,
+) -> None:
+    bench = Bench(6)
+    assert not bench.swim.unheard
+    _probe_through(bench, nacks)
+    assert bench.swim.unheard is (nacks == 0)
+    bench.run(6.0, answering=True)
+    assert not bench.swim.unheard
+
+
 @pytest.mark.parametrize("versions", [Versions(1, 3, 2)])
 def test_helpers_that_know_no_nacks_are_not_asked_for_them(versions: Versions) -> None:
     bench = Bench(6, versions=versions)
     _probe_through(bench, 0)
     assert bench.swim.local_health == 1
+    assert not bench.swim.unheard, "it cannot know"
     assert not any(request.nack for request in bench.sent(IndirectPing))
 
 
