@@ -123,7 +123,7 @@ class Probes:
         """Ask up to `count` other hosts, (address, MAC of 6 bytes), or neighbours that the kernel knows."""
         self._turn += 1
         for index, link in self._links.items():
-            if index not in self._sockets:
+            if index not in self._sockets and not self._open_on(index):  # where no target is left
                 continue
             known_hosts = dict.fromkeys((*hosts, *_neighbours(link.name)))
             others = [host for host in known_hosts if host[0] not in self._own]
@@ -176,19 +176,24 @@ class Probes:
         for index in self._sockets.keys() - used:
             self._close(index)
         for index in used:
-            program = self._filter(index)
             if index in self._sockets:
-                self._sockets[index].set_filter(program)
-                continue
-            try:
-                heard = partial(self._heard, index)
-                link = self._links[index]
-                self._sockets[index] = PacketSocket(link, program, heard, waking=False, tap=self._tap)
-                self._prompt[index] = Promptness()
-                if self._trips is not None:
-                    self._sockets[index].stamp(on=True)
-            except OSError as error:  # gone since netlink told of it; it will tell that too
-                _log.debug("link %s cannot be probed on: %s", self._links[index].name, error)
+                self._sockets[index].set_filter(self._filter(index))
+            else:
+                self._open_on(index)
+
+    def _open_on(self, index: int) -> bool:
+        """Open a link; tells whether that worked."""
+        link = self._links[index]
+        try:
+            heard = partial(self._heard, index)
+            opened = PacketSocket(link, self._filter(index), heard, waking=False, tap=self._tap)
+        except OSError as error:  # gone since netlink told of it; it will tell that too
+            _log.debug("link %s cannot be probed on: %s", link.name, error)
+            return False
+        self._sockets[index], self._prompt[index] = opened, Promptness()
+        if self._trips is not None:
+            opened.stamp(on=True)
+        return True
 
     def _filter(self, index: int, others: Iterable[IPAddress] = ()) -> list[filters.Instruction]:
         """Return what passes answers of the targets on a link, and of `others` there."""

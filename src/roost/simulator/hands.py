@@ -215,7 +215,7 @@ class Hands:
         others = [host for host in hosts if host[0] not in known]
         self._turn += 1
         chosen = in_turn(others, effect.count, self._turn)
-        for address, mac in chosen if self._open and self._listened else ():
+        for address, mac in chosen if self._open else ():
             heard = partial(self._process.answered, self._open[0].index, effect.kind)
             self._host.ask(address, mac, heard)
 

@@ -10,6 +10,7 @@ from tests.unit.decide.one import SETTINGS, One, address_of, web
 
 from roost.decide.effects import (
     Answer,
+    AskHosts,
     AskProxy,
     Correct,
     Declare,
@@ -32,6 +33,7 @@ from roost.model.event import Happening, Level
 from roost.model.node import Node, Verdict
 from roost.model.ranking import digest
 from roost.model.service import DesiredState
+from roost.protocols.witness.voice import ProbeKind
 from roost.protocols.words.draining import Ask, Progress
 from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
@@ -899,6 +901,22 @@ def test_a_deaf_node_keeps_what_it_answers_and_takes_over_nothing() -> None:
     one.run(1.0)
     assert one.answered == {MINE}
     assert one.of(Declare) == []
+
+
+def test_a_deaf_node_whose_peers_have_left_meanwhile_asks_hosts_whether_it_still_is() -> None:
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    one.run(1.0)
+    for number in (2, 3):
+        one.have(number, Verdict.LEAVING)
+    one.effects.clear()
+    one.run(1.0)
+    assert one.of(AskHosts)
+    one.tell(one.decider.answered, link().index, CLIENT.client, CLIENT.mac, ProbeKind.ECHO)
+    assert Happening.HEARD_AGAIN in one.happened()
+    one.effects.clear()
+    one.run(1.0)
+    assert not one.of(AskHosts)
 
 
 def test_a_deaf_node_that_hears_again_asks_before_it_answers() -> None:

@@ -10,13 +10,14 @@ from ipaddress import ip_address
 from typing import Final
 
 from roost.model.link import Link
-from roost.protocols.machine import Endpoint
+from roost.protocols.machine import Endpoint, soonest
 
 __all__ = ["Isolation", "has_carrier"]
 
 _DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them
 _WONDER: Final = 0.1  # seconds without a word after which hosts are asked,
-_ASK: Final = 0.03  # again and again
+_ASK: Final = 0.03  # again and again,
+_ASK_ON: Final = 0.1  # and while this node is cut off: of its peers none may be left when it is no more
 _ASLEEP: Final = 0.1  # seconds between two looks, after which this process was not running
 
 
@@ -57,8 +58,12 @@ class Isolation:
         self._accusation = now + _DEAF
 
     def wonders(self, now: float, proven: int) -> bool:
-        """Tell whether others have to be asked, who could say that this node is not cut off after all."""
-        if self.cut_off or proven < 2 or now - self._heard_at < _WONDER or now - self._wondered < _ASK:
+        """Tell whether others have to be asked, who could say that this node is not cut off, or no more."""
+        if self.cut_off:
+            wonders = now >= self._wondered + _ASK_ON
+        else:
+            wonders = proven >= 2 and now - self._heard_at >= _WONDER and now - self._wondered >= _ASK
+        if not wonders:
             return False
         self._wondered = now
         return True
@@ -73,12 +78,13 @@ class Isolation:
             self._accusation = None
             deaf = deaf or self._heard_at < self._asked_at
         news = deaf and not self.cut_off
-        self.cut_off = self.cut_off or deaf
+        if news:
+            self.cut_off, self._wondered = True, now
         return news
 
     def next_wake(self) -> float | None:
-        """When `look` is wanted at the latest, beside every look of the witnesses."""
-        return self._accusation
+        """When a look is wanted at the latest, beside every look of the witnesses."""
+        return soonest((self._accusation, self._wondered + _ASK_ON if self.cut_off else None))
 
 
 def has_carrier(links: Iterable[Link], bind: Endpoint | None) -> bool:

@@ -72,7 +72,22 @@ def test_an_accusation_is_believed_unless_somebody_is_heard_within_a_moment() ->
     found = look(accused, 10.0, 1.0, 0)
     assert found is not None
     assert 10.25 <= found < 10.3
-    assert accused.next_wake() is None
+    assert heard.next_wake() is None
+
+
+def test_who_is_cut_off_goes_on_asking_others_until_somebody_is_heard() -> None:
+    isolation = Isolation()
+    isolation.heard(0.0)
+    found = look(isolation, 0.0, 2.0)
+    assert found is not None
+    asked: list[float] = []
+    while len(asked) < 3 and (due := isolation.next_wake()) is not None:
+        assert isolation.wonders(due, 0)
+        asked.append(round(due - found, 6))
+    assert asked == [0.1, 0.2, 0.3]
+    assert isolation.heard(found + 0.31)
+    assert isolation.next_wake() is None
+    assert not isolation.wonders(found + 1.0, 0)
 
 
 def test_the_cable_pulled_and_back() -> None:
