@@ -42,7 +42,9 @@ class Spreading:
         node, visited = self._flows.get(flow, (0, 0))
         if begins or not node or visited is None or (node != ME and self._place(node) == STAYS):
             node, visited = told.numbers[flow_slot(flow)], 0
-            if sends_back and flow in sockets:
+            if begins and self._place(node) == STAYS:
+                node = ME  # it begins here, and stays when that node comes
+            elif sends_back and flow in sockets:
                 node = ME
             elif sends_back and node == ME:
                 node, visited = self._next(flow, ME, 0)

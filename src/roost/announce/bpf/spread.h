@@ -328,6 +328,8 @@ INLINE int from_peer(struct __sk_buff *skb, const struct how *how, const struct 
 INLINE struct taken chosen(struct __sk_buff *skb, const struct how *how, const struct packet *packet, u64 now)
 {
 	struct taken taken = {.at = now, .node = owner(how, &packet->flow)};
+	if ((packet->begins || packet->flow.protocol == UDP) && !place_of(skb, taken.node))
+		taken.node = ME;   // it begins here, and stays when that node comes
 	if (!(how->flags & RETURNS) || packet->flow.protocol != TCP || packet->begins || packet->part || packet->error)
 		return taken;
 	if (is_open(skb, packet)) {
