@@ -93,6 +93,17 @@ def test_a_split_leaves_each_side_to_itself() -> None:
     assert not where.connected(one, two)
 
 
+def test_what_is_on_its_way_to_a_port_that_is_cut_meanwhile_is_lost() -> None:
+    """Late frames would tell a node that hears nothing that all but one are heard."""
+    one = plug(lan(), ONE)
+    heard: list[str] = []
+    one.take(lambda: heard.append("before"))
+    one.deaf += 1
+    one.settle()
+    one.take(lambda: heard.append("late"))
+    assert heard == ["before"]
+
+
 def test_loss_loses_some() -> None:
     where = lan()
     one, two = plug(where, ONE), plug(where, TWO)

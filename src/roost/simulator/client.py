@@ -131,7 +131,8 @@ class Client:
             back = self._lan.unicast(self.port, self.mac, question.mac)
             if back is question.port and question.answered is not None:
                 claim = Claim(self.address, self.mac, gratuitous=False)
-                self._clock.after(self._lan.flight(self.port, back), partial(question.answered, claim))
+                hear = partial(question.answered, claim)
+                self._clock.after(self._lan.flight(self.port, back), partial(back.take, hear))
 
     def hear_advert(self, received: Received) -> None:
         """Take no notice: it is for routers."""
@@ -198,9 +199,8 @@ class Client:
             reached = self._lan.broadcast(self.port, self.mac)
         for port in reached:
             if isinstance(port.station, Host):
-                self._clock.after(
-                    self._lan.flight(self.port, port), partial(port.station.hear_question, question)
-                )
+                hear = partial(port.station.hear_question, question)
+                self._clock.after(self._lan.flight(self.port, port), partial(port.take, hear))
 
     def _ping(self, address: IPAddress, entry: Entry, now: float) -> None:
         """Send a packet and look at once whether it is answered: nothing of what follows needs an event."""

@@ -353,9 +353,12 @@ class Host:
         """Answer a question by unicast."""
         if self._lan.unicast(self.port, claim.mac, question.mac) is question.port:
             when = self.clock.now + self._lan.flight(self.port, question.port)
-            self.clock.at(when, partial(question.port.station.hear_claims, (claim,), broadcast=False))
+            take = question.port.take
+            self.clock.at(
+                when, partial(take, partial(question.port.station.hear_claims, (claim,), broadcast=False))
+            )
             if question.answered is not None:
-                self.clock.at(when, partial(question.answered, claim))
+                self.clock.at(when, partial(take, partial(question.answered, claim)))
 
     def tell(self, to: bytes, source: bytes, claims: tuple[Claim, ...]) -> None:
         """Send claims to one station."""
@@ -385,11 +388,12 @@ class Host:
             self._reach(port, partial(station.hear_question, question))
         elif station.awake and self._lan.unicast(port, mac, self.mac) is self.port:
             claim = Claim(address, mac, gratuitous=False)
-            self.clock.after(self._lan.round_trip(self.port, port), partial(answered, claim))
+            when = self._lan.round_trip(self.port, port)
+            self.clock.after(when, partial(self.port.take, partial(answered, claim)))
 
     def _reach(self, port: Port, hear: Callable[[], None]) -> None:
         """Let the station at `port` hear what it is sent, after the flight."""
-        self.clock.after(self._lan.flight(self.port, port), hear)
+        self.clock.after(self._lan.flight(self.port, port), partial(port.take, hear))
 
     # -- gossip --------------------------------------------------------------------------------------
 
@@ -400,7 +404,7 @@ class Host:
             return
         if not self._gets_to(other):
             return
-        arrive = partial(other.hear_datagram, data, self.endpoint)
+        arrive = partial(other.port.take, partial(other.hear_datagram, data, self.endpoint))
         self.clock.after(self.flight(other), arrive)
         if other.port.doubled and self._chance.random() < other.port.doubled:
             self.clock.after(2 * self.flight(other), arrive)

@@ -95,6 +95,11 @@ class Port:
         self.delay = max(self.delays, default=0.0)
         self.doubled = max(self.doubling, default=0.0)
 
+    def take(self, hear: Callable[[], None]) -> None:
+        """Let the station hear what has come, unless the port has been cut while that was on its way."""
+        if self.hears:
+            hear()
+
 
 class Lan:
     """Ports on `switches` switches (1 or 2), joined by an uplink that can be `split`.
