@@ -66,6 +66,9 @@ class Doubts:
         # It is to be watched by something else: who wants other services may answer for some of them.
         self.check_some_of((before_led.keys() - self._led_by_peers.keys()) & self._state.duties.keys(), now)
         self._pass_standing_in_on(before, now)
+        candidates = self._state.election.candidates
+        flapping = {name for name, each in candidates.items() if each.deaf and before.get(name) != each}
+        self._await_led_by(flapping - {self._state.me}, now)  # it has to hold before it answers again
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""

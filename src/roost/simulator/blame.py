@@ -73,14 +73,17 @@ class Returns:
         """Take note that a node that answered can do so no more."""
         self._lost[name] = False
 
-    def answers(self, name: str, now: float, *, needed: bool) -> int:
-        """Take note that a node answers; return how often it came back of late, unless it was `needed`."""
+    def answers(self, name: str, now: float, *, began: float, needed: bool) -> int:
+        """Take note that a node answers; return how often it came back of late, unless it was `needed`.
+
+        What was before its process `began` that cannot know.
+        """
         moved = self._lost.pop(name, False)
         self._lost = dict.fromkeys(self._lost, True)
         if needed or not moved:
             return 0
         times = self._when.setdefault(name, deque())
         times.append(now)
-        while times[0] < now - _WINDOW:
+        while times[0] < max(now - _WINDOW, began):
             times.popleft()
         return len(times)

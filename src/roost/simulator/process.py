@@ -53,7 +53,8 @@ class Process:
     def __init__(self, host: "Host", facts: NodeFacts, make: MakeDecider, chance: random.Random) -> None:
         self.host = host
         self.ended = False
-        self.leaving: float | None = None  # since when, virtual time
+        self.began = host.clock.now  # virtual time, as the next
+        self.leaving: float | None = None
         self.desired = DesiredState()
         self.roster = Roster()
         self._chance = chance

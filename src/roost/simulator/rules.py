@@ -153,7 +153,9 @@ class Judge:
             others = (fit if name in fit else watched.able) - {name}
             since = [self._able_since[key][each] for each in others]
             needed = not since or now - min(since) <= self._bounds.warm
-            if returns.answers(name, now, needed=needed) > self._bounds.returns:
+            process = self._world.hosts[name].process
+            began = process.began if process is not None else now
+            if returns.answers(name, now, began=began, needed=needed) > self._bounds.returns:
                 self._break("flapping", f"{_place(key)}: it returned to {name} again and again")
 
     def _at_a_verdict(self, accuser: str, subject: str) -> None:

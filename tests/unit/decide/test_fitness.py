@@ -207,3 +207,21 @@ def test_a_word_is_repeated_for_who_did_not_hear_it() -> None:
     checked(one, ILL)
     one.run(10.0)
     assert len(one.told(Fit)) >= 6
+
+
+def test_the_only_fit_node_whose_link_flaps_is_awaited_each_time_that_it_says_so() -> None:
+    """It leads, and answers nothing before its link has held for a while: somebody stands in meanwhile."""
+    one = well(THEIRS)
+    checked(one, ILL)
+    says(one, 3, SICK)
+    one.run(1.0)
+    one.answering = {2}
+    one.have(2, deaf=True, waits=2)
+    one.run(0.3)
+    assert leader(one, THEIRS) == "n2"
+    assert one.answered == frozenset()
+    one.answering = set()
+    one.have(2, deaf=True, waits=3)
+    one.run(0.3)
+    assert leader(one, THEIRS) == "n2"
+    assert one.answered == {THEIRS}

@@ -264,6 +264,7 @@ class PassingOn:
                     leader,
                     gone,
                     answers=address in answered,
+                    leader_holds=leader in self.holders.of(address),
                     parting={name for name in gone if self._is_parting(name)},
                     leaving=self._state.leaving,
                     known=self._state.me in self._parting.known

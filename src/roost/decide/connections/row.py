@@ -34,6 +34,7 @@ def stations(
     gone: Collection[str],
     *,
     answers: bool,
+    leader_holds: bool = False,
     parting: Collection[str] = (),
     leaving: bool = False,
     known: bool = False,
@@ -41,7 +42,8 @@ def stations(
     """Return whom node `me` passes packets on to that `others` may know, the leader among them.
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
-    and whose connections the leader hardly has. To the nodes that are gone the leader sends what comes from
+    and whose connections the leader hardly has, unless it `leader_holds` some from before; who is gone passes
+    nothing on to it. To the nodes that are gone the leader sends what comes from
     clients alone: one that only hangs passes on what the leader sends. Of those that are gone some are
     `parting`, which not all know yet: they keep their place for what goes to them, and are last already for
     what comes from nodes that have heard before. A node that is `leaving` is parting itself. Once that is
@@ -50,6 +52,7 @@ def stations(
     """
     ordered = sorted(others, key=lambda name: (name in gone and name not in parting, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
+    last_of_live = sorted(ordered, key=lambda name: (name in gone, name == leader))
     behind = [name for name in leader_last if name in gone or name > me]
     behind.sort(key=lambda name: (name == leader, name in gone and name < me))
     but_leader = [name for name in behind if name != leader]
@@ -60,7 +63,7 @@ def stations(
     else:
         upward = behind
     return Row(
-        first=ordered if answers else leader_last,
+        first=ordered if answers else last_of_live if leader_holds else leader_last,
         upward=upward,
         led=but_leader if leader is not None and leader > me and not known else [],
     )

@@ -431,6 +431,12 @@ def test_the_leader_reaches_every_holder_while_word_goes_round_that_one_leaves(
     assert holders - {leader} <= set(visits(leader, views, set()))
 
 
+def test_what_clients_send_that_have_not_heard_reaches_a_leader_that_held_some_before_who_has_left() -> None:
+    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=True).first == ["n1", "n4"]
+    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=False, leader_holds=True).first == ["n1", "n4"]
+    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=False).first == ["n4", "n1"]
+
+
 def test_who_answers_until_the_new_leader_is_heard_passes_on_to_who_has_left() -> None:
     row = stations("n4", {"n1", "n3"}, "n1", {"n3"}, answers=True)
     assert row.upward == ["n3"]
