@@ -66,9 +66,7 @@ class Doubts:
         # It is to be watched by something else: who wants other services may answer for some of them.
         self.check_some_of((before_led.keys() - self._led_by_peers.keys()) & self._state.duties.keys(), now)
         self._pass_standing_in_on(before, now)
-        candidates = self._state.election.candidates
-        flapping = {name for name, each in candidates.items() if each.deaf and before.get(name) != each}
-        self._await_led_by(flapping - {self._state.me}, now)  # it has to hold before it answers again
+        self._await_flapping(before, now)
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still do: by one address that they lead, and as stand-ins."""
@@ -237,6 +235,12 @@ class Doubts:
     def _is_doubtful(self, name: str) -> bool:
         """Tell whether it may be that a node is silent, too: nobody waits long that it answers first."""
         return name in self._state.suspects or name in self._state.watch.owing
+
+    def _await_flapping(self, before: Mapping[str, Candidate], now: float) -> None:
+        """Look whether nodes answer that say anew that a link flaps: it has to hold for a while first."""
+        candidates = self._state.election.candidates
+        flapping = {name for name, each in candidates.items() if each.deaf and before.get(name) != each}
+        self._await_led_by(flapping - {self._state.me}, now)
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""

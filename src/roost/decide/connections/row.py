@@ -43,12 +43,11 @@ def stations(
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
     and whose connections the leader hardly has, unless it `leader_holds` some from before; who is gone passes
-    nothing on to it. To the nodes that are gone the leader sends what comes from
-    clients alone: one that only hangs passes on what the leader sends. Of those that are gone some are
-    `parting`, which not all know yet: they keep their place for what goes to them, and are last already for
-    what comes from nodes that have heard before. A node that is `leaving` is parting itself. Once that is
-    `known` to all, the row ends here for what comes from behind: nobody tells a node that leaves who leads
-    next, so none of them surely does.
+    nothing on to it. To the nodes that are gone the leader sends what comes from clients alone: one that only
+    hangs passes on what the leader sends. Of those that are gone some are `parting`, which not all know yet:
+    they keep their place for what goes to them, and are last already for what comes from nodes that have
+    heard before. A node that is `leaving` is parting itself. Once that is `known` to all, the row ends here
+    for what comes from behind: nobody tells a node that leaves who leads next, so none of them surely does.
     """
     ordered = sorted(others, key=lambda name: (name in gone and name not in parting, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
