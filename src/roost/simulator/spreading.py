@@ -41,6 +41,8 @@ class Spreading:
             return STAYS if flow in sockets or not sends_back else None
         node, visited = self._flows.get(flow, (0, 0))
         if begins or not node or visited is None or (node != ME and self._place(node) == STAYS):
+            if told.passes_on and not begins:
+                return STAYS  # a proxy's: by what the hosts track it is passed on from here
             node, visited = told.numbers[flow_slot(flow)], 0
             if begins and self._place(node) == STAYS:
                 node = ME  # it begins here, and stays when that node comes
