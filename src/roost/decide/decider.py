@@ -355,7 +355,7 @@ class Decider:
         """Lead nothing from now on; go on answering until successors are heard."""
         self._agenda.touch()
         self._state.leaving = True
-        self._parts.passing_on.leave(now)
+        self._parts.passing_on.leave()
         self._state.roles.doubt_all()
         self._state.rejoining.stop()
         self._parts.leading.refresh(now)

@@ -71,9 +71,7 @@ class Succession:
         self._mute.pop(address, None)
         known = self._awaited.get(address)
         if known is None or known.leader != leader:
-            before = self._given_up.pop(address, None)
-            resumed = before is not None and before.leader == leader and now - before.since < _RESUMED
-            since = before.since if before is not None and resumed else now
+            since = self._silent_since(address, leader, now)
             due = max(now, since + wait)
             self._awaited[address] = _Awaited(leader, since, due, question=question)
             self._soonest = min(self._soonest, due)
@@ -135,6 +133,13 @@ class Succession:
         crowd = self._crowd()
         self._soonest = min((awaited.due for awaited in self._awaited.values()), default=math.inf) + crowd
         return frozenset(ask), frozenset(mute)
+
+    def _silent_since(self, address: IPAddress, leader: str, now: float) -> float:
+        """Return since when `leader` was not heard: from before the lead left it, where that was just now."""
+        before = self._given_up.pop(address, None)
+        if before is None or before.leader != leader or now - before.since >= _RESUMED:
+            return now
+        return before.since
 
     def _crowd(self) -> float:
         return _EACH * max(0, len(self._awaited) - _FEW)

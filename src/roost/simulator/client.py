@@ -17,7 +17,7 @@ from roost.simulator.addresses import lan_address
 from roost.simulator.clock import Clock
 from roost.simulator.connections import Connections
 from roost.simulator.host import Host
-from roost.simulator.lan import Claim, Lan, Question
+from roost.simulator.lan import Claim, Lan, Port, Question
 
 __all__ = ["PERIOD", "Client", "Entry", "State"]
 
@@ -131,8 +131,7 @@ class Client:
             back = self._lan.unicast(self.port, self.mac, question.mac)
             if back is question.port and question.answered is not None:
                 claim = Claim(self.address, self.mac, gratuitous=False)
-                hear = partial(question.answered, claim)
-                self._clock.after(self._lan.flight(self.port, back), partial(back.take, hear))
+                self._reach(back, partial(question.answered, claim))
 
     def hear_advert(self, received: Received) -> None:
         """Take no notice: it is for routers."""
@@ -199,8 +198,11 @@ class Client:
             reached = self._lan.broadcast(self.port, self.mac)
         for port in reached:
             if isinstance(port.station, Host):
-                hear = partial(port.station.hear_question, question)
-                self._clock.after(self._lan.flight(self.port, port), partial(port.take, hear))
+                self._reach(port, partial(port.station.hear_question, question))
+
+    def _reach(self, port: Port, hear: Callable[[], None]) -> None:
+        """Let the station at `port` hear what it is sent, after the flight."""
+        self._clock.after(self._lan.flight(self.port, port), partial(port.take, hear))
 
     def _ping(self, address: IPAddress, entry: Entry, now: float) -> None:
         """Send a packet and look at once whether it is answered: nothing of what follows needs an event."""

@@ -404,10 +404,10 @@ class Host:
             return
         if not self._gets_to(other):
             return
-        arrive = partial(other.port.take, partial(other.hear_datagram, data, self.endpoint))
-        self.clock.after(self.flight(other), arrive)
+        hear = partial(other.hear_datagram, data, self.endpoint)
+        self._reach(other.port, hear)
         if other.port.doubled and self._chance.random() < other.port.doubled:
-            self.clock.after(2 * self.flight(other), arrive)
+            self.clock.after(2 * self.flight(other), partial(other.port.take, hear))
 
     def send_frame(self, target: Endpoint, data: bytes) -> None:
         """Send a packet of gossip in a frame, which no firewall of a host sees."""

@@ -61,10 +61,9 @@ class PassingOn:
         if self._state.settings.keep_connections:
             self._own.look_back(now)
 
-    def leave(self, now: float) -> None:
+    def leave(self) -> None:
         """Hear that this node leaves, which the others are about to be told: first those that take over."""
         self._left = frozenset(self._state.answers.now)
-        self._look_who_leaves(now)
 
     def lead_moved(self, address: IPAddress, before: str | None, now: float) -> None:
         """Follow that `before` leads `address` no more."""
