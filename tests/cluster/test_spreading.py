@@ -8,6 +8,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from ipaddress import ip_address
 from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +34,8 @@ class Replies:
 
     def __init__(self, router: Namespace, speakers: list[Speaker]) -> None:
         self._names = {each.namespace.mac("eth0"): each.name for each in speakers}
-        self.by_port: defaultdict[int, set[str]] = defaultdict(set)  # the client's port -> nodes
+        # (service address, the client's port) -> nodes: two addresses may be asked from one port
+        self.by_flow: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         with router.entered():
             self._wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self._wire.bind(("eth0", 3))
@@ -54,7 +56,7 @@ class Replies:
 
     @property
     def nodes(self) -> set[str]:
-        return set().union(*self.by_port.values())
+        return set().union(*self.by_flow.values())
 
     def _hear(self) -> None:
         while not self._stop.is_set():
@@ -62,10 +64,14 @@ class Replies:
                 frame, (_, _, kind, *_) = self._wire.recvfrom(2048)
             except OSError:  # nothing for a while, or the link is not up yet
                 continue
-            protocol, at = (frame[20], 54) if frame[12:14] == b"\x86\xdd" else (frame[23], 34)
+            if frame[12:14] == b"\x86\xdd":
+                protocol, source, at = frame[20], frame[22:38], 54
+            else:
+                protocol, source, at = frame[23], frame[26:30], 34
             ports = frame[at : at + 4]
             if kind != socket.PACKET_OUTGOING and protocol in (6, 17) and ports[:2] == PORT.to_bytes(2):
-                self.by_port[int.from_bytes(ports[2:])].add(self._names.get(frame[6:12], "?"))
+                flow = str(ip_address(source)), int.from_bytes(ports[2:])
+                self.by_flow[flow].add(self._names.get(frame[6:12], "?"))
 
 
 class Behind(KubeLan):
@@ -148,16 +154,16 @@ def test_connections_go_to_all_nodes_and_survive_planned_moves(lan: Behind) -> N
     with Replies(lan.router, lan.speakers) as heard:
         for vip in vips:
             for size in (0, 100):  # TCP, UDP
-                heard.by_port.clear()
+                heard.by_flow.clear()
                 found = ask(lan.far, vip, 40, size)
                 assert set(found) == NAMES, (vip, size, found)
                 until(lambda: heard.nodes == NAMES, f"replies for {vip} come from all nodes")
-        heard.by_port.clear()
+        heard.by_flow.clear()
         held = Flows(lan.far, 30, vips)
         roost(other, "drain", other.name, "--deadline", "1")
         lan.spread_over(NAMES - {other.name})
         late = Flows(lan.far, 15, vips)  # none where it would be after the drain
-        assert other.name not in set().union(*(heard.by_port[each] for each in late.ports))
+        assert other.name not in set().union(*(heard.by_flow[each] for each in late.ends))
         roost(other, "drain", other.name, "--undo")
         lan.spread_over(NAMES)
         time.sleep(0.5)
@@ -172,7 +178,7 @@ def test_connections_go_to_all_nodes_and_survive_planned_moves(lan: Behind) -> N
         time.sleep(3)
         breaks = held.broken() + late.broken()
     assert breaks == [], "\n".join(each.text() for each in lan.speakers)
-    assert [each for each in (*held.ports, *late.ports) if len(heard.by_port[each]) != 1] == []
+    assert [each for each in (*held.ends, *late.ends) if len(heard.by_flow[each]) != 1] == []
 
 
 def test_with_local_a_node_without_endpoints_takes_no_part(lan: Behind) -> None:
@@ -193,7 +199,8 @@ def test_with_local_a_node_without_endpoints_takes_no_part(lan: Behind) -> None:
         time.sleep(1)
         found = held.end() + late.end()
     assert [each for each in found if "broken" in each and each["node"] != "n2"] == []
-    assert all(heard.by_port[each["port"]] == {each["node"]} for each in found)
+    nodes = [heard.by_flow[each["address"], each["port"]] for each in found]
+    assert [each for each in zip(found, nodes, strict=True) if each[1] != {each[0]["node"]}] == []
 
 
 @pytest.mark.parametrize("leads", [False, True], ids=["other", "leader"])

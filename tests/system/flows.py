@@ -129,7 +129,8 @@ class Flows:
         assert line.startswith("ready "), self._process.stderr.read() if self._process.stderr else ""
         begun = json.loads(line.removeprefix("ready "))
         self.nodes: list[str] = [each["node"] for each in begun]
-        self.ports: list[int] = [each["port"] for each in begun]  # of the client
+        # The address and the client's port of each.
+        self.ends: list[tuple[str, int]] = [(each["address"], each["port"]) for each in begun]
 
     def end(self) -> list[dict[str, Any]]:
         """End all; return each with its node, its longest echo in seconds, and why it broke, if it did.

@@ -17,8 +17,9 @@ from roost.protocols.words.sightings import Sighting
 __all__ = ["Announcing"]
 
 _CLIENT_ROUNDS: Final = (0.0, 0.05, 0.3, 1.0)  # seconds after taking over
-# Where ARP packets are counted, the first frames have to do; a few follow for those that missed them.
-_SPARING_ROUNDS: Final = (0.0, 1.0, 3.0, 7.0)
+# Where ARP packets are counted, the first frames have to do; a few follow for those that missed them,
+# and never in the second that began with the first: that has the answers to clients and to standbys.
+_SPARING_ROUNDS: Final = (0.0, 1.5, 3.5, 7.5)
 _SPARING_CLIENT_ROUNDS: Final = (0.0, 4.0)
 _SPARING_BURST: Final = 0.4  # of the ARP rate: these frames at once, for the first addresses of a dead node
 _SPARING_RATE: Final = 0.2  # of it

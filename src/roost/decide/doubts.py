@@ -94,6 +94,7 @@ class Doubts:
         if peer is None or leader is None or peer == leader:
             self.stand_ins.pop(address, None)
             if peer is not None and peer == leader:
+                self._state.succession.claimed(address, leader)
                 self._watch_by(address, leader, now)
             return
         if self._state.verdict(peer) is Verdict.LEAVING:
@@ -178,9 +179,16 @@ class Doubts:
     def still_doubtful(self, addresses: Collection[IPAddress], now: float) -> frozenset[IPAddress]:
         """Return which of `addresses` are to be asked for: one by which a leader is watched it may answer.
 
-        What counts is an answer from after the doubt, of who owes none: it may have been on its way.
+        What counts is an answer from after the doubt, of who owes none: it may have been on its way. A claim
+        counts as well, once its sender's host has shown that it hears.
         """
-        well = {
+        hears = {
+            address
+            for address in addresses
+            if (leader := self._state.succession.claimed_by(address)) is not None
+            and self._state.watch.evidence(leader, now).kernel
+        }
+        well = hears | {
             address
             for name, address in self._led_by_peers.items()
             if address in addresses

@@ -34,6 +34,7 @@ class _Awaited:
     due: float
     asked: int = 0
     question: bool = False  # only an answer to a question counts
+    claimed: bool = False  # by its leader, before it was known whether that hears
 
 
 class Succession:
@@ -100,6 +101,18 @@ class Succession:
         awaited = self._awaited.get(address)
         if awaited is not None and (awaited.asked or not awaited.question):
             del self._awaited[address]
+
+    def claimed(self, address: IPAddress, peer: str) -> None:
+        """Take note that `peer` says that it answers for `address`; it may be that it hears no questions."""
+        awaited = self._awaited.get(address)
+        if awaited is not None and awaited.leader == peer:
+            awaited.claimed = True
+
+    def claimed_by(self, address: IPAddress) -> str | None:
+        """Return the awaited leader of `address` that claimed it so, or None."""
+        awaited = self._awaited.get(address)
+        counts = awaited is not None and awaited.claimed and not awaited.question
+        return awaited.leader if awaited is not None and counts else None
 
     def heard_leader(self, address: IPAddress) -> bool:
         """Take note that its leader, or one before this node, claims it; tells whether this one stood in."""

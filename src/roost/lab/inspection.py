@@ -7,11 +7,10 @@ name of each port once, when it has to be shut, as Dynamic ARP Inspection does. 
 import selectors
 import socket
 import sys
-import time
 from collections import deque
 from typing import Final
 
-from roost.lab.arp_tap import tap
+from roost.lab.arp_tap import arrived, tap
 
 __all__ = ["Meter", "main"]
 
@@ -41,8 +40,7 @@ def main(limit: int, ports: list[str]) -> None:
         for key, _ in selector.select():
             port, meter = key.data
             assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - registered above
-            key.fileobj.recv(64)
-            if meter.count(time.monotonic()):
+            if meter.count(arrived(key.fileobj)):
                 print(port, flush=True)
                 selector.unregister(key.fileobj)
 

@@ -473,6 +473,27 @@ def test_who_answers_no_more_for_what_it_is_watched_by_is_watched_by_what_it_ans
     assert one.watched() == {other}
 
 
+def test_a_claim_from_before_its_sender_was_heard_counts_once_its_host_answers() -> None:
+    one = One(web(THEIRS), settled=False)
+    one.silent.add(2)
+    one.tell(one.decider.synchronized)
+    one.claim(THEIRS, 2, direct=False)  # perhaps it hears no questions
+    one.silent.clear()
+    one.run(0.5)
+    assert one.asked() == set()
+    assert one.answered == set()
+
+
+def test_a_claim_whose_senders_host_stays_silent_counts_for_nothing() -> None:
+    one = One(web(THEIRS), settled=False)
+    one.silent.add(2)
+    one.tell(one.decider.synchronized)
+    one.claim(THEIRS, 2, direct=False)
+    one.run(0.5)
+    assert one.asked() == {THEIRS}
+    assert one.answered == {THEIRS}
+
+
 def test_a_process_that_was_only_late_is_not_asked_for() -> None:
     one, _ = well_served()
     one.answering, one.processes = set(), set()

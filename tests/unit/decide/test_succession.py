@@ -45,6 +45,18 @@ def test_who_is_heard_is_awaited_no_more() -> None:
     assert play(succession, 10.0) == ([], frozenset())
 
 
+def test_a_claim_of_who_may_hear_no_questions_is_known_but_ends_no_waiting() -> None:
+    succession = Succession()
+    succession.expect(VIP, "n2", 0.0, wait=WAIT)
+    succession.claimed(VIP, "n3")
+    assert succession.claimed_by(VIP) is None
+    succession.claimed(VIP, "n2")
+    assert succession.claimed_by(VIP) == "n2"
+    assert succession.awaits(VIP)
+    succession.expect(VIP, "n2", 0.0, wait=WAIT, question=True)
+    assert succession.claimed_by(VIP) is None
+
+
 def test_an_answer_to_the_question_is_as_good() -> None:
     succession = Succession()
     succession.expect(VIP, "n2", 0.0, wait=WAIT)
