@@ -84,6 +84,7 @@ class Conflicts:
             self._state.asking.heard(address)
             self._state.handover.answered(address)
             self._sharers.heard(address, peer, now)
+            self._doubts.note_sharer(address, peer, now)
         return peer is not None
 
     def _defend(self, address: IPAddress, now: float, *, against_peer: bool = False) -> None:

@@ -111,6 +111,11 @@ class Doubts:
         if self._led_by_peers.get(leader) == address:
             self._watch(now)  # it may have yielded that one, and lives
 
+    def note_sharer(self, address: IPAddress, peer: str, now: float) -> None:
+        """Take that `peer` answers for an address that it shares: who wants others is watched by that."""
+        if peer not in self._led_by_peers and self._state.plan.lead(address).is_answered_by(peer):
+            self._watch_by(address, peer, now)
+
     def await_claim(
         self,
         address: IPAddress,

@@ -234,6 +234,18 @@ def test_a_node_with_other_services_is_asked_for_what_it_shares() -> None:
     assert share(one).slots == own("n1", "n3")
 
 
+def test_a_node_with_other_services_is_watched_by_what_it_answered_its_share_of() -> None:
+    one = sharing()
+    one.have(2, digest="other")
+    one.processes.add(2)
+    one.run(1.0)
+    assert share(one).slots == own("n1", "n2", "n3")
+    one.processes.discard(2)
+    one.answering.discard(2)
+    one.run(0.4)
+    assert share(one).slots == own("n1", "n3")
+
+
 def test_who_drains_answers_until_the_others_know() -> None:
     one = sharing()
     one.have(1, draining=True)
