@@ -56,6 +56,10 @@ class Publishing:
             now,
         )
         # Last: clients wait for what tells them, and not for what the kernel is taught.
+        self.place_clients(now, lost)
+
+    def place_clients(self, now: float, lost: Iterable[IPAddress] = ()) -> None:
+        """Follow who has the clients now: those of what this node has `lost` may still send here."""
         plan = self._state.plan
         self._state.outbox.extend(self._state.clients.left(lost, plan.leading, plan.passed_on, now))
 

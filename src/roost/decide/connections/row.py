@@ -42,18 +42,21 @@ def stations(
     """Return whom node `me` passes packets on to that `others` may know, the leader among them.
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
-    and whose connections the leader hardly has, unless it `leader_holds` some from before; who is gone passes
-    nothing on to it. To the nodes that are gone the leader sends what comes from clients alone: one that only
-    hangs passes on what the leader sends. Of those that are gone some are `parting`, which not all know yet:
-    they keep their place for what goes to them, and are last already for what comes from nodes that have
-    heard before. A node that is `leaving` is parting itself. Once that is `known` to all, the row ends here
-    for what comes from behind: nobody tells a node that leaves who leads next, so none of them surely does.
+    and whose connections the leader hardly has, unless it `leader_holds` some from before: then it keeps its
+    place among those behind this node, of which none passes on to who stands before it. Who is gone passes
+    nothing on to the leader, either, and comes before it where nobody else would send it any. To the nodes
+    that are gone the leader sends what comes from clients alone: one that only hangs passes on what the
+    leader sends. Of those that are gone some are `parting`, which not all know yet: they keep their place for
+    what goes to them, and are last already for what comes from nodes that have heard before. A node that is
+    `leaving` is parting itself. Once that is `known` to all, the row ends here for what comes from behind:
+    nobody tells a node that leaves who leads next, so none of them surely does.
     """
     ordered = sorted(others, key=lambda name: (name in gone and name not in parting, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
-    last_of_live = sorted(ordered, key=lambda name: (name in gone, name == leader))
-    behind = [name for name in leader_last if name in gone or name > me]
-    behind.sort(key=lambda name: (name == leader, name in gone and name < me))
+    last_of_live = sorted(ordered, key=lambda name: (name in gone, name == leader and name < me))
+    behind = [name for name in ordered if name in gone or name > me]
+    keeps_place = leader_holds and leader in [name for name in behind if name not in gone][:-1]
+    behind.sort(key=lambda name: (name == leader and not keeps_place, name in gone and name < me))
     but_leader = [name for name in behind if name != leader]
     if leaving:
         upward = but_leader

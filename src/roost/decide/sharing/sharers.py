@@ -177,6 +177,9 @@ class Sharers:
         if addresses:
             self._state.plan.look_again(addresses)
             self._publishing.reconsider(addresses, now)
+            self._publishing.place_clients(
+                now
+            )  # others may have this node's share, which was not answered yet
 
     def _shared_by(self, names: Collection[str]) -> Sequence[IPAddress]:
         return list(dict.fromkeys(each for name in sorted(names) for each in self._all_of(name)))

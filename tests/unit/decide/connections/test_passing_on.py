@@ -363,6 +363,7 @@ def visits(start: str, views: Mapping[str, View], ended: set[str]) -> list[str]:
             view.leader,
             view.gone - {at},
             answers=view.leader == at,
+            leader_holds=view.leader in view.others,
             parting=view.parting - {at},
             leaving=view.leaving,
         )
@@ -449,3 +450,13 @@ def test_who_gets_what_clients_send_that_have_not_heard_reaches_the_holder(
     assume(len({holder, leader, late}) == 3)
     views = {name: View({holder}, leader, set()) for name in NAMES}
     assert holder in visits(late, views, set())
+
+
+@given(others=st.sets(any_name), ends=st.lists(any_name, min_size=2, max_size=2, unique=True))
+def test_who_gets_what_clients_send_that_have_not_heard_reaches_a_leader_behind_it_that_held_some_before(
+    others: set[str], ends: list[str]
+) -> None:
+    late, leader = sorted(ends)
+    holders = {leader, *(name for name in others if name > late)}
+    views = {name: View(holders, leader, set()) for name in NAMES}
+    assert holders <= set(visits(late, views, set()))

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
-from roost.decide.effects import Answer, Ask, PassOn
+from roost.decide.effects import Answer, Ask, Follow, PassOn
 from roost.decide.join_target import parse_target
 from roost.model.address import IPAddress
 from roost.model.event import Happening
@@ -373,6 +373,22 @@ def test_a_heavier_node_takes_clients_that_it_tells() -> None:
     assert share(one) == Share(after.slots_of("n1"))
     told = {each for each in CLIENTS if Share(after.slots_of("n1")).answers(each.mac, VIP)}
     assert one.corrected() == told - clients_of("n1", "n2", "n3")
+
+
+def test_clients_are_looked_for_where_another_is_heard_before_this_node_answered_its_part() -> None:
+    one = One(SHARED, peers=(2,))
+    one.answering.add(2)
+    one.tell(one.decider.wish, "n1", True)
+    one.have(1, draining=True)
+    one.run(1.0)
+    one.tell(one.decider.set_links, ())
+    one.have(2, Verdict.DEAD)
+    one.tell(one.decider.set_links, (link(),))
+    one.have(2)  # it has just come, and counts as mute until it is heard
+    one.effects.clear()
+    one.run(0.08)
+    assert one.answered == set()
+    assert VIP in one.of(Follow)[-1].addresses
 
 
 def test_a_client_that_still_sends_here_is_told_by_whose_it_is() -> None:
