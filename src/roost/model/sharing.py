@@ -83,6 +83,10 @@ class Share:
         """Tell whether the host with hardware address `mac` (6 bytes) is answered when it asks everybody."""
         return _has(self.slots, slot_of(mac, address))
 
+    def exceeds(self, other: "Share") -> bool:
+        """Tell whether a slot is answered that `other` does not answer."""
+        return any(one & ~another for one, another in zip(self.slots, other.slots, strict=True))
+
     def is_new(self, mac: bytes, address: IPAddress, before: "Share") -> bool:
         """Tell whether that host has become this node's own since `before`.
 

@@ -60,15 +60,17 @@ class Sharers:
     def follow(self, now: float) -> None:
         """Forget who is lost no more, or was found gone on the wire.
 
-        Whoever falls to this node to watch from now on, and wants other services, may be mute for some. Where
-        all that share an address are mute it may be the turn of this node, which does not share it.
+        Whoever falls to this node to watch from now on, and wants other services, may be mute for some. Who
+        stands in for whom depends on who watches whom. Where all that share an address are mute it may be the
+        turn of this node, which does not share it.
         """
         watched, self._watched = self._watched, self._state.duties.keys()
         self.call_all([name for name in self._watched - watched if self._wants_others(name)], now)
         changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
         lead, me = self._state.plan.lead, self._state.me
-        forsaken = [each for each in self._state.roll_call.incomplete if me not in lead(each).sharers]
-        self._look_again({*self._shared_by(changed), *forsaken}, now)
+        incomplete = self._state.roll_call.incomplete
+        mine = [each for each in incomplete if me not in lead(each).sharers or self._stands_in_for_more(each)]
+        self._look_again({*self._shared_by(changed), *mine}, now)
 
     def doubt(self, names: Collection[str], now: float) -> None:
         """Look that nodes which owe an answer still give one: for what they were not mute for anyway."""
@@ -158,6 +160,12 @@ class Sharers:
     def _looks_after(self, name: str, lead: Lead) -> bool:
         """Tell whether this node finds out when `name`, one of those that share `lead`, is mute."""
         return bool(self._state.knowing_of(name, lead))
+
+    def _stands_in_for_more(self, address: IPAddress) -> bool:
+        """Tell whether this node has to answer what it was not known to have to, for nodes that are mute."""
+        before = self._state.plan.leading.get(address)
+        share = self._state.plan.shares.of_this_node(self._state.plan.lead(address))
+        return bool(share and before and before.share and share.exceeds(before.share))
 
     def _for_the_lost(self, now: float) -> set[IPAddress]:
         """Return one address for each lost node that it may answer; of some others look in turn.

@@ -164,6 +164,19 @@ def test_whom_it_has_to_watch_from_now_on_is_asked_for_what_it_may_not_know() ->
     assert one.decider.state.roll_call.mute(VIP) == {unwatched}
 
 
+def test_whose_turn_it_is_to_stand_in_for_a_mute_node_changes_with_who_watches_it() -> None:
+    """n4 watches n2 no more once n5 is back: what it answered for n2 falls to this node, among others."""
+    one = One(SHARED, peers=(2, 3, 4, 5))
+    one.answering = {3, 4}
+    one.have(5, Verdict.UNREACHABLE)
+    one.have(2, digest="other services")
+    one.run(0.5)
+    assert one.decider.state.roll_call.mute(VIP) == {"n2"}
+    before = share(one)
+    one.have(5, draining=True)
+    assert share(one).exceeds(before)
+
+
 def test_who_drains_answers_until_another_is_ready() -> None:
     """Its proxy may not pass the traffic on yet; who shares an address claims nothing."""
     one = One(SHARED, peers=(2,))
