@@ -14,12 +14,15 @@ from roost.decide.witnessing.targets import in_turn
 from roost.decide.witnessing.unshown import Unshown
 from roost.model.address import IPAddress, in_order
 from roost.model.node import Candidate, Verdict
+from roost.protocols.machine import soonest
 
 __all__ = ["Doubts"]
 
 _CHECKED: Final = 4  # services of a suspect at a time
 _DOUBTED: Final = 0.01  # seconds for the claim of a new leader that may be silent, too: it is asked soon
 _HELD: Final = 0.2  # seconds between two looks at what a node that leaves answers for, and nobody else
+_STANDS_IN: Final = 0.2  # seconds until who stands in for a leader is looked at: nobody watches it for that
+_STOOD_IN_LONG: Final = 5.0  # seconds: the distance of these looks doubles up to this
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -31,13 +34,15 @@ class Doubts:
         self._publishing = publishing
         self._sharers = sharers
         self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
+        self._looks: dict[str, tuple[float, float]] = {}  # stand-ins -> when, and the distance after that
         self._checked = 0  # addresses of suspects, in turn
         # One address each, that shows whether its process lives.
         self._led_by_peers: dict[str, IPAddress] = {}
         self._unshown = Unshown(state.watch.never_showed)
 
     def wake(self, now: float) -> None:
-        """Watch those by another address that never answered for the one by which they are watched."""
+        """Look at stand-ins, and watch those by another address that never answered for the one they have."""
+        self._look_at_stand_ins(now)
         if in_vain := self._unshown.in_vain(now):
             self._watch(now, in_vain)
             for name in sorted(in_vain.keys() & self._led_by_peers.keys()):
@@ -45,7 +50,7 @@ class Doubts:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        return self._unshown.next_wake()
+        return soonest((self._unshown.next_wake(), *(when for when, _ in self._looks.values())))
 
     def follow(self, before: Mapping[str, Candidate], now: float) -> None:
         """Follow who can lead now; `before` are the candidates as they were."""
@@ -106,10 +111,16 @@ class Doubts:
         # Two miss it now, or one that watches it where this node does not.
         owes = process is False or (process is None and not self._is_stood_in_for(leader))
         self.stand_ins[address] = peer
+        self._looks.setdefault(peer, (now + _STANDS_IN, 2 * _STANDS_IN))
         if owes:
             self.await_all_of([leader], now)  # what else it leads is asked for, too
         if self._led_by_peers.get(leader) == address:
             self._watch(now)  # it may have yielded that one, and lives
+
+    def stands_in_now(self, addresses: Collection[IPAddress], now: float) -> None:
+        """Follow that this node stands in for these: who did before may be silent for others, too."""
+        silent = {name for each in addresses if (name := self.stand_ins.pop(each, None)) is not None}
+        self._doubt_answers([each for each, name in self.stand_ins.items() if name in silent], now)
 
     def note_sharer(self, address: IPAddress, peer: str, now: float) -> None:
         """Take that `peer` answers for an address that it shares: who wants others is watched by that."""
@@ -127,10 +138,12 @@ class Doubts:
         after: float = 0.0,
         question: bool = False,
         new: bool = False,
+        stand_in: str | None = None,
     ) -> None:
         """Look that a leader is heard, if this node could stand in for it; begin in `after` seconds.
 
-        With `question` only an answer to one counts. `new`: it leads from now on.
+        With `question` only an answer to one counts. `new`: it leads from now on. Where a `stand_in` was
+        heard in its place, no claim is on its way.
         """
         if (
             not self._state.settling.settled
@@ -144,13 +157,14 @@ class Doubts:
             self._stand_in_no_more(address, now)
         elif address not in self._state.handover.held:
             ahead = takewhile(lambda name: name != self._state.me, able)
-            position = sum(not self._is_doubtful(name) for name in ahead)
+            position = sum(name != stand_in and not self._is_doubtful(name) for name in ahead)
             if mute and position == 0:
                 self._state.succession.stand_in(address, leader)
                 self._publishing.reconsider([address], now)
             else:
-                doubtful = new and self._is_doubtful(leader)
-                wait = WAIT * position + (0.0 if mute else _DOUBTED if doubtful else WAIT)
+                doubtful = stand_in or (new and self._is_doubtful(leader))
+                first = 0.0 if mute else _DOUBTED if doubtful else WAIT
+                wait = WAIT * position + first
                 self._state.succession.expect(address, leader, now, wait=wait + after, question=question)
 
     def await_again(self, addresses: Collection[IPAddress], now: float) -> None:
@@ -212,6 +226,18 @@ class Doubts:
             if lead.node and able and self._state.watch.shares_link(lead.node):
                 self._state.succession.stand_in(address, lead.node)
                 self._state.roles.doubt_addresses([address])  # what is answered does not change
+
+    def _look_at_stand_ins(self, now: float) -> None:
+        """Look whether peers still answer one address each for which they stand in."""
+        for name, (when, distance) in list(self._looks.items()):
+            if when > now:
+                continue
+            answered = [address for address, each in self.stand_ins.items() if each == name]
+            if answered:
+                self._await(answered[0], now, stand_in=name)
+                self._looks[name] = now + distance, min(2 * distance, _STOOD_IN_LONG)
+            else:
+                del self._looks[name]
 
     def _watch(self, now: float, in_vain: Mapping[str, IPAddress] = MappingProxyType({})) -> frozenset[str]:
         """Watch peers, each by an address that it leads and answers for, if there is one.
@@ -287,8 +313,7 @@ class Doubts:
     def _doubt_answers(self, addresses: Iterable[IPAddress], now: float) -> None:
         """Look that these are answered: who stood in for their leaders perhaps does no more."""
         for address in addresses:
-            del self.stand_ins[address]
-            self._await(address, now)
+            self._await(address, now, stand_in=self.stand_ins.pop(address))
 
     def _watch_by(self, address: IPAddress, leader: str, now: float) -> None:
         """Watch a leader by what it was heard to answer for, unless it answers what it is watched by.
@@ -303,10 +328,12 @@ class Doubts:
     def _is_stood_in_for(self, leader: str) -> bool:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
 
-    def _await(self, address: IPAddress, now: float, *, after: float = 0.0) -> None:
+    def _await(
+        self, address: IPAddress, now: float, *, after: float = 0.0, stand_in: str | None = None
+    ) -> None:
         lead = self._state.plan.lead(address)
         if lead.node not in (None, self._state.me) and not lead.sharers:
-            self.await_claim(address, str(lead.node), lead.standbys, now, after=after)
+            self.await_claim(address, str(lead.node), lead.standbys, now, after=after, stand_in=stand_in)
 
     def _await_led_by(
         self, names: Collection[str], now: float, *, mute: bool = False, question: bool = False

@@ -41,6 +41,7 @@ class Questions:
             self._state.outbox.happened(
                 Happening.STOOD_IN, "its leader is not heard: standing in", address, leader=who
             )
+        self._doubts.stands_in_now(mute, now)
         # Who is mute for one address is asked for all.
         mutes = {name for each in mute if (name := self._state.succession.instead_of(each)) is not None}
         hung = {name for name in mutes if self._state.watch.evidence(name, now).process is False}

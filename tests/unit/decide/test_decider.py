@@ -494,6 +494,24 @@ def test_a_claim_whose_senders_host_stays_silent_counts_for_nothing() -> None:
     assert one.answered == {THEIRS}
 
 
+def test_who_stands_in_is_looked_at_and_stood_in_for_where_it_is_silent() -> None:
+    """It may be killed right after its claim, and gossip sees neither that nor that the leader hangs."""
+    first, second = address_of(2, 3, 1), address_of(2, 3, 1, number=1)
+    one = One(web(first), web(second, name="second"))
+    one.have(2, digest="another")
+    for address in (first, second):
+        one.claim(address, 3)
+    one.holding = {first: 3, second: 3}
+    one.run(1.0)
+    one.effects.clear()
+    one.run(3.0)
+    assert one.answered == frozenset()
+    assert len(one.asked()) == 1, "one address shows that it is there"
+    one.holding.clear()
+    one.run(3.0)
+    assert one.answered == {first, second}
+
+
 def test_a_process_that_was_only_late_is_not_asked_for() -> None:
     one, _ = well_served()
     one.answering, one.processes = set(), set()

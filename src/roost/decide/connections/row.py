@@ -61,7 +61,7 @@ def stations(
     if leaving:
         upward = but_leader
     elif leader == me:
-        upward = [name for name in behind if name not in gone]
+        upward = [name for name in behind if name not in gone or (name in parting and name > me)]
     else:
         upward = behind
     return Row(
