@@ -119,8 +119,8 @@ class Doubts:
 
     def stands_in_now(self, addresses: Collection[IPAddress], now: float) -> None:
         """Follow that this node stands in for these: who did before may be silent for others, too."""
-        silent = {name for each in addresses if (name := self.stand_ins.pop(each, None)) is not None}
-        self._doubt_answers([each for each, name in self.stand_ins.items() if name in silent], now)
+        if silent := {name for each in addresses if (name := self.stand_ins.pop(each, None)) is not None}:
+            self._doubt_answers([each for each, name in self.stand_ins.items() if name in silent], now)
 
     def note_sharer(self, address: IPAddress, peer: str, now: float) -> None:
         """Take that `peer` answers for an address that it shares: who wants others is watched by that."""
@@ -162,9 +162,8 @@ class Doubts:
                 self._state.succession.stand_in(address, leader)
                 self._publishing.reconsider([address], now)
             else:
-                doubtful = stand_in or (new and self._is_doubtful(leader))
-                first = 0.0 if mute else _DOUBTED if doubtful else WAIT
-                wait = WAIT * position + first
+                soon = stand_in is not None or (new and self._is_doubtful(leader))
+                wait = WAIT * position + (0.0 if mute else _DOUBTED if soon else WAIT)
                 self._state.succession.expect(address, leader, now, wait=wait + after, question=question)
 
     def await_again(self, addresses: Collection[IPAddress], now: float) -> None:

@@ -185,9 +185,8 @@ class Sharers:
         if addresses:
             self._state.plan.look_again(addresses)
             self._publishing.reconsider(addresses, now)
-            self._publishing.place_clients(
-                now
-            )  # others may have this node's share, which was not answered yet
+            # Others may have this node's share now, though it was not answered yet.
+            self._publishing.place_clients(now)
 
     def _shared_by(self, names: Collection[str]) -> Sequence[IPAddress]:
         return list(dict.fromkeys(each for name in sorted(names) for each in self._all_of(name)))
