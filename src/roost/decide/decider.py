@@ -104,7 +104,7 @@ class Decider:
         here = dict.fromkeys(stood_in, self._state.me)
         heard = {
             address: name
-            for address, name in self._parts.doubts.stand_ins.items()
+            for address, name in self._parts.doubts.stand_ins.by_address.items()
             if name != self._state.plan.lead(address).node
         }
         return {**heard, **here}

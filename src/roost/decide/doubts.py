@@ -8,6 +8,7 @@ from typing import Final
 from roost.decide import census
 from roost.decide.publishing import Publishing
 from roost.decide.sharing.sharers import Sharers
+from roost.decide.stand_ins import StandIns
 from roost.decide.state import State
 from roost.decide.succession import WAIT
 from roost.decide.witnessing.targets import in_turn
@@ -21,8 +22,6 @@ __all__ = ["Doubts"]
 _CHECKED: Final = 4  # services of a suspect at a time
 _DOUBTED: Final = 0.01  # seconds for the claim of a new leader that may be silent, too: it is asked soon
 _HELD: Final = 0.2  # seconds between two looks at what a node that leaves answers for, and nobody else
-_STANDS_IN: Final = 0.2  # seconds until who stands in for a leader is looked at: nobody watches it for that
-_STOOD_IN_LONG: Final = 5.0  # seconds: the distance of these looks doubles up to this
 _GOING: Final = frozenset({Verdict.LEAVING, Verdict.DRAINING})
 
 
@@ -33,8 +32,7 @@ class Doubts:
         self._state = state
         self._publishing = publishing
         self._sharers = sharers
-        self.stand_ins: dict[IPAddress, str] = {}  # peers that answer for what others lead
-        self._looks: dict[str, tuple[float, float]] = {}  # stand-ins -> when, and the distance after that
+        self.stand_ins = StandIns()
         self._checked = 0  # addresses of suspects, in turn
         # One address each, that shows whether its process lives.
         self._led_by_peers: dict[str, IPAddress] = {}
@@ -42,7 +40,8 @@ class Doubts:
 
     def wake(self, now: float) -> None:
         """Look at stand-ins, and watch those by another address that never answered for the one they have."""
-        self._look_at_stand_ins(now)
+        for address in self.stand_ins.to_look_at(now):
+            self._await(address, now, stand_in=self.stand_ins.by_address[address])
         if in_vain := self._unshown.in_vain(now):
             self._watch(now, in_vain)
             for name in sorted(in_vain.keys() & self._led_by_peers.keys()):
@@ -50,20 +49,19 @@ class Doubts:
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next, or None."""
-        return soonest((self._unshown.next_wake(), *(when for when, _ in self._looks.values())))
+        return soonest((self._unshown.next_wake(), self.stand_ins.next_wake()))
 
     def follow(self, before: Mapping[str, Candidate], now: float) -> None:
         """Follow who can lead now; `before` are the candidates as they were."""
         before_led = self._led_by_peers
         unshown = self._watch(now)
         self._sharers.follow(now)
-        self.stand_ins = {
-            each: name for each, name in self.stand_ins.items() if each in self._state.plan.passed_on
-        }
-        self.doubt({name for name in self.stand_ins.values() if not self._state.may_lead(name)}, now)
+        self.stand_ins.keep(self._state.plan.passed_on)
+        stand_ins = self.stand_ins.by_address
+        self.doubt({name for name in stand_ins.values() if not self._state.may_lead(name)}, now)
         unable = self._state.inability.by_node
         self._doubt_answers(
-            [each for each, name in self.stand_ins.items() if each in unable.get(name, ())], now
+            [each for each, name in self.stand_ins.by_address.items() if each in unable.get(name, ())], now
         )
         for name, address in self._led_by_peers.items():
             if name in unshown or before_led.get(name) != address:
@@ -81,7 +79,7 @@ class Doubts:
                 self._await(address, now)
                 if self._state.me not in self._state.plan.lead(address).standbys:
                     self._await_own(name, now)
-        self._doubt_answers([each for each, name in self.stand_ins.items() if name in names], now)
+        self._doubt_answers(self.stand_ins.answered_by(names), now)
 
     def passed(self, address: IPAddress, peer: str, now: float) -> None:
         """Hear that `peer` has taken over what this node held for it: now it can be watched by that.
@@ -97,7 +95,7 @@ class Doubts:
         """Take who is heard to answer for an address that another node leads: perhaps somebody stands in."""
         leader = self._state.plan.lead(address).node
         if peer is None or leader is None or peer == leader:
-            self.stand_ins.pop(address, None)
+            self.stand_ins.pop(address)
             if peer is not None and peer == leader:
                 self._state.succession.claimed(address, leader)
                 self._watch_by(address, leader, now)
@@ -105,13 +103,12 @@ class Doubts:
         if self._state.verdict(peer) is Verdict.LEAVING:
             self._await(address, now, after=_HELD)  # it holds the address, and may end at any moment
             return
-        if self.stand_ins.get(address) == peer:
+        if self.stand_ins.by_address.get(address) == peer:
             return
         process = self._state.watch.evidence(leader, now).process
         # Two miss it now, or one that watches it where this node does not.
         owes = process is False or (process is None and not self._is_stood_in_for(leader))
-        self.stand_ins[address] = peer
-        self._looks.setdefault(peer, (now + _STANDS_IN, 2 * _STANDS_IN))
+        self.stand_ins.note(address, peer, now)
         if owes:
             self.await_all_of([leader], now)  # what else it leads is asked for, too
         if self._led_by_peers.get(leader) == address:
@@ -119,8 +116,8 @@ class Doubts:
 
     def stands_in_now(self, addresses: Collection[IPAddress], now: float) -> None:
         """Follow that this node stands in for these: who did before may be silent for others, too."""
-        if silent := {name for each in addresses if (name := self.stand_ins.pop(each, None)) is not None}:
-            self._doubt_answers([each for each, name in self.stand_ins.items() if name in silent], now)
+        if silent := {name for each in addresses if (name := self.stand_ins.pop(each)) is not None}:
+            self._doubt_answers(self.stand_ins.answered_by(silent), now)
 
     def note_sharer(self, address: IPAddress, peer: str, now: float) -> None:
         """Take that `peer` answers for an address that it shares: who wants others is watched by that."""
@@ -226,18 +223,6 @@ class Doubts:
                 self._state.succession.stand_in(address, lead.node)
                 self._state.roles.doubt_addresses([address])  # what is answered does not change
 
-    def _look_at_stand_ins(self, now: float) -> None:
-        """Look whether peers still answer one address each for which they stand in."""
-        for name, (when, distance) in list(self._looks.items()):
-            if when > now:
-                continue
-            answered = [address for address, each in self.stand_ins.items() if each == name]
-            if answered:
-                self._await(answered[0], now, stand_in=name)
-                self._looks[name] = now + distance, min(2 * distance, _STOOD_IN_LONG)
-            else:
-                del self._looks[name]
-
     def _watch(self, now: float, in_vain: Mapping[str, IPAddress] = MappingProxyType({})) -> frozenset[str]:
         """Watch peers, each by an address that it leads and answers for, if there is one.
 
@@ -245,7 +230,7 @@ class Doubts:
         """
         state = self._state
         # These are answered by others, and show nothing about their leader.
-        mute = {*state.succession.stood_in, *self.stand_ins, *state.handover.held}
+        mute = {*state.succession.stood_in, *self.stand_ins.by_address, *state.handover.held}
         self._led_by_peers = census.led_by_peers(
             state.members,
             state.plan,
@@ -325,7 +310,7 @@ class Doubts:
             self._watch(now)
 
     def _is_stood_in_for(self, leader: str) -> bool:
-        return any(self._state.plan.lead(each).node == leader for each in self.stand_ins)
+        return any(self._state.plan.lead(each).node == leader for each in self.stand_ins.by_address)
 
     def _await(
         self, address: IPAddress, now: float, *, after: float = 0.0, stand_in: str | None = None
@@ -353,5 +338,5 @@ class Doubts:
         for service in services:
             for address in self._state.election.rankings[service].service.addresses:
                 lead = self._state.plan.lead(address)
-                if lead.node == name and not lead.sharers and address not in self.stand_ins:
+                if lead.node == name and not lead.sharers and address not in self.stand_ins.by_address:
                     self.await_claim(address, name, lead.standbys, now, mute=mute, question=question)

@@ -222,7 +222,7 @@ class Leading:
         elif doubtful := self._doubtful(address, before):
             self.suspected[address] = doubtful
             self._state.asking.begin([address], now, UNPROVEN)
-        elif (heard := self._doubts.stand_ins.get(address)) and self._state.is_lost(heard):
+        elif (heard := self._doubts.stand_ins.by_address.get(address)) and self._state.is_lost(heard):
             self._state.asking.begin([address], now, UNPROVEN)  # else it would be this node's turn to dispute
 
     def _doubtful(self, address: IPAddress, before: str | None) -> frozenset[str]:
