@@ -40,7 +40,7 @@ class Doubts:
 
     def wake(self, now: float) -> None:
         """Look at stand-ins, and watch those by another address that never answered for the one they have."""
-        for address in self.stand_ins.to_look_at(now):
+        for address in self.stand_ins.to_look_at(now, self._would_stand_in_next):
             self._await(address, now, stand_in=self.stand_ins.by_address[address])
         if in_vain := self._unshown.in_vain(now):
             self._watch(now, in_vain)
@@ -56,7 +56,8 @@ class Doubts:
         before_led = self._led_by_peers
         unshown = self._watch(now)
         self._sharers.follow(now)
-        self.stand_ins.keep(self._state.plan.passed_on)
+        plan = self._state.plan
+        self.stand_ins.keep(lambda each, peer: each in plan.passed_on and plan.lead(each).node != peer)
         stand_ins = self.stand_ins.by_address
         self.doubt({name for name in stand_ins.values() if not self._state.may_lead(name)}, now)
         unable = self._state.inability.by_node
@@ -308,6 +309,13 @@ class Doubts:
         if not answers and address not in self._state.plan.virtual:
             self._led_by_peers[leader] = address
             self._watch(now)
+
+    def _would_stand_in_next(self, address: IPAddress) -> bool:
+        """Tell whether this node stands in for `address` when the one falls silent that does."""
+        stand_in = self.stand_ins.by_address[address]
+        standbys = self._state.plan.lead(address).standbys
+        able = (name for name in standbys if name != stand_in and self._state.may_lead(name))
+        return next(able, None) == self._state.me and not self._state.budget.limited
 
     def _is_stood_in_for(self, leader: str) -> bool:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins.by_address)

@@ -1,10 +1,11 @@
 """Peers that answer for what others lead, and when to look whether they still do. Pure.
 
-Nobody watches a node by what it answers in another one's place. It may die right after its first claim, and
-gossip may not reach whoever is next: so one address shows now and then that it is there.
+Nobody watches a node by what it answers in another one's place. It may die right after its first claim, or
+stand in for long, where a leader does not know an address; and gossip may not reach whoever is next. So one
+address shows again and again that it is there.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -12,8 +13,8 @@ from roost.protocols.machine import soonest
 
 __all__ = ["StandIns"]
 
-_FIRST: Final = 0.2  # seconds from its first claim to the first look at a stand-in, doubled each time up to:
-_LAST: Final = 5.0
+_DISTANCE: Final = 0.2  # seconds between two looks of who would stand in next
+_LAST: Final = 5.0  # seconds that the distance is doubled up to for all others
 
 
 class StandIns:
@@ -26,29 +27,34 @@ class StandIns:
     def note(self, address: IPAddress, peer: str, now: float) -> None:
         """Take that `peer` is heard to stand in."""
         self.by_address[address] = peer
-        self._looks.setdefault(peer, (now + _FIRST, 2 * _FIRST))
+        self._looks.setdefault(peer, (now + _DISTANCE, _DISTANCE))
 
     def pop(self, address: IPAddress) -> str | None:
         """Take that nobody does any more; return who did."""
         return self.by_address.pop(address, None)
 
-    def keep(self, addresses: Collection[IPAddress]) -> None:
-        """Forget all other addresses."""
-        self.by_address = {each: peer for each, peer in self.by_address.items() if each in addresses}
+    def keep(self, led_by_others: Callable[[IPAddress, str], bool]) -> None:
+        """Forget what is not led by another node than this one and who is said to stand in."""
+        self.by_address = {each: peer for each, peer in self.by_address.items() if led_by_others(each, peer)}
 
     def answered_by(self, peers: Collection[str]) -> list[IPAddress]:
         """Return what any of `peers` answers."""
         return [each for each, peer in self.by_address.items() if peer in peers]
 
-    def to_look_at(self, now: float) -> list[IPAddress]:
-        """Return one address for each peer that it is time to look at."""
+    def to_look_at(self, now: float, is_next: Callable[[IPAddress], bool]) -> list[IPAddress]:
+        """Return one address for each peer that it is time to look at.
+
+        `is_next` tells whether this node would stand in for an address after the peer that does.
+        """
         found = []
         for peer, (when, distance) in list(self._looks.items()):
             if when > now:
                 continue
             if answered := self.answered_by([peer]):
-                found.append(answered[0])
-                self._looks[peer] = now + distance, min(2 * distance, _LAST)
+                address = next(filter(is_next, answered), answered[0])
+                found.append(address)
+                after = _DISTANCE if is_next(address) else min(2 * distance, _LAST)
+                self._looks[peer] = now + after, after
             else:
                 del self._looks[peer]
         return found

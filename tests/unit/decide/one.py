@@ -165,7 +165,8 @@ class One:
     def _answer(self, address: IPAddress) -> None:
         lead = self.decider.state.plan.lead(address)
         leader = int((lead.node or "n0")[1:])
-        owing = {int(name[1:]) for name, _ in lead.weights} - {1} or {leader}
+        shared = lead.weights if not lead.takers else ()  # those that take its connections answer nobody
+        owing = {int(name[1:]) for name, _ in shared} - {1} or {leader}
         able = self.answering - self.ignorant.get(address, set())
         for number in owing & able | {self.holding.get(address, leader)} - {leader}:
             self.decider.claimed(address, mac(number), "eth0", True, self.now)

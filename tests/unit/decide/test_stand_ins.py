@@ -1,18 +1,22 @@
-"""Peers that stand in are looked at, by one address each, soon and then more and more seldom."""
+"""Peers that stand in are looked at by one address each, again and again by who is next."""
 
+from collections.abc import Collection
 from ipaddress import IPv4Address
 
 from roost.decide.stand_ins import StandIns
+from roost.model.address import IPAddress
 
 FIRST, SECOND, THIRD = (IPv4Address("192.0.2.200") + number for number in range(3))
 
 
-def looks(stand_ins: StandIns, until: float) -> list[tuple[float, list[IPv4Address]]]:
+def looks(
+    stand_ins: StandIns, until: float, mine: Collection[IPAddress] = ()
+) -> list[tuple[float, list[IPAddress]]]:
     found = []
     while (due := stand_ins.next_wake()) is not None and due <= until:
-        found.append((round(due, 3), stand_ins.to_look_at(due)))
+        found.append((round(due, 3), stand_ins.to_look_at(due, mine.__contains__)))
         assert stand_ins.next_wake() != due, "it wants to be woken for nothing"
-    return found  # type: ignore[return-value]
+    return found
 
 
 def test_who_stands_in_is_looked_at_by_one_address_and_ever_more_seldom() -> None:
@@ -22,6 +26,13 @@ def test_who_stands_in_is_looked_at_by_one_address_and_ever_more_seldom() -> Non
     assert looks(stand_ins, 40.0) == [
         (when, [FIRST]) for when in (10.2, 10.6, 11.4, 13.0, 16.2, 21.2, 26.2, 31.2, 36.2)
     ]
+
+
+def test_who_is_next_looks_often_at_what_it_would_answer() -> None:
+    stand_ins = StandIns()
+    stand_ins.note(FIRST, "n2", 10.0)
+    stand_ins.note(SECOND, "n2", 10.05)
+    assert looks(stand_ins, 10.9, {SECOND}) == [(when, [SECOND]) for when in (10.2, 10.4, 10.6, 10.8)]
 
 
 def test_each_peer_is_looked_at_by_itself() -> None:
@@ -36,7 +47,7 @@ def test_who_stands_in_no_more_is_looked_at_no_more() -> None:
     stand_ins.note(FIRST, "n2", 0.0)
     stand_ins.note(SECOND, "n3", 0.0)
     assert stand_ins.pop(FIRST) == "n2"
-    stand_ins.keep([])
+    stand_ins.keep(lambda address, peer: peer != "n3")
     assert looks(stand_ins, 10.0) == [(0.2, [])]
     assert stand_ins.next_wake() is None
 
