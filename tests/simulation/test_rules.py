@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from tests.simulation.fake_decider import maker
 
+from roost.simulator.blame import Untouched
 from roost.simulator.campaign import play
 from roost.simulator.faults import Fault, Schedule, ServiceSpec
 from roost.simulator.product import make_decider
 from roost.simulator.rules import Bounds, lone_moves
 from roost.simulator.tables import largest
+from roost.simulator.world import World
 
 # Without witnesses SWIM alone finds the dead, which takes it a second.
 PATIENT = Bounds(silence=3.0, two=2.0)
@@ -142,3 +144,17 @@ def test_the_largest_table_is_found_in_nested_objects() -> None:
     assert (where, size) == ("", 0)
     planned = schedule(*(Fault("cut", float(at), 1.0, "n1") for at in range(9)))
     assert largest(planned) == ("Schedule.faults", 9)
+
+
+def test_who_stood_still_with_its_clock_may_take_what_it_knew_before_for_new() -> None:
+    faults = (Fault("cut", 5.1, 0.4, "n1"), Fault("pause", 5.3, 3.0, "n3", level=1))
+    world = World(schedule(*faults), make_decider, record=False)
+    untouched, hosts = Untouched(world.lan), world.hosts
+    told = {}
+    for tenths in range(1, 100):
+        world.run_until(tenths / 10)
+        untouched.look(hosts.values(), world.clock.now)
+        told[tenths] = untouched.wronged(hosts["n3"], hosts["n1"], hosts, world.clock.now)
+    assert (told[50], told[52], told[54]) == ("n2", "", "")
+    assert told[85] == "", "for n3 no second has passed since"
+    assert told[97] == "n2"

@@ -3,11 +3,12 @@
     verdict   a node is declared gone that nothing has befallen of late, and that another node could hear
     flapping  a lead returns again and again to a node that gets lost each time, although others could have it
 
-Faults on the accuser excuse nothing: it has to know that it may be the one.
+Faults on the accuser excuse nothing: it has to know that it may be the one. But times are by its own clock: if
+that stood still, what it knew before is a moment old for it, and nothing tells it otherwise.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,11 +26,11 @@ class Untouched:
 
     def __init__(self, lan: Lan) -> None:
         self._lan = lan
-        self._since: dict[str, float] = {}
+        self._since: dict[str, dict[str, float]] = {}  # by the clock of each host
         self._switches: dict[str, int] = {}  # where they were: others find them there until they speak
         self._split = float("-inf")  # when the switches did not reach each other last
 
-    def look(self, hosts: Iterable[Host], now: float) -> None:
+    def look(self, hosts: Collection[Host], now: float) -> None:
         """Take how they are at this moment."""
         if self._lan.split:
             self._split = now
@@ -38,18 +39,18 @@ class Untouched:
             self._switches[host.name] = host.port.switch
             if moved or not host.untouched:
                 self._since.pop(host.name, None)
-            else:
-                self._since.setdefault(host.name, now)
+            elif host.name not in self._since:
+                self._since[host.name] = {each.name: each.time() for each in hosts}
 
     def wronged(self, accuser: Host, subject: Host, hosts: Mapping[str, Host], now: float) -> str:
         """Return who could have told `accuser` that `subject` is well, or "" when there was nobody."""
-        if now - self._split < _SETTLED or not self._is_well(subject, now):
+        if now - self._split < _SETTLED or not self._is_well(subject, accuser):
             return ""
         others = (each for each in hosts.values() if each not in (accuser, subject))
         able = (
             each.name
             for each in others
-            if self._is_well(each, now)
+            if self._is_well(each, accuser)
             and self._lan.joined(each.port, subject.port)
             and self._lan.joined(each.port, accuser.port)
             and accuser.port.sends
@@ -57,9 +58,9 @@ class Untouched:
         )
         return next(able, "")
 
-    def _is_well(self, host: Host, now: float) -> bool:
+    def _is_well(self, host: Host, accuser: Host) -> bool:
         since = self._since.get(host.name)
-        return host.untouched and since is not None and now - since >= _SETTLED
+        return host.untouched and since is not None and accuser.time() - since[accuser.name] >= _SETTLED
 
 
 @dataclass(slots=True)
