@@ -3,8 +3,8 @@
     verdict   a node is declared gone that nothing has befallen of late, and that another node could hear
     flapping  a lead returns again and again to a node that gets lost each time, although others could have it
 
-Faults on the accuser excuse nothing: it has to know that it may be the one. But times are by its own clock: if
-that stood still, what it knew before is a moment old for it, and nothing tells it otherwise.
+Faults on the accuser excuse nothing: it has to know that it may be the one. But times are by its own clock:
+if that stood still, what it knew before is a moment old for it, and nothing tells it otherwise.
 """
 
 from collections import deque
