@@ -15,7 +15,7 @@ from roost.decide import census
 from roost.decide.connections.holders import Holders
 from roost.decide.connections.own import Own
 from roost.decide.connections.parting import Parting
-from roost.decide.connections.row import Row, sharers, stations
+from roost.decide.connections.row import Others, Row, sharers, stations
 from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.state import State
@@ -257,14 +257,11 @@ class PassingOn:
             if lead.sharers:
                 row = self._row_of_sharers(names, gone)
             else:
+                parting = {name for name in gone if self._is_parting(name)}
                 row = stations(
                     self._state.me,
-                    names,
-                    leader,
-                    gone,
+                    Others(names, leader, gone, parting, leader_holds=leader in self.holders.of(address)),
                     answers=address in answered,
-                    leader_holds=leader in self.holders.of(address),
-                    parting={name for name in gone if self._is_parting(name)},
                     leaving=self._state.leaving,
                     known=self._state.me in self._parting.known
                     or (address in self._left and address not in answered),

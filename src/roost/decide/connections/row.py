@@ -11,7 +11,7 @@ disagree: two believe to lead, or one that others hold for gone still has its ru
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Row", "sharers", "stations"]
+__all__ = ["Others", "Row", "sharers", "stations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +27,40 @@ class Row:
     led: Sequence[str]
 
 
-def stations(
-    me: str,
-    others: Collection[str],
-    leader: str | None,
-    gone: Collection[str],
-    *,
-    answers: bool,
-    leader_holds: bool = False,
-    parting: Collection[str] = (),
-    leaving: bool = False,
-    known: bool = False,
-) -> Row:
-    """Return whom node `me` passes packets on to that `others` may know, the leader among them.
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Names of those that may know a connection which this node does not, the `leader` among them.
+
+    Of those that are `gone` some are `parting`, which not all know yet. `leader_holds`: it has connections
+    from before it led this time.
+    """
+
+    names: Collection[str]
+    leader: str | None
+    gone: Collection[str] = ()
+    parting: Collection[str] = ()
+    leader_holds: bool = False
+
+
+def stations(me: str, others: Others, *, answers: bool, leaving: bool = False, known: bool = False) -> Row:
+    """Return whom node `me` passes packets on to.
 
     `answers`: clients send their packets to this node; else only those do that have not heard of the move,
-    and whose connections the leader hardly has, unless it `leader_holds` some from before: then it keeps its
-    place among those behind this node, of which none passes on to who stands before it. Who is gone passes
-    nothing on to the leader, either, and comes before it where nobody else would send it any. To the nodes
-    that are gone the leader sends what comes from clients alone: one that only hangs passes on what the
-    leader sends. Of those that are gone some are `parting`, which not all know yet: they keep their place for
-    what goes to them, and are last already for what comes from nodes that have heard before. A node that is
-    `leaving` is parting itself. Once that is `known` to all, the row ends here for what comes from behind:
-    nobody tells a node that leaves who leads next, so none of them surely does.
+    and whose connections the leader hardly has, unless it holds some from before: then it keeps its place
+    among those behind this node, of which none passes on to who stands before it. Who is gone passes nothing
+    on to the leader, either, and comes before it where nobody else would send it any. To the nodes that are
+    gone the leader sends what comes from clients alone: one that only hangs passes on what the leader sends.
+    Who is parting keeps its place for what goes to it, and is last already for what comes from nodes that
+    have heard before. A node that is `leaving` is parting itself. Once that is `known` to all, the row ends
+    here for what comes from behind: nobody tells a node that leaves who leads next, so none of them surely
+    does.
     """
-    ordered = sorted(others, key=lambda name: (name in gone and name not in parting, name))
+    leader, gone, parting = others.leader, others.gone, others.parting
+    ordered = sorted(others.names, key=lambda name: (name in gone and name not in parting, name))
     leader_last = sorted(ordered, key=lambda name: name == leader)
     last_of_live = sorted(ordered, key=lambda name: (name in gone, name == leader and name < me))
     behind = [name for name in ordered if name in gone or name > me]
-    keeps_place = leader_holds and leader in [name for name in behind if name not in gone][:-1]
+    keeps_place = others.leader_holds and leader in [name for name in behind if name not in gone][:-1]
     behind.sort(key=lambda name: (name == leader and not keeps_place, name in gone and name < me))
     but_leader = [name for name in behind if name != leader]
     if leaving:
@@ -65,7 +70,7 @@ def stations(
     else:
         upward = behind
     return Row(
-        first=ordered if answers else last_of_live if leader_holds else leader_last,
+        first=ordered if answers else last_of_live if others.leader_holds else leader_last,
         upward=upward,
         led=but_leader if leader is not None and leader > me and not known else [],
     )

@@ -11,7 +11,7 @@ from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
 from roost.decide.connections.own import Own
-from roost.decide.connections.row import stations
+from roost.decide.connections.row import Others, stations
 from roost.decide.effects import Answer, Count, NextHop, Onward, PassOn
 from roost.model.address import IPAddress
 from roost.model.flow import TCP, UDP, Flow
@@ -359,12 +359,8 @@ def visits(start: str, views: Mapping[str, View], ended: set[str]) -> list[str]:
         others = (view.others | {view.leader}) - {at}
         row = stations(
             at,
-            others,
-            view.leader,
-            view.gone - {at},
+            Others(others, view.leader, view.gone - {at}, view.parting - {at}, view.leader in view.others),
             answers=view.leader == at,
-            leader_holds=view.leader in view.others,
-            parting=view.parting - {at},
             leaving=view.leaving,
         )
         if not source:
@@ -433,13 +429,14 @@ def test_the_leader_reaches_every_holder_while_word_goes_round_that_one_leaves(
 
 
 def test_what_clients_send_that_have_not_heard_reaches_a_leader_that_held_some_before_who_has_left() -> None:
-    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=True).first == ["n1", "n4"]
-    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=False, leader_holds=True).first == ["n1", "n4"]
-    assert stations("n3", {"n1", "n4"}, "n1", {"n4"}, answers=False).first == ["n4", "n1"]
+    others = Others({"n1", "n4"}, "n1", {"n4"})
+    assert stations("n3", others, answers=True).first == ["n1", "n4"]
+    assert stations("n3", replace(others, leader_holds=True), answers=False).first == ["n1", "n4"]
+    assert stations("n3", others, answers=False).first == ["n4", "n1"]
 
 
 def test_who_answers_until_the_new_leader_is_heard_passes_on_to_who_has_left() -> None:
-    row = stations("n4", {"n1", "n3"}, "n1", {"n3"}, answers=True)
+    row = stations("n4", Others({"n1", "n3"}, "n1", {"n3"}), answers=True)
     assert row.upward == ["n3"]
 
 
