@@ -257,14 +257,18 @@ class Hands:
 
     def tell_delivery(self) -> None:
         """Give the host the addresses that are wanted, and tell the decider which could be had."""
-        kernel, decider = self._host.kernel, self._process.decider
+        kernel = self._host.kernel
         kernel.balanced = frozenset(
             each for spec in self._process.desired.services if spec.forward for each in spec.addresses
         )
-        wanted = self._wanted | kernel.balanced
-        refused = {each: "in use elsewhere" for each in wanted if each in kernel.refused}
-        kernel.delivered = ready = frozenset(wanted - refused.keys())
-        self._process.take(Queue.EVENTS, lambda now: decider.delivered(ready, refused, now))
+        kernel.delivered = (self._wanted | kernel.balanced) - kernel.refused
+        # A process that is frozen hears how it is when it runs again.
+        self._process.take(Queue.EVENTS, self._delivered)
+
+    def _delivered(self, now: float) -> None:
+        kernel = self._host.kernel
+        refused = dict.fromkeys((self._wanted | kernel.balanced) & kernel.refused, "in use elsewhere")
+        self._process.decider.delivered(kernel.delivered, refused, now)
 
     def _deliver(self, effect: do.Deliver) -> None:
         self._to_deliver.append(effect.addresses)
