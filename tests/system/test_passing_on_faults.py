@@ -195,12 +195,12 @@ def test_what_is_passed_on_of_a_shared_address_is_told(tmp_path: Path) -> None:
 BELIEVES = """
 import sys
 from ipaddress import ip_address
-from roost.decide.connections.row import stations
+from roost.decide.connections.row import Others, stations
 from roost.decide.effects import NextHop, Onward, PassOn
 from roost.deliver.passing_on import PassingOn
 circle, me, other, link, mac, *hosts = sys.argv[1:]
 mac = bytes.fromhex(mac)
-row = stations(me, {other}, me, set(), answers=True)  # each takes itself for the leader
+row = stations(me, Others({other}, me), answers=True)  # each takes itself for the leader
 onward = {}
 for vip, host in zip(("192.0.2.200", "2001:db8::200"), hosts):
     hop = NextHop(ip_address(host), int(link), mac)
