@@ -40,7 +40,7 @@ class Doubts:
 
     def wake(self, now: float) -> None:
         """Look at stand-ins, and watch those by another address that never answered for the one they have."""
-        for address in self.stand_ins.to_look_at(now, self._would_stand_in_next):
+        for address in self.stand_ins.to_look_at(now, self._looks_often):
             self._await(address, now, stand_in=self.stand_ins.by_address[address])
         if in_vain := self._unshown.in_vain(now):
             self._watch(now, in_vain)
@@ -61,9 +61,7 @@ class Doubts:
         stand_ins = self.stand_ins.by_address
         self.doubt({name for name in stand_ins.values() if not self._state.may_lead(name)}, now)
         unable = self._state.inability.by_node
-        self._doubt_answers(
-            [each for each, name in self.stand_ins.by_address.items() if each in unable.get(name, ())], now
-        )
+        self._doubt_answers([each for each, name in stand_ins.items() if each in unable.get(name, ())], now)
         for name, address in self._led_by_peers.items():
             if name in unshown or before_led.get(name) != address:
                 self._look_at(name, address, now)
@@ -310,12 +308,14 @@ class Doubts:
             self._led_by_peers[leader] = address
             self._watch(now)
 
-    def _would_stand_in_next(self, address: IPAddress) -> bool:
-        """Tell whether this node stands in for `address` when the one falls silent that does."""
+    def _looks_often(self, address: IPAddress) -> bool:
+        """Tell whether this node is the next to stand in for `address`, and questions cost it no budget."""
+        if self._state.budget.limited:
+            return False
         stand_in = self.stand_ins.by_address[address]
         standbys = self._state.plan.lead(address).standbys
         able = (name for name in standbys if name != stand_in and self._state.may_lead(name))
-        return next(able, None) == self._state.me and not self._state.budget.limited
+        return next(able, None) == self._state.me
 
     def _is_stood_in_for(self, leader: str) -> bool:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins.by_address)

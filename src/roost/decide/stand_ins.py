@@ -41,19 +41,16 @@ class StandIns:
         """Return what any of `peers` answers."""
         return [each for each, peer in self.by_address.items() if peer in peers]
 
-    def to_look_at(self, now: float, is_next: Callable[[IPAddress], bool]) -> list[IPAddress]:
-        """Return one address for each peer that it is time to look at.
-
-        `is_next` tells whether this node would stand in for an address after the peer that does.
-        """
+    def to_look_at(self, now: float, often: Callable[[IPAddress], bool]) -> list[IPAddress]:
+        """Return one address for each peer to look at now; `often` tells by which it is done often."""
         found = []
         for peer, (when, distance) in list(self._looks.items()):
             if when > now:
                 continue
             if answered := self.answered_by([peer]):
-                address = next(filter(is_next, answered), answered[0])
-                found.append(address)
-                after = _DISTANCE if is_next(address) else min(2 * distance, _LAST)
+                mine = next(filter(often, answered), None)
+                found.append(answered[0] if mine is None else mine)
+                after = min(2 * distance, _LAST) if mine is None else _DISTANCE
                 self._looks[peer] = now + after, after
             else:
                 del self._looks[peer]

@@ -111,8 +111,9 @@ class Succession:
     def claimed_by(self, address: IPAddress) -> str | None:
         """Return the awaited leader of `address` that claimed it so, or None."""
         awaited = self._awaited.get(address)
-        counts = awaited is not None and awaited.claimed and not awaited.question
-        return awaited.leader if awaited is not None and counts else None
+        if awaited is None or awaited.question or not awaited.claimed:
+            return None
+        return awaited.leader
 
     def heard_leader(self, address: IPAddress) -> bool:
         """Take note that its leader, or one before this node, claims it; tells whether this one stood in."""
