@@ -87,7 +87,7 @@ class Absence:
             self._leading.suspected.update(dict.fromkeys(asked, unsure))
             self._state.asking.begin(asked, now, UNPROVEN)
 
-    def begin(self, now: float, patience: float = ABSENT) -> None:
+    def _begin(self, now: float, patience: float = ABSENT) -> None:
         """Answer for nothing before a peer has told its state, or the LAN was asked so many seconds."""
         if self._state.settings.bind is None:
             return
@@ -122,11 +122,28 @@ class Absence:
         self._state.outbox.say(Event(Happening.CUT_OFF, text, Level.WARNING))
         stood_in = frozenset(self._state.succession.stood_in)  # by one that was about to hear nobody
         self._state.answers.only = frozenset(self._state.answers.now) - stood_in
+        self._publishing.hush()
         self._state.outbox.put(Isolate(isolated=True))
         self._publishing.reconsider(stood_in, now)
         self._own_word.describe(now)
 
-    def come_back(self, why: str, now: float) -> None:
+    def run_again(self, now: float) -> None:
+        """Take that this process did not run until now."""
+        self._begin(now)
+        self._may_be_deaf()
+
+    def plugged_again(self, now: float) -> None:
+        """Take that the links work again."""
+        self._come_back("the cable is back", now)
+        self._may_be_deaf()
+
+    def _may_be_deaf(self) -> None:
+        """Take that nobody was heard yet: while that lasts silence says nothing."""
+        if self._state.settings.bind is not None:
+            self._state.asking.distrust_silence()
+            self._state.isolation.ask_soon()
+
+    def _come_back(self, why: str, now: float) -> None:
         """Hear the LAN again: what others led is answered by others, and whether any lives is asked first."""
         self._state.outbox.say(Event(Happening.HEARD_AGAIN, f"others are heard again: {why}"))
         self._state.answers.only = None
@@ -137,17 +154,18 @@ class Absence:
         self._returned = now
         if flapping:
             self._state.standing.flaps(now + _STEADY)
-        self.begin(now, _STEADY if flapping else ABSENT)
+        self._begin(now, _STEADY if flapping else ABSENT)
         self._publishing.doubt_connections()
         self._state.rejoining.soon(now)
         self.lost_to_others(now, anew=flapping)
 
     def lan_heard(self, now: float) -> bool:
-        """Hear any other machine on the LAN; tells whether this node had been cut off until now."""
+        """Hear any other machine on the LAN; tells whether more follows from it."""
         was_cut_off = self._state.isolation.heard(now)
         if was_cut_off:
-            self.come_back("somebody spoke", now)
-        return was_cut_off
+            self._come_back("somebody spoke", now)
+        asks_anew = not self._state.may_be_old(now) and self._state.asking.listen(now)
+        return was_cut_off or asks_anew
 
     def lost_to_others(self, now: float, *, anew: bool = False) -> None:
         """Learn that the others had lost this node: if that happens often, it waits before it leads again."""

@@ -72,10 +72,14 @@ class Announcing:
 
     def drop(self, addresses: Collection[IPAddress], clients: Iterable[Sighting]) -> None:
         """Tell nobody any more of addresses that are not answered now."""
-        self._rounds.drop(addresses)
-        self._news.drop(clients)
+        self.hush(addresses, clients)
         for address in addresses:
             self._claims.forget(address)
+
+    def hush(self, addresses: Collection[IPAddress], clients: Iterable[Sighting]) -> None:
+        """Tell nobody of addresses that are answered all the same."""
+        self._rounds.drop(addresses)
+        self._news.drop(clients)
 
     def correct(self, sightings: Iterable[Sighting], now: float) -> None:
         """Tell clients that still use another node."""

@@ -2,6 +2,7 @@
 
 A node that has just started, or that did not run or hear anybody for a while, knows nothing that is fresh;
 and whom gossip alone has lost may still answer. Such an address is answered only after nobody else did.
+While a node that was away has heard nobody at all it may be deaf: then silence answers no question.
 Pure: time comes in, addresses to ask for come out; the answers come as claims.
 """
 
@@ -34,8 +35,12 @@ class _Question:
         return self.since + self.patience
 
     @property
+    def asks(self) -> bool:
+        return self.asked < len(_AT)
+
+    @property
     def due(self) -> float:
-        return self.since + self.patience * _AT[self.asked] if self.asked < len(_AT) else self.ends
+        return self.since + self.patience * _AT[self.asked] if self.asks else self.ends
 
 
 class Asking:
@@ -47,6 +52,7 @@ class Asking:
     def __init__(self, budget: Budget = UNLIMITED) -> None:
         self._budget = budget
         self._open: dict[IPAddress, _Question] = {}
+        self._listens = True  # whether anybody was heard since this node was away
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 
     @property
@@ -65,6 +71,19 @@ class Asking:
         for address in in_order(addresses):
             known = self._open.pop(address, None)
             self.begin([address], now, known.patience if known else patience)
+
+    def distrust_silence(self) -> None:
+        """Take silence for no answer until anybody is heard."""
+        self._listens = False
+
+    def listen(self, now: float) -> bool:
+        """Hear anybody; tells whether anything is asked for anew, whose time was over before."""
+        if self._listens:
+            return False
+        self._listens = True
+        over = [address for address, question in self._open.items() if question.ends <= now]
+        self.begin_anew(over, now, 0.0)
+        return bool(over)
 
     def heard(self, address: IPAddress) -> None:
         """Take note that somebody answers for `address`, to whom this node does not yield."""
@@ -86,7 +105,7 @@ class Asking:
 
     def end_all(self) -> frozenset[IPAddress]:
         """Ask for nothing any more, as what is known is fresh; return what was asked for."""
-        ended, self._open = frozenset(self._open), {}
+        ended, self._open, self._listens = frozenset(self._open), {}, True
         return ended
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[IPAddress]]:
@@ -98,18 +117,19 @@ class Asking:
         for address, question in self._open.items():
             if question.due > now:
                 continue
-            if question.asked < len(_AT):
+            if question.asks:
                 if len(ask) < _BATCH and self._budget.take(now, urgent=True):
                     question.asked += 1
                     # Who asks late waits late: the answer needs its time.
                     question.since = max(question.since, now - question.patience * _AT[question.asked - 1])
                     ask.add(address)
-            else:
+            elif self._listens:
                 free.add(address)
         alone = frozenset(address for address in free if not self._open[address].heard)
         for address in free:
             del self._open[address]
-        self._soonest = min((question.due for question in self._open.values()), default=math.inf)
+        waiting = [each for each in self._open.values() if each.asks or self._listens]
+        self._soonest = min((question.due for question in waiting), default=math.inf)
         if self._soonest <= now:  # some have to wait for others
             self._soonest = now + max(_BREATH, self._budget.wait(now, urgent=True))
         return frozenset(ask), frozenset(free), alone

@@ -59,7 +59,7 @@ class Host:
         if state.isolation.unplugged:
             state.outbox.put(Isolate(isolated=True))
         if plugged_again:  # first of all: what it may lead now it asks for
-            self._absence.come_back("the cable is back", now)
+            self._absence.plugged_again(now)
         self._leading.refresh(now)
         self._virtual.look(now)
         if state.announcing_links != before and state.plan.forwarded:

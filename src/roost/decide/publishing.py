@@ -105,7 +105,15 @@ class Publishing:
             and self._state.address_book.name_of(sighting.mac) is None
         ]
 
+    def hush(self) -> None:
+        """Claim nothing more of what is answered now: this node hears nobody, and others may have it."""
+        claimed = self.now.keys() - self._state.plan.virtual
+        self._state.announcing.hush(claimed, self._state.clients.table.of(claimed))
+
     def _announce(self, whole: Collection[IPAddress], clients: Iterable[Sighting], now: float) -> None:
+        if self._state.isolation.cut_off:
+            whole = [each for each in whole if each in self._state.plan.virtual]
+            clients = ()
         told = [*self._state.clients.table.of(whole), *clients]
         self._state.announcing.take(whole, told, now)
         self._state.outbox.extend(self._state.announcing.wake(now, len(self._state.announcing_links)))

@@ -69,7 +69,7 @@ class Waking:
             text = "this process did not run for a while: asking the others before it answers"
             self._state.outbox.say(Event(Happening.NOT_RUNNING, text, Level.WARNING))
             self._state.settling.stood_still(now)
-            self._parts.absence.begin(now)
+            self._parts.absence.run_again(now)
             self._agenda.touch()
         if self._state.lease.until != until:
             self._state.outbox.put(Renew(self._state.lease.until))

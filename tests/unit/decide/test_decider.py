@@ -1,5 +1,6 @@
 """The decider as a whole: what comes in, and what this node then answers and does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -42,6 +43,7 @@ from roost.protocols.words.unable import Unable
 from roost.protocols.words.verdict import Ground
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
+MORE = address_of(1, 2, 3, number=1)  # which n1 leads, too
 CLIENT = Sighting(MINE, ip_address("192.0.2.90"), mac(90))
 STRANGER = 99
 JOIN = (parse_target("192.0.2.12"),)
@@ -823,6 +825,63 @@ def test_or_nobody_else_has_answered_for_a_moment() -> None:
     assert one.answered == {MINE}
 
 
+def slept(one: One) -> None:
+    one.sleep(2.0)
+
+
+def unplugged(one: One) -> None:
+    one.plug(link(carrier=False))
+    one.run(1.0)
+    one.plug(link())
+
+
+@pytest.mark.parametrize("away", [slept, unplugged])
+def test_who_was_away_and_hears_nobody_since_claims_nothing(away: Callable[[One], None]) -> None:
+    """It may be deaf: then nobody's silence says that an address is free, and clients must not come here."""
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    away(one)
+    one.effects.clear()
+    one.run(0.2)
+    assert one.answered == frozenset()
+    assert one.asked() == {MINE}
+    one.effects.clear()
+    one.tell(one.decider.answered, link().index, CLIENT.client, CLIENT.mac, ProbeKind.ECHO)
+    one.run(0.14)
+    assert (one.answered, one.asked()) == (frozenset(), {MINE}), "now it hears what it asks"
+    one.run(0.02)
+    assert one.answered == {MINE}
+    one.run(0.01)
+    assert one.announced() == {MINE}
+
+
+def test_hosts_are_asked_at_once_whether_it_hears() -> None:
+    one = One(web(MINE))
+    one.tell(one.decider.asked, CLIENT)
+    one.silent |= {2, 3}
+    one.sleep(2.0)
+    assert [each.hosts for each in one.of(AskHosts)] == [((CLIENT.client, CLIENT.mac),)]
+
+
+def test_who_was_away_and_hears_nobody_but_knew_one_peer_alone_is_the_last() -> None:
+    one = One(web(MINE), peers=(2,))
+    one.silent.add(2)
+    one.sleep(2.0)
+    one.run(0.2)
+    assert one.answered == frozenset()
+    one.run(1.0)
+    assert one.answered == {MINE}
+
+
+def test_what_waited_while_it_did_not_run_does_not_say_that_it_hears() -> None:
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    one.sleep(2.0)
+    one.tell(one.decider.asked, CLIENT)
+    one.run(0.2)
+    assert one.answered == frozenset()
+
+
 def test_silence_from_before_a_second_gap_does_not_count() -> None:
     one = One(web(MINE))
     one.sleep(0.5)
@@ -940,6 +999,26 @@ def test_a_deaf_node_keeps_what_it_answers_and_takes_over_nothing() -> None:
     one.run(1.0)
     assert one.answered == {MINE}
     assert one.of(Declare) == []
+
+
+def test_a_deaf_node_claims_nothing() -> None:
+    """What it has just taken over others may take from it, and what it gave up they have."""
+    one = One(web(MINE))
+    one.want(web(MINE), web(MORE, name="more"))
+    one.run(0.01)
+    assert one.announced() == {MORE}
+    one.silent |= {2, 3}
+    one.run(0.5)
+    assert Happening.CUT_OFF in one.happened()
+    one.effects.clear()
+    one.run(3.0)
+    one.want(web(MINE))
+    one.run(1.0)
+    assert one.answered == {MINE}
+    one.want(web(MINE), web(MORE, name="more"))
+    one.run(6.0)
+    assert one.announced() == set()
+    assert one.answered == {MINE, MORE}
 
 
 def test_a_deaf_node_whose_peers_have_left_meanwhile_asks_hosts_whether_it_still_is() -> None:

@@ -31,6 +31,7 @@ class Isolation:
         self._asked_at = float("-inf")
         self._looked = float("-inf")
         self._wondered = float("-inf")
+        self._asks_soon = False
         self._accusation: float | None = None  # when to judge whether an accusation is right
 
     @property
@@ -52,6 +53,10 @@ class Isolation:
             self.heard(now)
         return back
 
+    def ask_soon(self) -> None:
+        """Let others be asked at the next look: this node was away, and has to know whether it hears."""
+        self._asks_soon = True
+
     def accused(self, now: float) -> None:
         """Hear over gossip that this host is silent on the LAN: find out whether it is deaf."""
         self._asked_at = now
@@ -63,9 +68,9 @@ class Isolation:
             wonders = now >= self._wondered + _ASK_ON
         else:
             wonders = proven >= 2 and now - self._heard_at >= _WONDER and now - self._wondered >= _ASK
-        if not wonders:
+        if not (wonders or self._asks_soon):
             return False
-        self._wondered = now
+        self._wondered, self._asks_soon = now, False
         return True
 
     def look(self, now: float, proven: int) -> bool:
