@@ -93,7 +93,7 @@ class FakeDecider:
             self.held[address] = now
             self._apply(now)
 
-    def asked(self, sighting: Sighting, now: float) -> None:
+    def asked(self, sighting: Sighting, at: float, now: float) -> None:
         pass
 
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:

@@ -17,6 +17,7 @@ from roost.model.node import Verdict
 __all__ = ["Absence"]
 
 _FLAPPING: Final = 2.0  # seconds between two returns of a link that flaps
+_SEVERAL: Final = 2  # others that do not all die while nobody listens
 _STEADY: Final = 0.5  # seconds that such a link has to hold before anything is answered there
 _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one to answer is enough
 
@@ -79,6 +80,21 @@ class Absence:
         self._state.roles.doubt_all()
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
+    def nobody_answered(self, now: float) -> None:
+        """Go on without a peer's state, unless it is this node that hears nobody."""
+        if self._state.asking.listens or self._others() < _SEVERAL:
+            self.settle("nobody answered so far", now)
+        elif not self._state.isolation.cut_off:
+            self._state.isolation.cut_off_from(now)
+            self.hears_nobody(now)
+
+    def _others(self) -> int:
+        """Return how many there are that do not leave; those that this node lost may well be there."""
+        return sum(
+            each.name != self._state.me and each.verdict is not Verdict.LEAVING
+            for each in self._state.members
+        )
+
     def _ask_for_the_unsure(self, asked: frozenset[IPAddress], now: float) -> None:
         """Ask a moment longer: one peer has told its state, and others may live that this node lost."""
         unsure = frozenset(filter(self._state.is_lost, self._unsure))
@@ -130,17 +146,17 @@ class Absence:
     def run_again(self, now: float) -> None:
         """Take that this process did not run until now."""
         self._begin(now)
-        self._may_be_deaf()
+        self._may_be_deaf(now)
 
     def plugged_again(self, now: float) -> None:
         """Take that the links work again."""
         self._come_back("the cable is back", now)
-        self._may_be_deaf()
+        self._may_be_deaf(now)
 
-    def _may_be_deaf(self) -> None:
-        """Take that nobody was heard yet: while that lasts silence says nothing."""
-        if self._state.settings.bind is not None:
-            self._state.asking.distrust_silence()
+    def _may_be_deaf(self, now: float) -> None:
+        """Take that nobody was heard yet: that lasts a moment where witnesses ask, and silence says nothing."""
+        if self._state.settings.bind is not None and self._state.settings.timing is not None:
+            self._state.asking.distrust_silence(now)
             self._state.isolation.ask_soon()
 
     def _come_back(self, why: str, now: float) -> None:
@@ -159,12 +175,12 @@ class Absence:
         self._state.rejoining.soon(now)
         self.lost_to_others(now, anew=flapping)
 
-    def lan_heard(self, now: float) -> bool:
-        """Hear any other machine on the LAN; tells whether more follows from it."""
-        was_cut_off = self._state.isolation.heard(now)
+    def lan_heard(self, at: float, now: float) -> bool:
+        """Learn that any other machine on the LAN was heard; tells whether more follows from it."""
+        was_cut_off = self._state.isolation.heard(at)
         if was_cut_off:
             self._come_back("somebody spoke", now)
-        asks_anew = not self._state.may_be_old(now) and self._state.asking.listen(now)
+        asks_anew = not self._state.may_be_old(at) and self._state.asking.listen(at, now)
         return was_cut_off or asks_anew
 
     def lost_to_others(self, now: float, *, anew: bool = False) -> None:

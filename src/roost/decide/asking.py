@@ -52,7 +52,7 @@ class Asking:
     def __init__(self, budget: Budget = UNLIMITED) -> None:
         self._budget = budget
         self._open: dict[IPAddress, _Question] = {}
-        self._listens = True  # whether anybody was heard since this node was away
+        self._away: float | None = None  # until when this node was, if nobody was heard since
         self._soonest = math.inf  # a bound: early is harmless, and a look at all for each claim is not cheap
 
     @property
@@ -72,15 +72,20 @@ class Asking:
             known = self._open.pop(address, None)
             self.begin([address], now, known.patience if known else patience)
 
-    def distrust_silence(self) -> None:
-        """Take silence for no answer until anybody is heard."""
-        self._listens = False
+    @property
+    def listens(self) -> bool:
+        """Whether silence is an answer."""
+        return self._away is None
 
-    def listen(self, now: float) -> bool:
-        """Hear anybody; tells whether anything is asked for anew, whose time was over before."""
-        if self._listens:
+    def distrust_silence(self, now: float) -> None:
+        """Take silence for no answer until anybody is heard."""
+        self._away = now
+
+    def listen(self, at: float, now: float) -> bool:
+        """Learn that anybody was heard `at` that time; tells whether anything is asked for anew."""
+        if self._away is None or at < self._away:
             return False
-        self._listens = True
+        self._away = None
         over = [address for address, question in self._open.items() if question.ends <= now]
         self.begin_anew(over, now, 0.0)
         return bool(over)
@@ -105,7 +110,7 @@ class Asking:
 
     def end_all(self) -> frozenset[IPAddress]:
         """Ask for nothing any more, as what is known is fresh; return what was asked for."""
-        ended, self._open, self._listens = frozenset(self._open), {}, True
+        ended, self._open, self._away = frozenset(self._open), {}, None
         return ended
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[IPAddress]]:
@@ -123,12 +128,12 @@ class Asking:
                     # Who asks late waits late: the answer needs its time.
                     question.since = max(question.since, now - question.patience * _AT[question.asked - 1])
                     ask.add(address)
-            elif self._listens:
+            elif self.listens:
                 free.add(address)
         alone = frozenset(address for address in free if not self._open[address].heard)
         for address in free:
             del self._open[address]
-        waiting = [each for each in self._open.values() if each.asks or self._listens]
+        waiting = [each for each in self._open.values() if each.asks or self.listens]
         self._soonest = min((question.due for question in waiting), default=math.inf)
         if self._soonest <= now:  # some have to wait for others
             self._soonest = now + max(_BREATH, self._budget.wait(now, urgent=True))

@@ -230,7 +230,7 @@ class Decider:
         """
         self._agenda.touch()
         if all(mac != link.mac for link in self._state.announcing_links):
-            self._parts.absence.lan_heard(now)
+            self._parts.absence.lan_heard(now, now)
             if address in self._state.plan.virtual:
                 self._parts.virtual.claimed(
                     address, mac, interface, self._state.address_book.name_of(mac), now
@@ -238,9 +238,9 @@ class Decider:
             else:
                 self._parts.conflicts.claimed(address, mac, interface, direct=direct, now=now)
 
-    def asked(self, sighting: Sighting, now: float) -> None:
-        """Hear a client ask for a service address."""
-        if self._parts.absence.lan_heard(now):
+    def asked(self, sighting: Sighting, at: float, now: float) -> None:
+        """Hear that a client asked for a service address, `at` a time that may be seconds ago."""
+        if self._parts.absence.lan_heard(at, now):
             self._agenda.touch()
         self._agenda.touch_plans()
         if sighting.vip in self._state.answers.now:
@@ -250,7 +250,7 @@ class Decider:
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None:
         """Take an answer to a probe of that kind, from `mac` on the link of that index, come at `at`."""
         self._agenda.touch_witnesses()
-        if self._parts.absence.lan_heard(at):
+        if self._parts.absence.lan_heard(at, at):
             self._agenda.touch()
         if self._state.watch.answered(link, address, mac, kind, at) is not None:
             self._state.rejoining.soon(at)

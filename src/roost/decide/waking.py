@@ -32,7 +32,7 @@ class Waking:
             return  # most wakes are the witnesses', and these have to be cheap
         self._agenda.touch()
         if self._state.settling.wake(now):
-            self._parts.absence.settle("nobody answered so far", now)
+            self._parts.absence.nobody_answered(now)
         if self._state.settling.asks_again(now):
             self._parts.absence.ask_peers(now)
         self._parts.virtual.wake(now)

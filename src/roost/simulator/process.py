@@ -179,7 +179,7 @@ class Process:
         if self.hands.is_left_to_the_process(asked):
             self.hands.reply(asked)
         if asked.asker is not None:
-            self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now)
+            self.decider.asked(Sighting(asked.target, asked.asker, asked.mac), now, now)
 
     def let_peers_wait(self, *, wait: bool) -> None:
         """Let what peers ask this process alone wait for the decider's next wake, or wake for it."""

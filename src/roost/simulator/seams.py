@@ -38,7 +38,7 @@ class DecidingMachine(Protocol):
     def accused(self, by: str, now: float) -> None: ...  # noqa: D102
     def hear(self, word: Word, now: float) -> None: ...  # noqa: D102
     def claimed(self, address: IPAddress, mac: bytes, interface: str, direct: bool, now: float) -> None: ...  # noqa: D102, FBT001
-    def asked(self, sighting: Sighting, now: float) -> None: ...  # noqa: D102
+    def asked(self, sighting: Sighting, at: float, now: float) -> None: ...  # noqa: D102
     def advert(self, received: Received, now: float) -> None: ...  # noqa: D102
     def answered(self, link: int, address: IPAddress, mac: bytes, kind: ProbeKind, at: float) -> None: ...  # noqa: D102
     def delivered(  # noqa: D102

@@ -281,7 +281,7 @@ class Adapters:
             self.spawn(self.delivery.verify())
 
     def _on_client(self, sighting: Sighting, at: float) -> None:
-        self.decider.asked(sighting, at)
+        self.decider.asked(sighting, at, self.now())
         self._driver.flush()
 
     def _hold_own(self, links: Sequence[Link]) -> None:

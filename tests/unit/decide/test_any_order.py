@@ -150,7 +150,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(sighting=sightings)
     def ask(self, sighting: Sighting) -> None:
         if sighting.vip in self.one.decider.state.plan.known:  # responders hear of nothing else
-            self.one.tell(self.one.decider.asked, sighting)
+            self.one.tell(self.one.decider.asked, sighting, self.one.now)
 
     @rule(ready=some, refused=some)
     def deliver(self, ready: frozenset[IPAddress], refused: frozenset[IPAddress]) -> None:

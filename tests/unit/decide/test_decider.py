@@ -671,7 +671,7 @@ def test_what_comes_back_while_it_is_held_is_announced_again() -> None:
 
 def test_what_is_passed_on_is_announced_no_more() -> None:
     one = returning()
-    one.tell(one.decider.asked, Sighting(THEIRS, CLIENT.client, CLIENT.mac))
+    one.tell(one.decider.asked, Sighting(THEIRS, CLIENT.client, CLIENT.mac), one.now)
     one.have(2, Verdict.UNREACHABLE)
     one.plug(link(mac=mac(77)))
     assert one.announced() == {THEIRS}
@@ -857,7 +857,7 @@ def test_who_was_away_and_hears_nobody_since_claims_nothing(away: Callable[[One]
 
 def test_hosts_are_asked_at_once_whether_it_hears() -> None:
     one = One(web(MINE))
-    one.tell(one.decider.asked, CLIENT)
+    one.tell(one.decider.asked, CLIENT, one.now)
     one.silent |= {2, 3}
     one.sleep(2.0)
     assert [each.hosts for each in one.of(AskHosts)] == [((CLIENT.client, CLIENT.mac),)]
@@ -873,11 +873,34 @@ def test_who_was_away_and_hears_nobody_but_knew_one_peer_alone_is_the_last() -> 
     assert one.answered == {MINE}
 
 
+@pytest.mark.parametrize("away", [slept, unplugged])
+def test_who_was_away_and_had_lost_several_and_hears_nobody_is_cut_off(away: Callable[[One], None]) -> None:
+    """They did not all die just then: with nobody to watch it would not find that it is deaf."""
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    away(one)
+    one.run(2.0)
+    assert one.happened().count(Happening.CUT_OFF) == 1
+    assert one.answered == frozenset()
+    one.tell(one.decider.asked, CLIENT, one.now)
+    one.run(0.2)
+    assert one.answered == {MINE}
+
+
+def test_without_witnesses_nobody_has_to_be_heard() -> None:
+    one = One(web(MINE), timing=None)
+    one.sleep(2.0)
+    one.run(0.2)
+    assert one.answered == {MINE}
+
+
 def test_what_waited_while_it_did_not_run_does_not_say_that_it_hears() -> None:
     one = One(web(MINE))
     one.silent |= {2, 3}
     one.sleep(2.0)
-    one.tell(one.decider.asked, CLIENT)
+    one.tell(one.decider.asked, CLIENT, one.now)
     one.run(0.2)
     assert one.answered == frozenset()
 
@@ -1042,13 +1065,29 @@ def test_a_deaf_node_that_hears_again_asks_before_it_answers() -> None:
     one.silent |= {2, 3}
     one.run(1.0)
     one.effects.clear()
-    one.tell(one.decider.asked, CLIENT)
+    one.tell(one.decider.asked, CLIENT, one.now)
     assert not one.isolated
     assert Happening.HEARD_AGAIN in one.happened()
     assert one.answered == frozenset()
     assert one.of(Join)
     one.tell(one.decider.synchronized)
     assert one.answered == {MINE}
+
+
+def test_what_a_client_asked_before_does_not_say_that_a_deaf_node_hears_again() -> None:
+    """Where the kernel answers, who asked is looked up now and then."""
+    one = One(web(MINE))
+    asked = one.now + 0.1
+    one.silent |= {2, 3}
+    one.run(1.0)
+    one.tell(one.decider.asked, CLIENT, asked)
+    assert one.isolated
+    one.plug(link(carrier=False))
+    one.run(1.0)
+    one.plug(link())
+    one.tell(one.decider.asked, CLIENT, asked)
+    one.run(2.0)
+    assert one.answered == frozenset()
 
 
 def test_a_deaf_node_that_hears_again_takes_over_as_before() -> None:
@@ -1593,7 +1632,7 @@ def test_what_one_says_that_was_lost_itself_a_moment_ago_does_not_count_either()
 
 def test_other_settings_leave_what_runs_as_it_is() -> None:
     one = One(web(MINE))
-    one.tell(one.decider.asked, CLIENT)
+    one.tell(one.decider.asked, CLIENT, one.now)
     one.tell(one.decider.wish, "n2", None)
     one.have(2, Verdict.DEAD)
     before, settled = one.answered, one.decider.state.settling.settled

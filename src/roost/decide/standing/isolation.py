@@ -30,6 +30,7 @@ class Isolation:
         self._heard_at = float("-inf")
         self._asked_at = float("-inf")
         self._looked = float("-inf")
+        self._since = float("-inf")  # when it was cut off
         self._wondered = float("-inf")
         self._asks_soon = False
         self._accusation: float | None = None  # when to judge whether an accusation is right
@@ -39,11 +40,20 @@ class Isolation:
         """Whether this node must not accuse others."""
         return self.cut_off or self.unplugged
 
-    def heard(self, now: float) -> bool:
-        """Take a sign of life of any other machine on the LAN; tells whether this node was cut off."""
-        self._heard_at = max(self._heard_at, now)
-        was, self.cut_off = self.cut_off, False
-        return was
+    def heard(self, at: float) -> bool:
+        """Take a sign of life of any other machine on the LAN; tells whether this node is cut off no more.
+
+        One that came `at` a time before it was proves nothing.
+        """
+        self._heard_at = max(self._heard_at, at)
+        if not self.cut_off or at < self._since:
+            return False
+        self.cut_off = False
+        return True
+
+    def cut_off_from(self, now: float) -> None:
+        """Take that this node has been cut off since `now`."""
+        self.cut_off, self._since, self._wondered = True, now, now
 
     def plug(self, now: float, *, carrier: bool) -> bool:
         """Take whether this node's links work; tells whether they do again: silence begins anew then."""
@@ -84,7 +94,7 @@ class Isolation:
             deaf = deaf or self._heard_at < self._asked_at
         news = deaf and not self.cut_off
         if news:
-            self.cut_off, self._wondered = True, now
+            self.cut_off_from(now)
         return news
 
     def next_wake(self) -> float | None:

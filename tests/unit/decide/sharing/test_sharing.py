@@ -57,7 +57,7 @@ def clients_of(*there: str, who: str = "n1") -> set[Sighting]:
 
 def asked_by_all(one: One) -> None:
     for client in CLIENTS:
-        one.tell(one.decider.asked, client)
+        one.tell(one.decider.asked, client, one.now)
 
 
 def test_it_answers_its_share_and_says_so() -> None:
