@@ -154,7 +154,7 @@ class Absence:
         self._may_be_deaf(now)
 
     def _may_be_deaf(self, now: float) -> None:
-        """Take that nobody was heard yet: that lasts a moment where witnesses ask, and silence says nothing."""
+        """Take that nobody was heard yet, where witnesses ask: silence says nothing meanwhile."""
         if self._state.settings.bind is not None and self._state.settings.timing is not None:
             self._state.asking.distrust_silence(now)
             self._state.isolation.ask_soon()
