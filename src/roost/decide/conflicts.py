@@ -103,6 +103,7 @@ class Conflicts:
         if instead is not None and self._is_better(peer, instead, ranking):
             self._state.succession.heard_leader(address)
             self._state.outbox.happened(Happening.HANDED_OVER, "its leader is heard again", address, to=peer)
+            self._doubts.note_answerer(address, peer, now)  # another stand-in may end, too
             self._publishing.reconsider([address], now)
             return
         namesakes = self._state.namesakes

@@ -391,6 +391,14 @@ def test_a_standby_before_this_one_that_is_heard_stands_in_instead() -> None:
     assert one.happened() == [Happening.HANDED_OVER]
 
 
+def test_a_standby_that_stands_in_instead_is_followed_when_it_is_lost() -> None:
+    one, address = mute_pair()
+    one.claim(address, 3)
+    one.have(3, Verdict.UNREACHABLE)
+    one.run(0.2)
+    assert one.answered == {address}
+
+
 def test_a_lost_standby_that_answers_is_yielded_to_as_anybody() -> None:
     one, address = mute_pair()
     one.have(3, Verdict.DEAD)

@@ -79,11 +79,15 @@ class Jury:
         return not watch.others or self.lost(watch, now) >= self._timing.losses
 
     def _verdicts(self, watch: Watched, now: float) -> dict[str, Kind]:
-        """Return what other witnesses have found of late; that they look, too, is no finding."""
+        """Return what other witnesses have found of late; that they look, too, is no finding.
+
+        Who is silent itself may find everybody silent, for it may be deaf; and so may this node.
+        """
         return {
             witness: kind
             for witness, (kind, when) in watch.word.items()
-            if now - when < 4 * self._timing.silence and kind is not Kind.LOOK
+            if now - when < 4 * self._timing.silence
+            and (kind is Kind.SEEN or (kind is Kind.SILENT and self._is_credible(witness, now)))
         }
 
     def _is_credible(self, witness: str, now: float) -> bool:

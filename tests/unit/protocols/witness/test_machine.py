@@ -63,6 +63,16 @@ def test_of_two_nodes_with_nobody_else_on_the_lan_neither_decides() -> None:
     assert lan.declared == []
 
 
+def test_who_is_not_heard_and_who_hears_nobody_do_not_confirm_each_other() -> None:
+    """Both find everybody silent, and each hears what the other says."""
+    lan = Lan(("n1", "n2", "n3", "n4"))
+    lan.run(1.0)
+    lan.passes = lambda source, target: source != "n4" and target != "n1"
+    lan.run(1.0)
+    assert {by for _, by, _ in lan.declared} == {"n2", "n3"}
+    assert lan.gone() == {"n1", "n4"}
+
+
 def test_a_node_that_one_witness_alone_does_not_reach_is_not_gone() -> None:
     lan = Lan()
     lan.run(1.0)
