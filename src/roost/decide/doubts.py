@@ -262,7 +262,7 @@ class Doubts:
         """Look whether nodes answer that say anew that a link flaps: it has to hold for a while first."""
         candidates = self._state.election.candidates
         flapping = {name for name, each in candidates.items() if each.deaf and before.get(name) != each}
-        self._await_led_by(flapping - {self._state.me}, now)
+        self.await_all_of(flapping - {self._state.me}, now)
 
     def _pass_standing_in_on(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look where nodes that go stood in; if it is this one that goes, the others get their turn."""

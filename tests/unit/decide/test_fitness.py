@@ -7,6 +7,7 @@ from roost.model.check import Check, Process, Result
 from roost.model.event import Happening
 from roost.model.fitness import Fitness
 from roost.model.node import Verdict
+from roost.model.sharing import Sharing
 from roost.protocols.words.fit import Fit, FitRow
 
 MINE, THEIRS = address_of(1, 2, 3), address_of(2, 1, 3)
@@ -224,4 +225,19 @@ def test_the_only_fit_node_whose_link_flaps_is_awaited_each_time_that_it_says_so
     one.have(2, deaf=True, waits=3)
     one.run(0.3)
     assert leader(one, THEIRS) == "n2"
+    assert one.answered == {THEIRS}
+
+
+def test_so_is_the_only_fit_one_that_shares_an_address() -> None:
+    one = One(web(THEIRS, track=(CHECK,), sharing=Sharing()))
+    checked(one, ILL)
+    says(one, 3, SICK)
+    one.answering = {2}
+    one.run(1.0)
+    one.have(2, deaf=True, waits=2)
+    one.run(0.5)
+    assert one.answered == frozenset()
+    one.answering = set()
+    one.have(2, deaf=True, waits=3)
+    one.run(0.5)
     assert one.answered == {THEIRS}
