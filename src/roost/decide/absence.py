@@ -7,6 +7,7 @@ from roost.decide.effects import Isolate, Join
 from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
+from roost.decide.standing.isolation import SEVERAL
 from roost.decide.standing.own_word import OwnWord
 from roost.decide.state import State
 from roost.model.address import IPAddress, in_order
@@ -17,7 +18,6 @@ from roost.model.node import Verdict
 __all__ = ["Absence"]
 
 _FLAPPING: Final = 2.0  # seconds between two returns of a link that flaps
-_SEVERAL: Final = 2  # others that do not all die while nobody listens
 _STEADY: Final = 0.5  # seconds that such a link has to hold before anything is answered there
 _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one to answer is enough
 
@@ -82,7 +82,7 @@ class Absence:
 
     def nobody_answered(self, now: float) -> None:
         """Go on without a peer's state, unless it is this node that hears nobody."""
-        if self._state.asking.listens or self._others() < _SEVERAL:
+        if self._state.asking.trusts_silence or self._others() < SEVERAL:
             self.settle("nobody answered so far", now)
         elif not self._state.isolation.cut_off:
             self._state.isolation.cut_off_from(now)
@@ -155,7 +155,7 @@ class Absence:
 
     def _may_be_deaf(self, now: float) -> None:
         """Take that nobody was heard yet, where witnesses ask: silence says nothing meanwhile."""
-        if self._state.settings.bind is not None and self._state.settings.timing is not None:
+        if self._state.watch.asks:
             self._state.asking.distrust_silence(now)
             self._state.isolation.ask_soon()
 
@@ -180,7 +180,7 @@ class Absence:
         was_cut_off = self._state.isolation.heard(at)
         if was_cut_off:
             self._come_back("somebody spoke", now)
-        asks_anew = not self._state.may_be_old(at) and self._state.asking.listen(at, now)
+        asks_anew = not self._state.may_be_old(at) and self._state.asking.trust_silence(at, now)
         return was_cut_off or asks_anew
 
     def lost_to_others(self, now: float, *, anew: bool = False) -> None:

@@ -73,7 +73,7 @@ class Asking:
             self.begin([address], now, known.patience if known else patience)
 
     @property
-    def listens(self) -> bool:
+    def trusts_silence(self) -> bool:
         """Whether silence is an answer."""
         return self._away is None
 
@@ -81,8 +81,8 @@ class Asking:
         """Take silence for no answer until anybody is heard."""
         self._away = now
 
-    def listen(self, at: float, now: float) -> bool:
-        """Learn that anybody was heard `at` that time; tells whether anything is asked for anew."""
+    def trust_silence(self, at: float, now: float) -> bool:
+        """Learn that anybody was heard at `at`; tells whether anything is asked for anew."""
         if self._away is None or at < self._away:
             return False
         self._away = None
@@ -128,12 +128,12 @@ class Asking:
                     # Who asks late waits late: the answer needs its time.
                     question.since = max(question.since, now - question.patience * _AT[question.asked - 1])
                     ask.add(address)
-            elif self.listens:
+            elif self.trusts_silence:
                 free.add(address)
         alone = frozenset(address for address in free if not self._open[address].heard)
         for address in free:
             del self._open[address]
-        waiting = [each for each in self._open.values() if each.asks or self.listens]
+        waiting = (each for each in self._open.values() if each.asks or self.trusts_silence)
         self._soonest = min((question.due for question in waiting), default=math.inf)
         if self._soonest <= now:  # some have to wait for others
             self._soonest = now + max(_BREATH, self._budget.wait(now, urgent=True))

@@ -122,17 +122,17 @@ def test_asked_anew_silence_from_before_says_nothing() -> None:
 
 
 def test_silence_answers_nothing_until_anybody_is_heard() -> None:
-    """Who may be deaf goes on asking, and asks anew once it hears: then silence counts."""
+    """Who may be deaf waits, and asks anew once it hears: then silence counts."""
     asking = Asking()
     asking.begin([VIP], 0.0, patience=0.2)
     asking.distrust_silence(0.0)
     only = frozenset({VIP})
     assert play(asking, 5.0) == [(0.0, "ask", only), (0.11, "ask", only)]
     assert asking.open == {VIP}
-    assert not asking.listen(-0.1, 5.0), "heard before"
-    assert asking.listen(5.0, 5.0)
+    assert not asking.trust_silence(-0.1, 5.0), "heard before"
+    assert asking.trust_silence(5.0, 5.0)
     assert play(asking, 9.0, now=5.0) == [(5.0, "ask", only), (5.11, "ask", only), (5.2, "free", only)]
-    assert not asking.listen(9.0, 9.0)
+    assert not asking.trust_silence(9.0, 9.0)
 
 
 def test_who_hears_in_time_asks_no_longer_than_others() -> None:
@@ -140,7 +140,7 @@ def test_who_hears_in_time_asks_no_longer_than_others() -> None:
     asking.begin([VIP], 0.0, patience=0.2)
     asking.distrust_silence(0.0)
     asking.wake(0.0)
-    assert not asking.listen(0.02, 0.02), "nothing is asked for anew"
+    assert not asking.trust_silence(0.02, 0.02), "nothing is asked for anew"
     assert play(asking, 1.0)[-1] == (0.2, "free", frozenset({VIP}))
 
 

@@ -12,8 +12,9 @@ from typing import Final
 from roost.model.link import Link
 from roost.protocols.machine import Endpoint, soonest
 
-__all__ = ["Isolation", "has_carrier"]
+__all__ = ["SEVERAL", "Isolation", "has_carrier"]
 
+SEVERAL: Final = 2  # peers that do not fall silent together: it is this node that hears nobody
 _DEAF: Final = 0.25  # seconds without a word from anybody, several peers among them
 _WONDER: Final = 0.1  # seconds without a word after which hosts are asked,
 _ASK: Final = 0.03  # again and again,
@@ -77,7 +78,7 @@ class Isolation:
         if self.cut_off:
             wonders = now >= self._wondered + _ASK_ON
         else:
-            wonders = proven >= 2 and now - self._heard_at >= _WONDER and now - self._wondered >= _ASK
+            wonders = proven >= SEVERAL and now - self._heard_at >= _WONDER and now - self._wondered >= _ASK
         if not (wonders or self._asks_soon):
             return False
         self._wondered, self._asks_soon = now, False
@@ -88,7 +89,7 @@ class Isolation:
         if now - self._looked > _ASLEEP:
             self._heard_at = max(self._heard_at, now)  # who did not listen cannot say that nobody spoke
         self._looked = now
-        deaf = proven >= 2 and now - self._heard_at > _DEAF
+        deaf = proven >= SEVERAL and now - self._heard_at > _DEAF
         if self._accusation is not None and now >= self._accusation:
             self._accusation = None
             deaf = deaf or self._heard_at < self._asked_at

@@ -81,6 +81,11 @@ class Watch:
         self._effects: list[Effect] = []
 
     @property
+    def asks(self) -> bool:
+        """Whether anybody on the LAN is asked at all."""
+        return self._kernels is not None
+
+    @property
     def proven(self) -> int:
         """How many of the watched kernels have answered, so that their silence means something."""
         return len(self._kernels.proven_subjects) if self._kernels is not None else 0
