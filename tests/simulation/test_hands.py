@@ -27,3 +27,14 @@ def test_a_process_that_was_frozen_hears_how_its_addresses_are_and_not_how_they_
     assert [each.name for each in process.desired.services] == ["s0", "s1"]
     assert process.decider.state.delivery.ready == process.host.kernel.delivered
     assert len(process.host.kernel.delivered) == 2
+
+
+def test_a_process_that_is_frozen_while_it_starts_starts_when_it_runs_again() -> None:
+    """A host that stands still does nothing: what peers tell it later is not of before."""
+    faults = (Fault("kill", 5.0, 0.1, "n2"), Fault("freeze", 5.2, 4.0, "n2"))
+    schedule = Schedule(1, 2, 1, 1, "default", (ServiceSpec("s0", "198.18.0.100"),), faults, 12.0)
+    world = World(schedule, make_decider, record=False)
+    world.run_until(9.1)
+    assert world.hosts["n2"].process is None
+    world.run_until(9.3)
+    assert world.hosts["n2"].process is not None

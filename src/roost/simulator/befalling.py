@@ -65,10 +65,7 @@ class Befalling:
         self._port(fault).settle()
 
     def _freeze(self, fault: Fault, by: int) -> None:
-        host = self._host(fault)
-        host.frozen += by
-        if host.process is not None:
-            host.process.resume()
+        self._host(fault).freeze(by)
 
     def _stop(self, fault: Fault, by: int) -> None:
         """Kill, or ask to leave; whoever is still leaving when the time is up is killed. Then start again."""

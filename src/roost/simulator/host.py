@@ -225,9 +225,18 @@ class Host:
             return
         if self._stops_clock:
             self.offset -= self.clock.now - self._paused_at
+        self.resume()
+
+    def freeze(self, by: int) -> None:
+        """Let the process stand still once more, or once less."""
+        self.frozen += by
+        self.resume()
+
+    def resume(self) -> None:
+        """Let the process go on where it stood still, if it runs now."""
         if self.process is not None:
             self.process.resume()
-        elif self._boots_late:
+        elif self._boots_late and self.runs:
             self._booted()
 
     def wish(self, node: str, *, wish: bool) -> None:
@@ -273,9 +282,9 @@ class Host:
             )
 
     def _booted(self) -> None:
-        self._boots_late = bool(self.paused)
+        self._boots_late = not self.runs
         if self._boots_late:
-            return  # its clock may stand still, too: what began meanwhile would see it go back
+            return  # what stands still starts nothing
         self._booting = False
         if self.stopped or self.process is not None:
             return

@@ -237,7 +237,7 @@ class Witness:
             return
         late = self._lateness(now)
         self._stale = True
-        watch.word[statement.sender] = (statement.kind, now)
+        watch.word[statement.sender] = (statement.kind, min(now - late, self._own_link.may_be_of(now)))
         if statement.kind is not Kind.SEEN:
             watch.pressed_until = now + self._timing.silence
             watch.missed_since = min(watch.missed_since, now - self._timing.flight)

@@ -12,6 +12,7 @@ __all__ = ["OwnLink"]
 
 _DEAF: Final = 0.2  # seconds without any answer: this node's own link did not work
 _SLOW: Final = 0.05  # seconds that an answer may take on a link that works badly
+_BACKLOG: Final = 0.01  # seconds in which a process that runs again reads what waited
 _LATE: Final = 64  # late wakes remembered: a verdict looks at a fraction of a second
 
 
@@ -56,6 +57,11 @@ class OwnLink:
     def asleep_since(self, since: float) -> float:
         """Return for how many seconds after `since` this process did not run, and asked nothing."""
         return sum(late for when, late in self._late if when > since)
+
+    def may_be_of(self, now: float) -> float:
+        """Return when that was said at the earliest which is read `now`: it may have waited here."""
+        when, late = self._late[-1] if self._late else (now, 0.0)
+        return when - late if now - when <= _BACKLOG else now
 
     def works(self, watch: Watched, now: float) -> bool:
         """Tell whether this node's own link has worked for long enough to blame the subject.

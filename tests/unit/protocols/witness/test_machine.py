@@ -140,6 +140,35 @@ def test_a_witness_that_was_stopped_itself_blames_nobody_when_it_wakes() -> None
     assert lan.declared == []
 
 
+@pytest.mark.parametrize("timers_first", [True, False])
+def test_a_word_that_waited_while_a_witness_did_not_run_confirms_no_silence(timers_first: bool) -> None:  # noqa: FBT001
+    """It was said before, as was what this witness asked in vain: the subject may be back since."""
+    witness = Witness("n1", DEFAULT, Budget(None))
+    witness.watch({"n2": frozenset({"n3"}), "n3": frozenset({"n2"})}, 0.0)
+    now, lost_at = 0.0, 2.0
+    while now < lost_at + 0.06:
+        now = max(witness.next_wake() or now, now + 0.001)
+        for subject in ("n3",) if now > lost_at else ("n2", "n3"):
+            for kind in ProbeKind:
+                witness.answered(subject, now, kind)
+        witness.wake(now)
+    assert "n2" in witness.owing
+    assert declared(witness) == []
+    now += 2.0  # it did not run
+    word = Statement(Kind.SILENT, "n3", "n2")
+    for step in (witness.wake, lambda at: witness.receive(word, at))[:: 1 if timers_first else -1]:
+        step(now)
+    assert declared(witness) == []
+    now += 0.1
+    witness.wake(now)
+    witness.receive(word, now)
+    assert [effect.subject for effect in declared(witness)] == ["n2"]
+
+
+def declared(witness: Witness) -> list[Declare]:
+    return [effect for effect in witness.effects() if isinstance(effect, Declare)]
+
+
 def test_the_time_in_which_a_witness_did_not_run_is_not_counted_as_silence() -> None:
     lan = Lan(("n1", "n2"))
     lan.run(1.0)
