@@ -90,6 +90,11 @@ def _no_isolation(decider: Decider) -> None:
     _replace(isolation, plug=_no, heard=_no, accused=_nothing, look=_no, wonders=_no)
 
 
+def _no_hush(decider: Decider) -> None:
+    """It goes on claiming what it took over a moment before it heard nobody any more."""
+    _replace(decider.state.announcing, hush=_nothing)
+
+
 MUTANTS: Final[Mapping[str, Callable[[Decider], None]]] = MappingProxyType(
     {
         "no hold at a handover": _no_hold,
@@ -102,5 +107,6 @@ MUTANTS: Final[Mapping[str, Callable[[Decider], None]]] = MappingProxyType(
         "no patrol": _no_patrol,
         "no isolation": _no_isolation,
         "no fitness": _no_fitness,
+        "no hush": _no_hush,
     }
 )

@@ -1,8 +1,8 @@
 """A campaign must be able to fail: with one rule broken, a schedule is found that the product survives.
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second; those of
-"no damping", "no isolation" and "no fitness" were written by hand: a campaign hardly draws one fault of one
-node seven times in a row. Not found is "no lease": a hung node that goes on answering in its kernel serves
+"no damping", "no isolation", "no fitness" and "no hush" were written by hand: a campaign hardly draws one
+fault of one node seven times in a row. Not found is "no lease": a hung node that goes on answering in its kernel serves
 its clients, and whoever takes over from it for another reason hears it answer, and yields.
 """
 
@@ -24,6 +24,7 @@ FOUND = [
     ("no damping", "no-damping", "flapping", 8),
     ("no isolation", "no-isolation", "flapping", 7),
     ("one witness suffices", "one-witness", "verdict", 1),
+    ("no hush", "no-hush", "deaf", 2),
 ]
 SCHEDULES = Path(__file__).parent.parent / "schedules"
 

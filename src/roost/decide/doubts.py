@@ -83,10 +83,13 @@ class Doubts:
     def passed(self, address: IPAddress, peer: str, now: float) -> None:
         """Hear that `peer` has taken over what this node held for it: now it can be watched by that.
 
-        Another than the leader may have given it up by now, for this node.
+        Another than the leader may have given it up by now, for this node; and one that wants other services
+        may have claimed it before it did.
         """
         if peer != self._state.plan.lead(address).node:
             self._await(address, now)
+        elif self._state.wants_others(peer):
+            self._await(address, now, question=True)
         if peer not in self._led_by_peers:
             self._watch(now)
 
@@ -321,11 +324,20 @@ class Doubts:
         return any(self._state.plan.lead(each).node == leader for each in self.stand_ins.by_address)
 
     def _await(
-        self, address: IPAddress, now: float, *, after: float = 0.0, stand_in: str | None = None
+        self,
+        address: IPAddress,
+        now: float,
+        *,
+        after: float = 0.0,
+        question: bool = False,
+        stand_in: str | None = None,
     ) -> None:
         lead = self._state.plan.lead(address)
-        if lead.node not in (None, self._state.me) and not lead.sharers:
-            self.await_claim(address, str(lead.node), lead.standbys, now, after=after, stand_in=stand_in)
+        if lead.node in (None, self._state.me) or lead.sharers:
+            return
+        self.await_claim(
+            address, str(lead.node), lead.standbys, now, after=after, question=question, stand_in=stand_in
+        )
 
     def _await_led_by(
         self, names: Collection[str], now: float, *, mute: bool = False, question: bool = False

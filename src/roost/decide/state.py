@@ -244,6 +244,10 @@ class State:
         verdict = self.verdict(name)
         return verdict is not None and verdict.active
 
+    def wants_others(self, name: str) -> bool:
+        """Tell whether a node wants other services than this one."""
+        return any(each.name == name and each.wants_others(self.desired.digest) for each in self.members)
+
     def was_witnessed(self, name: str) -> bool:
         """Tell whether what is held of a node was seen on the wire, or said by itself."""
         return self.verdict(name) not in (None, Verdict.DEAD)

@@ -1,6 +1,7 @@
-"""Two rules about nodes rather than addresses: who is declared gone, and who leads again and again.
+"""Three rules about nodes rather than addresses: who is declared gone, who claims, who leads again and again.
 
     verdict   a node is declared gone that nothing has befallen of late, and that another node could hear
+    deaf      a node that hears nobody, and has had the time to find out, claims what another one answers
     flapping  a lead returns again and again to a node that gets lost each time, although others could have it
 
 Faults on the accuser excuse nothing: it has to know that it may be the one. But times are by its own clock:
@@ -15,9 +16,10 @@ from typing import Final
 from roost.simulator.host import Host
 from roost.simulator.lan import Lan
 
-__all__ = ["Returns", "Untouched"]
+__all__ = ["Deaf", "Returns", "Untouched"]
 
 _SETTLED: Final = 1.0  # seconds: what befell a node before that is over
+_SEVERAL: Final = 2  # others do not fall silent together: of fewer each may be the one
 _WINDOW: Final = 20.0  # seconds in which returns are counted
 
 
@@ -61,6 +63,40 @@ class Untouched:
     def _is_well(self, host: Host, accuser: Host) -> bool:
         since = self._since.get(host.name)
         return host.untouched and since is not None and accuser.time() - since[accuser.name] >= _SETTLED
+
+
+class Deaf:
+    """Since when each node that runs hears nobody any more, having had several others; times are virtual."""
+
+    def __init__(self, lan: Lan) -> None:
+        self._lan = lan
+        self._since: dict[str, float] = {}
+        self._had: dict[str, bool] = {}  # whether it could talk with several when it heard last
+
+    def look(self, hosts: Collection[Host], now: float) -> None:
+        """Take how they are at this moment."""
+        for host in hosts:
+            if host.process is None or host.process.began > self._since.get(host.name, now):
+                self._had[host.name] = False  # it has heard nobody yet, and may well be alone
+            if host.port.hears:
+                self._had[host.name] = host.process is not None and self._others(host, hosts) >= _SEVERAL
+            if host.port.hears or not host.runs or not self._had.get(host.name):
+                self._since.pop(host.name, None)
+            else:
+                self._since.setdefault(host.name, now)
+
+    def knows(self, host: Host, now: float) -> bool:
+        """Tell whether a node has heard nobody for so long that it has to know."""
+        return not host.port.hears and now - self._since.get(host.name, now) >= _SETTLED
+
+    def _others(self, host: Host, hosts: Collection[Host]) -> int:
+        return sum(
+            each is not host
+            and each.process is not None
+            and each.runs
+            and self._lan.connected(each.port, host.port)
+            for each in hosts
+        )
 
 
 @dataclass(slots=True)

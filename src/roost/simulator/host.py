@@ -6,7 +6,7 @@ host's own monotonic scale.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv4Interface
@@ -44,7 +44,8 @@ _GRACE: Final = 10.0  # seconds after which it ends anyway
 class Surroundings:
     """What hosts share: time, the LAN, each other, and who is told what happened.
 
-    `note` takes who, what, and words for people; `declared` who says of whom that it is gone.
+    `note` takes who, what, and words for people; `declared` who says of whom that it is gone, `claimed` who
+    tells everybody that it has which addresses.
     """
 
     clock: Clock
@@ -54,6 +55,7 @@ class Surroundings:
     note: Callable[[str, str, str], None]
     answers_changed: Callable[[], None]
     declared: Callable[[str, str], None]
+    claimed: Callable[[str, Collection[IPAddress]], None]
     hosts: dict[Endpoint, "Host"] = field(default_factory=dict)
 
 
@@ -377,8 +379,11 @@ class Host:
 
     def broadcast_claims(self, source: bytes, claims: tuple[Claim, ...]) -> None:
         """Send claims to everybody."""
-        for port in self._lan.broadcast(self.port, source):
+        ports = self._lan.broadcast(self.port, source)
+        for port in ports:
             self._reach(port, partial(port.station.hear_claims, claims, broadcast=True))
+        if ports:
+            self._around.claimed(self.name, [claim.address for claim in claims])
 
     def broadcast_question(self, address: IPAddress) -> None:
         """Ask everybody for an address without teaching anybody anything."""

@@ -14,13 +14,14 @@ has to have exactly one answerer as others have.
     broken    the same breaks a client's connection
     loop      a node passes on twice what peers passed on to it
     verdict   a node is declared gone that is well, and another one could have told
+    deaf      a node that hears nobody claims what another one answers
     flapping  a lead returns again and again to a node that gets lost each time; a share may
     stuck     after the last fault a client's packets stay unanswered
     table     a machine's table grows without bound
     error     a machine fails
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -29,7 +30,7 @@ from roost.model.address import IPAddress
 from roost.model.tenure import NEVER
 from roost.protocols.words.metadata import Metadata
 from roost.simulator.askers import ANYBODY, ASKERS, Asked
-from roost.simulator.blame import Returns, Untouched
+from roost.simulator.blame import Deaf, Returns, Untouched
 from roost.simulator.client import Client, State
 from roost.simulator.clock import START
 from roost.simulator.faults import PLANNED, Fault, Schedule
@@ -131,10 +132,16 @@ class Judge:
         self._before: tuple[Sequence[_Seen], frozenset[IPAddress]] = ((), frozenset())
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
+        # With VRRP the master claims, whatever it hears; what is shared nobody claims for all.
+        self._claimed = frozenset(
+            spec.ip for spec in world.schedule.services if not (spec.vrid or spec.shared)
+        )
         self._untouched = Untouched(world.lan)
+        self._deaf = Deaf(world.lan)
         self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
         world.on_verdict = self._at_a_verdict
+        world.on_claims = self._at_claims
         world.clock.after(bounds.look, self._tick)
 
     def _tick(self) -> None:
@@ -163,6 +170,17 @@ class Judge:
         if witness := self._untouched.wronged(hosts[accuser], hosts[subject], hosts, now):
             self._break("verdict", f"{accuser} declares {subject} gone, which is well, as {witness} hears")
 
+    def _at_claims(self, name: str, addresses: Collection[IPAddress]) -> None:
+        host, now = self._world.hosts[name], self._world.clock.now
+        if not self._deaf.knows(host, now):
+            return
+        claimed = self._claimed.intersection(addresses)
+        for key, watched in self._watched.items():
+            reached = key[0] == host.port.switch or not self._world.lan.split
+            if reached and key[1] in claimed and (others := watched.who - {name}):
+                who = ", ".join(sorted(others))
+                self._break("deaf", f"{_place(key)}: {name} hears nobody, and claims what {who} answers")
+
     def _at_a_change(self) -> None:
         """Look between two looks: a planned move must not cost a moment."""
         if self._planned is not None:
@@ -175,6 +193,7 @@ class Judge:
             self._before = seen, offered
             self._take(seen, offered, now)
         self._untouched.look(hosts, now)
+        self._deaf.look(hosts, now)
         quiet = self._world.quiet
         if quiet >= self._bounds.rest - self._bounds.before:
             self._note_words(now)

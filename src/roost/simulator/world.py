@@ -5,7 +5,7 @@ Schedule -> World -> hosts, clients; faults begin and end when it says
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -58,11 +58,19 @@ class World:
         self.on_verdict: Callable[[str, str], None] = lambda *_: (
             None
         )  # gets who is declared gone, and by whom
+        self.on_claims: Callable[[str, Collection[IPAddress]], None] = lambda *_: None  # gets who, and what
         self._recording = record
         self._seed = schedule.seed
         self.lan = Lan(schedule.switches, self._chance("lan"), passes_gossip=schedule.frames)
         around = Surroundings(
-            self.clock, self.lan, make, schedule.profile, self._note, self._answers_changed, self._declared
+            self.clock,
+            self.lan,
+            make,
+            schedule.profile,
+            self._note,
+            self._answers_changed,
+            self._declared,
+            self._claimed,
         )
         self.hosts = {name: self._host(around, name, at) for at, name in enumerate(schedule.names)}
         self.services = {spec.name: spec for spec in schedule.services}
@@ -159,6 +167,9 @@ class World:
 
     def _declared(self, accuser: str, subject: str) -> None:
         self.on_verdict(accuser, subject)
+
+    def _claimed(self, name: str, addresses: Collection[IPAddress]) -> None:
+        self.on_claims(name, addresses)
 
     def _client_moved(self, client: Client, address: IPAddress, who: str | None) -> None:
         self._note(client.name, "ping", f"{address} {who or 'nobody'}")

@@ -622,6 +622,20 @@ def test_an_address_passed_on_is_answered_until_the_new_leader_claims_it() -> No
     assert Happening.HANDED_OVER in one.happened()
 
 
+def test_what_a_new_leader_claimed_before_it_wanted_other_services_is_asked_for() -> None:
+    """Its claim may come late: then it says that it has what it has given up by now."""
+    one = One(web(THEIRS), peers=(3,))
+    one.have(2, digest="same")
+    one.run(0.1)
+    one.have(2, digest="other services")
+    one.claim(THEIRS, 2)
+    assert one.answered == frozenset()
+    one.effects.clear()
+    one.run(0.5)
+    assert one.asked() == {THEIRS}
+    assert one.answered == {THEIRS}
+
+
 def test_what_another_than_the_leader_took_is_asked_for() -> None:
     """It may have stood in, and have given that up for this node at the same time."""
     one = One(web(THEIRS), peers=(3,))

@@ -65,7 +65,7 @@ class Sharers:
         turn of this node, which does not share it.
         """
         watched, self._watched = self._watched, self._state.duties.keys()
-        self.call_all([name for name in self._watched - watched if self._wants_others(name)], now)
+        self.call_all([name for name in self._watched - watched if self._state.wants_others(name)], now)
         changed = [name for name in tuple(self._state.presence.nodes) if self._is_known_now(name)]
         lead, me = self._state.plan.lead, self._state.me
         incomplete = self._state.roll_call.incomplete
@@ -123,11 +123,6 @@ class Sharers:
         """Tell whether a node wants the same services, so that one without an answer tells of all."""
         digest = self._state.desired.digest
         return any(each.name == name and each.metadata.digest == digest for each in self._state.members)
-
-    def _wants_others(self, name: str) -> bool:
-        """Tell whether a node wants other services than this one."""
-        digest = self._state.desired.digest
-        return any(each.name == name and each.wants_others(digest) for each in self._state.members)
 
     def _is_known_now(self, name: str) -> bool:
         """Tell whether a lost node does not count as there any more: it is back, or was found gone."""

@@ -141,7 +141,7 @@ def test_a_witness_that_was_stopped_itself_blames_nobody_when_it_wakes() -> None
 
 
 @pytest.mark.parametrize("timers_first", [True, False])
-def test_a_word_that_waited_while_a_witness_did_not_run_confirms_no_silence(timers_first: bool) -> None:  # noqa: FBT001
+def test_a_word_that_waited_while_a_witness_did_not_run_confirms_no_silence(timers_first: bool) -> None:
     """It was said before, as was what this witness asked in vain: the subject may be back since."""
     witness = Witness("n1", DEFAULT, Budget(None))
     witness.watch({"n2": frozenset({"n3"}), "n3": frozenset({"n2"})}, 0.0)
