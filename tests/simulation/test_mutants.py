@@ -2,8 +2,8 @@
 
 The schedules are short ones for what campaigns of the mutants found, so that each costs a second; those of
 "no damping", "no isolation", "no fitness" and "no hush" were written by hand: a campaign hardly draws one
-fault of one node seven times in a row. Not found is "no lease": a hung node that goes on answering in its kernel serves
-its clients, and whoever takes over from it for another reason hears it answer, and yields.
+fault of one node seven times in a row. Not found is "no lease": a hung node that goes on answering in its
+kernel serves its clients, and whoever takes over from it for another reason hears it answer, and yields.
 """
 
 from pathlib import Path
