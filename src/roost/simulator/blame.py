@@ -70,33 +70,34 @@ class Deaf:
 
     def __init__(self, lan: Lan) -> None:
         self._lan = lan
+        self._had_several: dict[str, bool] = {}  # of those that hear nobody
         self._since: dict[str, float] = {}
-        self._had: dict[str, bool] = {}  # whether it could talk with several when it heard last
 
     def look(self, hosts: Collection[Host], now: float) -> None:
         """Take how they are at this moment."""
         for host in hosts:
-            if host.process is None or host.process.began > self._since.get(host.name, now):
-                self._had[host.name] = False  # it has heard nobody yet, and may well be alone
+            name, process = host.name, host.process
             if host.port.hears:
-                self._had[host.name] = host.process is not None and self._others(host, hosts) >= _SEVERAL
-            if host.port.hears or not host.runs or not self._had.get(host.name):
-                self._since.pop(host.name, None)
+                self._had_several.pop(name, None)
+                self._since.pop(name, None)
+                continue
+            if process is None or now - process.began < _SETTLED:
+                self._had_several[name] = False  # it may well take itself for alone
+            elif name not in self._had_several:
+                self._had_several[name] = sum(self._could_talk(host, each) for each in hosts) >= _SEVERAL
+            if self._had_several[name] and host.runs:
+                self._since.setdefault(name, now)
             else:
-                self._since.setdefault(host.name, now)
+                self._since.pop(name, None)
 
     def knows(self, host: Host, now: float) -> bool:
         """Tell whether a node has heard nobody for so long that it has to know."""
         return not host.port.hears and now - self._since.get(host.name, now) >= _SETTLED
 
-    def _others(self, host: Host, hosts: Collection[Host]) -> int:
-        return sum(
-            each is not host
-            and each.process is not None
-            and each.runs
-            and self._lan.connected(each.port, host.port)
-            for each in hosts
-        )
+    def _could_talk(self, host: Host, other: Host) -> bool:
+        """Tell whether `host` could talk with another one before it heard nobody."""
+        present = other is not host and other.process is not None and other.runs
+        return present and other.port.sends and other.port.hears and self._lan.joined(host.port, other.port)
 
 
 @dataclass(slots=True)

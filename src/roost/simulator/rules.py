@@ -133,7 +133,7 @@ class Judge:
         self._lead_words: tuple[object, ...] = ()
         self._changed_word = now  # when a node said something else about its own standing
         # With VRRP the master claims, whatever it hears; what is shared nobody claims for all.
-        self._claimed = frozenset(
+        self._claimable = frozenset(
             spec.ip for spec in world.schedule.services if not (spec.vrid or spec.shared)
         )
         self._untouched = Untouched(world.lan)
@@ -174,7 +174,7 @@ class Judge:
         host, now = self._world.hosts[name], self._world.clock.now
         if not self._deaf.knows(host, now):
             return
-        claimed = self._claimed.intersection(addresses)
+        claimed = self._claimable.intersection(addresses)
         for key, watched in self._watched.items():
             reached = key[0] == host.port.switch or not self._world.lan.split
             if reached and key[1] in claimed and (others := watched.who - {name}):
