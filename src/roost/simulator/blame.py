@@ -60,6 +60,13 @@ class Untouched:
         )
         return next(able, "")
 
+    def well_beside(self, host: Host, hosts: Collection[Host]) -> int:
+        """Return how many others are well that `host` could hear, did its own port work."""
+        return sum(
+            each is not host and self._is_well(each, host) and self._lan.joined(host.port, each.port)
+            for each in hosts
+        )
+
     def _is_well(self, host: Host, accuser: Host) -> bool:
         since = self._since.get(host.name)
         return host.untouched and since is not None and accuser.time() - since[accuser.name] >= _SETTLED
@@ -68,8 +75,8 @@ class Untouched:
 class Deaf:
     """Since when each node that runs hears nobody any more, having had several others; times are virtual."""
 
-    def __init__(self, lan: Lan) -> None:
-        self._lan = lan
+    def __init__(self, untouched: Untouched) -> None:
+        self._untouched = untouched
         self._had_several: dict[str, bool] = {}  # of those that hear nobody
         self._since: dict[str, float] = {}
 
@@ -84,7 +91,7 @@ class Deaf:
             if process is None or now - process.began < _SETTLED:
                 self._had_several[name] = False  # it may well take itself for alone
             elif name not in self._had_several:
-                self._had_several[name] = sum(self._could_talk(host, each) for each in hosts) >= _SEVERAL
+                self._had_several[name] = self._untouched.well_beside(host, hosts) >= _SEVERAL
             if self._had_several[name] and host.runs:
                 self._since.setdefault(name, now)
             else:
@@ -93,11 +100,6 @@ class Deaf:
     def knows(self, host: Host, now: float) -> bool:
         """Tell whether a node has heard nobody for so long that it has to know."""
         return not host.port.hears and now - self._since.get(host.name, now) >= _SETTLED
-
-    def _could_talk(self, host: Host, other: Host) -> bool:
-        """Tell whether `host` could talk with another one before it heard nobody."""
-        present = other is not host and other.process is not None and other.runs
-        return present and other.port.sends and other.port.hears and self._lan.joined(host.port, other.port)
 
 
 @dataclass(slots=True)

@@ -137,7 +137,7 @@ class Judge:
             spec.ip for spec in world.schedule.services if not (spec.vrid or spec.shared)
         )
         self._untouched = Untouched(world.lan)
-        self._deaf = Deaf(world.lan)
+        self._deaf = Deaf(self._untouched)
         self._returns = {key: Returns() for key in self._watched}
         world.on_answers = self._at_a_change
         world.on_verdict = self._at_a_verdict
