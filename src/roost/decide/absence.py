@@ -3,7 +3,7 @@
 from typing import Final
 
 from roost.decide.doubts import Doubts
-from roost.decide.effects import Isolate, Join
+from roost.decide.effects import AskHosts, Isolate, Join
 from roost.decide.failback import Failback
 from roost.decide.leading import ABSENT, UNPROVEN, Leading
 from roost.decide.publishing import Publishing
@@ -14,11 +14,14 @@ from roost.model.address import IPAddress, in_order
 from roost.model.election import Move
 from roost.model.event import Event, Happening, Level
 from roost.model.node import Verdict
+from roost.protocols.witness.voice import ProbeKind
 
 __all__ = ["Absence"]
 
 _FLAPPING: Final = 2.0  # seconds between two returns of a link that flaps
 _STEADY: Final = 0.5  # seconds that such a link has to hold before anything is answered there
+_ANSWER: Final = 0.1  # seconds for any host's answer
+_HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
 _RESETTLE_WITH: Final = 3  # peers asked for their state at once; the first one to answer is enough
 
 
@@ -42,6 +45,7 @@ class Absence:
         self._failback = failback
         self._doubts = doubts
         self._returned = float("-inf")  # when this node heard others again last
+        self._asked_hosts = False  # whether this node hears, since it was away
         self._unsure: frozenset[str] = frozenset()  # nodes that it lost when it heard nobody
 
     def settle(self, why: str, now: float) -> None:
@@ -81,12 +85,22 @@ class Absence:
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
 
     def nobody_answered(self, now: float) -> None:
-        """Go on without a peer's state, unless it is this node that hears nobody."""
-        if self._state.asking.trusts_silence or self._others() < SEVERAL:
+        """Go on without a peer's state, unless it is this node that hears nobody: hosts are asked before."""
+        isolation = self._state.isolation
+        if not self._state.watch.asks or self._others() < SEVERAL or isolation.hears(now):
             self.settle("nobody answered so far", now)
-        elif not self._state.isolation.cut_off:
-            self._state.isolation.cut_off_from(now)
+        elif not self._asked_hosts:
+            self._asked_hosts = True
+            self.ask_hosts()
+            self._state.settling.unsettle(now, _ANSWER)
+        elif not isolation.cut_off:
+            isolation.cut_off_from(now)
             self.hears_nobody(now)
+
+    def ask_hosts(self) -> None:
+        """Ask hosts of the LAN, any of which may prove that this node hears."""
+        hosts = self._state.clients.known_hosts()
+        self._state.outbox.put(AskHosts(hosts, ProbeKind.ECHO, _HOSTS_ASKED))
 
     def _others(self) -> int:
         """Return how many there are that do not leave; those that this node lost may well be there."""
@@ -108,6 +122,7 @@ class Absence:
         if self._state.settings.bind is None:
             return
         self._state.settling.unsettle(now, self._state.settings.settle_time)
+        self._asked_hosts = False
         self._failback.was_away(now)
         self._own_word.describe(now)  # before any peer asks: what was known before is told to nobody as true
         self._leading.absent = patience  # what it leads, it may find out only with the link

@@ -1,17 +1,12 @@
 """What is due: the lease first, then the witnesses, and the others only when it is their time."""
 
-from typing import Final
-
 from roost.decide import census
 from roost.decide.effects import AskHosts, Declare, Renew
 from roost.decide.parts import Parts
 from roost.model.event import Event, Happening, Level
 from roost.protocols.machine import Effect
-from roost.protocols.witness.voice import ProbeKind
 
 __all__ = ["Waking"]
-
-_HOSTS_ASKED: Final = 4  # at once, that may prove that this node's link works
 
 
 class Waking:
@@ -81,8 +76,7 @@ class Waking:
             self._parts.doubts.doubt(missed, now)
         proven = self._state.watch.proven
         if self._state.isolation.wonders(now, proven):
-            hosts = self._state.clients.known_hosts()
-            self._state.outbox.put(AskHosts(hosts, ProbeKind.ECHO, _HOSTS_ASKED))
+            self._parts.absence.ask_hosts()
         if self._state.isolation.look(now, proven):
             self._parts.absence.hears_nobody(now)
             self._agenda.touch()

@@ -911,6 +911,26 @@ def test_who_was_away_and_had_lost_several_and_hears_nobody_is_cut_off(away: Cal
     assert one.answered == {MINE}
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_was_away_and_heard_somebody_at_first_asks_hosts_before_it_settles(answers: bool) -> None:
+    """It may be deaf again; nobody it watches is left by whose silence it would find that."""
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    unplugged(one)
+    one.tell(one.decider.asked, CLIENT, one.now)
+    one.run(0.65)
+    one.effects.clear()
+    one.run(0.1)
+    assert [each.hosts for each in one.of(AskHosts)] == [((CLIENT.client, CLIENT.mac),)]
+    if answers:
+        one.tell(one.decider.answered, link().index, CLIENT.client, CLIENT.mac, ProbeKind.ECHO)
+    one.run(0.1)
+    assert (Happening.CUT_OFF in one.happened()) is not answers
+    assert (Happening.SETTLED in one.happened()) is answers
+
+
 def test_without_witnesses_nobody_has_to_be_heard() -> None:
     one = One(web(MINE), timing=None)
     one.sleep(2.0)

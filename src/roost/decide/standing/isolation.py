@@ -52,6 +52,10 @@ class Isolation:
         self.cut_off = False
         return True
 
+    def hears(self, now: float) -> bool:
+        """Tell whether anybody was heard of late."""
+        return now - self._heard_at <= _DEAF
+
     def cut_off_from(self, now: float) -> None:
         """Take that this node has been cut off since `now`."""
         self.cut_off, self._since, self._wondered = True, now, now
