@@ -28,7 +28,8 @@ class Isolation:
     def __init__(self) -> None:
         self.cut_off = False
         self.unplugged = False
-        self._heard_at = float("-inf")
+        self._spoken_at = float("-inf")  # when anybody was heard last
+        self._heard_at = float("-inf")  # the same, or since when silence counts
         self._asked_at = float("-inf")
         self._looked = float("-inf")
         self._since = float("-inf")  # when it was cut off
@@ -46,6 +47,11 @@ class Isolation:
 
         One that came `at` a time before it was proves nothing.
         """
+        self._spoken_at = max(self._spoken_at, at)
+        return self._begin_anew(at)
+
+    def _begin_anew(self, at: float) -> bool:
+        """Let silence count from `at`; tells whether this node is cut off no more."""
         self._heard_at = max(self._heard_at, at)
         if not self.cut_off or at < self._since:
             return False
@@ -53,8 +59,8 @@ class Isolation:
         return True
 
     def hears(self, now: float) -> bool:
-        """Tell whether anybody was heard of late."""
-        return now - self._heard_at <= _DEAF
+        """Tell whether anybody was heard of late, in truth: looks that come seldom begin the silence anew."""
+        return now - self._spoken_at <= _DEAF
 
     def cut_off_from(self, now: float) -> None:
         """Take that this node has been cut off since `now`."""
@@ -65,7 +71,7 @@ class Isolation:
         back = self.unplugged and carrier
         self.unplugged = not carrier
         if back:
-            self.heard(now)
+            self._begin_anew(now)
         return back
 
     def ask_soon(self) -> None:

@@ -133,3 +133,14 @@ def test_whether_the_link_that_carries_gossip_works(
     links: tuple[object, ...], bind: Endpoint | None, works: bool
 ) -> None:
     assert has_carrier(links, bind) is works  # type: ignore[arg-type]
+
+
+def test_looks_that_come_seldom_and_a_cable_that_is_back_do_not_say_that_anybody_spoke() -> None:
+    isolation = Isolation()
+    isolation.heard(0.0)
+    assert isolation.hears(0.2)
+    isolation.look(10.0, 0)
+    assert not isolation.hears(10.0)
+    isolation.plug(11.0, carrier=False)
+    assert isolation.plug(12.0, carrier=True)
+    assert not isolation.hears(12.0)
