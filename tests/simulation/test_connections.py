@@ -55,7 +55,7 @@ def test_a_table_that_is_not_told_where_else_to_look_is_found(monkeypatch: pytes
 
 
 def test_a_decider_that_passes_nothing_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passing_on, "stations", lambda *_names, **_states: Row((), (), ()))
+    monkeypatch.setattr(passing_on, "stations", lambda *_names, **_states: Row((), (), (), frozenset()))
     violation = play(moves(), make_decider).violation
     assert violation is not None
     assert violation.rule == "broken"

@@ -35,9 +35,10 @@ class Seen:
 
 
 class Crowd:
-    """Clients c0, c1, ... on the LAN; `address` is what they ping."""
+    """Clients c0, c1, ... on the LAN, namespaces of `net`; `address` is what they ping."""
 
-    def __init__(self, clients: Sequence[Namespace], address: str) -> None:
+    def __init__(self, net: Network, clients: Sequence[Namespace], address: str) -> None:
+        self._net = net
         self.clients = clients
         self._address = address
         self._sockets: list[socket.socket] = []
@@ -99,8 +100,12 @@ class Crowd:
         return Counter(each.who[-1] if each.who else "nobody" for each in seen)
 
     def close(self) -> None:
+        """Unplug them, so that others may come."""
         for sock in self._sockets:
             sock.close()
+        for client in self.clients:
+            client.ip("link del eth0")  # the switch's end as well, at once
+        self._net.remove(self.clients)
 
     def _send(self, seen: Sequence[Seen]) -> None:
         for sock, each in zip(self._sockets, seen, strict=True):
@@ -136,4 +141,4 @@ def crowd(net: Network, nodes: Lan, count: int, address: str) -> Crowd:
         client.ip(f"addr add 192.0.2.{102 + number}/24 dev eth0")
         client.ip(f"addr add 2001:db8::1:{number:x}/64 dev eth0 nodad")
         clients.append(client)
-    return Crowd(clients, address)
+    return Crowd(net, clients, address)

@@ -17,7 +17,7 @@ import itertools
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,14 +134,19 @@ class Network:
             switch.ip(f"link set p{number} master br0")
         return switch
 
-    def close(self) -> None:
-        """Kill the children, then remove the namespaces."""
-        for namespace in self._namespaces:
+    def remove(self, namespaces: Sequence[Namespace]) -> None:
+        """Kill their children, then remove the namespaces, whose labels are free again."""
+        for namespace in namespaces:
             for child in namespace.children:
                 child.kill()
                 child.communicate()
-        for namespace in self._namespaces:
+        for namespace in namespaces:
             subprocess.run(["ip", "netns", "del", namespace.name], capture_output=True, check=False)
+        self._namespaces = [each for each in self._namespaces if each not in namespaces]
+
+    def close(self) -> None:
+        """Remove all."""
+        self.remove(self._namespaces)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from roost.decide import census
 from roost.decide.connections.holders import Holders
 from roost.decide.connections.own import Own
 from roost.decide.connections.parting import Parting
-from roost.decide.connections.row import Others, Row, sharers, stations
+from roost.decide.connections.row import Others, Row, Sharers, sharers, stations
 from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.state import State
@@ -250,29 +250,16 @@ class PassingOn:
         hops = _Hops(self._hop)
         held = {*self.holders.addresses, *self._own.addresses} - self._state.spread_here
         for address in in_order(held):
-            lead = self._state.plan.lead(address)
-            leader = None if lead.sharers else lead.node
             names = self._others(address)
             gone = {name for name in names if self._is_gone(name)}
-            if lead.sharers:
-                row = self._row_of_sharers(names, gone)
-            else:
-                parting = {name for name in gone if self._is_parting(name)}
-                row = stations(
-                    self._state.me,
-                    Others(names, leader, gone, parting, leader_holds=leader in self.holders.of(address)),
-                    answers=address in answered,
-                    leaving=self._state.leaving,
-                    known=self._state.me in self._parting.known
-                    or (address in self._left and address not in answered),
-                )
+            row = self._row(address, names, gone, answers=address in answered)
             first = row.first if address in answered or address in self._own.addresses else ()
             upward, led = hops.first(row.upward, address), hops.first(row.led, address)
             onward = Onward(
                 hops.first(first, address),
                 upward,
                 led,
-                self._macs_behind(names if lead.sharers else {leader}),
+                self._macs_behind(row.beginners),
                 frozenset(hop.mac for hop in (upward, led) if hop and hop in hops.all(gone, address)),
                 {
                     flow: hop
@@ -285,14 +272,29 @@ class PassingOn:
                 found[address] = onward
         return found
 
-    def _row_of_sharers(self, names: Collection[str], gone: AbstractSet[str]) -> Row:
-        """Return the row of those that share an address: whoever a client's packet reaches begins it."""
-        silent = {name for name in names if self._has_only_host(name)}
-        return sharers(self._state.me, names, silent, gone - silent, leaving=self._state.leaving)
+    def _row(
+        self, address: IPAddress, names: AbstractSet[str], gone: AbstractSet[str], *, answers: bool
+    ) -> Row:
+        """Return in which order `names`, of which some are `gone`, are asked from here."""
+        me, leaving = self._state.me, self._state.leaving
+        lead = self._state.plan.lead(address)
+        parting = {name for name in gone if self._is_parting(name)}
+        if lead.sharers:
+            silent = {name for name in gone if self._has_only_host(name)}
+            peers = frozenset(self._state.address_book.names.values())
+            others = Sharers(names, peers, silent, gone - silent - parting, parting)
+            return sharers(me, others, leaving=leaving)
+        return stations(
+            me,
+            Others(names, lead.node, gone, parting, leader_holds=lead.node in self.holders.of(address)),
+            answers=answers,
+            leaving=leaving,
+            known=me in self._parting.known or (address in self._left and not answers),
+        )
 
-    def _macs_behind(self, beginners: Collection[str | None]) -> frozenset[bytes]:
+    def _macs_behind(self, beginners: Collection[str]) -> frozenset[bytes]:
         """Return the hardware addresses of those among `beginners` of a row that stand behind this node."""
-        behind = {name for name in beginners if name is not None and name > self._state.me}
+        behind = {name for name in beginners if name > self._state.me}
         known = self._state.address_book.names if behind else {}
         return frozenset(mac for mac, name in known.items() if name in behind)
 

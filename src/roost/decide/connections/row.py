@@ -9,22 +9,24 @@ disagree: two believe to lead, or one that others hold for gone still has its ru
 """
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-__all__ = ["Others", "Row", "sharers", "stations"]
+__all__ = ["Others", "Row", "Sharers", "sharers", "stations"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """Names of nodes, the next first: for what clients send, and for what peers have passed on.
 
-    `upward` is for what came from a peer that stands before this node, `led` for what came from the leader
-    where it stands behind.
+    `upward` is for what came from a peer that stands before this node, `led` for what came from one of the
+    `beginners` that stand behind.
     """
 
     first: Sequence[str]
     upward: Sequence[str]
     led: Sequence[str]
+    beginners: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,21 @@ class Others:
     gone: Collection[str] = ()
     parting: Collection[str] = ()
     leader_holds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sharers:
+    """Names of the other nodes that may know a connection, and of all the `peers`, which may begin a row.
+
+    The process of those that are `silent` is gone or hangs. Of those that leave some are `parting`, which not
+    all know yet.
+    """
+
+    names: AbstractSet[str]
+    peers: AbstractSet[str]
+    silent: AbstractSet[str] = frozenset()
+    left: AbstractSet[str] = frozenset()
+    parting: AbstractSet[str] = frozenset()
 
 
 def stations(me: str, others: Others, *, answers: bool, leaving: bool = False, known: bool = False) -> Row:
@@ -73,18 +90,26 @@ def stations(me: str, others: Others, *, answers: bool, leaving: bool = False, k
         first=ordered if answers else last_of_live if others.leader_holds else leader_last,
         upward=upward,
         led=but_leader if leader is not None and leader > me and not known else [],
+        beginners=frozenset() if leader is None else frozenset({leader}),
     )
 
 
-def sharers(
-    me: str, others: Collection[str], silent: Collection[str], left: Collection[str], *, leaving: bool
-) -> Row:
+def sharers(me: str, others: Sharers, *, leaving: bool) -> Row:
     """Return whom node `me` passes packets on to where it shares the address with `others`.
 
-    Each of them may begin, with those whose process is `silent`: their clients have just come to the others.
-    From a peer a packet goes on by name, and last to who has `left`. So it goes back but once, from who
+    Any peer may begin, with those whose process is silent: their clients have just come to the others.
+    From a peer a packet goes on by name, and last to who has left. So it goes back but once, from who
     begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
+    Who is parting keeps its place, and is last, too: one that has heard of it before may have begun. A node
+    that is `leaving` passes on from its place, so not what the last one of the others sends.
     """
-    live = sorted(set(others) - set(silent) - set(left))
-    onward = [] if leaving else [*(name for name in live if name > me), *sorted(left)]
-    return Row(first=[*sorted(silent), *live, *sorted(left)], upward=onward, led=onward)
+    live = others.names - others.silent - others.left - others.parting
+    still = sorted(live | others.parting)
+    gone = [] if leaving else [*sorted(others.parting), *sorted(others.left)]
+    onward = [*(name for name in still if name > me), *gone]
+    return Row(
+        first=[*sorted(others.silent), *still, *sorted(others.left)],
+        upward=onward,
+        led=onward,
+        beginners=others.peers - {max(live)} if leaving and live else others.peers,
+    )

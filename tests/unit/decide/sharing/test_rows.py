@@ -1,21 +1,33 @@
 """Packets of connections that are on another node that shares the address get there, and never circle."""
 
+from collections.abc import Iterable
 from itertools import combinations, product
 
-from roost.decide.connections.row import sharers
+from roost.decide.connections.row import Sharers, sharers
 
 NODES = ("n1", "n2", "n3", "n4")
-_Views = dict[str, tuple[set[str], set[str]]]  # node -> who is silent, who has left, as it sees them
+_Views = dict[str, Sharers]  # node -> the others as it sees them
 
 
-def visited(begin: str, views: _Views, acting: set[str]) -> list[str]:
+def seen_by(me: str, silent: Iterable[str] = (), **leaving: Iterable[str]) -> Sharers:
+    names = frozenset(NODES) - {me}
+    return Sharers(
+        names, names, names & set(silent), **{stage: names & set(of) for stage, of in leaving.items()}
+    )
+
+
+def visited(begin: str, views: _Views, acting: set[str], leaves: str | None = None) -> list[str]:
     """Return the nodes that a packet visits that nobody knows; who is not `acting` passes nothing on."""
     path, source = [begin], ""
     while path[-1] in acting:
         me = path[-1]
-        silent, left = views[me]
-        row = sharers(me, set(NODES) - {me}, silent, left, leaving=False)
-        onward = row.first if not source else row.upward if source < me else row.led
+        row = sharers(me, views[me], leaving=me == leaves)
+        if not source:
+            onward = row.first
+        elif source < me:
+            onward = row.upward
+        else:
+            onward = row.led if source in row.beginners else ()
         if not onward or len(path) > 9:
             return path
         source = me
@@ -26,7 +38,7 @@ def visited(begin: str, views: _Views, acting: set[str]) -> list[str]:
 def test_whoever_begins_all_live_nodes_and_one_that_left_are_visited() -> None:
     for gone in ((), *((each,) for each in NODES)):
         acting = set(NODES) - set(gone)
-        views: _Views = {each: (set(), set(gone)) for each in acting}
+        views = {each: seen_by(each, left=gone) for each in acting}
         for begin in acting:
             path = visited(begin, views, acting)
             assert set(path) == set(NODES), (begin, gone, path)
@@ -36,7 +48,7 @@ def test_one_whose_process_is_silent_is_visited_first_by_who_begins() -> None:
     for gone in NODES:
         acting = set(NODES) - {gone}
         for begin in acting:
-            assert visited(begin, {each: ({gone}, set()) for each in acting}, acting)[1] == gone
+            assert visited(begin, {each: seen_by(each, [gone]) for each in acting}, acting)[1] == gone
 
 
 def test_nothing_circles_while_some_hang_and_others_do_not_know() -> None:
@@ -44,10 +56,31 @@ def test_nothing_circles_while_some_hang_and_others_do_not_know() -> None:
     for count in (1, 2):
         for silent in combinations(NODES, count):
             for knows in product((False, True), repeat=len(NODES)):
-                views: _Views = {
-                    each: (set(silent) - {each} if aware else set(), set())
+                views = {
+                    each: seen_by(each, silent if aware else ())
                     for each, aware in zip(NODES, knows, strict=True)
                 }
                 for begin in NODES:
                     path = visited(begin, views, set(NODES))
                     assert len(path) <= len(NODES) + 2, (begin, silent, knows, path)
+
+
+def test_while_one_leaves_all_are_visited_whoever_has_heard_of_it() -> None:
+    """Until all have, it is parting for those that know; later it is gone for some already."""
+    for leaves, stages in product(NODES, (("unheard", "parting"), ("parting", "left"))):
+        others = [each for each in NODES if each != leaves]
+        for seen in product(stages, repeat=len(others)):
+            views = {leaves: seen_by(leaves)}
+            for each, stage in zip(others, seen, strict=True):
+                views[each] = seen_by(each, **({stage: [leaves]} if stage != "unheard" else {}))
+            for begin in others:
+                path = visited(begin, views, set(NODES), leaves)
+                assert len(path) <= len(NODES) + 2, (begin, leaves, seen, path)
+                # What the last one begins with the first that leaves is dropped, and sent again later.
+                dropped = (leaves, begin, path) == (NODES[0], NODES[-1], [NODES[-1], NODES[0]])
+                assert dropped or set(path) == set(NODES), (begin, leaves, seen, path)
+
+
+def test_who_holds_nothing_may_begin() -> None:
+    row = sharers("n1", Sharers(frozenset({"n2"}), frozenset({"n2", "n3"})), leaving=False)
+    assert (row.led, row.beginners) == (["n2"], {"n2", "n3"})
