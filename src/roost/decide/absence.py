@@ -46,6 +46,7 @@ class Absence:
         self._doubts = doubts
         self._returned = float("-inf")  # when this node heard others again last
         self._asked_hosts = False  # whether this node hears, since it was away
+        self._is_back = True  # False: it heard somebody once, and found then that it still hears nobody
         self._unsure: frozenset[str] = frozenset()  # nodes that it lost when it heard nobody
 
     def settle(self, why: str, now: float) -> None:
@@ -95,6 +96,7 @@ class Absence:
             self._state.settling.unsettle(now, _ANSWER)
         elif not isolation.cut_off:
             isolation.cut_off_from(now)
+            self._is_back = False
             self.hears_nobody(now)
 
     def ask_hosts(self) -> None:
@@ -181,14 +183,16 @@ class Absence:
         if not self._state.isolation.isolated:
             self._state.outbox.put(Isolate(isolated=False))
         self._unsure = frozenset(each.name for each in self._state.members if each.verdict is Verdict.DEAD)
-        flapping = now - self._returned < _FLAPPING
+        was_back, self._is_back = self._is_back, True
+        flapping = was_back and now - self._returned < _FLAPPING
         self._returned = now
         if flapping:
             self._state.standing.flaps(now + _STEADY)
         self._begin(now, _STEADY if flapping else ABSENT)
         self._publishing.doubt_connections()
         self._state.rejoining.soon(now)
-        self.lost_to_others(now, anew=flapping)
+        if was_back:
+            self.lost_to_others(now, anew=flapping)
 
     def lan_heard(self, at: float, now: float) -> bool:
         """Learn that any other machine on the LAN was heard; tells whether more follows from it."""

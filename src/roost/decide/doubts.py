@@ -231,8 +231,9 @@ class Doubts:
         Return those whose process has yet to show that it answers. Who was asked `in_vain` gets another one.
         """
         state = self._state
-        # These are answered by others, and show nothing about their leader.
-        mute = {*state.succession.stood_in, *self.stand_ins.by_address, *state.handover.held}
+        # These are answered by others, and show nothing about their leader. Who shares answers for itself.
+        held = (each for each in state.handover.held if not state.plan.lead(each).sharers)
+        mute = {*state.succession.stood_in, *self.stand_ins.by_address, *held}
         self._led_by_peers = census.led_by_peers(
             state.members,
             state.plan,

@@ -931,6 +931,20 @@ def test_who_was_away_and_heard_somebody_at_first_asks_hosts_before_it_settles(a
     assert (Happening.SETTLED in one.happened()) is answers
 
 
+def test_who_hears_a_frame_at_times_and_no_peer_is_lost_once() -> None:
+    """Hosts of another link may be heard that no peer's probes come by: it was cut off all along."""
+    one = One(web(MINE))
+    one.silent |= {2, 3}
+    one.have(2, Verdict.DEAD)
+    one.have(3, Verdict.DEAD)
+    unplugged(one)
+    for _ in range(6):
+        one.tell(one.decider.asked, CLIENT, one.now)
+        one.run(2.5)
+    assert one.happened().count(Happening.CUT_OFF) >= 6
+    assert Happening.DAMPED not in one.happened()
+
+
 def test_without_witnesses_nobody_has_to_be_heard() -> None:
     one = One(web(MINE), timing=None)
     one.sleep(2.0)
