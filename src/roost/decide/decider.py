@@ -352,9 +352,10 @@ class Decider:
         return True
 
     def leave(self, now: float) -> None:
-        """Lead nothing from now on; go on answering until successors are heard."""
+        """Lead nothing from now on; go on answering until successors are heard, and claim nothing more."""
         self._agenda.touch()
         self._state.leaving = True
+        self._parts.publishing.hush()
         self._parts.passing_on.leave()
         self._state.roles.doubt_all()
         self._state.rejoining.stop()

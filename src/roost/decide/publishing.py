@@ -106,7 +106,7 @@ class Publishing:
         ]
 
     def hush(self) -> None:
-        """Claim nothing more of what is answered now: this node hears nobody, and others may have it."""
+        """Claim nothing more of what is answered now: others may have it, or are about to."""
         claimed = self.now.keys() - self._state.plan.virtual
         self._state.announcing.hush(claimed, self._state.clients.table.of(claimed))
 

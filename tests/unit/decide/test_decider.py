@@ -10,6 +10,7 @@ from tests.unit.decide.builders import endpoint, link, mac
 from tests.unit.decide.one import SETTINGS, One, address_of, web
 
 from roost.decide.effects import (
+    Announce,
     Answer,
     AskHosts,
     AskProxy,
@@ -726,6 +727,17 @@ def test_leaving_passes_everything_on() -> None:
     assert one.answered == frozenset()
     one.run(1.0)
     assert one.answered == frozenset()
+
+
+def test_a_leaving_node_claims_nothing_more() -> None:
+    one = One(web(MINE))
+    one.run(1.2)
+    assert one.of(Announce), "its rounds go on"
+    one.effects.clear()
+    one.tell(one.decider.leave)
+    one.run(3.0)
+    assert one.answered == {MINE}, "nobody has claimed it"
+    assert not one.of(Announce)
 
 
 def test_a_leaving_node_stands_in_no_more() -> None:
