@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -240,9 +241,10 @@ def heard_by(client: Namespace, address: str, wait: float, interface: str = "eth
 def _arp(client: Namespace, address: str, wait: float, interface: str) -> set[bytes]:
     """Broadcast one ARP request; the hardware addresses in the replies for `address`."""
     mac, target = client.mac(interface), socket.inet_aton(address)
-    ask = (
-        b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0001") + mac + socket.inet_aton("192.0.2.101")
-    )
+    # Its own address: nodes learn from a question where the asker is.
+    (own, *_) = re.findall(r"inet ([0-9.]+)", client.ip(f"-4 addr show dev {interface}")) or ["0.0.0.0"]
+    begin = b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 0604 0001")
+    ask = begin + mac + socket.inet_aton(own)
     with client.entered():
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
     with raw:
