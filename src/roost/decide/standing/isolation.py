@@ -5,7 +5,7 @@ everybody else on the LAN, have been silent for a while. Such a node takes over 
 knows nothing fresh when it hears others again. Pure: time comes in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Final
 
@@ -113,12 +113,13 @@ class Isolation:
         return soonest((self._accusation, self._wondered + _ASK_ON if self.cut_off else None))
 
 
-def has_carrier(links: Iterable[Link], bind: Endpoint | None) -> bool:
+def has_carrier(links: Collection[Link], bind: Endpoint | None) -> bool:
     """Tell whether the link that carries this node's gossip works, as far as that can be told.
 
-    With a wildcard address it is any link with an address. Without gossip there is nothing to lose.
+    With a wildcard address it is any link with an address. Without gossip there is nothing to lose, and
+    without any link, lo neither, nobody has looked yet.
     """
-    if bind is None:
+    if bind is None or not links:
         return True
     host = ip_address(bind.host)
     if host.is_loopback:
