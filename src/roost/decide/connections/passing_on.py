@@ -279,17 +279,18 @@ class PassingOn:
         me, leaving = self._state.me, self._state.leaving
         lead = self._state.plan.lead(address)
         parting = {name for name in gone if self._is_parting(name)}
+        known = me in self._parting.known
         if lead.sharers:
             silent = {name for name in gone if self._has_only_host(name)}
             peers = frozenset(self._state.address_book.names.values())
             others = Sharers(names, peers, silent, gone - silent - parting, parting)
-            return sharers(me, others, leaving=leaving)
+            return sharers(me, others, leaving=leaving, known=known)
         return stations(
             me,
             Others(names, lead.node, gone, parting, leader_holds=lead.node in self.holders.of(address)),
             answers=answers,
             leaving=leaving,
-            known=me in self._parting.known or (address in self._left and not answers),
+            known=known or (address in self._left and not answers),
         )
 
     def _macs_behind(self, beginners: Collection[str]) -> frozenset[bytes]:

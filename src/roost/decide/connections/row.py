@@ -94,19 +94,20 @@ def stations(me: str, others: Others, *, answers: bool, leaving: bool = False, k
     )
 
 
-def sharers(me: str, others: Sharers, *, leaving: bool) -> Row:
+def sharers(me: str, others: Sharers, *, leaving: bool, known: bool = False) -> Row:
     """Return whom node `me` passes packets on to where it shares the address with `others`.
 
     Any peer may begin, with those whose process is silent: their clients have just come to the others.
     From a peer a packet goes on by name, and last to who has left. So it goes back but once, from who
     begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
     Who is parting keeps its place, and is last, too: one that has heard of it before may have begun. A node
-    that is `leaving` passes on from its place, so not what the last one of the others sends.
+    that is `leaving` passes on from its place until that is `known` to all, but not what the last one of the
+    others sends.
     """
     live = others.names - others.silent - others.left - others.parting
     still = sorted(live | others.parting)
     gone = [] if leaving else [*sorted(others.parting), *sorted(others.left)]
-    onward = [*(name for name in still if name > me), *gone]
+    onward = [] if leaving and known else [*(name for name in still if name > me), *gone]
     return Row(
         first=[*sorted(others.silent), *still, *sorted(others.left)],
         upward=onward,

@@ -477,6 +477,8 @@ def test_who_leaves_passes_on_but_what_the_last_of_the_others_sends() -> None:
     onward = one.of(PassOn)[-1].onward[VIP]
     assert onward.led is not None
     assert onward.leader == {mac(2)}
+    one.run(0.2)
+    assert one.of(PassOn)[-1].onward[VIP].led is None, "all know it by now"
 
 
 def test_who_parts_keeps_its_place_until_all_know_of_it() -> None:
