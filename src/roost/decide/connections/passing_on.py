@@ -15,7 +15,7 @@ from roost.decide import census
 from roost.decide.connections.holders import Holders
 from roost.decide.connections.own import Own
 from roost.decide.connections.parting import Parting
-from roost.decide.connections.row import Others, Row, Sharers, sharers, stations
+from roost.decide.connections.row import Others, OtherSharers, Row, sharers, stations
 from roost.decide.effects import Count, NextHop, Onward, PassOn, Tell
 from roost.decide.members import ClusterMember
 from roost.decide.state import State
@@ -283,7 +283,7 @@ class PassingOn:
         if lead.sharers:
             silent = {name for name in gone if self._has_only_host(name)}
             peers = frozenset(self._state.address_book.names.values())
-            others = Sharers(names, peers, silent, gone - silent - parting, parting)
+            others = OtherSharers(names, peers, silent, gone - silent - parting, parting)
             return sharers(me, others, leaving=leaving, known=known)
         return stations(
             me,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-__all__ = ["Others", "Row", "Sharers", "sharers", "stations"]
+__all__ = ["OtherSharers", "Others", "Row", "sharers", "stations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharers:
+class OtherSharers:
     """Names of the other nodes that may know a connection, and of all the `peers`, which may begin a row.
 
     The process of those that are `silent` is gone or hangs. Of those that leave some are `parting`, which not
@@ -94,7 +94,7 @@ def stations(me: str, others: Others, *, answers: bool, leaving: bool = False, k
     )
 
 
-def sharers(me: str, others: Sharers, *, leaving: bool, known: bool = False) -> Row:
+def sharers(me: str, others: OtherSharers, *, leaving: bool, known: bool = False) -> Row:
     """Return whom node `me` passes packets on to where it shares the address with `others`.
 
     Any peer may begin, with those whose process is silent: their clients have just come to the others.

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from itertools import combinations, product
 
-from roost.decide.connections.row import Sharers, sharers
+from roost.decide.connections.row import OtherSharers, sharers
 
 NODES = ("n1", "n2", "n3", "n4")
-_Views = dict[str, Sharers]  # node -> the others as it sees them
+_Views = dict[str, OtherSharers]  # node -> the others as it sees them
 
 
-def seen_by(me: str, silent: Iterable[str] = (), **leaving: Iterable[str]) -> Sharers:
+def seen_by(me: str, silent: Iterable[str] = (), **leaving: Iterable[str]) -> OtherSharers:
     names = frozenset(NODES) - {me}
-    return Sharers(
+    return OtherSharers(
         names, names, names & set(silent), **{stage: names & set(of) for stage, of in leaving.items()}
     )
 
@@ -90,7 +90,7 @@ def test_while_one_leaves_all_are_visited_whoever_has_heard_of_it() -> None:
 
 
 def test_who_holds_nothing_may_begin() -> None:
-    row = sharers("n1", Sharers(frozenset({"n2"}), frozenset({"n2", "n3"})), leaving=False)
+    row = sharers("n1", OtherSharers(frozenset({"n2"}), frozenset({"n2", "n3"})), leaving=False)
     assert (row.led, row.beginners) == (["n2"], {"n2", "n3"})
 
 
