@@ -248,11 +248,12 @@ class PassingOn:
             flows.setdefault(flow.address, []).append((flow, node))
         found = {}
         hops = _Hops(self._hop)
+        peers = frozenset(self._state.address_book.names.values())
         held = {*self.holders.addresses, *self._own.addresses} - self._state.spread_here
         for address in in_order(held):
             names = self._others(address)
             gone = {name for name in names if self._is_gone(name)}
-            row = self._row(address, names, gone, answers=address in answered)
+            row = self._row(address, names, gone, peers, answers=address in answered)
             first = row.first if address in answered or address in self._own.addresses else ()
             upward, led = hops.first(row.upward, address), hops.first(row.led, address)
             onward = Onward(
@@ -273,16 +274,21 @@ class PassingOn:
         return found
 
     def _row(
-        self, address: IPAddress, names: AbstractSet[str], gone: AbstractSet[str], *, answers: bool
+        self,
+        address: IPAddress,
+        names: AbstractSet[str],
+        gone: AbstractSet[str],
+        peers: AbstractSet[str],
+        *,
+        answers: bool,
     ) -> Row:
-        """Return in which order `names`, of which some are `gone`, are asked from here."""
+        """Return in which order `names`, some of them `gone`, are asked from here; any of `peers` may ask."""
         me, leaving = self._state.me, self._state.leaving
         lead = self._state.plan.lead(address)
         parting = {name for name in gone if self._is_parting(name)}
         known = me in self._parting.known
         if lead.sharers:
             silent = {name for name in gone if self._has_only_host(name)}
-            peers = frozenset(self._state.address_book.names.values())
             others = OtherSharers(names, peers, silent, gone - silent - parting, parting)
             return sharers(me, others, leaving=leaving, known=known)
         return stations(

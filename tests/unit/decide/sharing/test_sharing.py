@@ -459,20 +459,24 @@ def test_what_was_guessed_at_one_change_is_guessed_anew_at_the_next() -> None:
     assert one.of(PassOn)[-1].onward[VIP].first is not None
 
 
-def test_what_begins_at_a_node_that_holds_nothing_is_passed_on_too() -> None:
+def with_holders(*names: str) -> One:
+    """n1, which has heard that exactly these hold connections."""
     one = sharing()
     one.run(2.0)  # until nothing is guessed any more
-    one.hear(Held("n2", (HeldRow(VIP, 1, 300),)))
+    for name in names:
+        one.hear(Held(name, (HeldRow(VIP, 1, 300),)))
+    return one
+
+
+def test_what_begins_at_a_node_that_holds_nothing_is_passed_on_too() -> None:
+    one = with_holders("n2")
     onward = one.of(PassOn)[-1].onward[VIP]
     assert onward.led is not None
     assert onward.leader == {mac(2), mac(3)}
 
 
 def test_who_leaves_passes_on_but_what_the_last_of_the_others_sends() -> None:
-    one = sharing()
-    one.run(2.0)
-    for name in ("n2", "n3"):
-        one.hear(Held(name, (HeldRow(VIP, 1, 300),)))
+    one = with_holders("n2", "n3")
     one.tell(one.decider.leave)
     onward = one.of(PassOn)[-1].onward[VIP]
     assert onward.led is not None
@@ -482,10 +486,7 @@ def test_who_leaves_passes_on_but_what_the_last_of_the_others_sends() -> None:
 
 
 def test_who_parts_keeps_its_place_until_all_know_of_it() -> None:
-    one = sharing()
-    one.run(2.0)
-    for name in ("n2", "n3"):
-        one.hear(Held(name, (HeldRow(VIP, 1, 300),)))
+    one = with_holders("n2", "n3")
     one.have(2, Verdict.LEAVING)
     first = [one.of(PassOn)[-1].onward[VIP].first]
     one.run(0.2)

@@ -125,6 +125,7 @@ BIND = Endpoint("192.0.2.11", 7946)
         ((link(carrier=False), link(2, index=3)), Endpoint("0.0.0.0", 7946), True),
         ((link(address=""),), Endpoint("0.0.0.0", 7946), False),
         ((link(loopback=True),), Endpoint("::", 7946), False),
+        ((), Endpoint("127.0.0.1", 7946), True),
         ((), BIND, True),
         ((link(carrier=False),), Endpoint("127.0.0.1", 7946), True),
         ((), None, True),
