@@ -178,7 +178,7 @@ class Doubts:
         Who is `mute`, for one address that was asked for in every way, is stood in for at once by the first.
         With `question` only an answer to one counts.
         """
-        self._sharers.call_all(names, now)
+        self._sharers.call_all(names, now, changed=question)
         self._await_led_by(names, now, mute=mute, question=question)
 
     def found_mute(self, names: Collection[str], now: float) -> None:

@@ -69,7 +69,8 @@ class Hearing:
             case Fit():
                 self._caring.hear(word, now)
             case Held() | HeldFlows():
-                self._passing_on.hear(word, now)
+                if self._passing_on.hear(word, now):
+                    self._own_word.describe(now)
                 self._spreading.look_again(now)
             case Takes() if self._state.taking.hear(word):
                 self._spreading.look_again(now)

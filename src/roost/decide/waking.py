@@ -35,7 +35,8 @@ class Waking:
         self._parts.doubts.wake(now)
         self._wake_standing(now)
         self._parts.caring.wake(now)
-        self._parts.passing_on.wake(now)
+        if self._parts.passing_on.wake(now):
+            self._parts.own_word.describe(now)  # who comes is told what is true now
         self._parts.spreading.wake(now)
         if vouched := self._state.vouching.wake(now):
             self._state.outbox.extend(vouched)

@@ -2,12 +2,13 @@
 
 Who led an address until now is presumed to hold some. A peer that is there has to say so itself within
 moments, and again and again; one that has left cannot, and is believed for as long as it may hold any.
+Who comes is told by others what they know. Hearsay is never news to those that were there, and of a peer that
+is there it is not told on: else nodes would go on telling each other what ended long ago.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 from roost.model.address import IPAddress
@@ -19,8 +20,9 @@ __all__ = ["Holder", "Holders"]
 
 _SILENCE: Final = 7.0  # seconds without a word after which a peer that is there holds nothing
 _GUESS: Final = 1.5  # seconds
+_HEARSAY: Final = 2.5  # seconds without a word of its own after which a peer that is there holds nothing
 _LOOK: Final = 1.0  # seconds between two looks at time limits
-_COARSE: Final = 60  # seconds, in what is said to who comes
+_COARSE: Final = 10  # seconds, in what is said to who comes
 _FLOWS: Final = 2048  # remembered
 
 
@@ -32,6 +34,11 @@ class Holder:
     heard: float
     connections: int | None = None
     guessed: bool = False
+    hearsay: bool = False
+
+    def is_silent(self, now: float) -> bool:
+        """Tell whether a peer that is there would have said so by now."""
+        return now - self.heard >= (_HEARSAY if self.hearsay else _SILENCE)
 
 
 class Holders:
@@ -42,6 +49,7 @@ class Holders:
         self._of: dict[IPAddress, dict[str, Holder]] = {}
         self._flows: dict[Flow, tuple[str, float]] = {}  # -> who holds it, and was heard of when
         self._due: float | None = None
+        self._gone: frozenset[str] = frozenset()  # at the last look
         self.dropped = 0  # how often `drop` has forgotten anybody
 
     def of(self, address: IPAddress) -> Mapping[str, Holder]:
@@ -93,12 +101,15 @@ class Holders:
             if row.address not in known:
                 continue
             before = self.of(row.address).get(word.node)
+            if word.hearsay and before is not None and not before.guessed:
+                continue
             changed |= (before is None) == bool(row.connections)
             if not row.connections:
                 self.forget(row.address, word.node)
                 continue
             until = now + min(keep, row.seconds)
-            self._set(row.address, word.node, Holder(until, now, row.connections), now)
+            holder = Holder(until, now, row.connections, hearsay=word.hearsay)
+            self._set(row.address, word.node, holder, now)
         return changed
 
     def hear_flows(self, word: HeldFlows, now: float) -> bool:
@@ -123,10 +134,11 @@ class Holders:
         if self._due is None or (now < self._due and not lost):
             return False
         self._due = now + _LOOK if self._of else None
+        self._gone = frozenset(gone)
         before = sum(map(len, self._of.values())), len(self._flows)
         for address, holders in list(self._of.items()):
             for node, holder in list(holders.items()):
-                silent = now - holder.heard >= _SILENCE and node not in gone
+                silent = node not in gone and holder.is_silent(now)
                 if node in lost or silent or holder.until <= now:
                     self.forget(address, node)
         self._flows = {
@@ -143,15 +155,14 @@ class Holders:
         return self._due if self._of else None
 
     def words(self, now: float) -> list[Held]:
-        """Return what is no guess, for a peer that has just come."""
+        """Return what is known, for a peer that has just come: rounded down, for it may be told again."""
         rows: dict[str, list[HeldRow]] = {}
         for address, holders in self._of.items():
             for node, holder in holders.items():
-                if holder.guessed:
-                    continue
-                left = max(1, ceil((holder.until - now) / _COARSE)) * _COARSE
-                rows.setdefault(node, []).append(HeldRow(address, 1, left))
-        return [word for node, each in rows.items() for word in Held.batches(node, each)]
+                left = int(holder.until - now) // _COARSE * _COARSE
+                if left > 0 and not holder.guessed and (not holder.hearsay or node in self._gone):
+                    rows.setdefault(node, []).append(HeldRow(address, 1, left))
+        return [word for node, each in rows.items() for word in Held.batches(node, each, hearsay=True)]
 
     def _set(self, address: IPAddress, node: str, holder: Holder, now: float) -> None:
         self._of.setdefault(address, {})[node] = holder

@@ -146,16 +146,17 @@ class PassingOn:
         self._unsure = now < self._links_new_until
         self._stale = True
 
-    def hear(self, word: Held | HeldFlows, now: float) -> None:
-        """Take what a peer says that it holds."""
+    def hear(self, word: Held | HeldFlows, now: float) -> bool:
+        """Take what a peer says that it holds, or another one; tells whether that is news."""
         keep = self._state.settings.keep_connections
         if not keep or all(each.name != word.node for each in self._state.members):
-            return
+            return False
         if isinstance(word, HeldFlows):
             changed = self.holders.hear_flows(word, now)
         else:
             changed = self.holders.hear(word, self._bound(), now, keep)
         self._stale |= changed
+        return changed
 
     def counted(self, flows: Collection[Flow], now: float) -> None:
         """Take the flows of the addresses that had to be counted."""
@@ -167,16 +168,17 @@ class PassingOn:
             self._tell(now)
             self._stale = True
 
-    def wake(self, now: float) -> None:
-        """Say again what is held, and look after time limits."""
+    def wake(self, now: float) -> bool:
+        """Say again what is held, and look after time limits; tells whether it was looked who holds some."""
         self._stale |= self._parting.wake(now)
         self._stale |= _is_due(self._own.next_wake(), now)
         if self._own.wake(now):
             self._tell(now)
-        if _is_due(self.holders.next_wake(), now):
+        if looked := _is_due(self.holders.next_wake(), now):
             self._drop(now)
             self._unsure = now < self._links_new_until
             self._stale = True
+        return looked
 
     def next_wake(self) -> float | None:
         """When `wake` is wanted next beside what is held here and by others, or None."""

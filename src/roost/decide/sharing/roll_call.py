@@ -52,16 +52,20 @@ class RollCall:
         """Return who does not answer its share of `address`."""
         return self._mute.get(address, frozenset())
 
-    def call(self, addresses: Iterable[IPAddress], now: float) -> None:
-        """Ask for these; what is being asked for already is asked for again afterwards."""
+    def call(self, addresses: Iterable[IPAddress], now: float, *, twice: bool = False) -> None:
+        """Ask for these; what is being asked for already is asked for again afterwards.
+
+        What has just changed is asked for `twice`: an answer may be on its way from before.
+        """
         for address in addresses:
             known = self._calls.get(address)
             if known is None:
-                self._calls[address] = _Call(now)
+                self._calls[address] = _Call(now, again=twice)
             elif known.asked:
                 known.again = True
             else:
                 known.due = min(known.due, now)
+                known.again |= twice
 
     def take_for_mute(self, addresses: Iterable[IPAddress], name: str, now: float) -> list[IPAddress]:
         """Take that node `name` answers for none of these; return those of which that is news."""

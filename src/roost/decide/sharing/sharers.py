@@ -83,10 +83,10 @@ class Sharers:
         """Look that a node answers for `count` of what it shares, for others each `turn`."""
         self._state.roll_call.call(in_turn([*self._looked_after(name)], count, turn), now)
 
-    def call_all(self, names: Collection[str], now: float) -> None:
-        """Look that nodes answer for all that they share: they may not know of some."""
+    def call_all(self, names: Collection[str], now: float, *, changed: bool = False) -> None:
+        """Look that nodes answer for all that they share: they may not know of some, since they `changed`."""
         for name in sorted(names):
-            self._state.roll_call.call(self._looked_after(name), now)
+            self._state.roll_call.call(self._looked_after(name), now, twice=changed)
 
     def heard(self, address: IPAddress, name: str, now: float) -> None:
         """Hear that node `name` answers for a shared address."""

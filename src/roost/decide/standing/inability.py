@@ -49,7 +49,7 @@ class Inability:
         if addresses == self._unable.get(self._me, frozenset()):
             return False
         self._set(self._me, addresses)
-        self._serial += 1
+        self._serial = max(self._serial + 1, int(now * 1000))  # grows over restarts of the process, too
         self._repeating.begin(now)
         return True
 

@@ -8,7 +8,7 @@
     "look" "seen" "silent"       sender, subject
     "unable"                     node, [address, ...], serial
     "macs"                       [[node, [mac, ...]], ...]
-    "held"                       node, [[address, connections, seconds], ...]
+    "held"                       node, [[address, connections, seconds], ...], hearsay
     "flows"                      node, [[client, port, address, port], ...]              of UDP
     "fit"                        node, [[service, fit, weight, why, serial], ...]
     "fates"                      [[node, turn, verdict, address, port, evidence], ...]   gone: verdict is nil
@@ -206,8 +206,9 @@ def _row(word: Word) -> list[object]:  # noqa: C901, PLR0911, PLR0912 - one for 
             if len(rows) > ROWS_LIMIT or any(len(macs) > MACS_LIMIT for _, macs in rows):
                 raise ValueError("more hardware addresses than a message may have")
             return ["macs", [[name, list(macs)] for name, macs in rows]]
-        case Held(node, rows):
-            return ["held", node, [[row.address.packed, row.connections, row.seconds] for row in rows]]
+        case Held(node, rows, hearsay):
+            held = [[row.address.packed, row.connections, row.seconds] for row in rows]
+            return ["held", node, held, hearsay]
         case HeldFlows(node, flows):
             named: list[object] = [[f.client.packed, f.client_port, f.address.packed, f.port] for f in flows]
             return ["flows", node, named]
@@ -317,8 +318,9 @@ def _macs_row(row: object) -> tuple[str, tuple[bytes, ...]]:
 
 def _held(fields: list[object]) -> Held | None:
     match fields:
-        case [str(node), list(rows), *_] if len(rows) <= HELD_LIMIT:
-            return Held(node, tuple(_held_row(row) for row in rows))
+        case [str(node), list(rows), *more] if len(rows) <= HELD_LIMIT:
+            hearsay = more[:1] == [True]  # an older version does not say
+            return Held(node, tuple(_held_row(row) for row in rows), hearsay)
     return None
 
 

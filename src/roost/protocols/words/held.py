@@ -25,15 +25,16 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What `node` holds of some addresses; of others it says nothing."""
+    """What `node` holds of some addresses; of others it says nothing. `hearsay`: another node says so."""
 
     node: str
     rows: tuple[HeldRow, ...]
+    hearsay: bool = False
 
     @classmethod
-    def batches(cls, node: str, rows: Sequence[HeldRow]) -> "Iterator[Held]":
+    def batches(cls, node: str, rows: Sequence[HeldRow], *, hearsay: bool = False) -> "Iterator[Held]":
         """Yield as many words as it takes for messages that fit."""
-        return (cls(node, batch) for batch in by_number(rows, HELD_LIMIT))
+        return (cls(node, batch, hearsay) for batch in by_number(rows, HELD_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)

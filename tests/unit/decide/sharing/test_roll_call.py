@@ -46,6 +46,17 @@ def test_what_changes_while_it_is_asked_for_is_asked_for_again() -> None:
     assert calls.mute(VIP) == {"n3"}
 
 
+def test_an_answer_that_was_on_its_way_when_something_changed_tells_nothing() -> None:
+    """A node dropped the address, and its frames took 30 ms (campaign, --seed 37, run 773)."""
+    calls = RollCall()
+    calls.call([VIP], 1.0, twice=True)
+    calls.wake(1.0, expected)
+    for name in ("n2", "n3"):
+        calls.heard(VIP, name, 1.03)
+    until_quiet(calls, 1.03, "n2", seconds=0.3)
+    assert calls.mute(VIP) == {"n3"}
+
+
 def test_one_lost_answer_is_no_silence() -> None:
     calls = RollCall()
     calls.call([VIP], 1.0)

@@ -1,6 +1,7 @@
 """Packets of connections that are on another node that shares the address get there, and never circle."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations, product
 
 from roost.decide.connections.row import OtherSharers, sharers
@@ -87,6 +88,20 @@ def test_while_one_leaves_all_are_visited_whoever_has_heard_of_it() -> None:
                 # So is what finds it in its place when, as far as it can tell, all know.
                 dropped |= known and "parting" in seen and path[-1] == leaves
                 assert dropped or set(path) == set(NODES), (begin, leaves, seen, path)
+
+
+def test_nothing_circles_while_one_leaves_and_some_do_not_hold_the_last_one_for_lost() -> None:
+    """Who leaves hears less than the others (campaign, --seed 37, run 519)."""
+    for leaves in ("n2", "n3"):
+        for begin, stage in product({*NODES} - {leaves}, ("unheard", "parting")):
+            views = {
+                each: seen_by(each, **({stage: [leaves]} if stage != "unheard" else {})) for each in NODES
+            }
+            for each in ("n1", "n2", "n3"):
+                if each != leaves:
+                    views[each] = replace(views[each], names=views[each].names - {"n4"})
+            path = visited(begin, views, set(NODES), leaves)
+            assert len(path) <= len(NODES) + 2, (begin, leaves, stage, path)
 
 
 def test_who_holds_nothing_may_begin() -> None:

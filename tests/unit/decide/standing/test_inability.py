@@ -21,11 +21,26 @@ def test_this_nodes_own_is_told_when_it_changes_and_again_now_and_then() -> None
     assert [later - earlier for earlier, later in pairwise(said)][-2:] == [2.0, 2.0]
 
 
+def test_who_starts_anew_is_believed_though_nobody_saw_it_go() -> None:
+    """It says newer things than its predecessor (campaign, --seed 37, run 1068)."""
+    peer = Inability("n2")
+    for started, address in ((5.0, VIP), (9.0, OTHER)):
+        inability = Inability("n1")
+        inability.own(frozenset({VIP, OTHER}), started)
+        inability.own(frozenset({address}), started + 0.1)
+        assert peer.hear(inability.word)
+        assert peer.by_node == {"n1": {address}}
+        for _ in range(20):
+            inability.own(frozenset(), started + 0.2)
+            inability.own(frozenset({address}), started + 0.2)
+        peer.hear(inability.word)
+
+
 def test_that_all_can_be_held_again_is_repeated_for_a_while_only() -> None:
     inability = Inability("n1")
     inability.own(frozenset({VIP}), 0.0)
     assert inability.own(frozenset(), 1.0), "the others have to hear that"
-    assert inability.word == Unable("n1", (), 2)
+    assert inability.word == Unable("n1", (), 1000)
     assert inability.spoken, "and so has whoever comes, who may remember the word before"
     said = repeated(inability, until=60.0)
     assert len(said) > 2
