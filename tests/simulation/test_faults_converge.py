@@ -10,7 +10,7 @@ from roost.protocols.witness.timing import TIMINGS
 from roost.simulator.network import Host, Network
 
 VIPS = [f"192.0.2.{200 + number}" for number in range(8)]
-REST = 12.0  # seconds: SWIM's own verdicts, the rejoin, and some gossip
+REST = 20.0  # seconds: SWIM's own verdicts, after 13 where a node stood still that is cut off, and the rejoin
 
 faults = st.lists(
     st.tuples(
