@@ -52,6 +52,8 @@ class Absence:
     def settle(self, why: str, now: float) -> None:
         """Go by what is known of the others from now on."""
         self._state.outbox.say(Event(Happening.SETTLED, "membership is settled", facts={"reason": why}))
+        # Peers have told of others, who may be no members: they are leaving, and hold an address yet.
+        self._state.yielding.identify(self._state.address_book.names, self._state.plan.shared)
         if left := len(self._state.yielding.addresses):
             text = "others answer for addresses that this node would lead: leaving them to those"
             # Once gossip works it settles who answers within moments; else somebody has to see to it.

@@ -32,9 +32,9 @@ class AddressBook:
             if mac in self._names or len(self._names) < _REMEMBERED:
                 self._names[mac] = name
 
-    def words(self) -> list[Macs]:
-        """Return all of it, for peers that know less."""
-        by_node: dict[str, tuple[bytes, ...]] = {}
+    def words(self, own: tuple[bytes, ...] = ()) -> list[Macs]:
+        """Return all of it, for peers that know less; with this node's `own`, where gossip tells them not."""
+        by_node: dict[str, tuple[bytes, ...]] = {self._me: own} if own else {}
         for mac, name in self._names.items():
             by_node[name] = (*by_node.get(name, ()), mac)
         return Macs.batches(sorted(by_node.items()))

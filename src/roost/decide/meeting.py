@@ -66,9 +66,9 @@ class Meeting:
             self._own_word.tell_fitness()
         suspected = {each.name for each in members if each.verdict is Verdict.SUSPECT}
         well = frozenset(name for name in active if name not in suspected)
-        self._state.yielding.identify(self._state.address_book.names)
-        # Gossip sees them, and this node knows what they know.
-        free = frozenset() if self._state.standing.blind else self._state.yielding.forget(well)
+        free = self._state.yielding.identify(self._state.address_book.names, self._state.plan.shared)
+        if not self._state.standing.blind:  # gossip sees them, and this node knows what they know
+            free |= self._state.yielding.forget(well)
         self._state.vouching.follow(members, now)
         self._state.patrol.doubt(now, holds=self._state.may_be_missing_others)
         self._leading.refresh(now)

@@ -137,10 +137,17 @@ class Yielding:
         self._hear(holder, link, now)
         return True
 
-    def identify(self, names: Mapping[bytes, str]) -> None:
-        """Learn which nodes have which hardware addresses: who was a stranger may be none."""
+    def identify(self, names: Mapping[bytes, str], shared: Collection[IPAddress]) -> frozenset[IPAddress]:
+        """Learn which nodes have which hardware addresses: who was a stranger may be none.
+
+        Return what is yielded no more: of `shared` addresses nodes answer their own parts.
+        """
         for holder in self._holders.values():
             holder.peer = names.get(holder.mac, holder.peer)
+        gone = frozenset(each for each in self._of.keys() & set(shared) if self._of[each].peer is not None)
+        for address in gone:
+            self._drop(address)
+        return gone
 
     def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
         """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""

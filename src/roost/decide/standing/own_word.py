@@ -47,7 +47,9 @@ class OwnWord:
 
     def describe(self, now: float) -> None:
         """Gossip what has changed."""
-        words: list[Word] = [*self._state.address_book.words(), *self._state.fates.words()]
+        # Gossip takes nobody in who leaves, and what it holds yet is heard to be its own all the same.
+        own = tuple(link.mac for link in self._state.announcing_links) if self._state.leaving else ()
+        words: list[Word] = [*self._state.address_book.words(own), *self._state.fates.words()]
         if self._state.inability.spoken:
             words.append(self._state.inability.word)
         words += self._state.tracking.words()

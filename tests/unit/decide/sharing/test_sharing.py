@@ -7,7 +7,7 @@ import pytest
 from tests.unit.decide.builders import link, mac
 from tests.unit.decide.one import One, address_of, web
 
-from roost.decide.effects import Answer, Ask, Follow, PassOn
+from roost.decide.effects import Answer, Ask, Describe, Follow, PassOn
 from roost.decide.join_target import parse_target
 from roost.model.address import IPAddress
 from roost.model.event import Happening
@@ -17,6 +17,7 @@ from roost.model.service import Service
 from roost.model.sharing import ALL_SLOTS, Share, Sharing, slot_of, table
 from roost.protocols.words.fit import Fit, FitRow
 from roost.protocols.words.held import Held, HeldRow
+from roost.protocols.words.macs import Macs
 from roost.protocols.words.sightings import News, Sighting, Sightings
 
 VIP = address_of(2, 1, 3)
@@ -363,6 +364,31 @@ def test_without_gossip_it_leaves_the_address_to_strangers_that_answer() -> None
     del one.holding[VIP]
     one.run(1.0)
     assert one.answered == {VIP}
+
+
+def test_who_starts_leaves_nothing_to_a_node_that_leaves_and_holds_its_part_yet() -> None:
+    """Gossip takes nobody in who leaves: it waits for the others' answers (campaign, seed 29000141)."""
+    one = One(SHARED, peers=(), settled=False, join=(parse_target("192.0.2.12"),))
+    one.holding[VIP] = 3
+    one.run(0.2)
+    one.claim(VIP, 3)
+    assert one.decider.state.yielding.addresses == {VIP}, "it may be a stranger"
+    one.hear(Macs((("n3", (mac(3),)),)))
+    one.tell(one.decider.synchronized)
+    assert one.decider.state.yielding.addresses == set()
+    one.run(1.0)
+    assert one.answered == {VIP}
+
+
+def test_who_leaves_tells_who_comes_its_hardware_address() -> None:
+    one = sharing(links=[link()])
+    assert not any(name == "n1" for word in macs_told(one) for name, _ in word.rows), "gossip does"
+    one.tell(one.decider.leave)
+    assert any(("n1", (link().mac,)) in word.rows for word in macs_told(one))
+
+
+def macs_told(one: One) -> list[Macs]:
+    return [word for told in one.of(Describe)[-1:] for word in told.state if isinstance(word, Macs)]
 
 
 def test_cut_off_it_takes_over_nothing() -> None:
