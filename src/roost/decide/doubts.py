@@ -259,8 +259,13 @@ class Doubts:
             self._await(address, now)
 
     def _is_doubtful(self, name: str) -> bool:
-        """Tell whether it may be that a node is silent, too: nobody waits long that it answers first."""
-        return name in self._state.suspects or name in self._state.watch.owing
+        """Tell whether it may be that a node is silent, too: nobody waits long that it answers first.
+
+        One whose link flaps, by its own word, answers nothing before that holds.
+        """
+        candidate = self._state.election.candidates.get(name)
+        flaps = candidate is not None and candidate.deaf
+        return flaps or name in self._state.suspects or name in self._state.watch.owing
 
     def _await_flapping(self, before: Mapping[str, Candidate], now: float) -> None:
         """Look whether nodes answer that say anew that a link flaps: it has to hold for a while first."""

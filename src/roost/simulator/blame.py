@@ -73,7 +73,10 @@ class Untouched:
 
 
 class Deaf:
-    """Since when each node that runs hears nobody any more, having had several others; times are virtual."""
+    """Since when each node that runs hears nobody any more, having had several others; times are virtual.
+
+    One that had lost the others before, because nobody heard it, may well take itself for alone.
+    """
 
     def __init__(self, untouched: Untouched) -> None:
         self._untouched = untouched
@@ -91,7 +94,8 @@ class Deaf:
             if process is None or now - process.began < _SETTLED:
                 self._had_several[name] = False  # it may well take itself for alone
             elif name not in self._had_several:
-                self._had_several[name] = self._untouched.well_beside(host, hosts) >= _SEVERAL
+                well = self._untouched.well_beside(host, hosts)
+                self._had_several[name] = min(well, process.others) >= _SEVERAL
             if self._had_several[name] and host.runs:
                 self._since.setdefault(name, now)
             else:

@@ -215,6 +215,12 @@ class Process:
             for word in decode_state(state):
                 self._take_word(word)
 
+    @property
+    def others(self) -> int:
+        """How many others it holds for there."""
+        members = self.roster.members(self.swim.members.values())
+        return sum(each.verdict.active and each.name != self.host.name for each in members)
+
     def note_members(self) -> None:
         """Let the decider see the members anew, once for all changes of a turn."""
         self._members_changed = True

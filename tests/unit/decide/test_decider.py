@@ -449,6 +449,24 @@ def test_a_process_that_owes_an_answer_is_asked_for_at_once_and_stood_in_for_in_
     assert one.answered == {THEIRS, also}
 
 
+def test_nobody_waits_for_a_standby_whose_link_flaps() -> None:
+    """It answers nothing before that holds (campaign, seed 39001106)."""
+    alone, behind = address_of(2, 1, 3), address_of(2, 3, 1)
+    waited = {}
+    for flaps in (False, True):
+        one = One(web(alone), web(behind, name="behind"))
+        one.answering, one.processes = {2, 3}, {2, 3}
+        one.have(2, digest="same")
+        one.have(3, digest="same", deaf=flaps)
+        one.run(2.0)
+        one.answering, one.processes = set(), set()
+        begun = one.now
+        while one.answered != {alone, behind}:
+            one.run(0.005)
+        waited[flaps] = one.now - begun
+    assert waited[True] <= waited[False] - WAIT + 0.005
+
+
 def test_a_process_that_owes_an_answer_and_answers_others_is_left_alone() -> None:
     one, _ = well_served()
     one.processes.clear()

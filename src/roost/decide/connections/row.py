@@ -101,18 +101,17 @@ def sharers(me: str, others: OtherSharers, *, leaving: bool, known: bool = False
     From a peer a packet goes on by name, and last to who has left. So it goes back but once, from who
     begins; a silent node may only hang, and pass on as it was told last: it gets nothing from other peers.
     Who is parting keeps its place, and is last, too: one that has heard of it before may have begun. A node
-    that is `leaving` passes on from its place until that is `known` to all. What comes from behind it does
-    only when it is the first of the row for who begins, and not what the last one of the others sends: else
-    it is visited last, and what it passed on would go in circles where they disagree who is the last one.
+    that is `leaving` passes on from its place until that is `known` to all, but nothing that comes from
+    behind: most of that visits it last, and would go in circles. Where it would be the first of the row, who
+    begins has to send again later: such packets are dropped, and not refused.
     """
     live = others.names - others.silent - others.left - others.parting
     still = sorted(live | others.parting)
     gone = [] if leaving else [*sorted(others.parting), *sorted(others.left)]
     onward = [] if leaving and known else [*(name for name in still if name > me), *gone]
-    first_of_row = not live or me < min(live)
     return Row(
         first=[*sorted(others.silent), *still, *sorted(others.left)],
         upward=onward,
-        led=onward if first_of_row or not leaving else [],
-        beginners=others.peers - {max(live)} if leaving and live else others.peers,
+        led=[] if leaving else onward,
+        beginners=frozenset() if leaving else others.peers,
     )

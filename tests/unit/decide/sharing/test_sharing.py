@@ -501,14 +501,14 @@ def test_what_begins_at_a_node_that_holds_nothing_is_passed_on_too() -> None:
     assert onward.leader == {mac(2), mac(3)}
 
 
-def test_who_leaves_passes_on_but_what_the_last_of_the_others_sends() -> None:
+def test_who_leaves_passes_on_but_nothing_that_comes_from_behind() -> None:
     one = with_holders("n2", "n3")
     one.tell(one.decider.leave)
     onward = one.of(PassOn)[-1].onward[VIP]
-    assert onward.led is not None
-    assert onward.leader == {mac(2)}
+    assert onward.upward is not None
+    assert (onward.led, onward.leader) == (None, frozenset())
     one.run(0.2)
-    assert one.of(PassOn)[-1].onward[VIP].led is None, "all know it by now"
+    assert one.of(PassOn)[-1].onward[VIP].upward is None, "all know it by now"
 
 
 def test_who_parts_keeps_its_place_until_all_know_of_it() -> None:
