@@ -20,7 +20,6 @@ __all__ = ["Holder", "Holders"]
 
 _SILENCE: Final = 7.0  # seconds without a word after which a peer that is there holds nothing
 _GUESS: Final = 1.5  # seconds
-_HEARSAY: Final = 2.5  # seconds without a word of its own after which a peer that is there holds nothing
 _LOOK: Final = 1.0  # seconds between two looks at time limits
 _COARSE: Final = 10  # seconds, in what is said to who comes
 _FLOWS: Final = 2048  # remembered
@@ -35,10 +34,6 @@ class Holder:
     connections: int | None = None
     guessed: bool = False
     hearsay: bool = False
-
-    def is_silent(self, now: float) -> bool:
-        """Tell whether a peer that is there would have said so by now."""
-        return now - self.heard >= (_HEARSAY if self.hearsay else _SILENCE)
 
 
 class Holders:
@@ -138,7 +133,7 @@ class Holders:
         before = sum(map(len, self._of.values())), len(self._flows)
         for address, holders in list(self._of.items()):
             for node, holder in list(holders.items()):
-                silent = node not in gone and holder.is_silent(now)
+                silent = now - holder.heard >= _SILENCE and node not in gone
                 if node in lost or silent or holder.until <= now:
                     self.forget(address, node)
         self._flows = {

@@ -28,12 +28,12 @@ def test_who_comes_takes_over_what_the_others_know() -> None:
     assert set(came.of(VIP)) == {"n4"}
 
 
-def test_hearsay_ends_within_moments_when_a_peer_that_is_there_says_nothing_itself() -> None:
+def test_hearsay_ends_when_a_peer_that_is_there_says_nothing_itself() -> None:
     holders = Holders("n3")
     holders.hear(held(hearsay=True), KNOWN, 0.0, KEEP)
-    wake(holders, begin=0.0, end=2.0)
-    assert holders.of(VIP)
-    wake(holders, begin=2.0, end=4.0)
+    wake(holders, begin=0.0, end=6.0)
+    assert holders.of(VIP), "its own words may be late on a busy host"
+    wake(holders, begin=6.0, end=8.5)
     assert not holders.of(VIP)
 
 
