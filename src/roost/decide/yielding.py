@@ -9,7 +9,7 @@ Pure: time comes in, addresses to ask for come out.
 A holder with several links may be cut off from one of them: where it is not heard it does not hold.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from heapq import nlargest
@@ -144,20 +144,16 @@ class Yielding:
         """
         for holder in self._holders.values():
             holder.peer = names.get(holder.mac, holder.peer)
-        gone = frozenset(each for each in self._of.keys() & set(shared) if self._of[each].peer is not None)
-        for address in gone:
-            self._drop(address)
-        return gone
+        return self._drop_all(
+            address for address, holder in self._of.items() if holder.peer is not None and address in shared
+        )
 
     def forget(self, peers: Collection[str]) -> frozenset[IPAddress]:
         """Yield nothing more to `peers`: gossip sees them again and decides. Return what was yielded."""
         found = (
             each for holder in self._holders.values() if holder.peer in peers for each in holder.addresses
         )
-        gone = frozenset(address for address in found if address not in self._for_long)
-        for address in gone:
-            self._drop(address)
-        return gone
+        return self._drop_all(address for address in found if address not in self._for_long)
 
     def prolong(self, now: float) -> None:
         """Put off the end of what is yielded for long: gossip cannot settle it yet."""
@@ -165,8 +161,7 @@ class Yielding:
 
     def keep(self, addresses: Collection[IPAddress]) -> None:
         """Forget all but these: the others are not this node's to answer for any more."""
-        for address in self._of.keys() - set(addresses):
-            self._drop(address)
+        self._drop_all(self._of.keys() - set(addresses))
 
     def wake(self, now: float) -> tuple[frozenset[IPAddress], frozenset[IPAddress]]:
         """Return (addresses that nobody is heard to answer for any more, addresses to ask for now)."""
@@ -175,8 +170,7 @@ class Yielding:
         silent = set(self._let_go([each for each in self._holders.values() if each.until <= now]))
         silent.update(address for address, until in self._for_long.items() if until <= now)
         ask = frozenset(self._questions(now, silent))
-        for address in silent & self._of.keys():
-            self._drop(address)
+        self._drop_all(silent & self._of.keys())
         for holder in self._holders.values():
             self._look_at_links(holder, now)
         return frozenset(silent), ask
@@ -222,7 +216,10 @@ class Yielding:
                     break
 
     def _let_go(self, holders: Collection[Holder]) -> frozenset[IPAddress]:
-        gone = frozenset(address for holder in holders for address in holder.addresses)
+        return self._drop_all(address for holder in holders for address in holder.addresses)
+
+    def _drop_all(self, addresses: Iterable[IPAddress]) -> frozenset[IPAddress]:
+        gone = frozenset(addresses)
         for address in gone:
             self._drop(address)
         return gone

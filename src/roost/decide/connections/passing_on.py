@@ -147,14 +147,14 @@ class PassingOn:
         self._stale = True
 
     def hear(self, word: Held | HeldFlows, now: float) -> bool:
-        """Take what a peer says that it holds, or another one; tells whether that is news."""
+        """Take what a peer says that it holds, or another one does; tells whether who holds some changed."""
         keep = self._state.settings.keep_connections
         if not keep or all(each.name != word.node for each in self._state.members):
             return False
         if isinstance(word, HeldFlows):
-            changed = self.holders.hear_flows(word, now)
-        else:
-            changed = self.holders.hear(word, self._bound(), now, keep)
+            self._stale |= self.holders.hear_flows(word, now)
+            return False
+        changed = self.holders.hear(word, self._bound(), now, keep)
         self._stale |= changed
         return changed
 

@@ -105,8 +105,7 @@ def sharers(me: str, others: OtherSharers, *, leaving: bool, known: bool = False
     behind: most of that visits it last, and would go in circles. Where it would be the first of the row, who
     begins has to send again later: such packets are dropped, and not refused.
     """
-    live = others.names - others.silent - others.left - others.parting
-    still = sorted(live | others.parting)
+    still = sorted(others.names - others.silent - others.left)
     gone = [] if leaving else [*sorted(others.parting), *sorted(others.left)]
     onward = [] if leaving and known else [*(name for name in still if name > me), *gone]
     return Row(

@@ -10,6 +10,7 @@ from typing import Final
 
 from roost.model.address import IPAddress, in_order
 from roost.protocols.bounded import remember
+from roost.protocols.words.serials import next_serial
 from roost.protocols.words.takes import Takes
 
 __all__ = ["Taking"]
@@ -44,7 +45,7 @@ class Taking:
         self._withdrawn = {each: left for each, left in self._withdrawn.items() if each not in addresses}
         self._withdrawn |= dict.fromkeys(self._own - addresses, _WITHDRAWN)
         self._own = addresses
-        self._serial = max(self._serial + 1, int(now * 1000))
+        self._serial = next_serial(self._serial, now)
         self._again = now + _AGAIN
         return True
 

@@ -10,6 +10,7 @@ from typing import Final
 from roost.model.address import IPAddress, in_order
 from roost.protocols.bounded import remember
 from roost.protocols.repeating import Repeating
+from roost.protocols.words.serials import next_serial
 from roost.protocols.words.unable import UNABLE_LIMIT, Unable
 
 __all__ = ["Inability"]
@@ -49,7 +50,7 @@ class Inability:
         if addresses == self._unable.get(self._me, frozenset()):
             return False
         self._set(self._me, addresses)
-        self._serial = max(self._serial + 1, int(now * 1000))  # grows over restarts of the process, too
+        self._serial = next_serial(self._serial, now)
         self._repeating.begin(now)
         return True
 

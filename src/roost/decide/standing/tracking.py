@@ -20,6 +20,7 @@ from roost.protocols.health import Health
 from roost.protocols.machine import soonest
 from roost.protocols.repeating import Repeating
 from roost.protocols.words.fit import WHY_SIZE, Fit, FitRow
+from roost.protocols.words.serials import next_serial
 
 __all__ = ["Checked", "Tracking"]
 
@@ -161,7 +162,7 @@ class Tracking:
                 continue
             if before is not None and fitness == before.fitness:
                 continue
-            self._serial = max(self._serial + 1, int(now * 1000))  # grows over restarts of the process, too
+            self._serial = next_serial(self._serial, now)
             self._own[name] = FitRow(name, fitness, self._serial)
             self._changed[name] = now
             self._news[name][self._me] = fitness
